@@ -1,0 +1,49 @@
+# Everything from nothing but Python >= 3.11, make and the package registry.
+PYTHON ?= python3
+BIN := .venv/bin
+RUNS := runs/demo
+
+.PHONY: demo test test-slow lint bench lock clean
+
+demo: .venv/ready  ## train two networks on real digits with two seeds each, evaluate and compare them
+	rm -rf $(RUNS)
+	for seed in 0 1; do \
+	  $(BIN)/cnnlab train fc --data digits --seed $$seed --runs $(RUNS) --quiet && \
+	  $(BIN)/cnnlab train digits --seed $$seed --runs $(RUNS) || exit 1; \
+	done
+	$(BIN)/cnnlab evaluate $(RUNS)/digits-1
+	$(BIN)/cnnlab compare $(RUNS) --plot $(RUNS)/curves.png
+
+test: .venv/ready  ## the tests: no network, minutes
+	$(BIN)/python -m pytest
+
+test-slow: .venv/ready  ## the long tests too
+	$(BIN)/python -m pytest -m ""
+
+lint: .venv/ready  ## what CI checks of the source
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready  ## the engine against Keras's fit, in one run
+	$(BIN)/python -m benchmarks.engine_vs_fit
+
+lock: pyproject.toml  ## pin the newest versions anew
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --upgrade pip && .venv-lock/bin/pip install --quiet . --group dev
+	{ echo "# Every version that the tests ran with; \`make lock\` writes this file."; \
+	  .venv-lock/bin/pip freeze --exclude cnnlab; } > requirements.txt
+	rm -rf .venv-lock
+
+clean:  ## remove what make has made, but no runs
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+
+# The package is installed editable; its bytecode and that of everything it imports is compiled here, since a start
+# without takes seconds more.
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("cnnlab needs Python >= 3.11, and this is " + sys.version.split()[0] + "; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q -j 0 .venv/lib cnnlab || true
+	touch $@
