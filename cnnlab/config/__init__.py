@@ -1,0 +1,1 @@
+"""The experiment language: the schema, the loader and its errors."""

@@ -1,0 +1,63 @@
+"""Changes from the command line: `train.epochs=3`, `model.layers[0].conv2d.filters=12`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.config import yaml
+from cnnlab.config.yaml import Path
+from cnnlab.errors import ConfigError
+
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d{1,6})\]")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value of the experiment, and the option that sets it."""
+
+    path: Path
+    value: Any
+    option: str
+
+
+def parse_set(text: str) -> Override:
+    """The override that `--set TEXT` asks for; the value is read as YAML."""
+    option = f"--set {text}"
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"{option}: expected key=value, such as --set train.epochs=3")
+    steps = key.replace("[", ".[").split(".")
+    matches = [_STEP.fullmatch(step) for step in steps]
+    path = tuple(int(m[2]) if m[2] else m[1] for m in matches if m)
+    if len(path) != len(steps):
+        raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
+    return Override(path, yaml.parse(value, option).data, option)
+
+
+def apply(data: Any, overrides: Sequence[Override]) -> Any:
+    """A copy of `data`, plain maps and lists, with the overrides made in order."""
+    for override in overrides:
+        data = _with(data, override.path, override.value, override, ())
+    return data
+
+
+def _with(data: Any, path: Path, value: Any, override: Override, above: Path) -> Any:
+    if not path:
+        return value
+    step, *rest = path
+    place = f"{override.option}: {show_path(above) or 'the experiment'}"
+    if isinstance(step, int):
+        if not isinstance(data, list) or step >= len(data):
+            got = f"has {len(data)} entries, [0] to [{len(data) - 1}]" if isinstance(data, list) else "is not a list"
+            raise ConfigError(f"{place}: {got}; [{step}] is not one of them")
+        return [*data[:step], _with(data[step], tuple(rest), value, override, (*above, step)), *data[step + 1 :]]
+    if isinstance(data, list):
+        raise ConfigError(f"{place}: is a list; name an entry as [0] to [{len(data) - 1}]")
+    inner = data if isinstance(data, dict) else {}  # a value such as `adam` becomes the map that is asked for
+    return {**inner, step: _with(inner.get(step), tuple(rest), value, override, (*above, step))}
+
+
+def show_path(path: Sequence[str | int]) -> str:
+    """`('model', 'layers', 2, 'conv2d')` as `model.layers[2].conv2d`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")

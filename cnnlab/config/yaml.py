@@ -1,0 +1,137 @@
+"""YAML as people expect it, with the place of every key kept.
+
+Scalars follow YAML 1.2's core schema: `1e-3` is a number, `on` and `no` are strings. A key that
+appears twice, a tag, and aliases that multiply are errors.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from cnnlab.errors import ConfigError
+
+Path = tuple[str | int, ...]
+MAX_NODES = 100_000  # an honest experiment has hundreds; aliases within aliases reach billions
+
+_CORE = {  # https://yaml.org/spec/1.2.2/#103-core-schema
+    "null": (r"~|null|Null|NULL|", "~nN"),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data, and where in the file each key and each value stands (line and column from 1)."""
+
+    data: Any
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own attribute
+
+
+class _Dumper(yaml.SafeDumper):
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own attribute
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write everything out, however often it occurs."""
+        return True
+
+
+for _class in (_Loader, _Dumper):
+    for _tag, (_pattern, _first) in _CORE.items():
+        _class.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, *([""] if _tag == "null" else [])]
+        )
+
+
+def parse(text: str, source: str) -> Document:
+    """The document in `text`. Raises ConfigError with `source`, line and column."""
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        marks = Document(None)
+        data = _convert(root, (), marks, iter(range(MAX_NODES)), set(), source)
+        return Document(data, marks.keys, marks.values)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        tab = " (YAML indents with spaces, never with tabs)" if mark and "\\t" in str(error.problem) else ""
+        raise ConfigError(f"{place}: not YAML: {error.problem or error.context}{tab}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deeply for an experiment") from None
+
+
+def dump(data: Any) -> str:
+    """`data` as YAML that `parse` reads back to the same."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+
+
+def _convert(
+    node: yaml.Node | None, path: Path, document: Document, budget: Iterator[int], parents: set[int], source: str
+) -> Any:
+    if node is None:
+        return None
+    place = (node.start_mark.line + 1, node.start_mark.column + 1)
+    where = f"{source}:{place[0]}:{place[1]}"
+    if next(budget, None) is None or id(node) in parents:
+        raise ConfigError(f"{where}: aliases (*name) repeat too much here; write the values out")
+    document.values[path] = place
+    inside = parents | {id(node)}
+    if isinstance(node, yaml.SequenceNode):
+        _check_tag(node, "seq", where)
+        return [_convert(item, (*path, i), document, budget, inside, source) for i, item in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        _check_tag(node, "map", where)
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigError(f"{source}:{line}:{column}: a key must be a word")
+            key = str(key_node.value)
+            if key in mapping:
+                first = document.keys[(*path, key)][0]
+                raise ConfigError(f"{source}:{line}:{column}: duplicate key '{key}' (first in line {first}); keep one")
+            document.keys[(*path, key)] = (line, column)
+            mapping[key] = _convert(value_node, (*path, key), document, budget, inside, source)
+        return mapping
+    return _scalar(node, where)
+
+
+def _check_tag(node: yaml.Node, expected: str, where: str) -> None:
+    if node.tag != f"tag:yaml.org,2002:{expected}":
+        raise ConfigError(f"{where}: YAML tags ({node.tag}) are not used here; leave the tag out")
+
+
+def _scalar(node: yaml.Node, where: str) -> Any:
+    text = str(node.value)
+    match node.tag.removeprefix("tag:yaml.org,2002:"):
+        case "str":
+            return text
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int":
+            return _integer(text, where)
+        case "float":
+            return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    raise ConfigError(f"{where}: YAML tags ({node.tag}) are not used here; leave the tag out")
+
+
+def _integer(text: str, where: str) -> int:
+    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+    if len(text) > 40:
+        raise ConfigError(f"{where}: a number of {len(text)} digits is not an integer that anything here takes")
+    return int(text[2:] if base != 10 else text, base)

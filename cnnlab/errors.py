@@ -1,0 +1,52 @@
+"""Everything that can go wrong, on one page.
+
+Raise a `CnnlabError` anywhere; `cnnlab.cli.main` presents it as one line and exits with its code.
+A message says what happened, where, what was expected and what to do next.
+
+    CnnlabError                 exit 1: the work failed
+    ├── DataError               a file of examples that cannot be used
+    │   └── DownloadError       a data set that cannot be fetched
+    ├── RunError                a run folder that cannot be read or written
+    ├── TrainingError           training that cannot go on
+    └── RequestError            exit 2: the request was wrong
+        └── ConfigError         an experiment that is not one; every problem of it at once
+"""
+
+from collections.abc import Sequence
+
+
+class CnnlabError(Exception):
+    """What a user can understand and mend; its text is a single line."""
+
+    exit_code = 1
+
+
+class DataError(CnnlabError):
+    """A file of examples that is missing, damaged or not what it should be."""
+
+
+class DownloadError(DataError):
+    """A data set that cannot be fetched: no network, no mirror, or not the genuine bytes."""
+
+
+class RunError(CnnlabError):
+    """A run folder that is missing, incomplete, damaged or cannot be written."""
+
+
+class TrainingError(CnnlabError):
+    """Training that cannot go on, such as a loss that is no longer a number."""
+
+
+class RequestError(CnnlabError):
+    """A request that cannot be served as it stands: an option, an argument, a path."""
+
+    exit_code = 2
+
+
+class ConfigError(RequestError):
+    """An experiment file or option that does not describe an experiment."""
+
+    def __init__(self, *problems: str) -> None:
+        """One line a problem, each `place: key: what was got, what was expected`."""
+        super().__init__("\n".join(problems))
+        self.problems: Sequence[str] = problems
