@@ -1,0 +1,39 @@
+"""The weights of a network as named arrays in a safetensors file: numbers only, nothing that could carry code."""
+
+from pathlib import Path
+
+import keras
+import safetensors
+import safetensors.numpy
+
+from cnnlab.errors import RunError
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Every weight as `layer/weight`, such as `conv2d_0/kernel` (height, width, channels, filters) float32."""
+    arrays = {name: weight.numpy() for name, weight in _named(model).items()}
+    path.write_bytes(safetensors.numpy.save(arrays))
+
+
+def load(model: keras.Model, path: Path) -> None:
+    """Set the weights of `model`. Raises RunError where the file is missing, damaged or of another network."""
+    try:
+        arrays = safetensors.numpy.load_file(path)
+    except FileNotFoundError:
+        raise RunError(f"{path}: missing; the run did not finish, or the file was removed") from None
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        raise RunError(f"{path}: damaged: {error}") from None
+    expected = {name: tuple(weight.shape) for name, weight in _named(model).items()}
+    got = {name: array.shape for name, array in arrays.items()}
+    if got != expected:
+        name = min(name for name in {*got, *expected} if got.get(name) != expected.get(name))
+        raise RunError(
+            f"{path}: not the weights of this run's network: {name} is {got.get(name, 'missing')}, "
+            f"expected {expected.get(name, 'no such weight')}"
+        )
+    for name, weight in _named(model).items():
+        weight.assign(arrays[name])
+
+
+def _named(model: keras.Model) -> dict[str, keras.Variable]:
+    return {f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights}
