@@ -1,0 +1,1 @@
+"""Training: the compiled engine, schedules, callbacks, and the recipe that puts them together."""

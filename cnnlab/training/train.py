@@ -1,0 +1,141 @@
+"""The recipe: data, network, engine, run folder."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from rich.console import Console
+
+from cnnlab import data
+from cnnlab.analysis.evaluate import keep
+from cnnlab.config.load import to_data, to_yaml
+from cnnlab.config.schema import Experiment
+from cnnlab.data import Dataset
+from cnnlab.errors import CnnlabError, TrainingError
+from cnnlab.models import weights
+from cnnlab.models.build import attach_optimizer, build
+from cnnlab.models.inference import compile_forward
+from cnnlab.runs import Run, files
+from cnnlab.runs.folder import claim, now
+from cnnlab.training import environment
+from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopWhenDiverged
+from cnnlab.training.engine import Engine
+from cnnlab.training.schedules import scheduler
+
+
+def train(
+    experiment: Experiment, runs: Path, *, name: str | None = None, console: Console | None = None
+) -> tuple[Run, dict[str, Any]]:
+    """Train an experiment into a new run folder in `runs`; the run, and its evaluation on the test set.
+
+    Progress goes to `console`, if there is one. Nothing is left behind where the data or the network are wrong;
+    after that, run.json says how the run ended.
+    """
+    dataset = data.load(experiment.data)
+    keras.utils.set_random_seed(experiment.seed)
+    tf.config.experimental.enable_op_determinism()
+    model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
+    attach_optimizer(model, experiment.train)
+
+    run = claim(runs, experiment.name, name, _record(experiment, dataset, model))
+    with _status_of(run):
+        run.write_config(to_yaml(experiment))
+        started = time.perf_counter()
+        table = fit(model, experiment, dataset, run, console)
+        files.write(run.weights, lambda path: weights.save(model, path))
+        files.write(run.model, model.save)
+        run.record_test_use("train")
+        outcome = compile_forward(model, experiment.train.loss)(dataset.test)
+        evaluation = keep(run, "test", outcome, dataset.class_names)
+        run.update(
+            {
+                "status": "finished",
+                "finished": now(),
+                "seconds": round(time.perf_counter() - started, 3),
+                "results": {**table.last(), "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
+            }
+        )
+    return run, evaluation
+
+
+def fit(
+    model: keras.Model, experiment: Experiment, dataset: Dataset, run: Run, console: Console | None
+) -> MetricsTable:
+    """Every epoch, with Keras's callbacks called as its own `fit` calls them; batch hooks fire once a graph call."""
+    settings = experiment.train
+    engine = Engine(model, settings.loss, dataset.train, batch_size=settings.batch_size, seed=experiment.seed)
+    forward = compile_forward(model, settings.loss)
+    table = MetricsTable(run)
+    report = [ProgressReport(console, len(dataset.train))] if console else []
+    callbacks = keras.callbacks.CallbackList(
+        [scheduler(settings), StopWhenDiverged(), table, *report],
+        model=model,
+        epochs=settings.epochs,
+        steps=engine.steps_per_epoch,
+        verbose=0,
+    )
+    model.stop_training = False
+    callbacks.on_train_begin()
+    try:
+        for epoch in range(settings.epochs):
+            callbacks.on_epoch_begin(epoch)
+            logs = _train_epoch(engine, epoch, callbacks)
+            if dataset.validation:
+                outcome = forward(dataset.validation)
+                logs |= {"val_loss": outcome.loss, "val_accuracy": outcome.accuracy}
+            callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+    finally:
+        for bar in report:
+            bar.close()
+    callbacks.on_train_end()
+    return table
+
+
+def _train_epoch(engine: Engine, epoch: int, callbacks: keras.callbacks.CallbackList) -> dict[str, float]:
+    started = time.perf_counter()
+    first = 0
+    for progress in engine.epoch(epoch):
+        callbacks.on_train_batch_begin(first)
+        logs = {"loss": progress.loss, "accuracy": progress.accuracy}
+        callbacks.on_train_batch_end(progress.steps - 1, {**logs, "examples": progress.examples})
+        first = progress.steps
+    return {**logs, "seconds": time.perf_counter() - started}
+
+
+def _record(experiment: Experiment, dataset: Dataset, model: keras.Model) -> dict[str, Any]:
+    return {
+        "status": "running",
+        "started": now(),
+        "experiment": to_data(experiment),
+        "parameters": model.count_params(),
+        "data": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint(),
+            **{split: len(examples) for split, examples in dataset.splits().items()},
+        },
+        "test_uses": [{"by": "validation", "when": now()}] if experiment.data.validation == "test" else [],
+        "versions": environment.versions(),
+        "devices": environment.devices(),
+        "git_commit": environment.git_commit(),
+    }
+
+
+@contextmanager
+def _status_of(run: Run) -> Iterator[None]:
+    """Have run.json tell how the work inside ended, whatever happens."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.update({"status": "interrupted", "finished": now()})
+        raise
+    except BaseException as error:
+        status = "diverged" if isinstance(error, TrainingError) else "failed"
+        message = str(error) if isinstance(error, CnnlabError) else repr(error)
+        run.update({"status": status, "finished": now(), "error": message})
+        raise
