@@ -1,0 +1,66 @@
+"""Runs side by side. No TensorFlow here: everything comes from the records."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnlab.analysis.differences import differing_keys
+from cnnlab.config.problems import did_you_mean
+from cnnlab.errors import RequestError, RunError
+from cnnlab.runs.folder import find
+from cnnlab.terminal import warn
+
+
+def compare(paths: Sequence[Path], sort: str | None = None) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row a run, and the columns: the config keys that differ, then what came out.
+
+    `accuracy` and `loss` are those on the test set after the last epoch, `seconds` is the whole training's; a value
+    that a run does not have is None. Sorted by the column `sort`, best first, or else in the order of the paths.
+    A run that cannot be read is left out with a warning; RunError where that leaves none.
+    """
+    records = []
+    for run in find(paths):
+        try:
+            records.append((str(run.path), run.record()))
+        except RunError as error:
+            warn(f"{error}; left out")
+    if not records:
+        raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
+    differing = differing_keys([record.get("experiment", {}) for _, record in records])
+    rows = [
+        {"run": path, **{key: values[index] for key, values in differing.items()}, **_outcome(record)}
+        for index, (path, record) in enumerate(records)
+    ]
+    outcome = ["status", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
+    columns = ["run", *differing, *(column for column in outcome if _says_something(column, rows))]
+    return _sorted(rows, columns, sort), columns
+
+
+def _outcome(record: dict[str, Any]) -> dict[str, Any]:
+    results = record.get("results", {})
+    return {
+        "status": record["status"],
+        "val_accuracy": results.get("val_accuracy"),
+        "accuracy": results.get("test_accuracy"),
+        "loss": results.get("test_loss"),
+        "parameters": record.get("parameters"),
+        "seconds": None if record.get("seconds") is None else round(record["seconds"], 1),
+    }
+
+
+def _says_something(column: str, rows: Sequence[dict[str, Any]]) -> bool:
+    if column == "status":
+        return any(row["status"] != "finished" for row in rows)
+    return column != "val_accuracy" or any(row["val_accuracy"] is not None for row in rows)
+
+
+def _sorted(rows: list[dict[str, Any]], columns: Sequence[str], sort: str | None) -> list[dict[str, Any]]:
+    if sort is None:
+        return rows
+    if sort not in columns:
+        raise RequestError(f"--sort {sort}: no such column; {did_you_mean(sort, columns)}")
+    present = [row for row in rows if row[sort] is not None]
+    numbers = all(isinstance(row[sort], int | float) for row in present)
+    descending = sort in ("accuracy", "val_accuracy")
+    present.sort(key=lambda row: row[sort] if numbers else str(row[sort]), reverse=descending)
+    return present + [row for row in rows if row[sort] is None]

@@ -1,0 +1,46 @@
+"""Measuring a run again, from nothing but its folder and the data."""
+
+from typing import Any
+
+from cnnlab import data
+from cnnlab.analysis.metrics import evaluation, prediction_rows
+from cnnlab.config.load import load_file
+from cnnlab.errors import RequestError, RunError
+from cnnlab.models import weights
+from cnnlab.models.build import build
+from cnnlab.models.inference import Outcome, compile_forward
+from cnnlab.runs import Run
+
+
+def evaluate(run: Run, split: str) -> dict[str, Any]:
+    """Rebuild the network from the run's config, read its weights, and measure them on a split of the same data.
+
+    The result and a file of predictions go into the run's evaluation/ folder.
+    Raises RunError where the run has no weights or the data are not those that it was trained on.
+    """
+    record = run.record()
+    if not (run.weights.is_file() and run.config.is_file()):
+        raise RunError(f"{run.path}: has no model: its status is '{record['status']}'; only a finished run has one")
+    experiment = load_file(run.config)
+    dataset = data.load(experiment.data)
+    if dataset.fingerprint() != record.get("data", {}).get("fingerprint"):
+        raise RunError(
+            f"{run.path}: was trained on other examples of {dataset.name} than are here (their fingerprints differ); "
+            "set CNNLAB_DATA_DIR to the data of the run"
+        )
+    splits = dataset.splits()
+    if split not in splits:
+        raise RequestError(f"--split {split}: this run held out no {split} examples; it has {' and '.join(splits)}")
+    model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
+    weights.load(model, run.weights)
+    outcome = compile_forward(model, experiment.train.loss)(splits[split])
+    if split == "test" or (split == "validation" and experiment.data.validation == "test"):
+        run.record_test_use("evaluate")
+    return keep(run, split, outcome, dataset.class_names)
+
+
+def keep(run: Run, split: str, outcome: Outcome, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Write what was measured into the run's evaluation/ folder, and return it."""
+    measured = evaluation(split, outcome, class_names)
+    run.write_evaluation(split, measured, prediction_rows(outcome))
+    return measured
