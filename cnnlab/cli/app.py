@@ -1,0 +1,38 @@
+"""The commands of `cnnlab`. Nothing here, or in what it imports, imports TensorFlow."""
+
+from typing import Annotated
+
+import typer
+
+from cnnlab import __version__
+from cnnlab.cli.compare import compare
+from cnnlab.cli.configs import configs
+from cnnlab.cli.evaluate import evaluate
+from cnnlab.cli.train import train
+
+app = typer.Typer(
+    name="cnnlab",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cnnlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def cnnlab(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
+
+
+for command in (train, evaluate, compare, configs):
+    app.command(no_args_is_help=command is not configs)(command)

@@ -1,0 +1,48 @@
+"""Starting TensorFlow without its chatter."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Runs in a process of its own, so that what TensorFlow says before it aborts still reaches the terminal.
+# Dropped: glog's I and W lines, absl's notice about itself, the list of CPU instructions, and what a
+# TensorFlow built for GPUs calls an error on a machine that has none.
+_FILTER = r"""
+import re, sys
+chatter = re.compile(
+    rb"([\d-]+ [\d:.]+: )?[IW](\d{4} )?|WARNING: All log messages before absl|To enable the following instructions"
+    rb"|.*(failed call to cuInit|Unable to register cu(DNN|FFT|BLAS) factory|computation placer already registered)"
+)
+for line in sys.stdin.buffer:
+    if not chatter.match(line):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+"""
+
+
+def quietly_imported() -> None:
+    """Import TensorFlow and find its devices. What is not chatter still reaches standard error."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # 2: errors only, once its logging is set up
+    with _filtered_stderr():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+@contextmanager
+def _filtered_stderr() -> Iterator[None]:
+    """Send file descriptor 2, where native code writes, through the filter."""
+    terminal = os.dup(2)
+    reading, writing = os.pipe()
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", _FILTER], stdin=reading, start_new_session=True):
+        os.close(reading)
+        os.dup2(writing, 2)
+        os.close(writing)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)  # the last writer of the pipe is gone: the filter ends
+            os.close(terminal)
