@@ -8,6 +8,7 @@ A message says what happened, where, what was expected and what to do next.
     │   └── DownloadError       a data set that cannot be fetched
     ├── RunError                a run folder that cannot be read or written
     ├── TrainingError           training that cannot go on
+    ├── Interrupted             exit 130: Ctrl-C
     └── RequestError            exit 2: the request was wrong
         └── ConfigError         an experiment that is not one; every problem of it at once
 """
@@ -35,6 +36,12 @@ class RunError(CnnlabError):
 
 class TrainingError(CnnlabError):
     """Training that cannot go on, such as a loss that is no longer a number."""
+
+
+class Interrupted(CnnlabError):
+    """Training that the user ended."""
+
+    exit_code = 130
 
 
 class RequestError(CnnlabError):

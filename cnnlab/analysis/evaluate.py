@@ -8,6 +8,7 @@ from cnnlab.config.load import load_file
 from cnnlab.errors import RequestError, RunError
 from cnnlab.models import weights
 from cnnlab.models.build import build
+from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
 
@@ -31,6 +32,7 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     splits = dataset.splits()
     if split not in splits:
         raise RequestError(f"--split {split}: this run held out no {split} examples; it has {' and '.join(splits)}")
+    make_deterministic(experiment.seed)
     model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
     weights.load(model, run.weights)
     outcome = compile_forward(model, experiment.train.loss)(splits[split])

@@ -39,7 +39,8 @@ class Choice(Strict):
         if options is None or isinstance(options, dict):
             return options or {}
         if cls.short is None:
-            raise PydanticCustomError("options_expected", "expected a map of options")
+            takes = "a map of options" if cls.model_fields else "no options"
+            raise PydanticCustomError("options_expected", f"expected {takes}, got {options!r}")
         return {cls.short: options}
 
     @model_serializer(mode="wrap")

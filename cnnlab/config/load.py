@@ -90,7 +90,7 @@ def _validate(data: object, path: Path, document: yaml.Document, changes: Sequen
 
 def _place(path: Path, document: yaml.Document, location: tuple[str | int, ...], is_key: bool) -> str:
     """`file:line:column` of the key or value, or of the nearest thing around it that the file has."""
-    for length in range(len(location), 0, -1):
+    for length in range(len(location), -1, -1):
         prefix = location[:length]
         exact = length == len(location)
         place = document.values.get(prefix) if exact and not is_key else document.keys.get(prefix)

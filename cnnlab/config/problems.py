@@ -47,6 +47,8 @@ def _message(details: ErrorDetails, schema: type[BaseModel]) -> str:
             return f"unknown kind '{context['tag']}'; {did_you_mean(context['tag'], kinds)}"
         case "union_tag_not_found":
             return _not_one_kind(details["input"])
+        case "options_expected":
+            return details["msg"]
         case "literal_error":
             return f"expected {context['expected']}, got {got}"
         case "model_type":
@@ -61,6 +63,7 @@ def _expectation(details: ErrorDetails) -> str:
     message = details["msg"]
     for theirs, ours in (
         ("Input should be a valid ", "expected a "),
+        ("Input should be a ", "expected a "),
         ("Input should be ", "expected a value "),
         ("a integer", "an integer"),
         ("List should have", "expected"),

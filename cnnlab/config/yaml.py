@@ -75,7 +75,7 @@ def parse(text: str, source: str) -> Document:
 
 def dump(data: Any) -> str:
     """`data` as YAML that `parse` reads back to the same."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
 
 
 def _convert(

@@ -97,14 +97,20 @@ class Engine:
         context = tf.distribute.get_replica_context()
         replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
         size = tf.shape(batch)[0]
-        share = batch[replica * size // replicas : (replica + 1) * size // replicas]
+        begin, end = replica * size // replicas, (replica + 1) * size // replicas
+        # A last batch smaller than the replicas leaves some without an example, and TensorFlow's kernels fail on
+        # empty batches: such a replica computes one that counts for nothing.
+        share = tf.range(begin, tf.maximum(end, begin + 1))
+        counts = share < end
+        share = tf.gather(batch, share)
         images, labels = tf.gather(images, share), tf.gather(labels, share)
         with tf.GradientTape() as tape:
             outputs = self._model(to_input(images), training=True)
             losses = self._loss(labels, outputs)
+            losses = tf.where(counts, losses, tf.zeros_like(losses))
             # Divided by the global size: the optimizer adds up the replicas' gradients.
             loss = tf.reduce_sum(losses) / tf.cast(size, losses.dtype)
         variables = self._model.trainable_variables
         self._model.optimizer.apply(tape.gradient(loss, variables), variables)
-        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels
+        correct = counts & (tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels)
         return tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(correct, tf.int32))

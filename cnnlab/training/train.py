@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 from rich.console import Console
 
 from cnnlab import data
@@ -15,9 +14,10 @@ from cnnlab.analysis.evaluate import keep
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.config.schema import Experiment
 from cnnlab.data import Dataset
-from cnnlab.errors import CnnlabError, TrainingError
+from cnnlab.errors import CnnlabError, Interrupted, TrainingError
 from cnnlab.models import weights
 from cnnlab.models.build import attach_optimizer, build
+from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import compile_forward
 from cnnlab.runs import Run, files
 from cnnlab.runs.folder import claim, now
@@ -36,8 +36,7 @@ def train(
     after that, run.json says how the run ended.
     """
     dataset = data.load(experiment.data)
-    keras.utils.set_random_seed(experiment.seed)
-    tf.config.experimental.enable_op_determinism()
+    make_deterministic(experiment.seed)
     model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
     attach_optimizer(model, experiment.train)
 
@@ -133,7 +132,7 @@ def _status_of(run: Run) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         run.update({"status": "interrupted", "finished": now()})
-        raise
+        raise Interrupted(f"interrupted; {run.path} has no model") from None
     except BaseException as error:
         status = "diverged" if isinstance(error, TrainingError) else "failed"
         message = str(error) if isinstance(error, CnnlabError) else repr(error)

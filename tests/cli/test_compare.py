@@ -1,0 +1,40 @@
+import json
+
+from tests.conftest import assert_one_line, run_cnnlab
+
+
+def test_a_row_a_run(trained):
+    done = run_cnnlab("compare", "runs", cwd=trained)
+    assert (done.returncode, done.stderr) == (0, "")
+    heading, row = done.stdout.splitlines()
+    assert heading.split() == ["run", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
+    assert row.split()[0] == "runs/tiny-1"
+    assert "1,490" in row
+
+
+def test_formats(trained):
+    (row,) = json.loads(run_cnnlab("compare", "runs/tiny-1", "--format", "json", cwd=trained).stdout)
+    measured = json.loads((trained / "runs/tiny-1/evaluation/test.json").read_text())
+    assert row["accuracy"] == measured["accuracy"]
+    assert row["parameters"] == 1490
+    assert run_cnnlab("compare", "runs", "--format", "md", cwd=trained).stdout.startswith("| run ")
+    assert run_cnnlab("compare", "runs", "--format", "csv", cwd=trained).stdout.startswith("run,val_accuracy,")
+
+
+def test_plot_draws_a_picture(trained, tmp_path):
+    done = run_cnnlab("compare", "runs", "--plot", tmp_path / "curves.png", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bad_requests_are_one_line(trained, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for arguments, code, part in [
+        (["nowhere"], 2, "nowhere: no such folder"),
+        ([tmp_path / "empty"], 2, "no runs in this folder"),
+        (["runs", "--sort", "acuracy"], 2, "did you mean 'accuracy'?"),
+        (["runs", "--format", "xml"], 2, "Invalid value for '--format'"),
+        (["runs", "--plot", tmp_path / "x/curves.png"], 2, "curves.png: cannot be written"),
+        (["runs", "--plot", tmp_path / "curves.docx"], 2, "curves.docx: cannot be written"),
+    ]:
+        assert_one_line(run_cnnlab("compare", *arguments, cwd=trained), code, part)

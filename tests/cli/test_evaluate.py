@@ -1,0 +1,110 @@
+import csv
+import json
+import shutil
+
+import pytest
+
+from tests.conftest import assert_one_line, run_cnnlab
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the trained run, to damage."""
+    shutil.copytree(trained / "runs/tiny-1", tmp_path / "runs/tiny-1")
+    return tmp_path / "runs/tiny-1"
+
+
+def test_a_run_measures_again_what_training_measured(cnnlab, run):
+    before = (run / "evaluation/test.json").read_text()
+    predictions = (run / "evaluation/test-predictions.csv").read_text()
+    done = cnnlab("evaluate", run, "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == json.loads(before)
+    assert (run / "evaluation/test-predictions.csv").read_text() == predictions
+    record = json.loads((run / "run.json").read_text())
+    assert [use["by"] for use in record["test_uses"]] == ["train", "evaluate"]
+
+
+def test_the_measurements_agree_with_the_predictions(run):
+    measured = json.loads((run / "evaluation/test.json").read_text())
+    with (run / "evaluation/test-predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["example", "label", "prediction", "score"]
+    assert [int(row["example"]) for row in rows] == list(range(200))
+    right = [row for row in rows if row["label"] == row["prediction"]]
+    assert measured["accuracy"] == len(right) / 200
+    matrix = measured["confusion_matrix"]
+    assert sum(matrix[i][i] for i in range(10)) == len(right)
+    for index, row in enumerate(measured["classes"]):
+        assert row["examples"] == sum(matrix[index])
+        assert row["recall"] == pytest.approx(matrix[index][index] / sum(matrix[index]))
+        predicted = sum(line[index] for line in matrix)
+        assert row["precision"] == pytest.approx(matrix[index][index] / predicted if predicted else 0)
+
+
+def test_the_table_has_classes_and_confusion(cnnlab, run):
+    done = cnnlab("evaluate", run)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("test accuracy 0.")
+    assert lines[2].split() == ["class", "precision", "recall", "f1", "examples"]
+    assert lines[14].split() == ["true", "\\", "predicted", *"0123456789"]
+    assert lines[-1] == f"predictions: {run / 'evaluation/test-predictions.csv'}"
+
+
+@pytest.mark.parametrize("split", ["validation", "train"])
+def test_other_splits_give_what_training_saw(cnnlab, run, split):
+    done = cnnlab("evaluate", run, "--split", split, "--format", "json")
+    measured = json.loads(done.stdout)
+    assert measured["split"] == split
+    assert (run / f"evaluation/{split}-predictions.csv").exists()
+    record = json.loads((run / "run.json").read_text())
+    assert measured["examples"] == record["data"][split]
+    if split == "validation":
+        assert measured["accuracy"] == record["results"]["val_accuracy"]
+        assert measured["loss"] == record["results"]["val_loss"]
+    assert [use["by"] for use in record["test_uses"]] == ["train"]
+
+
+def test_csv_is_a_row_a_class(cnnlab, run):
+    rows = list(csv.DictReader(cnnlab("evaluate", run, "--format", "csv").stdout.splitlines()))
+    assert [row["class"] for row in rows] == list("0123456789")
+
+
+def change_config(run, old, new):
+    text = (run / "config.yaml").read_text()
+    assert old in text
+    (run / "config.yaml").write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "parts"),
+    [
+        (lambda run: (run / "weights.safetensors").unlink(), 1, ["has no model: its status is 'finished'"]),
+        (lambda run: (run / "config.yaml").unlink(), 1, ["has no model"]),
+        (lambda run: (run / "weights.safetensors").write_bytes(b"x"), 1, ["weights.safetensors: damaged"]),
+        (lambda run: (run / "run.json").unlink(), 2, ["tiny-1: not a run folder: it has no run.json"]),
+        (lambda run: (run / "run.json").write_text("{"), 1, ["run.json: damaged"]),
+        (lambda run: change_config(run, "filters: 4", "filters: 5"), 1, ["not the weights of this run's network"]),
+        (lambda run: change_config(run, "filters: 4", "filters: x"), 2, ["config.yaml:", "expected an integer, got 'x'"]),
+        (lambda run: change_config(run, "limit: 200", "limit: 199"), 1, ["was trained on other examples of digits"]),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_is_one_line(cnnlab, run, damage, code, parts):
+    damage(run)
+    assert_one_line(cnnlab("evaluate", run), code, *parts)
+
+
+def test_a_keras_file_is_never_read(cnnlab, run):
+    (run / "model.keras").write_bytes(b"not what keras wrote")
+    assert cnnlab("evaluate", run).returncode == 0
+
+
+def test_a_split_that_was_not_held_out_is_refused(cnnlab, tiny):
+    cnnlab("train", tiny, "--epochs", 1, "--set", "data.validation=0", "--quiet")
+    done = cnnlab("evaluate", "runs/tiny-1", "--split", "validation")
+    assert_one_line(done, 2, "--split validation: this run held out no validation examples; it has train and test")
+
+
+def test_what_is_no_run_is_one_line(trained):
+    assert_one_line(run_cnnlab("evaluate", "runs", cwd=trained), 2, "it holds runs, such as runs/tiny-1")
+    assert_one_line(run_cnnlab("evaluate", "tiny-1", cwd=trained), 2, "did you mean runs/tiny-1?")

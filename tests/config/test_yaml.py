@@ -1,0 +1,88 @@
+import contextlib
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnlab.config.yaml import dump, parse
+from cnnlab.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("-.inf", -math.inf),
+        ("12", 12),
+        ("010", 10),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("true", True),
+        ("on", "on"),
+        ("no", "no"),
+        ("~", None),
+        ("", None),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("'12'", "12"),
+        ("2026-11-21", "2026-11-21"),
+    ],
+)
+def test_scalars_follow_yaml_1_2(text, value):
+    assert parse(f"a: {text}", "x").data == {"a": value}
+
+
+def test_every_key_and_value_has_its_place():
+    document = parse("a: 1\nb:\n  - c: {d: 2}\n", "x")
+    assert document.keys[("b", 0, "c", "d")] == (3, 9)
+    assert document.values[("b", 0, "c", "d")] == (3, 12)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3", "x:3:1: duplicate key 'a' (first in line 1); keep one"),
+        ("a: [1", "x:1:6: not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("a:\n\tb: 1", "YAML indents with spaces, never with tabs"),
+        ("a: !!python/object:os.system x", "x:1:4: YAML tags"),
+        ("? [a]\n: 1", "x:1:3: a key must be a word"),
+        ("a: &x [*x]", "aliases (*name) repeat too much"),
+        ("[" * 5000, "x: nested too deeply"),
+        ("a: \x00", "x: not YAML"),
+        ("a: " + "9" * 5000, "a number of 5000 digits"),
+        ("--- 1\n--- 2", "not YAML: but found another document"),
+    ],
+)
+def test_what_is_refused(text, message):
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "x")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_aliases_cannot_explode():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    with pytest.raises(ConfigError, match="repeat too much"):
+        parse("\n".join(lines), "x")
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
+    max_leaves=20,
+)
+
+
+@given(plain)
+def test_what_is_dumped_is_read_back(data):
+    assert parse(dump(data), "x").data == data
+
+
+@given(st.text())
+def test_any_text_is_data_or_a_config_error(text):
+    with contextlib.suppress(ConfigError):
+        parse(text, "x")

@@ -1,0 +1,83 @@
+"""Shared by all tests: a small experiment, `cnnlab` as a user runs it, and one trained run to read."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+Cnnlab = Callable[..., subprocess.CompletedProcess[str]]
+
+TINY = """\
+# A network small enough for a test.
+name: tiny
+data: {name: digits, limit: 200}
+model:
+  layers:
+    - conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: relu}
+    - max_pool2d: 2
+    - flatten
+    - dense: 10
+train:
+  epochs: 2
+  batch_size: 64
+  optimizer: {sgd: {learning_rate: 0.1}}
+  schedule: {exponential: 0.5}
+"""
+
+
+def run_cnnlab(*arguments: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """`cnnlab ARGUMENTS` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cnnlab", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture
+def cnnlab(tmp_path: Path) -> Cnnlab:
+    """`cnnlab` in an empty folder; keywords add to the environment."""
+    return lambda *arguments, **env: run_cnnlab(*arguments, cwd=tmp_path, env=env)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """The file of a tiny experiment, in the folder that `cnnlab` runs in."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny experiment was trained into runs/tiny-1. To be read, not changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    done = run_cnnlab("train", "tiny.yaml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout)
+    (folder / "stderr").write_text(done.stderr)
+    return folder
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    """The command failed with this exit code and a single line on standard error that holds every part."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes the files of tests/golden anew."""
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew")

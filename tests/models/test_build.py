@@ -1,0 +1,112 @@
+import keras
+import numpy as np
+import pytest
+
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.data import Examples
+from cnnlab.errors import ConfigError, RunError
+from cnnlab.models import weights
+from cnnlab.models.build import attach_optimizer, build
+from cnnlab.models.inference import compile_forward
+
+
+def model_of(name, *changes):
+    experiment = load(name, [parse_set(change) for change in changes])
+    return build(experiment.model, (28, 28, 1), 10, name="model")
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("lenet", 61_706), ("fc", 7_850)])
+def test_parameter_counts_are_the_published_ones(name, parameters):
+    # 61,706 = 156 + 2,416 + 48,120 + 10,164 + 850, the Intel slides; 7,840 weights, the TensorFlow slides, and 10 biases.
+    assert model_of(name).count_params() == parameters
+
+
+def test_layers_are_named_by_kind_and_position():
+    assert [layer.name for layer in model_of("fc").layers] == ["image", "flatten_0", "dense_1"]
+
+
+def test_truncated_normal_starts_as_the_slides_say():
+    keras.utils.set_random_seed(0)
+    kernel = model_of("fc").layers[-1].kernel.numpy()
+    assert np.abs(kernel).max() <= 0.2 + 1e-6  # drawn again beyond two stddev of 0.1
+    assert kernel.std() == pytest.approx(0.088, abs=0.003)  # of a normal cut at two stddev: 0.88 of it
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.layers[7].dense.units=12", "model.layers[7]: the network ends in the shape (12,); expected (10,)"),
+        ("model.layers[2].conv2d.kernel_size=15", "model.layers[2].conv2d: cannot take an input of the shape (14, 14, 6)"),
+        ("model.layers=[dense: 10]", "model.layers[0]: the network ends in the shape (28, 28, 10); expected (10,)"),
+        ("model.layers=[flatten, {max_pool2d: 2}]", "model.layers[1].max_pool2d: cannot take an input of the shape (784,)"),
+    ],
+)  # fmt: skip
+def test_layers_that_do_not_fit_are_named(change, message):
+    with pytest.raises(ConfigError) as caught:
+        model_of("lenet", change)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_survive_the_file(tmp_path):
+    model, other = model_of("lenet"), model_of("lenet")
+    weights.save(model, tmp_path / "w.safetensors")
+    weights.load(other, tmp_path / "w.safetensors")
+    for mine, loaded in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), loaded.numpy())
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "missing"),
+        (lambda path: path.write_bytes(b""), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "damaged"),
+        (lambda path: path.write_bytes((2**60).to_bytes(8, "little") + b"{}"), "damaged"),
+        (lambda path: weights.save(model_of("fc"), path), "not the weights of this run's network: conv2d_0/bias is missing"),
+        (lambda path: weights.save(model_of("lenet", "model.layers[5].dense.units=121"), path), "dense_5/bias is (121,), expected (120,)"),
+    ],
+)  # fmt: skip
+def test_a_bad_weights_file_is_named(tmp_path, damage, message):
+    path = tmp_path / "w.safetensors"
+    weights.save(model_of("lenet"), path)
+    damage(path)
+    with pytest.raises(RunError) as caught:
+        weights.load(model_of("lenet"), path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 600])
+def test_forward_covers_every_example_whatever_the_last_batch(count):
+    random = np.random.default_rng(count)
+    examples = Examples(
+        random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8), np.arange(count, dtype=np.int32) % 10
+    )
+    model = model_of("fc")
+    outcome = compile_forward(model, "cross_entropy")(examples)
+    logits = model.predict(examples.images.astype(np.float32) / 255, verbose=0)
+    expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(np.log(outcome.scores), expected, atol=1e-5)
+    np.testing.assert_allclose(outcome.losses, -expected[np.arange(count), examples.labels], atol=1e-5)
+
+
+def test_mse_is_the_mean_over_classes_of_the_squared_error():
+    model = model_of("fc")
+    examples = Examples(np.full((2, 28, 28, 1), 255, np.uint8), np.array([3, 9], np.int32))
+    outputs = model(np.ones((2, 28, 28, 1), np.float32)).numpy()
+    outcome = compile_forward(model, "mse")(examples)
+    np.testing.assert_allclose(outcome.losses, ((outputs - np.eye(10)[[3, 9]]) ** 2).mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(outcome.scores, outputs, rtol=1e-5)
+
+
+def test_model_keras_works_in_other_tools(tmp_path):
+    model = model_of("lenet")
+    attach_optimizer(model, load("lenet").train)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    images = np.random.default_rng(0).random((5, 28, 28, 1), np.float32)
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+    loss, _ = loaded.evaluate(images, np.arange(5), verbose=0)
+    assert np.isfinite(loss)

@@ -1,0 +1,147 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cnnlab.config.load import load
+from cnnlab.data import Examples
+from cnnlab.models.build import attach_optimizer, build
+from cnnlab.models.inference import compile_forward
+from cnnlab.training.engine import Engine
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """150 examples: with batches of 64, a last batch of 22."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (150, 28, 28, 1), dtype=np.uint8)
+    return Examples(images, random.integers(0, 10, 150, dtype=np.int32))
+
+
+def new_model(name="lenet", optimizer=None):
+    experiment = load(name)
+    keras.utils.set_random_seed(0)
+    model = build(experiment.model, (28, 28, 1), 10, name="model")
+    attach_optimizer(model, experiment.train)
+    if optimizer:
+        optimizer.build(model.trainable_variables)
+        model.optimizer = optimizer
+    return model
+
+
+def weights_of(model):
+    return [variable.numpy() for variable in model.trainable_variables]
+
+
+def last(iterator):
+    *_, final = iterator
+    return final
+
+
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+    "adam": lambda: keras.optimizers.Adam(0.001),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer):
+    ours = new_model(optimizer=OPTIMIZERS[optimizer]())
+    engine = Engine(ours, "cross_entropy", examples, batch_size=64, seed=3)
+    progress = last(engine.epoch(0))
+
+    order = tf.random.experimental.stateless_shuffle(tf.range(150), tf.constant([3, 0], tf.int64)).numpy()
+    theirs = new_model()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    theirs.compile(OPTIMIZERS[optimizer](), loss, metrics=["accuracy"])
+    history = theirs.fit(
+        examples.images[order].astype(np.float32) / 255,
+        examples.labels[order],
+        batch_size=64,
+        shuffle=False,
+        verbose=0,
+    ).history
+    assert progress.loss == pytest.approx(history["loss"][0], rel=1e-5)
+    assert progress.accuracy == pytest.approx(history["accuracy"][0])
+    for mine, keras_own in zip(weights_of(ours), weights_of(theirs), strict=True):
+        np.testing.assert_allclose(mine, keras_own, atol=2e-6)
+
+
+@pytest.mark.parametrize(("name", "loss"), [("lenet", "cross_entropy"), ("fc", "mse")])
+def test_every_example_counts_exactly_once(examples, name, loss):
+    model = new_model(name, keras.optimizers.SGD(1e-30))  # so small that nothing moves
+    progress = last(Engine(model, loss, examples, batch_size=64, seed=0).epoch(0))
+    outcome = compile_forward(model, loss)(examples)
+    assert progress.examples == 150
+    assert progress.loss == pytest.approx(outcome.loss, rel=1e-6)
+    assert progress.accuracy == outcome.accuracy
+
+
+def test_the_order_is_a_permutation_of_its_own_for_every_seed_and_epoch(examples, monkeypatch):
+    orders = []
+    monkeypatch.setattr(
+        Engine, "_replica_step", lambda self, batch, *_: orders.append(batch.numpy()) or (tf.zeros([], tf.float64), 0)
+    )
+    tf.config.run_functions_eagerly(True)
+    try:
+        for seed, epoch in [(0, 0), (0, 1), (1, 0), (0, 0), (2**32 - 1, 0)]:
+            list(Engine(new_model("fc"), "mse", examples, batch_size=64, seed=seed).epoch(epoch))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert [len(batch) for batch in orders[:3]] == [64, 64, 22]
+    epochs = [tuple(np.concatenate(orders[i : i + 3])) for i in range(0, len(orders), 3)]
+    assert all(sorted(epoch) == list(range(150)) for epoch in epochs)
+    assert epochs[0] == epochs[3]
+    assert len(set(epochs)) == 4
+
+
+def test_the_numbers_do_not_depend_on_how_the_steps_are_divided_into_calls(examples):
+    results = []
+    for steps_per_call in (1, 2, 100):
+        model = new_model()
+        engine = Engine(model, "cross_entropy", examples, batch_size=16, seed=0)
+        engine._resize_call = lambda steps, seconds: None
+        engine._steps_per_call = steps_per_call
+        progress = last(engine.epoch(0))
+        results.append((progress.loss, progress.accuracy, *map(bytes, weights_of(model))))
+    assert results[0] == results[1] == results[2]
+
+
+def test_progress_grows_to_the_whole_epoch(examples):
+    engine = Engine(new_model("fc"), "mse", examples, batch_size=1, seed=0)
+    seen = [progress.examples for progress in engine.epoch(0)]
+    assert seen[0] == 1  # the first call traces, and is short
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 150
+
+
+TWO_REPLICAS = """
+import sys, numpy as np, tensorflow as tf
+replicas = int(sys.argv[1])
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if replicas == 2 else tf.distribute.get_strategy()
+from tests.training.test_engine import Engine, Examples, last, new_model
+random = np.random.default_rng(0)
+examples = Examples(random.integers(0, 256, (151, 28, 28, 1), dtype=np.uint8), random.integers(0, 10, 151, dtype=np.int32))
+with strategy.scope():
+    engine = Engine(new_model(), "cross_entropy", examples, batch_size=50, seed=0)
+    print(*[last(engine.epoch(epoch)).loss for epoch in range(3)])
+"""
+
+
+def test_two_replicas_give_the_losses_of_one_device():
+    # 151 examples in batches of 50: the last batch is one example, which one of the replicas has to do without.
+    losses = [
+        subprocess.run(
+            [sys.executable, "-c", TWO_REPLICAS, replicas], capture_output=True, text=True, check=True, timeout=200
+        ).stdout.split()
+        for replicas in ("1", "2")
+    ]
+    one, two = (np.array(values, float) for values in losses)
+    assert len(one) == 3
+    np.testing.assert_allclose(one, two, rtol=1e-5)
