@@ -6,13 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cnnlab.data.download import cache_folder
+
 # Runs in a process of its own, so that what TensorFlow says before it aborts still reaches the terminal.
 # Dropped: glog's I and W lines, absl's notice about itself, the list of CPU instructions, and what a
 # TensorFlow built for GPUs calls an error on a machine that has none.
 _FILTER = r"""
 import re, sys
 chatter = re.compile(
-    rb"([\d-]+ [\d:.]+: )?[IW](\d{4} )?|WARNING: All log messages before absl|To enable the following instructions"
+    rb"[IW]\d{4} |[\d-]+ [\d:.]+: [IW] |WARNING: All log messages before absl|To enable the following instructions"
     rb"|.*(failed call to cuInit|Unable to register cu(DNN|FFT|BLAS) factory|computation placer already registered)"
 )
 for line in sys.stdin.buffer:
@@ -25,6 +27,9 @@ for line in sys.stdin.buffer:
 def quietly_imported() -> None:
     """Import TensorFlow and find its devices. What is not chatter still reaches standard error."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # 2: errors only, once its logging is set up
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    # Not ~/.keras: a keras.json there may say channels_first or float64, which would change the numbers.
+    os.environ["KERAS_HOME"] = str(cache_folder() / "keras")
     with _filtered_stderr():
         import tensorflow as tf
 

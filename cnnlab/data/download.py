@@ -22,8 +22,12 @@ CHUNK = 1 << 16
 def data_folders() -> list[Path]:
     """Where data sets may be: `$CNNLAB_DATA_DIR` if set, then the user's cache folder. The first is written to."""
     chosen = os.environ.get("CNNLAB_DATA_DIR")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnlab"
-    return [Path(chosen), cache] if chosen else [cache]
+    return [Path(chosen), cache_folder()] if chosen else [cache_folder()]
+
+
+def cache_folder() -> Path:
+    """Where cnnlab keeps what it can fetch again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnlab"
 
 
 def fetch(urls: Sequence[str], destination: Path, sha256: str) -> None:

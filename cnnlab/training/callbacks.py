@@ -69,7 +69,7 @@ class ProgressReport(keras.callbacks.Callback):
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
-            TextColumn("{task.completed:,}/{task.total:,}"),
+            TextColumn("{task.completed:,.0f}/{task.total:,}"),
             TextColumn("{task.fields[speed]}"),
             TextColumn("{task.fields[loss]}"),
             TimeRemainingColumn(),

@@ -29,10 +29,16 @@ def devices() -> dict[str, Any]:
     return {
         "strategy": type(strategy).__name__.lstrip("_"),
         "replicas": strategy.num_replicas_in_sync,
-        "devices": [device.name for device in tf.config.list_logical_devices()],
+        "devices": device_names(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
     }
+
+
+def device_names() -> list[str]:
+    """What TensorFlow computes on, such as `GPU:0`; the CPU where there is nothing else."""
+    names = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    return [name for name in names if not name.startswith("CPU")] or names
 
 
 def git_commit() -> str | None:

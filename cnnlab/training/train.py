@@ -43,6 +43,8 @@ def train(
     run = claim(runs, experiment.name, name, _record(experiment, dataset, model))
     with _status_of(run):
         run.write_config(to_yaml(experiment))
+        if console:
+            console.print(_summary(experiment, dataset, model))
         started = time.perf_counter()
         table = fit(model, experiment, dataset, run, console)
         files.write(run.weights, lambda path: weights.save(model, path))
@@ -105,6 +107,13 @@ def _train_epoch(engine: Engine, epoch: int, callbacks: keras.callbacks.Callback
         callbacks.on_train_batch_end(progress.steps - 1, {**logs, "examples": progress.examples})
         first = progress.steps
     return {**logs, "seconds": time.perf_counter() - started}
+
+
+def _summary(experiment: Experiment, dataset: Dataset, model: keras.Model) -> str:
+    """One line on what is about to be trained."""
+    sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in dataset.splits().items())
+    devices = ", ".join(environment.device_names())
+    return f"{experiment.name}: {model.count_params():,} parameters; {dataset.name}: {sizes} examples; on {devices}"
 
 
 def _record(experiment: Experiment, dataset: Dataset, model: keras.Model) -> dict[str, Any]:

@@ -59,7 +59,8 @@ with _filtered_stderr():
     os.write(2, b"2026-11-21 01:00:00.123456: W tensorflow/core/x.cc:1] a warning\\n")
     os.write(2, b"E0000 00:00:1 1 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)\\n")
     os.write(2, b"E0000 00:00:1 1 x.cc:1] a true error\\n")
-    os.write(2, b"Traceback: Import failed\\n")
+    os.write(2, b"ImportError: no such library\\n")
+    os.write(2, b"Warning: Illegal instruction\\n")
     {crash}
 os.write(2, b"I0000 after\\n")
 """
@@ -69,7 +70,8 @@ def test_chatter_is_dropped_and_errors_pass():
     done = subprocess.run([sys.executable, "-c", CHATTER.format(crash="")], capture_output=True, text=True)
     assert done.stderr.splitlines() == [
         "E0000 00:00:1 1 x.cc:1] a true error",
-        "Traceback: Import failed",
+        "ImportError: no such library",
+        "Warning: Illegal instruction",
         "I0000 after",
     ]
 

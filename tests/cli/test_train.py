@@ -22,8 +22,9 @@ def test_the_result_is_on_stdout_and_the_table_on_stderr(trained):
     assert result.endswith("(200 examples)")
     assert run == "run: runs/tiny-1"
     table = (trained / "stderr").read_text().splitlines()
-    assert table[0].split() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
-    assert [line.split()[0] for line in table[1:]] == ["1", "2"]
+    assert table[0] == "tiny: 1,490 parameters; digits: 200 train, 144 validation, 200 test examples; on CPU:0"
+    assert table[1].split() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+    assert [line.split()[0] for line in table[2:]] == ["1", "2"]
 
 
 def test_the_run_folder_is_complete(trained):
