@@ -26,7 +26,7 @@ lint: .venv/ready  ## what CI checks of the source
 	$(BIN)/mypy
 
 bench: .venv/ready  ## the engine against Keras's fit, in one run
-	$(BIN)/python -m benchmarks.engine_vs_fit
+	$(BIN)/python -m benchmarks
 
 lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -1,13 +1,11 @@
 """Seconds an epoch: cnnlab's engine against Keras's own `fit` on arrays.
 
-    python -m benchmarks.engine_vs_fit [--rounds 5]
-
 Same network, optimizer, batch size and float32 arithmetic; data of MNIST's size, drawn at random, since the time does
 not depend on the pixels. The two take turns epoch by epoch, so that a busy machine slows both; the first epoch of each
 (tracing, allocation) does not count. `fit` is timed from its epoch's begin to its end, without its set-up.
 """
 
-import argparse
+import os
 import platform
 import statistics
 import time
@@ -28,14 +26,11 @@ NETWORKS = ("fc", "lenet")
 EXAMPLES = 60_000
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="epochs that count, of each (default 5)")
-    rounds = parser.parse_args().rounds
-    print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {platform.processor() or platform.machine()}")
+def report(rounds: int) -> str:
+    """The table, medians of `rounds` epochs, headed by what it was measured on."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}, Keras {keras.__version__}"
     rows = [_measure(name, rounds) for name in NETWORKS]
-    print(render(rows, list(rows[0]), Format.TABLE))
+    return f"{machine}\n\n{render(rows, list(rows[0]), Format.TABLE)}"
 
 
 def _measure(name: str, rounds: int) -> dict[str, object]:
@@ -97,7 +92,3 @@ def _fit(experiment: Experiment, examples: Examples) -> Callable[[], float]:
         return times[-1]
 
     return run_epoch
-
-
-if __name__ == "__main__":
-    main()

@@ -8,6 +8,7 @@ A message says what happened, where, what was expected and what to do next.
     │   └── DownloadError       a data set that cannot be fetched
     ├── RunError                a run folder that cannot be read or written
     ├── TrainingError           training that cannot go on
+    │   └── Diverged            a loss that is no longer a number
     ├── Interrupted             exit 130: Ctrl-C
     └── RequestError            exit 2: the request was wrong
         └── ConfigError         an experiment that is not one; every problem of it at once
@@ -35,7 +36,11 @@ class RunError(CnnlabError):
 
 
 class TrainingError(CnnlabError):
-    """Training that cannot go on, such as a loss that is no longer a number."""
+    """Training that cannot go on, such as for lack of memory."""
+
+
+class Diverged(TrainingError):
+    """Training whose loss is no longer a number."""
 
 
 class Interrupted(CnnlabError):

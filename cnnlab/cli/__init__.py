@@ -30,4 +30,4 @@ def _present(error: CnnlabError | typer.TyperException) -> None:
     command = context.command_path if context else "cnnlab"
     message = " ".join(error.format_message().split())
     if message:  # without one, typer has printed the help
-        print(f"{command}: {message} See `{command} --help`.", file=sys.stderr)
+        print(f"{command}: {message.rstrip('.')}; see `{command} --help`", file=sys.stderr)

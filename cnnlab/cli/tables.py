@@ -63,7 +63,7 @@ def _cell(value: Any, decimals: int) -> str:
         case int():
             return f"{value:,}"
         case float():
-            return f"{value:.{decimals}f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3g}"
+            return f"{value:.{decimals}f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3g}"
     return str(value)
 
 

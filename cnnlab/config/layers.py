@@ -6,7 +6,7 @@ can build one from the other without a table of its own.
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PositiveInt, Tag
+from pydantic import BeforeValidator, Field, PlainSerializer, Tag
 from pydantic_core import PydanticCustomError
 
 from cnnlab.config.choice import Choice, by_kind
@@ -14,18 +14,19 @@ from cnnlab.config.initializers import GlorotUniform, Initializer
 
 Activation = Literal["linear", "relu", "sigmoid", "tanh", "softmax"]
 Padding = Literal["valid", "same"]
+Size = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow's kernels count in 32 bits
 
 
 def _as_pair(value: Any) -> Any:
     """`5` means (5, 5); `[3, 5]` is (height, width)."""
     pair = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
-    if not (isinstance(pair, tuple) and len(pair) == 2 and all(type(n) is int and n > 0 for n in pair)):
+    if not (isinstance(pair, tuple) and len(pair) == 2 and all(type(n) is int and 0 < n < 2**31 for n in pair)):
         raise PydanticCustomError("pair_expected", "expected a positive integer or a pair [height, width]")
     return pair
 
 
 Pair = Annotated[
-    tuple[PositiveInt, PositiveInt],
+    tuple[int, int],
     BeforeValidator(_as_pair),
     PlainSerializer(lambda pair: pair[0] if pair[0] == pair[1] else list(pair), return_type=int | list[int]),
 ]
@@ -36,7 +37,7 @@ class Dense(Choice):
 
     kind: ClassVar[str] = "dense"
     short: ClassVar[str | None] = "units"
-    units: PositiveInt
+    units: Size
     activation: Activation = "linear"
     use_bias: bool = True
     kernel_initializer: Initializer = GlorotUniform()
@@ -46,7 +47,7 @@ class Conv2D(Choice):
     """A convolution: (height, width, channels) to (height', width', filters)."""
 
     kind: ClassVar[str] = "conv2d"
-    filters: PositiveInt
+    filters: Size
     kernel_size: Pair
     strides: Pair = (1, 1)
     padding: Padding = "valid"

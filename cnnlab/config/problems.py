@@ -47,6 +47,8 @@ def _message(details: ErrorDetails, schema: type[BaseModel]) -> str:
             return f"unknown kind '{context['tag']}'; {did_you_mean(context['tag'], kinds)}"
         case "union_tag_not_found":
             return _not_one_kind(details["input"])
+        case "too_short":
+            return "empty; expected at least one entry"
         case "options_expected":
             return details["msg"]
         case "literal_error":
@@ -66,7 +68,6 @@ def _expectation(details: ErrorDetails) -> str:
         ("Input should be a ", "expected a "),
         ("Input should be ", "expected a value "),
         ("a integer", "an integer"),
-        ("List should have", "expected"),
     ):
         message = message.replace(theirs, ours)
     return message[0].lower() + message[1:]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from cnnlab.config.choice import Choice
 from cnnlab.config.layers import Layer
@@ -60,6 +61,8 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
 def _append(spec: Layer, index: int, inputs: keras.KerasTensor) -> keras.KerasTensor:
     try:
         return _make(LAYERS, spec, name=f"{spec.kind}_{index}")(inputs)
+    except (OverflowError, tf.errors.ResourceExhaustedError) as error:
+        raise ConfigError(f"model.layers[{index}].{spec.kind}: its weights need more memory than there is") from error
     except ValueError as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(

@@ -9,7 +9,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cnnlab.errors import TrainingError
+from cnnlab.config.schema import Optimizer
+from cnnlab.errors import Diverged
 from cnnlab.runs import Run
 
 Logs = dict[str, Any] | None
@@ -44,17 +45,32 @@ class MetricsTable(keras.callbacks.Callback):
 
 
 class StopWhenDiverged(keras.callbacks.Callback):
-    """Ends training with a TrainingError as soon as the loss is NaN or infinite."""
+    """Ends training with Diverged as soon as a loss is NaN or infinite."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        super().__init__()
+        self._optimizer = optimizer
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Note the epoch for the message."""
+        self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Check the mean loss of the epoch so far; `batch` counts steps from 0."""
-        loss = (logs or {})["loss"]
+        self.check((logs or {})["loss"], f"by step {batch + 1} of epoch {self._epoch}")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Check the validation loss, which sees what the epoch's last step did to the weights."""
+        self.check((logs or {}).get("val_loss", 0.0), f"on the validation examples after epoch {self._epoch}")
+
+    def check(self, loss: float, when: str) -> None:
+        """Raise Diverged unless `loss` is finite."""
         if not math.isfinite(loss):
-            rate = float(self.model.optimizer.learning_rate)
-            kind = self.model.optimizer.name.lower()
-            raise TrainingError(
-                f"diverged: the loss became {loss} by step {batch + 1} at learning rate {rate:.3g}; "
-                f"try a smaller one, such as --set train.optimizer.{kind}.learning_rate={rate / 10:.3g}"
+            rate = self._optimizer.learning_rate
+            raise Diverged(
+                f"diverged: the loss became {loss} {when}; try a smaller learning rate, "
+                f"such as --set train.optimizer.{self._optimizer.kind}.learning_rate={rate / 10:.3g}"
             )
 
 

@@ -40,10 +40,10 @@ class Engine:
         self._model = model
         self._loss = LOSSES[loss]
         self._strategy = tf.distribute.get_strategy()
-        self._batch_size = batch_size
+        self._batch_size = min(batch_size, len(examples))
         self._seed = seed
         self._size = len(examples)
-        self.steps_per_epoch = -(-len(examples) // batch_size)
+        self.steps_per_epoch = -(-len(examples) // self._batch_size)
         self._images = self._resident(examples.images)
         self._labels = self._resident(examples.labels)
         self._steps_per_call = 0  # not known before the first call, which also traces

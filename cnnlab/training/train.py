@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 from rich.console import Console
 
 from cnnlab import data
@@ -14,7 +15,7 @@ from cnnlab.analysis.evaluate import keep
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.config.schema import Experiment
 from cnnlab.data import Dataset
-from cnnlab.errors import CnnlabError, Interrupted, TrainingError
+from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.models import weights
 from cnnlab.models.build import attach_optimizer, build
 from cnnlab.models.determinism import make_deterministic
@@ -47,10 +48,11 @@ def train(
             console.print(_summary(experiment, dataset, model))
         started = time.perf_counter()
         table = fit(model, experiment, dataset, run, console)
+        outcome = compile_forward(model, experiment.train.loss)(dataset.test)
+        StopWhenDiverged(experiment.train.optimizer).check(outcome.loss, "on the test examples after the last epoch")
         files.write(run.weights, lambda path: weights.save(model, path))
         files.write(run.model, model.save)
         run.record_test_use("train")
-        outcome = compile_forward(model, experiment.train.loss)(dataset.test)
         evaluation = keep(run, "test", outcome, dataset.class_names)
         run.update(
             {
@@ -73,7 +75,7 @@ def fit(
     table = MetricsTable(run)
     report = [ProgressReport(console, len(dataset.train))] if console else []
     callbacks = keras.callbacks.CallbackList(
-        [scheduler(settings), StopWhenDiverged(), table, *report],
+        [scheduler(settings), StopWhenDiverged(settings.optimizer), table, *report],
         model=model,
         epochs=settings.epochs,
         steps=engine.steps_per_epoch,
@@ -143,7 +145,11 @@ def _status_of(run: Run) -> Iterator[None]:
         run.update({"status": "interrupted", "finished": now()})
         raise Interrupted(f"interrupted; {run.path} has no model") from None
     except BaseException as error:
-        status = "diverged" if isinstance(error, TrainingError) else "failed"
+        status = "diverged" if isinstance(error, Diverged) else "failed"
         message = str(error) if isinstance(error, CnnlabError) else repr(error)
         run.update({"status": status, "finished": now(), "error": message})
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise TrainingError(
+                f"{run.path}: out of memory; try a smaller batch, such as --set train.batch_size=32"
+            ) from error
         raise

@@ -75,7 +75,7 @@ def test_all_problems_are_told_at_once(tmp_path):
     assert lines == [
         "./x.yaml:1:14: data.name: expected 'digits' or 'mnist', got 'mnits'",
         "./x.yaml:1:33: data.validation: expected a count such as 5000, a fraction such as 0.1, or 'test', got 2.5",
-        "./x.yaml:2:17: model.layers: expected at least 1 item after validation, not 0, got []",
+        "./x.yaml:2:17: model.layers: empty; expected at least one entry",
         "./x.yaml:3:1: sed: unknown key; did you mean 'seed'?",
     ]
 
