@@ -6,13 +6,14 @@ RUNS := runs/demo
 .PHONY: demo test test-slow lint bench lock clean
 
 demo: .venv/ready  ## train two networks on real digits with two seeds each, evaluate and compare them
-	rm -rf $(RUNS)
-	for seed in 0 1; do \
-	  $(BIN)/cnnlab train fc --data digits --seed $$seed --runs $(RUNS) --quiet && \
-	  $(BIN)/cnnlab train digits --seed $$seed --runs $(RUNS) || exit 1; \
-	done
-	$(BIN)/cnnlab evaluate $(RUNS)/digits-1
-	$(BIN)/cnnlab compare $(RUNS) --plot $(RUNS)/curves.png
+	@rm -rf $(RUNS)
+	$(BIN)/cnnlab train fc --data digits --seed 0 --runs $(RUNS) --quiet
+	$(BIN)/cnnlab train fc --data digits --seed 1 --runs $(RUNS) --quiet
+	$(BIN)/cnnlab train digits --seed 0 --runs $(RUNS)
+	$(BIN)/cnnlab train digits --seed 1 --runs $(RUNS) --quiet
+	$(BIN)/cnnlab evaluate $(RUNS)/lenet-digits-1
+	$(BIN)/cnnlab compare $(RUNS) --sort accuracy --plot $(RUNS)/curves.png
+	@echo "learning curves: $(RUNS)/curves.png"
 
 test: .venv/ready  ## the tests: no network, minutes
 	$(BIN)/python -m pytest

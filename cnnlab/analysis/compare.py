@@ -1,6 +1,7 @@
 """Runs side by side. No TensorFlow here: everything comes from the records."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,22 @@ from cnnlab.runs.folder import find
 from cnnlab.terminal import warn
 
 
-def compare(paths: Sequence[Path], sort: str | None = None) -> tuple[list[dict[str, Any]], list[str]]:
-    """A row a run, and the columns: the config keys that differ, then what came out.
+@dataclass(frozen=True)
+class Comparison:
+    """A row a run; `settings` are the keys of the experiments that differ, `outcomes` what came out."""
+
+    rows: list[dict[str, Any]]
+    settings: list[str]
+    outcomes: list[str]
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns, in the order to read them."""
+        return ["run", *self.settings, *self.outcomes]
+
+
+def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
+    """Compare the runs at `paths`: run folders, or folders of run folders.
 
     `accuracy` and `loss` are those on the test set after the last epoch, `seconds` is the whole training's; a value
     that a run does not have is None. Sorted by the column `sort`, best first, or else in the order of the paths.
@@ -31,9 +46,9 @@ def compare(paths: Sequence[Path], sort: str | None = None) -> tuple[list[dict[s
         {"run": path, **{key: values[index] for key, values in differing.items()}, **_outcome(record)}
         for index, (path, record) in enumerate(records)
     ]
-    outcome = ["status", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
-    columns = ["run", *differing, *(column for column in outcome if _says_something(column, rows))]
-    return _sorted(rows, columns, sort), columns
+    outcomes = ["status", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
+    comparison = Comparison(rows, list(differing), [column for column in outcomes if _says_something(column, rows)])
+    return replace(comparison, rows=_sorted(rows, comparison.columns, sort))
 
 
 def _outcome(record: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from cnnlab.config.overrides import show_path
 from cnnlab.config.yaml import Path
 
-_IGNORED = {("published",)}  # what a source prints changes nothing of a run
+_IGNORED = {("name",), ("published",)}  # neither changes anything of a run
 
 
 def differing_keys(experiments: Sequence[Any]) -> dict[str, list[Any]]:
@@ -36,13 +36,17 @@ def _same_keys(maps: Sequence[dict[str, Any]]) -> bool:
     return all(map_.keys() == maps[0].keys() for map_ in maps)
 
 
+def _first(options: dict[str, Any]) -> str:
+    """The option that matters most: a kind names it first."""
+    (key, value), *others = options.items()
+    return f"{key}={_brief(value)}{', …' if others else ''}"
+
+
 def _brief(value: Any) -> Any:
-    """A map or list in a few words: `sgd(learning_rate=0.1)`, `2 conv2d, flatten, 3 dense`."""
+    """A map or list in a few words: `sgd(learning_rate=0.1, …)`, `2 conv2d, flatten, 3 dense`."""
     if isinstance(value, dict):
         return ", ".join(
-            f"{kind}({', '.join(f'{k}={_brief(v)}' for k, v in options.items())})"
-            if isinstance(options, dict)
-            else f"{kind}={options}"
+            f"{kind}({_first(options)})" if isinstance(options, dict) else f"{kind}={options}"
             for kind, options in value.items()
         )
     if isinstance(value, list):

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from rich.text import Text
+
 Row = Mapping[str, Any]
+WIDEST = 10_000  # characters in a line: nothing is folded
 
 
 class Format(StrEnum):
@@ -20,7 +23,11 @@ class Format(StrEnum):
 
 
 def render(rows: Sequence[Row], columns: Sequence[str], format: Format) -> str:
-    """The table as text. Numbers are whole in csv and json, rounded for people; None is an empty cell or null."""
+    """The table as text; None is an empty cell or null.
+
+    csv and json have whole numbers and keys; for people, numbers are rounded and keys shortened to what tells them
+    apart.
+    """
     match format:
         case Format.JSON:
             return json.dumps([{column: row[column] for column in columns} for row in rows], indent=2)
@@ -31,21 +38,42 @@ def render(rows: Sequence[Row], columns: Sequence[str], format: Format) -> str:
             writer.writerows(rows)
             return text.getvalue().rstrip("\n")
         case Format.MD:
-            return _markdown(rows, columns)
+            return _laid_out(rows, columns, markdown=True)
         case Format.TABLE:
-            return _plain(rows, columns)
+            return _laid_out(rows, columns, markdown=False)
 
 
-def _aligned(rows: Sequence[Row], columns: Sequence[str]) -> list[tuple[bool, list[str]]]:
-    """Each column's cells padded to one width, the heading first, and whether it holds numbers."""
-    result = []
-    for column in columns:
+def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.MARKDOWN if markdown else None, pad_edge=markdown, header_style="")
+    cells = []
+    for column, heading in zip(columns, short(columns), strict=True):
         values = [row[column] for row in rows]
         is_number = all(value is None or type(value) in (int, float) for value in values)
-        cells = [column, *_cells(values)]
-        width = max(map(len, cells))
-        result.append((is_number, [text.rjust(width) if is_number else text.ljust(width) for text in cells]))
-    return result
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
+        cells.append([text.replace("|", "\\|") if markdown else text for text in _cells(values)])
+    for line in zip(*cells, strict=True):
+        table.add_row(*map(Text, line))
+    console = Console(width=WIDEST, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip())
+
+
+def short(columns: Sequence[str]) -> list[str]:
+    """Each key's last part, as many of its parts as tell it from the others."""
+    parts = [column.split(".") for column in columns]
+    return [
+        next(
+            ".".join(own[-length:])
+            for length in range(1, len(own) + 1)
+            if length == len(own) or sum(other[-length:] == own[-length:] for other in parts) == 1
+        )
+        for own in parts
+    ]
 
 
 def _cells(values: Sequence[Any]) -> list[str]:
@@ -69,15 +97,3 @@ def _cell(value: Any, decimals: int) -> str:
 
 def _decimals(value: float) -> int:
     return min(4, len(f"{value:.4f}".rstrip("0").partition(".")[2]))
-
-
-def _plain(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    aligned = [cells for _, cells in _aligned(rows, columns)]
-    return "\n".join("  ".join(line).rstrip() for line in zip(*aligned, strict=True))
-
-
-def _markdown(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    aligned = _aligned(rows, columns)
-    rule = ["-" * (len(cells[0]) - 1) + (":" if is_number else "-") for is_number, cells in aligned]
-    heading, *body = zip(*[[text.replace("|", "\\|") for text in cells] for _, cells in aligned], strict=True)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (heading, rule, *body))

@@ -94,23 +94,32 @@ class Engine:
 
     def _replica_step(self, batch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One update from this replica's share of the batch, an even part of the indices `batch`."""
-        context = tf.distribute.get_replica_context()
-        replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
-        size = tf.shape(batch)[0]
-        begin, end = replica * size // replicas, (replica + 1) * size // replicas
-        # A last batch smaller than the replicas leaves some without an example, and TensorFlow's kernels fail on
-        # empty batches: such a replica computes one that counts for nothing.
-        share = tf.range(begin, tf.maximum(end, begin + 1))
-        counts = share < end
-        share = tf.gather(batch, share)
+        share, counts = _share_of(batch)
         images, labels = tf.gather(images, share), tf.gather(labels, share)
         with tf.GradientTape() as tape:
             outputs = self._model(to_input(images), training=True)
             losses = self._loss(labels, outputs)
-            losses = tf.where(counts, losses, tf.zeros_like(losses))
+            if counts is not None:
+                losses = tf.where(counts, losses, tf.zeros_like(losses))
             # Divided by the global size: the optimizer adds up the replicas' gradients.
-            loss = tf.reduce_sum(losses) / tf.cast(size, losses.dtype)
+            loss = tf.reduce_sum(losses) / tf.cast(tf.shape(batch)[0], losses.dtype)
         variables = self._model.trainable_variables
         self._model.optimizer.apply(tape.gradient(loss, variables), variables)
-        correct = counts & (tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels)
+        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels
+        if counts is not None:
+            correct &= counts
         return tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(correct, tf.int32))
+
+
+def _share_of(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """This replica's even part of the indices `batch`, and which of them count; None where all do."""
+    context = tf.distribute.get_replica_context()
+    replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+    if replicas == 1:
+        return batch, None
+    size = tf.shape(batch)[0]
+    begin, end = replica * size // replicas, (replica + 1) * size // replicas
+    # A last batch smaller than the replicas leaves some without an example, and TensorFlow's kernels fail on empty
+    # batches: such a replica computes one that counts for nothing.
+    share = tf.range(begin, tf.maximum(end, begin + 1))
+    return tf.gather(batch, share), share < end

@@ -1,5 +1,7 @@
 import json
 
+from cnnlab.analysis.compare import Comparison
+from cnnlab.cli.compare import _narrow
 from tests.conftest import assert_one_line, run_cnnlab
 
 
@@ -25,6 +27,19 @@ def test_plot_draws_a_picture(trained, tmp_path):
     done = run_cnnlab("compare", "runs", "--plot", tmp_path / "curves.png", cwd=trained)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_table_too_wide_for_the_terminal_becomes_two():
+    row = {"run": "runs/a-1", "train.epochs": 3, "model.layers": "2 conv2d, flatten, dense", "accuracy": 0.5}
+    text = _narrow(Comparison([row], ["train.epochs", "model.layers"], ["accuracy"]), width=40)
+    assert text.splitlines() == [
+        "run       accuracy",
+        "runs/a-1       0.5",
+        "",
+        "What differs:",
+        "runs/a-1: epochs: 3; layers: 2 conv2d,",
+        "    flatten, dense",
+    ]
 
 
 def test_bad_requests_are_one_line(trained, tmp_path):

@@ -1,6 +1,6 @@
 import json
 
-from cnnlab.cli.tables import Format, render
+from cnnlab.cli.tables import Format, render, short
 
 ROWS = [
     {"run": "a", "rate": 0.1, "accuracy": 0.98125, "count": 61706, "note": None},
@@ -20,9 +20,28 @@ def test_table_aligns_numbers_and_gives_a_column_the_same_digits():
 def test_markdown_escapes_and_aligns():
     assert render(ROWS, COLUMNS, Format.MD).splitlines() == [
         "| run | rate | accuracy |  count | note |",
-        "| --- | ---: | -------: | -----: | ---- |",
+        "|-----|------|----------|--------|------|",
         "| a   | 0.10 |   0.9812 | 61,706 |      |",
-        "| bb  | 0.01 |   0.5000 |     10 | x\\|y  |",
+        "| bb  | 0.01 |   0.5000 |     10 | x\\|y |",
+    ]
+
+
+def test_keys_are_as_short_as_they_can_be_told_apart():
+    columns = [
+        "run",
+        "train.loss",
+        "train.batch_size",
+        "model.layers[0].dense.units",
+        "model.layers[1].dense.units",
+        "loss",
+    ]
+    assert short(columns) == [
+        "run",
+        "train.loss",
+        "batch_size",
+        "layers[0].dense.units",
+        "layers[1].dense.units",
+        "loss",
     ]
 
 

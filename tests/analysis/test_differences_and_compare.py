@@ -20,8 +20,9 @@ def record(accuracy, seed=0, **changes):
 def test_only_the_keys_that_differ_are_columns(tmp_path):
     claim(tmp_path, "tiny", None, record(0.75))
     claim(tmp_path, "tiny", None, record(0.5, seed=1))
-    rows, columns = compare([tmp_path])
-    assert columns == ["run", "seed", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
+    comparison = compare([tmp_path])
+    rows = comparison.rows
+    assert comparison.columns == ["run", "seed", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
     assert [row["seed"] for row in rows] == [0, 1]
     assert rows[0]["accuracy"] == 0.75
     assert rows[0]["seconds"] == 1.3
@@ -30,8 +31,9 @@ def test_only_the_keys_that_differ_are_columns(tmp_path):
 def test_the_status_is_a_column_where_a_run_did_not_finish(tmp_path):
     claim(tmp_path, "tiny", None, record(0.75))
     claim(tmp_path, "tiny", None, {"status": "failed"})
-    rows, columns = compare([tmp_path], sort="accuracy")
-    assert "status" in columns
+    comparison = compare([tmp_path], sort="accuracy")
+    rows = comparison.rows
+    assert "status" in comparison.outcomes
     assert [row["status"] for row in rows] == ["finished", "failed"]
     assert rows[1]["accuracy"] is None
 
@@ -40,7 +42,7 @@ def test_the_status_is_a_column_where_a_run_did_not_finish(tmp_path):
 def test_sorting_puts_the_best_first(tmp_path, column, order):
     for accuracy, seed in ((0.5, 8), (0.25, 7), (0.75, 9)):
         claim(tmp_path, "tiny", None, record(accuracy, seed))
-    rows, _ = compare([tmp_path], sort=column)
+    rows = compare([tmp_path], sort=column).rows
     assert [row["run"] for row in rows] == [str(tmp_path / f"tiny-{number}") for number in order]
 
 
@@ -53,7 +55,7 @@ def test_an_unknown_column_is_refused(tmp_path):
 def test_a_damaged_run_is_left_out_with_a_warning(tmp_path, capsys):
     claim(tmp_path, "tiny", None, record(0.5))
     (claim(tmp_path, "tiny", None, record(0.5)).path / "run.json").write_text("{")
-    rows, _ = compare([tmp_path])
+    rows = compare([tmp_path]).rows
     assert len(rows) == 1
     assert "damaged" in capsys.readouterr().err
     (tmp_path / "tiny-1" / "run.json").write_text("{")
@@ -67,7 +69,9 @@ def test_differences_are_as_deep_as_the_structure_is_the_same():
 
     small = experiment(["flatten", {"dense": {"units": 10}}], {"sgd": {"learning_rate": 0.1}})
     wide = experiment(["flatten", {"dense": {"units": 12}}], {"sgd": {"learning_rate": 0.2}})
-    deep = experiment(["flatten", {"dense": {"units": 9}}, {"dense": {"units": 10}}], {"adam": {"learning_rate": 0.1}})
+    deep = experiment(
+        ["flatten", {"dense": {"units": 9}}, {"dense": {"units": 10}}], {"adam": {"learning_rate": 0.1, "beta_1": 0.9}}
+    )
     assert differing_keys([small, small]) == {}
     assert differing_keys([small, wide]) == {
         "model.layers[1].dense.units": [10, 12],
@@ -75,7 +79,7 @@ def test_differences_are_as_deep_as_the_structure_is_the_same():
     }
     assert differing_keys([small, deep]) == {
         "model.layers": ["flatten, dense", "flatten, 2 dense"],
-        "train.optimizer": ["sgd(learning_rate=0.1)", "adam(learning_rate=0.1)"],
+        "train.optimizer": ["sgd(learning_rate=0.1)", "adam(learning_rate=0.1, …)"],
     }
 
 
