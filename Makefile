@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS := runs/demo
 
-.PHONY: demo test test-slow lint bench lock clean
+.PHONY: demo test test-slow lint bench docs lock clean
 
 demo: .venv/ready  ## train two networks on real digits with two seeds each, evaluate and compare them
 	@rm -rf $(RUNS)
@@ -29,6 +29,9 @@ lint: .venv/ready  ## what CI checks of the source
 bench: .venv/ready  ## the engine against Keras's fit, in one run
 	$(BIN)/python -m benchmarks
 
+docs: .venv/ready  ## the reference of the command line, from its help
+	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md
+
 lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet --upgrade pip && .venv-lock/bin/pip install --quiet . --group dev
@@ -46,5 +49,5 @@ clean:  ## remove what make has made, but no runs
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m compileall -q -j 0 .venv/lib cnnlab || true
+	$(BIN)/python -m compileall -q -j 0 .venv/lib cnnlab
 	touch $@

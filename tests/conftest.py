@@ -76,8 +76,3 @@ def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *parts: s
     assert len(done.stderr.splitlines()) == 1, done.stderr
     for part in parts:
         assert part in done.stderr
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--update-golden` writes the files of tests/golden anew."""
-    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew")
