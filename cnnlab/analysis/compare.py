@@ -72,10 +72,12 @@ def _says_something(column: str, rows: Sequence[dict[str, Any]]) -> bool:
 def _sorted(rows: list[dict[str, Any]], columns: Sequence[str], sort: str | None) -> list[dict[str, Any]]:
     if sort is None:
         return rows
-    if sort not in columns:
+    matches = [column for column in columns if column == sort] or [c for c in columns if c.endswith(f".{sort}")]
+    if len(matches) != 1:
         raise RequestError(f"--sort {sort}: no such column; {did_you_mean(sort, columns)}")
+    (sort,) = matches
     present = [row for row in rows if row[sort] is not None]
     numbers = all(isinstance(row[sort], int | float) for row in present)
     descending = sort in ("accuracy", "val_accuracy")
-    present.sort(key=lambda row: row[sort] if numbers else str(row[sort]), reverse=descending)
+    present.sort(key=lambda row: row[sort] if numbers else repr(row[sort]), reverse=descending)
     return present + [row for row in rows if row[sort] is None]

@@ -1,8 +1,9 @@
 """Learning curves as a picture."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def plot(paths: Sequence[Path], picture: Path) -> None:
-    """Draw accuracy and loss by epoch, one colour an experiment, one line a run: solid validation, dotted training.
+    """Draw accuracy and loss by epoch, one line a run: solid validation, dotted training.
+
+    Runs that differ in nothing but their seeds share a colour.
 
     Raises RequestError where `picture` cannot be written, RunError where no run has a table.
     """
@@ -26,11 +29,15 @@ def plot(paths: Sequence[Path], picture: Path) -> None:
     if not runs:
         raise RunError(f"{', '.join(map(str, paths))}: no run has a metrics.csv to draw")
     figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for run, color, label in _styled(runs):
+    experiments = [run.record().get("experiment", {}) for run in runs]
+    for run, (color, label) in zip(runs, _styles(runs, experiments), strict=True):
         _draw(accuracy, run, "accuracy", color, label)
         _draw(loss, run, "loss", color, label)
     accuracy.legend(loc="lower right", title="solid: validation, dotted: training", frameon=False)
     loss.set_ylim(bottom=0)
+    losses = dict.fromkeys(str(experiment.get("train", {}).get("loss")) for experiment in experiments)
+    if len(losses) > 1:
+        loss.set_title(f"loss ({' and '.join(losses)}: not on one scale)")
     try:
         figure.savefig(picture, dpi=110)
     except (OSError, ValueError) as error:
@@ -39,14 +46,20 @@ def plot(paths: Sequence[Path], picture: Path) -> None:
         plt.close(figure)
 
 
-def _styled(runs: Sequence[Run]) -> list[tuple[Run, str, str | None]]:
-    """Each run with its experiment's colour, and the first of an experiment with its name for the legend."""
-    styled, seen = [], dict[str, int]()
-    for run in runs:
-        name = str(run.record().get("experiment", {}).get("name", run.path.name))
-        label = None if name in seen else name
-        styled.append((run, f"C{seen.setdefault(name, len(seen)) % 10}", label))
-    return styled
+def _styles(runs: Sequence[Run], experiments: Sequence[dict[str, Any]]) -> list[tuple[str, str | None]]:
+    """Each run's colour, and for the first run of a colour its name in the legend.
+
+    That is the experiment's name, or the run folder's where another experiment has the same.
+    """
+    groups = [json.dumps({**experiment, "seed": None}, sort_keys=True) for experiment in experiments]
+    order = list(dict.fromkeys(groups))
+    names = [str(experiment.get("name")) for experiment in experiments]
+    styles = []
+    for index, (run, group, name) in enumerate(zip(runs, groups, names, strict=True)):
+        shared = any(other == name and group != groups[i] for i, other in enumerate(names))
+        first = groups.index(group) == index
+        styles.append((f"C{order.index(group) % 10}", (run.path.name if shared else name) if first else None))
+    return styles
 
 
 def _draw(axes: "Axes", run: Run, column: str, color: str, label: str | None) -> None:
@@ -54,10 +67,12 @@ def _draw(axes: "Axes", run: Run, column: str, color: str, label: str | None) ->
 
     try:
         table = pd.read_csv(run.metrics)
-        axes.plot(table["epoch"], table[column], color=color, linestyle=":", alpha=0.8)
-        axes.plot(table["epoch"], table[f"val_{column}"], color=color, label=label)
+        marker = "o" if len(table) == 1 else ""  # a line through one point cannot be seen
+        axes.plot(table["epoch"], table[column], color=color, linestyle=":", alpha=0.8, marker=marker, fillstyle="none")
+        axes.plot(table["epoch"], table[f"val_{column}"], color=color, label=label, marker=marker)
     except (ValueError, KeyError, OSError) as error:
         raise RunError(f"{run.metrics}: not a table of epochs: {error}") from None
     axes.set(xlabel="epoch", title=column)
+    axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -14,9 +14,19 @@ def differing_keys(experiments: Sequence[Any]) -> dict[str, list[Any]]:
     """The keys in which these plain experiments differ, each with its value in every one of them.
 
     Where the structure itself differs, such as another optimizer or another number of layers, the key is that of
-    the whole, and its values are short descriptions.
+    the whole, and its values are maps and lists; None where an experiment does not have the key.
     """
     return {show_path(path): values for path, values in _differing((), experiments)}
+
+
+def brief(values: Sequence[Any]) -> list[Any]:
+    """Maps and lists in as few words as tell them apart: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
+    distinct = len({repr(value) for value in values})
+    for detail in (0, 1, 2):
+        words = [_words(value, detail) for value in values]
+        if len({repr(word) for word in words}) == distinct:
+            break
+    return words
 
 
 def _differing(path: Path, values: Sequence[Any]) -> Iterator[tuple[Path, list[Any]]]:
@@ -29,27 +39,27 @@ def _differing(path: Path, values: Sequence[Any]) -> Iterator[tuple[Path, list[A
         for index, items in enumerate(zip(*values, strict=True)):
             yield from _differing((*path, index), items)
     else:
-        yield path, [_brief(value) for value in values]
+        yield path, list(values)
 
 
 def _same_keys(maps: Sequence[dict[str, Any]]) -> bool:
     return all(map_.keys() == maps[0].keys() for map_ in maps)
 
 
-def _first(options: dict[str, Any]) -> str:
-    """The option that matters most: a kind names it first."""
-    (key, value), *others = options.items()
-    return f"{key}={_brief(value)}{', …' if others else ''}"
-
-
-def _brief(value: Any) -> Any:
-    """A map or list in a few words: `sgd(learning_rate=0.1, …)`, `2 conv2d, flatten, 3 dense`."""
-    if isinstance(value, dict):
-        return ", ".join(
-            f"{kind}({_first(options)})" if isinstance(options, dict) else f"{kind}={options}"
-            for kind, options in value.items()
-        )
+def _words(value: Any, detail: int) -> Any:
+    """0: kinds, each with the option that it names first, a list's only counted; 1: those too; 2: everything."""
     if isinstance(value, list):
-        kinds = Counter(next(iter(item), "") if isinstance(item, dict) else str(item) for item in value)
-        return ", ".join(kind if count == 1 else f"{count} {kind}" for kind, count in kinds.items())
+        if detail == 0:
+            kinds = Counter(next(iter(item), "") if isinstance(item, dict) else str(item) for item in value)
+            return ", ".join(kind if count == 1 else f"{count} {kind}" for kind, count in kinds.items())
+        return ", ".join(str(_words(item, detail)) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(_option(key, option, detail) for key, option in value.items())
     return value
+
+
+def _option(key: str, option: Any, detail: int) -> str:
+    if not isinstance(option, dict):
+        return f"{key}={_words(option, detail)}"
+    inside = f"{_words(next(iter(option.values()), ''), detail)}" if detail < 2 else f"{_words(option, detail)}"
+    return f"{key}({inside})"

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cnnlab.errors import CnnlabError
+from cnnlab.errors import CnnlabError, Interrupted
 
 
 def main() -> None:
@@ -13,7 +13,10 @@ def main() -> None:
 
     debug = "--debug" in sys.argv[1:]
     try:
-        sys.exit(app(prog_name="cnnlab", standalone_mode=False) or 0)
+        code = app(prog_name="cnnlab", standalone_mode=False) or 0
+        if code == Interrupted.exit_code:
+            print("cnnlab: interrupted", file=sys.stderr)
+        sys.exit(code)
     except (CnnlabError, typer.TyperException) as error:
         if debug:
             raise
@@ -28,6 +31,6 @@ def _present(error: CnnlabError | typer.TyperException) -> None:
         return
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "cnnlab"
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
     if message:  # without one, typer has printed the help
         print(f"{command}: {message.rstrip('.')}; see `{command} --help`", file=sys.stderr)

@@ -36,4 +36,4 @@ def cnnlab(
 
 
 for command in (train, evaluate, compare, configs):
-    app.command(no_args_is_help=command is not configs)(command)
+    app.command()(command)

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,8 @@ def compare(
         from cnnlab.analysis.curves import plot as draw
 
         draw(runs, plot)
+    if format in (Format.TABLE, Format.MD):
+        comparison = _in_words(comparison)
     text = render(comparison.rows, comparison.columns, format)
     if format is Format.TABLE and sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
@@ -40,12 +43,23 @@ def compare(
     print(text)
 
 
+def _in_words(comparison: "Comparison") -> "Comparison":
+    """The same with settings that are maps or lists put into words."""
+    from cnnlab.analysis.differences import brief
+
+    words = {key: brief([row[key] for row in comparison.rows]) for key in comparison.settings}
+    rows = [
+        {**row, **{key: values[index] for key, values in words.items()}} for index, row in enumerate(comparison.rows)
+    ]
+    return replace(comparison, rows=rows)
+
+
 def _narrow(comparison: "Comparison", width: int) -> str:
-    """What came out as the table, and each run's settings below it, in lines of at most `width` characters."""
+    """Each run's settings as text of at most `width` characters a line, and what came out as a table below."""
     outcomes = render(comparison.rows, ["run", *comparison.outcomes], Format.TABLE)
     names = short(comparison.settings)
     paragraphs = []
     for row in comparison.rows:
         settings = "; ".join(f"{name}: {row[key]}" for name, key in zip(names, comparison.settings, strict=True))
         paragraphs.append(textwrap.fill(f"{row['run']}: {settings}", width, subsequent_indent="    "))
-    return "\n".join([outcomes, "", "What differs:", *paragraphs])
+    return "\n".join(["What differs:", *paragraphs, "", outcomes])

@@ -33,14 +33,19 @@ def render(rows: Sequence[Row], columns: Sequence[str], format: Format) -> str:
             return json.dumps([{column: row[column] for column in columns} for row in rows], indent=2)
         case Format.CSV:
             text = io.StringIO()
-            writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+            writer = csv.DictWriter(text, columns, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({column: _as_json(row[column]) for column in columns} for row in rows)
             return text.getvalue().rstrip("\n")
         case Format.MD:
             return _laid_out(rows, columns, markdown=True)
         case Format.TABLE:
             return _laid_out(rows, columns, markdown=False)
+
+
+def _as_json(value: Any) -> Any:
+    """A map or list as one cell."""
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) -> str:

@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnlab.config.overrides import Override, parse_set
+from cnnlab.config.overrides import Override, check_distinct, parse_sets
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
 
 SMOKE_EXAMPLES = 256
 
@@ -56,7 +59,8 @@ def train(
     from cnnlab.runs.folder import check_name, check_writable
     from cnnlab.terminal import stderr, warn
 
-    changes = [*_shorthands(data, smoke, epochs, seed, limit), *map(parse_set, set or [])]
+    changes = [*_shorthands(data, smoke, epochs, seed, limit), *parse_sets(set or [])]
+    check_distinct([change for change in changes if change.option != "--smoke"])
     experiment = load(config, changes)
     check_writable(runs)
     if name is not None:
@@ -70,13 +74,13 @@ def train(
     from cnnlab.training.train import train as run_experiment
 
     run, measured = run_experiment(experiment, runs, name=name, console=None if quiet else stderr())
-    _print_result(run.path, measured, format)
+    _print_result(run, measured, format)
 
 
 def _shorthands(
     data: str | None, smoke: bool, epochs: int | None, seed: int | None, limit: int | None
 ) -> Iterator[Override]:
-    """What the options other than --set change; a later one wins."""
+    """What the options other than --set change; --smoke before those that may change it again."""
     if data is not None:
         # Another data set has another size and another protocol: the file's split is not meant for it.
         yield Override(("data",), {"name": data}, f"--data {data}")
@@ -91,10 +95,16 @@ def _shorthands(
         yield Override(("data", "limit"), limit, f"--limit {limit}")
 
 
-def _print_result(run: Path, measured: dict[str, Any], format: Format) -> None:
+def _print_result(run: "Run", measured: dict[str, Any], format: Format) -> None:
     if format is Format.JSON:
-        result = {"run": str(run), **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")}}
+        record = run.record()
+        result = {
+            "run": str(run.path),
+            **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")},
+            **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
+            **{key: record[key] for key in ("parameters", "seconds")},
+        }
         print(json.dumps(result, indent=2))
         return
     print(f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} ({measured['examples']:,} examples)")
-    print(f"run: {run}")
+    print(f"run: {run.path}")

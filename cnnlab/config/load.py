@@ -58,6 +58,8 @@ def _find(config: str) -> Path:
     shipped_paths = shipped.paths()
     if config in shipped_paths:
         return shipped_paths[config]
+    if path.suffix and path.stem in shipped_paths:
+        raise ConfigError(f"{config}: no such file; the experiment that comes with cnnlab is called {path.stem}")
     if path.suffix or path.parent != Path():
         raise ConfigError(f"{config}: no such file; `cnnlab configs` lists the experiments that come with cnnlab")
     raise ConfigError(f"{config}: no such file or shipped experiment; {did_you_mean(config, shipped_paths)}")

@@ -9,7 +9,7 @@ from cnnlab.config import yaml
 from cnnlab.config.yaml import Path
 from cnnlab.errors import ConfigError
 
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d{1,6})\]")
+_STEP = re.compile(r"\[?(\d{1,6})\]?|([^.\[\]]+)")
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,41 @@ class Override:
 
 
 def parse_set(text: str) -> Override:
-    """The override that `--set TEXT` asks for; the value is read as YAML."""
+    """The override that `--set TEXT` asks for; the value is read as YAML, `layers.0` is `layers[0]`."""
     option = f"--set {text}"
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ConfigError(f"{option}: expected key=value, such as --set train.epochs=3")
     steps = key.replace("[", ".[").split(".")
     matches = [_STEP.fullmatch(step) for step in steps]
-    path = tuple(int(m[2]) if m[2] else m[1] for m in matches if m)
+    path = tuple(int(m[1]) if m[1] else m[2] for m in matches if m)
     if len(path) != len(steps):
         raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
     return Override(path, yaml.parse(value, option).data, option)
+
+
+def parse_sets(texts: Sequence[str]) -> list[Override]:
+    """The overrides of all `--set` options. Raises ConfigError with a line for every one that is none."""
+    overrides, problems = [], list[str]()
+    for text in texts:
+        try:
+            overrides.append(parse_set(text))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(*problems)
+    return overrides
+
+
+def check_distinct(overrides: Sequence[Override]) -> None:
+    """Raise ConfigError where two options set the same key: which of them is meant cannot be known."""
+    seen: dict[Path, str] = {}
+    for override in overrides:
+        if override.path in seen:
+            raise ConfigError(
+                f"{override.option}: {show_path(override.path)} is also set by {seen[override.path]}; keep one"
+            )
+        seen[override.path] = override.option
 
 
 def apply(data: Any, overrides: Sequence[Override]) -> Any:

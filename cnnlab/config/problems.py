@@ -1,6 +1,7 @@
 """What pydantic found, as lines that people can act on."""
 
 import difflib
+import re
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from types import UnionType
@@ -18,18 +19,30 @@ def describe(error: ValidationError, schema: type[BaseModel], where: Where) -> l
     """One line a problem. `where(path, is_key)` is the place of a key, or else of its value."""
     lines = []
     for details in error.errors(include_url=False):
-        path = details["loc"]
+        path = tuple(details.get("ctx", {}).get("path", details["loc"]))  # a misfit of two keys names its place itself
         is_key = details["type"] in ("extra_forbidden", "missing")
         name = show_path(path) or "the experiment"
-        lines.append(f"{where(path, is_key)}: {name}: {_message(details, schema)}")
+        place = where(path, is_key)
+        message = _message(details, schema)
+        if details["type"] == "union_tag_not_found" and place.startswith("--set"):
+            message += f"; --set replaces a kind by its whole value: --set '{name}={{kind: {{option: value}}}}'"
+        lines.append(f"{place}: {name}: {message}")
     return lines
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'filters'?`, or what there is to choose from."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else f"expected one of {', '.join(sorted(known))}"
+    close = _closest(word, known)
+    return f"did you mean '{close}'?" if close else f"expected one of {', '.join(sorted(known))}"
+
+
+def _closest(word: str, known: Sequence[str]) -> str | None:
+    """The known word that is meant, also by one in Keras's spelling such as `MaxPooling2D`."""
+    plain = {name.replace("_", "").lower(): name for name in known}
+    wanted = word.replace("_", "").lower()
+    close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.6) or [name for name in plain if name in wanted]
+    return plain[close[0]] if close else None
 
 
 def _message(details: ErrorDetails, schema: type[BaseModel]) -> str:
@@ -49,10 +62,12 @@ def _message(details: ErrorDetails, schema: type[BaseModel]) -> str:
             return _not_one_kind(details["input"])
         case "too_short":
             return "empty; expected at least one entry"
-        case "options_expected":
+        case "options_expected" | "misfit":
             return details["msg"]
         case "literal_error":
-            return f"expected {context['expected']}, got {got}"
+            close = _closest(str(details["input"]), re.findall(r"'([^']+)'", context["expected"]))
+            hint = f"; did you mean '{close}'?" if close else ""
+            return f"expected {context['expected']}, got {got}{hint}"
         case "model_type":
             return f"expected a map of keys, got {got}"
         case "string_pattern_mismatch":

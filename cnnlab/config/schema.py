@@ -4,9 +4,9 @@ A field's name and default are the documentation of the file's keys; the models 
 experiment cannot drift from the file that it came from.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringConstraints, Tag
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnlab.config.choice import Choice, Strict, by_kind
@@ -38,6 +38,12 @@ class Data(Strict):
     name: DataName
     validation: Annotated[int | float | Literal["test"], BeforeValidator(_as_validation)] = 0.1
     limit: PositiveInt | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        """`data: digits` is short for `data: {name: digits}`."""
+        return {"name": value} if isinstance(value, str) else value
 
 
 class Model(Strict):
@@ -113,3 +119,14 @@ class Experiment(Strict):
     train: Train = Train()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     published: Published | None = None
+
+    @model_validator(mode="after")
+    def _loss_takes_what_the_network_gives(self) -> Self:
+        last = self.model.layers[-1]
+        if self.train.loss == "cross_entropy" and getattr(last, "activation", None) == "softmax":
+            raise PydanticCustomError(
+                "misfit",
+                "softmax, which the loss cross_entropy applies itself; leave the activation out",
+                {"path": ["model", "layers", len(self.model.layers) - 1, last.kind, "activation"]},
+            )
+        return self

@@ -126,4 +126,5 @@ class ProgressReport(keras.callbacks.Callback):
 def _cell(column: str, value: float | int | None) -> str:
     if value is None:
         return ""
-    return {"epoch": "{}", "learning_rate": "{:.4g}", "seconds": "{:.2f}"}.get(column, "{:.4f}").format(value)
+    fraction = "{:.4f}" if abs(value) < 1000 else "{:.3g}"
+    return {"epoch": "{}", "learning_rate": "{:.4g}", "seconds": "{:.2f}"}.get(column, fraction).format(value)

@@ -1,7 +1,7 @@
 import pytest
 
 from cnnlab.analysis.compare import compare
-from cnnlab.analysis.differences import differing_keys
+from cnnlab.analysis.differences import brief, differing_keys
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs.folder import claim
 
@@ -78,13 +78,26 @@ def test_differences_are_as_deep_as_the_structure_is_the_same():
         "train.optimizer.sgd.learning_rate": [0.1, 0.2],
     }
     assert differing_keys([small, deep]) == {
-        "model.layers": ["flatten, dense", "flatten, 2 dense"],
-        "train.optimizer": ["sgd(learning_rate=0.1)", "adam(learning_rate=0.1, …)"],
+        "model.layers": [small["model"]["layers"], deep["model"]["layers"]],
+        "train.optimizer": [{"sgd": {"learning_rate": 0.1}}, {"adam": {"learning_rate": 0.1, "beta_1": 0.9}}],
     }
+
+
+def test_settings_are_told_in_as_few_words_as_tell_them_apart():
+    sgd, heavy = ({"sgd": {"learning_rate": 0.1, "momentum": momentum}} for momentum in (0.0, 0.9))
+    adam = {"adam": {"learning_rate": 0.1, "beta_1": 0.9}}
+    assert brief([sgd, adam]) == ["sgd(0.1)", "adam(0.1)"]
+    assert brief([sgd, heavy]) == ["sgd(learning_rate=0.1, momentum=0.0)", "sgd(learning_rate=0.1, momentum=0.9)"]
+    small = ["flatten", {"dense": {"units": 10, "activation": "linear"}}]
+    wide = ["flatten", {"dense": {"units": 12, "activation": "linear"}}]
+    deep = ["flatten", {"dense": {"units": 9}}, {"dense": {"units": 10}}]
+    assert brief([small, deep, small]) == ["flatten, dense", "flatten, 2 dense", "flatten, dense"]
+    assert brief([small, wide, deep]) == ["flatten, dense(10)", "flatten, dense(12)", "flatten, dense(9), dense(10)"]
+    assert brief([0.1, None, 1]) == [0.1, None, 1]
 
 
 def test_experiments_of_other_versions_can_be_compared():
     assert differing_keys([{}, {"seed": 1, "train": {"epochs": 2}}]) == {
         "seed": [None, 1],
-        "train": [None, "epochs=2"],
+        "train": [None, {"epochs": 2}],
     }

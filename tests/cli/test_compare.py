@@ -33,12 +33,12 @@ def test_a_table_too_wide_for_the_terminal_becomes_two():
     row = {"run": "runs/a-1", "train.epochs": 3, "model.layers": "2 conv2d, flatten, dense", "accuracy": 0.5}
     text = _narrow(Comparison([row], ["train.epochs", "model.layers"], ["accuracy"]), width=40)
     assert text.splitlines() == [
-        "run       accuracy",
-        "runs/a-1       0.5",
-        "",
         "What differs:",
         "runs/a-1: epochs: 3; layers: 2 conv2d,",
         "    flatten, dense",
+        "",
+        "run       accuracy",
+        "runs/a-1       0.5",
     ]
 
 

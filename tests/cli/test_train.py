@@ -89,6 +89,7 @@ def test_options_change_the_experiment_and_are_recorded(cnnlab, tiny, tmp_path):
     result = json.loads(done.stdout)
     assert result["run"] == "elsewhere/mine"
     assert (result["split"], result["examples"]) == ("test", 150)
+    assert (result["parameters"], result["val_accuracy"]) == (1490, None)
     experiment = json.loads((tmp_path / "elsewhere/mine/run.json").read_text())["experiment"]
     assert experiment["train"]["epochs"] == 1
     assert experiment["train"]["batch_size"] == 40
@@ -150,9 +151,10 @@ def test_interrupting_says_so_and_is_recorded(tiny, tmp_path):
         (["tiny.yaml", "--set", "train.batch_size=0"], ["--set train.batch_size=0: train.batch_size: expected"]),
         (["tiny.yaml", "--set", "train.epoch=1"], ["unknown key; did you mean 'epochs'?"]),
         (["tiny.yaml", "--epochs", "0"], ["--epochs 0: train.epochs: expected a value greater than 0, got 0"]),
+        (["tiny.yaml", "--epochs", "1", "--set", "train.epochs=2"], ["--set train.epochs=2: train.epochs is also set by --epochs 1; keep one"]),
         (["tiny.yaml", "--epochs", "x"], ["cnnlab train: Invalid value for '--epochs'"]),
         (["tiny.yaml", "--epoch", "1"], ["No such option: --epoch", "--epochs"]),
-        (["tiny.yaml", "--data", "mnits"], ["--data mnits: data.name: expected 'digits' or 'mnist', got 'mnits'"]),
+        (["tiny.yaml", "--data", "mnits"], ["--data mnits: data.name: expected 'digits' or 'mnist', got 'mnits'; did you mean 'mnist'?"]),
         (["tiny.yaml", "--name", "a/b"], ["--name a/b: expected letters"]),
         (["tiny.yaml", "--runs", "tiny.yaml"], ["--runs tiny.yaml", "is a file; expected a folder"]),
         (["tiny.yaml", "--set", "data.validation=9999"], ["9,999 examples to hold out, but digits has 1,437"]),

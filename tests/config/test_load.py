@@ -24,6 +24,14 @@ def test_shipped_configs_load_and_their_resolved_form_is_the_same_experiment(nam
     assert load(str(tmp_path / "resolved.yaml")) == experiment
 
 
+def test_short_forms(tmp_path):
+    (tmp_path / "x.yaml").write_text("data: digits\nmodel: {layers: [flatten, dense: 10]}\ntrain: {optimizer: adam}\n")
+    experiment = load(str(tmp_path / "x.yaml"), [parse_set("model.layers.1.dense.units=12")])
+    assert experiment.data.name == "digits"
+    assert experiment.model.layers[1].units == 12
+    assert experiment.train.optimizer.kind == "adam"
+
+
 def test_name_defaults_to_the_file(tmp_path):
     (tmp_path / "mine.yaml").write_text(GOOD)
     assert load(str(tmp_path / "mine.yaml")).name == "mine"
@@ -35,7 +43,9 @@ def test_name_defaults_to_the_file(tmp_path):
         ("conv2d: {filtres: 6, filters: 6, kernel_size: 5}", "./x.yaml:4:16: model.layers[0].conv2d.filtres: unknown key; did you mean 'filters'?"),
         ("conv2d: {kernel_size: 5}", "./x.yaml:4:7: model.layers[0].conv2d.filters: missing; this key is required"),
         ("conv2d: {filters: 6, kernel_size: [5]}", "./x.yaml:4:41: model.layers[0].conv2d.kernel_size: expected a positive integer or a pair [height, width], got [5]"),
-        ("conv2d: {filters: 6, kernel_size: 5, activation: rleu}", "./x.yaml:4:56: model.layers[0].conv2d.activation: expected 'linear', 'relu', 'sigmoid', 'tanh' or 'softmax', got 'rleu'"),
+        ("conv2d: {filters: 6, kernel_size: 5, activation: rleu}", "./x.yaml:4:56: model.layers[0].conv2d.activation: expected 'linear', 'relu', 'sigmoid', 'tanh' or 'softmax', got 'rleu'; did you mean 'relu'?"),
+        ("MaxPooling2D: 2", "./x.yaml:4:7: model.layers[0]: unknown kind 'MaxPooling2D'; did you mean 'max_pool2d'?"),
+        ("dense: {units: 10, activation: softmax}", "./x.yaml:4:38: model.layers[0].dense.activation: softmax, which the loss cross_entropy applies itself; leave the activation out"),
         ("conv3d: {a: 1}", "./x.yaml:4:7: model.layers[0]: unknown kind 'conv3d'; did you mean 'conv2d'?"),
         ("conv2d:\n      filters: 3", "./x.yaml:4:7: model.layers[0]: expected one kind, got 'conv2d' and 'filters'; indent 'filters' under 'conv2d'"),
         ("dense: ten", "./x.yaml:4:7: model.layers[0].dense.units: expected an integer, got 'ten'"),
@@ -59,7 +69,8 @@ def test_bad_layers(tmp_path, layer, message):
         ("train: {optimizer: {sgd: {learning_rate: fast}}}", "./x.yaml:6:42: train.optimizer.sgd.learning_rate: expected a number, got 'fast'"),
         ("train: {optimizer: {sgd: {learning_rate: .inf}}}", "./x.yaml:6:42: train.optimizer.sgd.learning_rate: expected a finite number, got inf"),
         ("train: {optimizer: sdg}", "./x.yaml:6:20: train.optimizer: unknown kind 'sdg'; did you mean 'sgd'?"),
-        ("train: {loss: mae}", "./x.yaml:6:15: train.loss: expected 'cross_entropy' or 'mse', got 'mae'"),
+        ("train: {loss: sparse_categorical_crossentropy}", "./x.yaml:6:15: train.loss: expected 'cross_entropy' or 'mse', got 'sparse_categorical_crossentropy'; did you mean 'cross_entropy'?"),
+        ("train: {loss: mae}", "./x.yaml:6:15: train.loss: expected 'cross_entropy' or 'mse', got 'mae'; did you mean 'mse'?"),
         ("train: 3", "./x.yaml:6:8: train: expected a map of keys, got 3"),
         ("name: a/b", "./x.yaml:6:7: name: expected letters, digits, '.', '_' and '-', got 'a/b'"),
         ("seed: -1", "./x.yaml:6:7: seed: expected a value greater than or equal to 0, got -1"),
@@ -73,7 +84,7 @@ def test_bad_settings(tmp_path, rest, message):
 def test_all_problems_are_told_at_once(tmp_path):
     lines = problems(tmp_path, "data: {name: mnits, validation: 2.5}\nmodel: {layers: []}\nsed: 1\n")
     assert lines == [
-        "./x.yaml:1:14: data.name: expected 'digits' or 'mnist', got 'mnits'",
+        "./x.yaml:1:14: data.name: expected 'digits' or 'mnist', got 'mnits'; did you mean 'mnist'?",
         "./x.yaml:1:33: data.validation: expected a count such as 5000, a fraction such as 0.1, or 'test', got 2.5",
         "./x.yaml:2:17: model.layers: empty; expected at least one entry",
         "./x.yaml:3:1: sed: unknown key; did you mean 'seed'?",
@@ -88,6 +99,7 @@ def test_all_problems_are_told_at_once(tmp_path):
         ("model.layers[1].dense.unit=3", "--set model.layers[1].dense.unit=3: model.layers[1].dense.unit: unknown key; did you mean 'units'?"),
         ("model.layers[2].dense.units=3", "--set model.layers[2].dense.units=3: model.layers: has 2 entries, [0] to [1]; [2] is not one of them"),
         ("model.layers.dense=3", "--set model.layers.dense=3: model.layers: is a list; name an entry as [0] to [1]"),
+        ("train.optimizer.adam.beta_1=0", "--set train.optimizer.adam.beta_1=0: train.optimizer: expected one kind, got 'sgd' and 'adam'; keep one; --set replaces a kind by its whole value: --set 'train.optimizer={kind: {option: value}}'"),
         ("seed[0]=3", "--set seed[0]=3: seed: is not a list; [0] is not one of them"),
         ("train.epochs", "--set train.epochs: expected key=value, such as --set train.epochs=3"),
         ("train..epochs=3", "--set train..epochs=3: expected a key such as train.epochs or model.layers[0].conv2d.filters"),
@@ -132,6 +144,7 @@ def test_files_that_are_no_experiment(tmp_path, text, message):
     ("config", "message"),
     [
         ("lenett", "lenett: no such file or shipped experiment; did you mean 'lenet'?"),
+        ("a/lenet.yaml", "a/lenet.yaml: no such file; the experiment that comes with cnnlab is called lenet"),
         ("a/b.yaml", "a/b.yaml: no such file; `cnnlab configs` lists the experiments that come with cnnlab"),
         (".", ".: is a folder; expected an experiment file (.yaml)"),
     ],
