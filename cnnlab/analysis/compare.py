@@ -41,7 +41,10 @@ def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
             warn(f"{error}; left out")
     if not records:
         raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
-    differing = differing_keys([record.get("experiment", {}) for _, record in records])
+    try:
+        differing = differing_keys([record.get("experiment", {}) for _, record in records])
+    except RecursionError:
+        raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
     rows = [
         {"run": path, **{key: values[index] for key, values in differing.items()}, **_outcome(record)}
         for index, (path, record) in enumerate(records)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import RequestError, RunError
-from cnnlab.runs import Run
+from cnnlab.runs import Run, files
 from cnnlab.runs.folder import find
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ def plot(paths: Sequence[Path], picture: Path) -> None:
 
     Runs that differ in nothing but their seeds share a colour.
 
-    Raises RequestError where `picture` cannot be written, RunError where no run has a table.
+    Raises RequestError for a picture of another kind, RunError where no run has a table or `picture` cannot be written.
     """
+    if picture.suffix not in (".png", ".svg", ".pdf"):
+        raise RequestError(f"--plot {picture}: expected a file name that ends in .png, .svg or .pdf")
     import matplotlib as mpl
 
     mpl.use("agg")  # files only: needs no screen
@@ -39,9 +41,7 @@ def plot(paths: Sequence[Path], picture: Path) -> None:
     if len(losses) > 1:
         loss.set_title(f"loss ({' and '.join(losses)}: not on one scale)")
     try:
-        figure.savefig(picture, dpi=110)
-    except (OSError, ValueError) as error:
-        raise RequestError(f"--plot {picture}: cannot be written: {error}") from None
+        files.write(picture, lambda path: figure.savefig(path, dpi=110))
     finally:
         plt.close(figure)
 
@@ -53,13 +53,18 @@ def _styles(runs: Sequence[Run], experiments: Sequence[dict[str, Any]]) -> list[
     """
     groups = [json.dumps({**experiment, "seed": None}, sort_keys=True) for experiment in experiments]
     order = list(dict.fromkeys(groups))
-    names = [str(experiment.get("name")) for experiment in experiments]
+    names = [_plain(str(experiment.get("name"))) for experiment in experiments]
     styles = []
     for index, (run, group, name) in enumerate(zip(runs, groups, names, strict=True)):
         shared = any(other == name and group != groups[i] for i, other in enumerate(names))
         first = groups.index(group) == index
-        styles.append((f"C{order.index(group) % 10}", (run.path.name if shared else name) if first else None))
+        styles.append((f"C{order.index(group) % 10}", (_plain(run.path.name) if shared else name) if first else None))
     return styles
+
+
+def _plain(name: str) -> str:
+    """`name` as text that matplotlib takes as it is: no TeX between dollars, no half characters."""
+    return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
 def _draw(axes: "Axes", run: Run, column: str, color: str, label: str | None) -> None:
@@ -70,7 +75,7 @@ def _draw(axes: "Axes", run: Run, column: str, color: str, label: str | None) ->
         marker = "o" if len(table) == 1 else ""  # a line through one point cannot be seen
         axes.plot(table["epoch"], table[column], color=color, linestyle=":", alpha=0.8, marker=marker, fillstyle="none")
         axes.plot(table["epoch"], table[f"val_{column}"], color=color, label=label, marker=marker)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
         raise RunError(f"{run.metrics}: not a table of epochs: {error}") from None
     axes.set(xlabel="epoch", title=column)
     axes.locator_params(axis="x", integer=True)

@@ -1,5 +1,6 @@
 """Measuring a run again, from nothing but its folder and the data."""
 
+import math
 from typing import Any
 
 from cnnlab import data
@@ -36,6 +37,8 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
     weights.load(model, run.weights)
     outcome = compile_forward(model, experiment.train.loss)(splits[split])
+    if not math.isfinite(outcome.loss):
+        raise RunError(f"{run.weights}: damaged: these weights give a loss of {outcome.loss}")
     if split == "test" or (split == "validation" and experiment.data.validation == "test"):
         run.record_test_use("evaluate")
     return keep(run, split, outcome, dataset.class_names)

@@ -1,36 +1,62 @@
 """The command line: every command parses, calls, prints. This is the one place that presents errors."""
 
+import os
 import sys
 
 import typer
 
-from cnnlab.errors import CnnlabError, Interrupted
+from cnnlab.errors import CnnlabError, ConfigError, Interrupted
+
+LONGEST_LINE = 500  # characters; what was typed can be of any length
 
 
 def main() -> None:
     """Run `cnnlab` on the process's arguments, and exit."""
+    _prepare_output()
     from cnnlab.cli.app import app
 
     debug = "--debug" in sys.argv[1:]
     try:
         code = app(prog_name="cnnlab", standalone_mode=False) or 0
         if code == Interrupted.exit_code:
-            print("cnnlab: interrupted", file=sys.stderr)
+            _print_error("cnnlab: interrupted")
         sys.exit(code)
-    except (CnnlabError, typer.TyperException) as error:
+    except (CnnlabError, typer.TyperException, OSError) as error:
         if debug:
             raise
         _present(error)
-        sys.exit(error.exit_code)
+        sys.exit(1 if isinstance(error, OSError) else error.exit_code)
 
 
-def _present(error: CnnlabError | typer.TyperException) -> None:
-    if isinstance(error, CnnlabError):
-        for line in str(error).splitlines():
-            print(f"cnnlab: {line}", file=sys.stderr)
-        return
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "cnnlab"
-    message = " ".join(error.format_message().split()).replace("Value error, ", "")
-    if message:  # without one, typer has printed the help
-        print(f"{command}: {message.rstrip('.')}; see `{command} --help`", file=sys.stderr)
+def _prepare_output() -> None:
+    """Have both outputs take every text: one that is closed, none; one that lacks a character, its escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the whole process
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _present(error: CnnlabError | typer.TyperException | OSError) -> None:
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            _print_error(f"cnnlab: {problem}")
+    elif isinstance(error, OSError):
+        _print_error(f"cnnlab: {error.filename or 'output'}: {error.strerror or error}")
+    elif isinstance(error, CnnlabError):
+        _print_error(f"cnnlab: {error}")
+    else:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "cnnlab"
+        message = " ".join(error.format_message().split()).replace("Value error, ", "")
+        if message:  # without one, typer has printed the help
+            _print_error(f"{command}: {message.rstrip('.')}; see `{command} --help`")
+
+
+def _print_error(line: str) -> None:
+    """One line, whatever was typed: control characters as escapes, the middle of a very long one left out."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+    print(line, file=sys.stderr)

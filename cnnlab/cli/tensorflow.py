@@ -39,7 +39,11 @@ def quietly_imported() -> None:
 @contextmanager
 def _filtered_stderr() -> Iterator[None]:
     """Send file descriptor 2, where native code writes, through the filter."""
-    terminal = os.dup(2)
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed: nobody is listening
+        yield
+        return
     reading, writing = os.pipe()
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", _FILTER], stdin=reading, start_new_session=True):
         os.close(reading)

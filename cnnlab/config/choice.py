@@ -1,16 +1,20 @@
 """The two shapes of everything in an experiment file: a map with fixed keys, and one of several kinds."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
+    Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+FLOAT32_MAX = 3.4e38  # what is computed with is float32
+Positive = Annotated[float, Field(gt=0, lt=FLOAT32_MAX)]
 
 
 class Strict(BaseModel):

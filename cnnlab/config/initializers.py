@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import NonNegativeFloat, Tag
+from pydantic import Field, Tag
 
-from cnnlab.config.choice import Choice, by_kind
+from cnnlab.config.choice import FLOAT32_MAX, Choice, by_kind
 
 
 class GlorotUniform(Choice):
@@ -36,8 +36,8 @@ class TruncatedNormal(Choice):
 
     kind: ClassVar[str] = "truncated_normal"
     short: ClassVar[str | None] = "stddev"
-    mean: float = 0.0
-    stddev: NonNegativeFloat = 0.05
+    mean: Annotated[float, Field(gt=-FLOAT32_MAX, lt=FLOAT32_MAX)] = 0.0
+    stddev: Annotated[float, Field(ge=0, lt=FLOAT32_MAX)] = 0.05
 
 
 Initializer = Annotated[

@@ -15,13 +15,18 @@ from cnnlab.config.initializers import GlorotUniform, Initializer
 Activation = Literal["linear", "relu", "sigmoid", "tanh", "softmax"]
 Padding = Literal["valid", "same"]
 Size = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow's kernels count in 32 bits
+LARGEST_WINDOW = 1024  # pixels: beyond any picture here, and below what makes TensorFlow's kernels crash
 
 
 def _as_pair(value: Any) -> Any:
     """`5` means (5, 5); `[3, 5]` is (height, width)."""
     pair = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
-    if not (isinstance(pair, tuple) and len(pair) == 2 and all(type(n) is int and 0 < n < 2**31 for n in pair)):
-        raise PydanticCustomError("pair_expected", "expected a positive integer or a pair [height, width]")
+    if not (
+        isinstance(pair, tuple) and len(pair) == 2 and all(type(n) is int and 0 < n <= LARGEST_WINDOW for n in pair)
+    ):
+        raise PydanticCustomError(
+            "pair_expected", f"expected an integer from 1 to {LARGEST_WINDOW} or a pair [height, width] of them"
+        )
     return pair
 
 

@@ -51,10 +51,14 @@ def to_yaml(experiment: Experiment) -> str:
 
 def _find(config: str) -> Path:
     path = Path(config)
+    if not config:
+        raise ConfigError("'': expected an experiment file, or a name that `cnnlab configs` lists")
     if path.is_file():
         return path
-    if path.is_dir():
-        raise ConfigError(f"{config}: is a folder; expected an experiment file (.yaml)")
+    if path.exists():
+        raise ConfigError(
+            f"{config}: is a {'folder' if path.is_dir() else 'device'}; expected an experiment file (.yaml)"
+        )
     shipped_paths = shipped.paths()
     if config in shipped_paths:
         return shipped_paths[config]

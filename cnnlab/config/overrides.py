@@ -9,6 +9,7 @@ from cnnlab.config import yaml
 from cnnlab.config.yaml import Path
 from cnnlab.errors import ConfigError
 
+MAX_DEPTH = 50  # far below it, no experiment has a key
 _STEP = re.compile(r"\[?(\d{1,6})\]?|([^.\[\]]+)")
 
 
@@ -30,7 +31,7 @@ def parse_set(text: str) -> Override:
     steps = key.replace("[", ".[").split(".")
     matches = [_STEP.fullmatch(step) for step in steps]
     path = tuple(int(m[1]) if m[1] else m[2] for m in matches if m)
-    if len(path) != len(steps):
+    if len(path) != len(steps) or len(path) > MAX_DEPTH:
         raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
     return Override(path, yaml.parse(value, option).data, option)
 

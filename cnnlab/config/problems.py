@@ -60,6 +60,8 @@ def _message(details: ErrorDetails, schema: type[BaseModel]) -> str:
             return f"unknown kind '{context['tag']}'; {did_you_mean(context['tag'], kinds)}"
         case "union_tag_not_found":
             return _not_one_kind(details["input"])
+        case "too_long":
+            return f"{len(details['input']):,} entries; expected at most {context['max_length']}"
         case "too_short":
             return "empty; expected at least one entry"
         case "options_expected" | "misfit":

@@ -6,10 +6,10 @@ experiment cannot drift from the file that it came from.
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringConstraints, Tag, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnlab.config.choice import Choice, Strict, by_kind
+from cnnlab.config.choice import Choice, Positive, Strict, by_kind
 from cnnlab.config.layers import Layer
 
 DataName = Literal["digits", "mnist"]
@@ -49,14 +49,14 @@ class Data(Strict):
 class Model(Strict):
     """The network: its layers in order, from the picture to one output a class."""
 
-    layers: Annotated[list[Layer], Field(min_length=1)]
+    layers: Annotated[list[Layer], Field(min_length=1, max_length=500)]
 
 
 class Sgd(Choice):
     """Stochastic gradient descent. `keras.optimizers.SGD`."""
 
     kind: ClassVar[str] = "sgd"
-    learning_rate: PositiveFloat = 0.01
+    learning_rate: Positive = 0.01
     momentum: Share = 0.0
     nesterov: bool = False
 
@@ -65,10 +65,10 @@ class Adam(Choice):
     """Kingma and Ba 2014. `keras.optimizers.Adam`."""
 
     kind: ClassVar[str] = "adam"
-    learning_rate: PositiveFloat = 0.001
+    learning_rate: Positive = 0.001
     beta_1: Share = 0.9
     beta_2: Share = 0.999
-    epsilon: PositiveFloat = 1e-7
+    epsilon: Positive = 1e-7
 
 
 Optimizer = Annotated[Annotated[Sgd, Tag("sgd")] | Annotated[Adam, Tag("adam")], by_kind]

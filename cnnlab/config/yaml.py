@@ -14,7 +14,7 @@ import yaml
 from cnnlab.errors import ConfigError
 
 Path = tuple[str | int, ...]
-MAX_NODES = 100_000  # an honest experiment has hundreds; aliases within aliases reach billions
+MAX_NODES = 20_000  # an honest experiment has hundreds; aliases within aliases reach billions
 
 _CORE = {  # https://yaml.org/spec/1.2.2/#103-core-schema
     "null": (r"~|null|Null|NULL|", "~nN"),
@@ -67,7 +67,7 @@ def parse(text: str, source: str) -> Document:
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         tab = " (YAML indents with spaces, never with tabs)" if mark and "\\t" in str(error.problem) else ""
         raise ConfigError(f"{place}: not YAML: {error.problem or error.context}{tab}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two from escapes beyond Unicode
         raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply for an experiment") from None
@@ -86,7 +86,7 @@ def _convert(
     place = (node.start_mark.line + 1, node.start_mark.column + 1)
     where = f"{source}:{place[0]}:{place[1]}"
     if next(budget, None) is None or id(node) in parents:
-        raise ConfigError(f"{where}: aliases (*name) repeat too much here; write the values out")
+        raise ConfigError(f"{where}: too many values, or aliases (*name) that repeat too much; write them out")
     document.values[path] = place
     inside = parents | {id(node)}
     if isinstance(node, yaml.SequenceNode):
@@ -115,6 +115,13 @@ def _check_tag(node: yaml.Node, expected: str, where: str) -> None:
 
 
 def _scalar(node: yaml.Node, where: str) -> Any:
+    try:
+        return _plain(node, where)
+    except ValueError:  # only where a tag insists: a plain word that is no number is a string
+        raise ConfigError(f"{where}: '{node.value}' is not what its tag {node.tag} says; leave the tag out") from None
+
+
+def _plain(node: yaml.Node, where: str) -> Any:
     text = str(node.value)
     match node.tag.removeprefix("tag:yaml.org,2002:"):
         case "str":

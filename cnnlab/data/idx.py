@@ -21,6 +21,8 @@ def read(path: Path, dimensions: int) -> tuple[NDArray[np.uint8], str]:
     `dimensions` is 1 for labels, 3 for images. Raises DataError where the file is truncated, damaged or not IDX.
     """
     header_bytes = 4 + 4 * dimensions
+    if not path.is_file():
+        raise DataError(f"{path}: not a file")
     try:
         with gzip.open(path) as file:
             header = file.read(header_bytes)
@@ -44,5 +46,7 @@ def read(path: Path, dimensions: int) -> tuple[NDArray[np.uint8], str]:
 def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
     magic = bytes([0, 0, 8, dimensions])  # two zeros, 8 for unsigned bytes, the number of dimensions
     if header[:4] != magic or len(header) != 4 + 4 * dimensions:
-        raise DataError(f"{path}: not an IDX file: starts with {header[:4].hex(' ')}, expected {magic.hex(' ')}")
+        raise DataError(
+            f"{path}: not an IDX file: starts with {header[:4].hex(' ') or 'nothing'}, expected {magic.hex(' ')}"
+        )
     return struct.unpack(f">{dimensions}I", header[4:])

@@ -1,5 +1,6 @@
 """From an experiment's model to a Keras model."""
 
+import re
 from typing import Any
 
 import keras
@@ -63,8 +64,10 @@ def _append(spec: Layer, index: int, inputs: keras.KerasTensor) -> keras.KerasTe
         return _make(LAYERS, spec, name=f"{spec.kind}_{index}")(inputs)
     except (OverflowError, tf.errors.ResourceExhaustedError) as error:
         raise ConfigError(f"model.layers[{index}].{spec.kind}: its weights need more memory than there is") from error
-    except ValueError as error:
-        reason = str(error).strip().splitlines()[0]
+    except (ValueError, tf.errors.OpError) as error:
+        # Keras heads the reason with a line that says no more than that there was one.
+        lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines() if line.strip()]
+        reason = next(line for line in lines if not line.startswith("Exception encountered"))
         raise ConfigError(
             f"model.layers[{index}].{spec.kind}: cannot take an input of the shape {_shape(inputs)}: {reason}"
         ) from error

@@ -21,10 +21,11 @@ def load(model: keras.Model, path: Path) -> None:
         arrays = safetensors.numpy.load_file(path)
     except FileNotFoundError:
         raise RunError(f"{path}: missing; the run did not finish, or the file was removed") from None
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
+    except (OSError, safetensors.SafetensorError, ValueError, AttributeError, KeyError) as error:
+        # The last two: a type of number that NumPy does not have.
         raise RunError(f"{path}: damaged: {error}") from None
-    expected = {name: tuple(weight.shape) for name, weight in _named(model).items()}
-    got = {name: array.shape for name, array in arrays.items()}
+    expected = {name: f"{weight.dtype} {tuple(weight.shape)}" for name, weight in _named(model).items()}
+    got = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
     if got != expected:
         name = min(name for name in {*got, *expected} if got.get(name) != expected.get(name))
         raise RunError(

@@ -20,12 +20,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import files
 
 RECORD = "run.json"
+RECORD_TYPES: dict[str, type | UnionType] = {
+    "status": str,
+    "experiment": dict,
+    "parameters": int,
+    "data": dict,
+    "test_uses": list,
+    "seconds": int | float,
+    "results": dict,
+}
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -59,15 +69,20 @@ class Run:
         """What run.json says. Raises RunError where there is none, or none that can be read."""
         path = self.path / RECORD
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
         except FileNotFoundError:
             raise RunError(f"{self.path}: not a run folder: it has no {RECORD}") from None
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
             raise RunError(f"{path}: damaged: {error}") from None
-        if not isinstance(record, dict) or not isinstance(record.get("status"), str):
+        if not isinstance(record, dict) or "status" not in record:
             raise RunError(f"{path}: damaged: expected a map with a status")
+        for key, kind in RECORD_TYPES.items():
+            if key in record and not isinstance(record[key], kind):
+                raise RunError(f"{path}: damaged: '{key}' is not what cnnlab writes there")
+        if not all(value is None or isinstance(value, int | float) for value in record.get("results", {}).values()):
+            raise RunError(f"{path}: damaged: 'results' has something that is no number")
         return record
 
     def update(self, changes: Mapping[str, Any]) -> None:
@@ -181,6 +196,10 @@ def find_one(path: Path) -> Run:
         hint = f"; it holds runs, such as {min(children, key=_natural)}" if children else f": it has no {RECORD}"
         raise RequestError(f"{path}: not a run folder{hint}")
     raise RequestError(_missing(path))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _missing(path: Path) -> str:

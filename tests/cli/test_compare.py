@@ -49,7 +49,9 @@ def test_bad_requests_are_one_line(trained, tmp_path):
         ([tmp_path / "empty"], 2, "no runs in this folder"),
         (["runs", "--sort", "acuracy"], 2, "did you mean 'accuracy'?"),
         (["runs", "--format", "xml"], 2, "Invalid value for '--format'"),
-        (["runs", "--plot", tmp_path / "x/curves.png"], 2, "curves.png: cannot be written"),
-        (["runs", "--plot", tmp_path / "curves.docx"], 2, "curves.docx: cannot be written"),
+        (["runs", "--plot", tmp_path / "x/y/curves.png"], 1, "curves.png: cannot be written"),
+        (["runs", "--plot", tmp_path / "curves.docx"], 2, "expected a file name that ends in .png, .svg or .pdf"),
+        (["runs", "--plot", "."], 2, "expected a file name that ends in .png, .svg or .pdf"),
+        (["n" * 300], 1, "File name too long"),
     ]:
         assert_one_line(run_cnnlab("compare", *arguments, cwd=trained), code, part)

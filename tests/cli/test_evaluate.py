@@ -2,7 +2,9 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from tests.conftest import assert_one_line, run_cnnlab
 
@@ -70,6 +72,12 @@ def test_csv_is_a_row_a_class(cnnlab, run):
     assert [row["class"] for row in rows] == list("0123456789")
 
 
+def scale_weights(run, factor):
+    path = run / "weights.safetensors"
+    arrays = {name: array * np.float32(factor) for name, array in safetensors.numpy.load_file(path).items()}
+    path.write_bytes(safetensors.numpy.save(arrays))
+
+
 def change_config(run, old, new):
     text = (run / "config.yaml").read_text()
     assert old in text
@@ -84,6 +92,8 @@ def change_config(run, old, new):
         (lambda run: (run / "weights.safetensors").write_bytes(b"x"), 1, ["weights.safetensors: damaged"]),
         (lambda run: (run / "run.json").unlink(), 2, ["tiny-1: not a run folder: it has no run.json"]),
         (lambda run: (run / "run.json").write_text("{"), 1, ["run.json: damaged"]),
+        (lambda run: scale_weights(run, np.nan), 1, ["weights.safetensors: damaged: these weights give a loss of nan"]),
+        (lambda run: (run / "run.json").write_text('{"status": "finished", "data": []}'), 1, ["run.json: damaged: 'data'"]),
         (lambda run: change_config(run, "filters: 4", "filters: 5"), 1, ["not the weights of this run's network"]),
         (lambda run: change_config(run, "filters: 4", "filters: x"), 2, ["config.yaml:", "expected an integer, got 'x'"]),
         (lambda run: change_config(run, "limit: 200", "limit: 199"), 1, ["was trained on other examples of digits"]),

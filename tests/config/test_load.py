@@ -42,7 +42,7 @@ def test_name_defaults_to_the_file(tmp_path):
     [
         ("conv2d: {filtres: 6, filters: 6, kernel_size: 5}", "./x.yaml:4:16: model.layers[0].conv2d.filtres: unknown key; did you mean 'filters'?"),
         ("conv2d: {kernel_size: 5}", "./x.yaml:4:7: model.layers[0].conv2d.filters: missing; this key is required"),
-        ("conv2d: {filters: 6, kernel_size: [5]}", "./x.yaml:4:41: model.layers[0].conv2d.kernel_size: expected a positive integer or a pair [height, width], got [5]"),
+        ("conv2d: {filters: 6, kernel_size: [5]}", "./x.yaml:4:41: model.layers[0].conv2d.kernel_size: expected an integer from 1 to 1024 or a pair [height, width] of them, got [5]"),
         ("conv2d: {filters: 6, kernel_size: 5, activation: rleu}", "./x.yaml:4:56: model.layers[0].conv2d.activation: expected 'linear', 'relu', 'sigmoid', 'tanh' or 'softmax', got 'rleu'; did you mean 'relu'?"),
         ("MaxPooling2D: 2", "./x.yaml:4:7: model.layers[0]: unknown kind 'MaxPooling2D'; did you mean 'max_pool2d'?"),
         ("dense: {units: 10, activation: softmax}", "./x.yaml:4:38: model.layers[0].dense.activation: softmax, which the loss cross_entropy applies itself; leave the activation out"),

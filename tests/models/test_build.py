@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
@@ -38,6 +39,7 @@ def test_truncated_normal_starts_as_the_slides_say():
     [
         ("model.layers[7].dense.units=12", "model.layers[7]: the network ends in the shape (12,); expected (10,)"),
         ("model.layers[2].conv2d.kernel_size=15", "model.layers[2].conv2d: cannot take an input of the shape (14, 14, 6)"),
+        ("model.layers=[{max_pool2d: 500}, flatten, {dense: 10}]", "(28, 28, 1): Computed output size would be zero or negative"),
         ("model.layers=[dense: 10]", "model.layers[0]: the network ends in the shape (28, 28, 10); expected (10,)"),
         ("model.layers=[flatten, {max_pool2d: 2}]", "model.layers[1].max_pool2d: cannot take an input of the shape (784,)"),
     ],
@@ -57,6 +59,11 @@ def test_weights_survive_the_file(tmp_path):
         np.testing.assert_array_equal(mine.numpy(), loaded.numpy())
 
 
+def save_as(dtype, path):
+    arrays = {name: array.astype(dtype) for name, array in safetensors.numpy.load_file(path).items()}
+    path.write_bytes(safetensors.numpy.save(arrays))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -64,8 +71,9 @@ def test_weights_survive_the_file(tmp_path):
         (lambda path: path.write_bytes(b""), "damaged"),
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), "damaged"),
         (lambda path: path.write_bytes((2**60).to_bytes(8, "little") + b"{}"), "damaged"),
+        (lambda path: save_as(np.int32, path), "conv2d_0/bias is int32 (6,), expected float32 (6,)"),
         (lambda path: weights.save(model_of("fc"), path), "not the weights of this run's network: conv2d_0/bias is missing"),
-        (lambda path: weights.save(model_of("lenet", "model.layers[5].dense.units=121"), path), "dense_5/bias is (121,), expected (120,)"),
+        (lambda path: weights.save(model_of("lenet", "model.layers[5].dense.units=121"), path), "dense_5/bias is float32 (121,), expected float32 (120,)"),
     ],
 )  # fmt: skip
 def test_a_bad_weights_file_is_named(tmp_path, damage, message):

@@ -77,7 +77,21 @@ def test_a_folder_of_runs_is_not_a_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "{}", '{"status": 3}', "[" * 100_000, '"\xff'], ids=lambda content: content[:12]
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"status": 3}',
+        "[" * 100_000,
+        '"\xff',
+        '{"status": "finished", "results": []}',
+        '{"status": "finished", "results": {"test_accuracy": "x"}}',
+        '{"status": "finished", "seconds": NaN}',
+        '{"status": "finished", "test_uses": "abc"}',
+    ],
+    ids=lambda content: content[:60],
 )
 def test_a_damaged_record_is_named(tmp_path, content):
     (tmp_path / "run.json").write_text(content, encoding="latin-1")

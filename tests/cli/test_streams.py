@@ -1,0 +1,62 @@
+"""Outputs that are closed, full, or take no more than ASCII, and input that would garble a terminal."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cnnlab.runs.folder import claim
+from tests.conftest import assert_one_line
+
+
+def shell(command, cwd, **env):
+    return subprocess.run(
+        ["bash", "-c", command.replace("cnnlab", f"{sys.executable} -m cnnlab")],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_ascii_terminals_get_escapes(tmp_path):
+    claim(tmp_path / "runs", "x", None, {"status": "finished", "experiment": {"a": "é"}})
+    claim(tmp_path / "runs", "x", None, {"status": "\ud800", "experiment": {"a": "…"}})
+    done = shell("cnnlab compare runs", tmp_path, LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xe9" in done.stdout
+    assert "\\u2026" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["cnnlab configs >&-", "cnnlab configs 2>&-", "cnnlab configs --format json >&-"])
+def test_closed_outputs_are_no_error(tmp_path, command):
+    done = shell(command, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_training_works_with_standard_error_closed(tmp_path, tiny):
+    done = shell("cnnlab train tiny.yaml --epochs 1 2>&-", tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("test accuracy")
+
+
+def test_a_full_output_is_one_line(tmp_path):
+    assert_one_line(shell("cnnlab configs >/dev/full", tmp_path), 1, "cnnlab: output: No space left on device")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["a\nb.yaml"], ["\x1b[31mred"], ["lenet", "--set", "a\x85b=1"], ["lenet", "--name", "a\nb"]]
+)
+def test_control_characters_arrive_as_escapes(cnnlab, arguments):
+    done = cnnlab("train", *arguments)
+    assert_one_line(done, 2, "\\")
+    assert "\x1b" not in done.stderr
+
+
+def test_what_is_typed_is_not_repeated_endlessly(cnnlab):
+    done = cnnlab("train", "lenet", "--set", f"seed={'9' * 5000}")
+    assert_one_line(done, 2, "…")
+    assert len(done.stderr) < 600
