@@ -36,7 +36,8 @@ def fetch(urls: Sequence[str], destination: Path, sha256: str) -> None:
     `destination` appears complete and checked, or not at all. Raises DownloadError naming each mirror's fault.
     """
     temporary = destination.with_name(f".{os.getpid()}.{destination.name}")
-    faults = []
+    faults: list[str] = []
+    reached = False
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         for url in urls:
@@ -44,7 +45,9 @@ def fetch(urls: Sequence[str], destination: Path, sha256: str) -> None:
                 _download(url, temporary)
             except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                 faults.append(f"{url}: {_reason(error)}")
+                reached |= isinstance(error, urllib.error.HTTPError | http.client.HTTPException)
                 continue
+            reached = True
             if _content_sha256(temporary) == sha256:
                 temporary.replace(destination)
                 return
@@ -53,7 +56,8 @@ def fetch(urls: Sequence[str], destination: Path, sha256: str) -> None:
         raise DownloadError(f"{destination}: cannot be written: {error.strerror}; set CNNLAB_DATA_DIR") from None
     finally:
         temporary.unlink(missing_ok=True)
-    raise DownloadError(f"{destination.name}: cannot be downloaded ({'; '.join(faults)})")
+    why = "cannot be downloaded" if reached else "no network to download it: no mirror can be reached"
+    raise DownloadError(f"{destination.name}: {why} ({'; '.join(faults)})")
 
 
 def _download(url: str, path: Path) -> None:

@@ -60,7 +60,6 @@ def _locate(name: str) -> Path:
         fetch([mirror + name for mirror in MIRRORS], folders[0] / name, SHA256[name])
     except DownloadError as error:
         raise DownloadError(
-            f"mnist: {error}; without a network, --data digits works now, "
-            f"or put MNIST's four .gz files into {folders[0]}"
+            f"mnist: {error}; --data digits works now, or put MNIST's four .gz files into {folders[0]}"
         ) from None
     return folders[0] / name

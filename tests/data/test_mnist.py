@@ -145,6 +145,7 @@ def test_download_that_fails_leaves_nothing_and_tells_each_mirrors_fault(tmp_pat
     replies["/wrong"] = (200, 5, b"wrong")
     with pytest.raises(DownloadError) as caught:
         download.fetch([url + "missing", url + "wrong"], tmp_path / "file.gz", "0" * 64)
+    assert "file.gz: cannot be downloaded (" in str(caught.value)
     assert "missing: Not Found" in str(caught.value)
     assert "wrong: not the genuine file" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -168,6 +169,7 @@ def test_without_a_network_one_line_says_what_works(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(DownloadError) as caught:
         mnist.load()
+    assert "no network to download it: no mirror can be reached" in str(caught.value)
     assert "Connection refused" in str(caught.value)
     assert "--data digits works now" in str(caught.value)
     assert "\n" not in str(caught.value)
