@@ -10,6 +10,10 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+needs_mnist = pytest.mark.skipif(
+    not (Path(os.environ.get("CNNLAB_DATA_DIR", "/nowhere")) / "mnist").is_dir(),
+    reason="CNNLAB_DATA_DIR holds no MNIST",
+)
 Cnnlab = Callable[..., subprocess.CompletedProcess[str]]
 
 TINY = """\

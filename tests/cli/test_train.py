@@ -1,6 +1,5 @@
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import time
 
 import pytest
 
-from tests.conftest import TINY, assert_one_line, run_cnnlab
+from tests.conftest import TINY, assert_one_line, needs_mnist, run_cnnlab
 
 
 def rows_of(path):
@@ -205,7 +204,7 @@ def test_debug_shows_the_traceback(cnnlab):
     assert "ConfigError: lenett" in done.stderr
 
 
-@pytest.mark.skipif(not os.path.isdir(os.path.join(os.environ.get("CNNLAB_DATA_DIR", ""), "mnist")), reason="no MNIST")
+@needs_mnist
 def test_fc_follows_the_published_table_on_mnist(cnnlab, tmp_path):
     done = cnnlab("train", "fc", "--epochs", 12, "--quiet")
     assert done.returncode == 0, done.stderr
@@ -216,7 +215,7 @@ def test_fc_follows_the_published_table_on_mnist(cnnlab, tmp_path):
     assert accuracies[-1] == pytest.approx(0.752, abs=0.01)
 
 
-@pytest.mark.skipif(not os.path.isdir(os.path.join(os.environ.get("CNNLAB_DATA_DIR", ""), "mnist")), reason="no MNIST")
+@needs_mnist
 def test_lenet_learns_mnist_in_one_epoch(cnnlab):
     done = cnnlab("train", "lenet", "--epochs", 1, "--quiet", "--format", "json")
     assert json.loads(done.stdout)["accuracy"] > 0.95

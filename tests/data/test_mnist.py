@@ -1,6 +1,5 @@
 import gzip
 import hashlib
-import os
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,8 +10,7 @@ import pytest
 from cnnlab.config.schema import Data
 from cnnlab.data import download, idx, load, mnist
 from cnnlab.errors import DataError, DownloadError
-
-REAL = os.path.join(os.environ.get("CNNLAB_DATA_DIR", ""), "mnist")
+from tests.conftest import needs_mnist
 
 
 def idx_bytes(array):
@@ -51,7 +49,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(folder, capsys):
     assert f"{folder / 'train-images-idx3-ubyte.gz'}: not the genuine MNIST" in warnings[0]
 
 
-@pytest.mark.skipif(not os.path.isdir(REAL), reason="CNNLAB_DATA_DIR holds no MNIST")
+@needs_mnist
 def test_the_genuine_files_are_recognised(capsys):
     source = mnist.load()
     assert (len(source.train), len(source.test)) == (60_000, 10_000)
