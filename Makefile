@@ -1,19 +1,18 @@
 # Everything from nothing but Python >= 3.11, make and the package registry.
 PYTHON ?= python3
 BIN := .venv/bin
-RUNS := runs/demo
 
 .PHONY: demo test test-slow lint bench docs lock clean
 
 demo: .venv/ready  ## train two networks on real digits with two seeds each, evaluate and compare them
-	@rm -rf $(RUNS)
-	$(BIN)/cnnlab train fc --data digits --seed 0 --runs $(RUNS) --quiet
-	$(BIN)/cnnlab train fc --data digits --seed 1 --runs $(RUNS) --quiet
-	$(BIN)/cnnlab train digits --seed 0 --runs $(RUNS)
-	$(BIN)/cnnlab train digits --seed 1 --runs $(RUNS) --quiet
-	$(BIN)/cnnlab evaluate $(RUNS)/lenet-digits-1
-	$(BIN)/cnnlab compare $(RUNS) --sort accuracy --plot $(RUNS)/curves.png
-	@echo "learning curves: $(RUNS)/curves.png"
+	@rm -rf runs/demo
+	$(BIN)/cnnlab train fc --data digits --seed 0 --runs runs/demo --quiet
+	$(BIN)/cnnlab train fc --data digits --seed 1 --runs runs/demo --quiet
+	$(BIN)/cnnlab train digits --seed 0 --runs runs/demo
+	$(BIN)/cnnlab train digits --seed 1 --runs runs/demo --quiet
+	$(BIN)/cnnlab evaluate runs/demo/lenet-digits-1
+	$(BIN)/cnnlab compare runs/demo --sort accuracy --plot runs/demo/curves.png
+	@echo "learning curves: runs/demo/curves.png"
 
 test: .venv/ready  ## the tests: no network, minutes
 	$(BIN)/python -m pytest

@@ -8,14 +8,19 @@ from typing import Any
 from cnnlab.analysis.differences import differing_keys
 from cnnlab.config.problems import did_you_mean
 from cnnlab.errors import RequestError, RunError
+from cnnlab.runs import Run
 from cnnlab.runs.folder import find
 from cnnlab.terminal import warn
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row a run; `settings` are the keys of the experiments that differ, `outcomes` what came out."""
+    """A row a run; `settings` are the keys of the experiments that differ, `outcomes` what came out.
 
+    `records` are the runs compared, in the order of their paths, each with what its run.json says.
+    """
+
+    records: list[tuple[Run, dict[str, Any]]]
     rows: list[dict[str, Any]]
     settings: list[str]
     outcomes: list[str]
@@ -36,7 +41,7 @@ def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
     records = []
     for run in find(paths):
         try:
-            records.append((str(run.path), run.record()))
+            records.append((run, run.record()))
         except RunError as error:
             warn(f"{error}; left out")
     if not records:
@@ -46,11 +51,12 @@ def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
     rows = [
-        {"run": path, **{key: values[index] for key, values in differing.items()}, **_outcome(record)}
-        for index, (path, record) in enumerate(records)
+        {"run": str(run.path), **{key: values[index] for key, values in differing.items()}, **_outcome(record)}
+        for index, (run, record) in enumerate(records)
     ]
     outcomes = ["status", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
-    comparison = Comparison(rows, list(differing), [column for column in outcomes if _says_something(column, rows)])
+    shown = [column for column in outcomes if _says_something(column, rows)]
+    comparison = Comparison(records, rows, list(differing), shown)
     return replace(comparison, rows=_sorted(rows, comparison.columns, sort))
 
 

@@ -5,19 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.analysis.differences import differing_keys
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run, files
-from cnnlab.runs.folder import find
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot(paths: Sequence[Path], picture: Path) -> None:
+def plot(records: Sequence[tuple[Run, dict[str, Any]]], picture: Path) -> None:
     """Draw accuracy and loss by epoch, one line a run: solid validation, dotted training.
 
-    Runs that differ in nothing but their seeds share a colour.
-
+    `records` are runs with what their run.json says; those that differ in nothing but their seeds share a colour.
     Raises RequestError for a picture of another kind, RunError where no run has a table or `picture` cannot be written.
     """
     if picture.suffix not in (".png", ".svg", ".pdf"):
@@ -27,19 +26,18 @@ def plot(paths: Sequence[Path], picture: Path) -> None:
     mpl.use("agg")  # files only: needs no screen
     from matplotlib import pyplot as plt
 
-    runs = [run for run in find(paths) if run.metrics.is_file()]
-    if not runs:
-        raise RunError(f"{', '.join(map(str, paths))}: no run has a metrics.csv to draw")
+    drawn = [(run, record.get("experiment", {})) for run, record in records if run.metrics.is_file()]
+    if not drawn:
+        raise RunError(f"--plot {picture}: none of these runs has a metrics.csv to draw")
+    runs, experiments = [run for run, _ in drawn], [experiment for _, experiment in drawn]
     figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    experiments = [run.record().get("experiment", {}) for run in runs]
     for run, (color, label) in zip(runs, _styles(runs, experiments), strict=True):
         _draw(accuracy, run, "accuracy", color, label)
         _draw(loss, run, "loss", color, label)
     accuracy.legend(loc="lower right", title="solid: validation, dotted: training", frameon=False)
     loss.set_ylim(bottom=0)
-    losses = dict.fromkeys(str(experiment.get("train", {}).get("loss")) for experiment in experiments)
-    if len(losses) > 1:
-        loss.set_title(f"loss ({' and '.join(losses)}: not on one scale)")
+    if losses := differing_keys(experiments).get("train.loss"):
+        loss.set_title(_plain(f"loss ({' and '.join(map(str, dict.fromkeys(losses)))}: not on one scale)"))
     try:
         files.write(picture, lambda path: figure.savefig(path, dpi=110))
     finally:

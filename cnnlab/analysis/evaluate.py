@@ -21,7 +21,10 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     Raises RunError where the run has no weights or the data are not those that it was trained on.
     """
     record = run.record()
-    if not (run.weights.is_file() and run.config.is_file()):
+    missing = [path.name for path in (run.config, run.weights) if not path.is_file()]
+    if missing and record["status"] == "finished":
+        raise RunError(f"{run.path}: {' and '.join(missing)} missing, though the run finished; train it again")
+    if missing:
         raise RunError(f"{run.path}: has no model: its status is '{record['status']}'; only a finished run has one")
     experiment = load_file(run.config)
     dataset = data.load(experiment.data)

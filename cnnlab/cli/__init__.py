@@ -15,9 +15,11 @@ def main() -> None:
     _prepare_output()
     from cnnlab.cli.app import app
 
-    debug = "--debug" in sys.argv[1:]
+    # Taken out here, so that it works anywhere on the line: it is wanted after an error, typed at the end.
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = arguments != sys.argv[1:]
     try:
-        code = app(prog_name="cnnlab", standalone_mode=False) or 0
+        code = app(arguments, prog_name="cnnlab", standalone_mode=False) or 0
         if code == Interrupted.exit_code:
             _print_error("cnnlab: interrupted")
         sys.exit(code)

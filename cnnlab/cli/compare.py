@@ -32,7 +32,7 @@ def compare(
     if plot:
         from cnnlab.analysis.curves import plot as draw
 
-        draw(runs, plot)
+        draw(comparison.records, plot)
     if format in (Format.TABLE, Format.MD):
         comparison = _in_words(comparison)
     text = render(comparison.rows, comparison.columns, format)

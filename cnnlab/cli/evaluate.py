@@ -42,7 +42,7 @@ def evaluate(
     from cnnlab.runs.folder import find_one
 
     folder = find_one(run)
-    folder.record()
+    folder.record()  # a damaged one is told before the seconds that TensorFlow takes
     from cnnlab.cli.tensorflow import quietly_imported
 
     quietly_imported()

@@ -73,7 +73,7 @@ def _message(details: ErrorDetails, schema: type[BaseModel]) -> str:
         case "model_type":
             return f"expected a map of keys, got {got}"
         case "string_pattern_mismatch":
-            return f"expected letters, digits, '.', '_' and '-', got {got}"
+            return f"expected at most 100 letters, digits, '.', '_' and '-', got {got}"
     return f"{_expectation(details)}, got {got}"
 
 

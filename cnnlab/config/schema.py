@@ -15,7 +15,8 @@ from cnnlab.config.layers import Layer
 DataName = Literal["digits", "mnist"]
 LossName = Literal["cross_entropy", "mse"]
 Share = Annotated[float, Field(ge=0, lt=1)]
-FolderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
 
 
 def _as_validation(value: Any) -> Any:

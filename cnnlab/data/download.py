@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.client
 import os
+import ssl
 import urllib.error
 import urllib.request
 import zlib
@@ -17,6 +18,13 @@ from cnnlab.terminal import download_progress
 
 TIMEOUT = 20  # seconds without a byte
 CHUNK = 1 << 16
+NETWORK_ERRORS = (  # and not OSError, which a disk raises too
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ssl.SSLError,
+    TimeoutError,
+    ConnectionError,
+)
 
 
 def data_folders() -> list[Path]:
@@ -43,7 +51,7 @@ def fetch(urls: Sequence[str], destination: Path, sha256: str) -> None:
         for url in urls:
             try:
                 _download(url, temporary)
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            except NETWORK_ERRORS as error:
                 faults.append(f"{url}: {_reason(error)}")
                 reached |= isinstance(error, urllib.error.HTTPError | http.client.HTTPException)
                 continue

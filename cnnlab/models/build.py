@@ -67,7 +67,7 @@ def _append(spec: Layer, index: int, inputs: keras.KerasTensor) -> keras.KerasTe
     except (ValueError, tf.errors.OpError) as error:
         # Keras heads the reason with a line that says no more than that there was one.
         lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines() if line.strip()]
-        reason = next(line for line in lines if not line.startswith("Exception encountered"))
+        reason = next((line for line in lines if not line.startswith("Exception encountered")), lines[0])
         raise ConfigError(
             f"model.layers[{index}].{spec.kind}: cannot take an input of the shape {_shape(inputs)}: {reason}"
         ) from error

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
+from cnnlab.config.schema import FOLDER_NAME
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import files
 
@@ -36,7 +37,6 @@ RECORD_TYPES: dict[str, type | UnionType] = {
     "seconds": int | float,
     "results": dict,
 }
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ def check_writable(runs: Path) -> None:
 
 def check_name(runs: Path, name: str) -> None:
     """Raise RequestError unless `name` can be the name of a new run folder in `runs`."""
-    if not FOLDER_NAME.fullmatch(name):
+    if not re.fullmatch(FOLDER_NAME, name):
         raise RequestError(
-            f"--name {name}: expected letters, digits, '.', '_' and '-', starting with one of the first two"
+            f"--name {name}: expected at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
         )
     if (runs / name).exists():
         raise RequestError(

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 from cnnlab.analysis.compare import Comparison
 from cnnlab.cli.compare import _narrow
@@ -29,9 +30,23 @@ def test_plot_draws_a_picture(trained, tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(trained / "runs", runs)
+    for number, record in enumerate(["{", '{"status": "failed", "experiment": {"name": "$x^$", "train": 3}}']):
+        (runs / f"bad-{number}").mkdir()
+        (runs / f"bad-{number}/run.json").write_text(record)
+        shutil.copy(runs / "tiny-1/metrics.csv", runs / f"bad-{number}/metrics.csv")
+    done = run_cnnlab("compare", runs, "--plot", tmp_path / "curves.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    assert "bad-0/run.json: damaged" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_table_too_wide_for_the_terminal_becomes_two():
     row = {"run": "runs/a-1", "train.epochs": 3, "model.layers": "2 conv2d, flatten, dense", "accuracy": 0.5}
-    text = _narrow(Comparison([row], ["train.epochs", "model.layers"], ["accuracy"]), width=40)
+    text = _narrow(Comparison([], [row], ["train.epochs", "model.layers"], ["accuracy"]), width=40)
     assert text.splitlines() == [
         "What differs:",
         "runs/a-1: epochs: 3; layers: 2 conv2d,",

@@ -78,6 +78,11 @@ def scale_weights(run, factor):
     path.write_bytes(safetensors.numpy.save(arrays))
 
 
+def interrupt(run):
+    (run / "weights.safetensors").unlink()
+    (run / "run.json").write_text('{"status": "interrupted"}')
+
+
 def change_config(run, old, new):
     text = (run / "config.yaml").read_text()
     assert old in text
@@ -87,8 +92,9 @@ def change_config(run, old, new):
 @pytest.mark.parametrize(
     ("damage", "code", "parts"),
     [
-        (lambda run: (run / "weights.safetensors").unlink(), 1, ["has no model: its status is 'finished'"]),
-        (lambda run: (run / "config.yaml").unlink(), 1, ["has no model"]),
+        (lambda run: (run / "weights.safetensors").unlink(), 1, ["tiny-1: weights.safetensors missing, though the run finished"]),
+        (lambda run: (run / "config.yaml").unlink(), 1, ["tiny-1: config.yaml missing, though the run finished"]),
+        (lambda run: interrupt(run), 1, ["tiny-1: has no model: its status is 'interrupted'; only a finished run has one"]),
         (lambda run: (run / "weights.safetensors").write_bytes(b"x"), 1, ["weights.safetensors: damaged"]),
         (lambda run: (run / "run.json").unlink(), 2, ["tiny-1: not a run folder: it has no run.json"]),
         (lambda run: (run / "run.json").write_text("{"), 1, ["run.json: damaged"]),

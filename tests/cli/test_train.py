@@ -154,7 +154,7 @@ def test_interrupting_says_so_and_is_recorded(tiny, tmp_path):
         (["tiny.yaml", "--epochs", "x"], ["cnnlab train: Invalid value for '--epochs'"]),
         (["tiny.yaml", "--epoch", "1"], ["No such option: --epoch", "--epochs"]),
         (["tiny.yaml", "--data", "mnits"], ["--data mnits: data.name: expected 'digits' or 'mnist', got 'mnits'; did you mean 'mnist'?"]),
-        (["tiny.yaml", "--name", "a/b"], ["--name a/b: expected letters"]),
+        (["tiny.yaml", "--name", "a/b"], ["--name a/b: expected at most 100 letters"]),
         (["tiny.yaml", "--runs", "tiny.yaml"], ["--runs tiny.yaml", "is a file; expected a folder"]),
         (["tiny.yaml", "--set", "data.validation=9999"], ["9,999 examples to hold out, but digits has 1,437"]),
         (["tiny.yaml", "--set", "model.layers[3].dense.units=9"], ["the network ends in the shape (9,); expected (10,)"]),
@@ -197,8 +197,9 @@ def test_without_mnist_and_network_one_line_says_what_works(cnnlab, tmp_path):
     assert_one_line(done, 1, "mnist: train-images-idx3-ubyte.gz: no network to download it", "--data digits works now")
 
 
-def test_debug_shows_the_traceback(cnnlab):
-    done = cnnlab("--debug", "train", "lenett")
+@pytest.mark.parametrize("arguments", [["--debug", "train", "lenett"], ["train", "lenett", "--debug"]])
+def test_debug_shows_the_traceback_wherever_it_stands(cnnlab, arguments):
+    done = cnnlab(*arguments)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "ConfigError: lenett" in done.stderr

@@ -72,7 +72,7 @@ def test_bad_layers(tmp_path, layer, message):
         ("train: {loss: sparse_categorical_crossentropy}", "./x.yaml:6:15: train.loss: expected 'cross_entropy' or 'mse', got 'sparse_categorical_crossentropy'; did you mean 'cross_entropy'?"),
         ("train: {loss: mae}", "./x.yaml:6:15: train.loss: expected 'cross_entropy' or 'mse', got 'mae'; did you mean 'mse'?"),
         ("train: 3", "./x.yaml:6:8: train: expected a map of keys, got 3"),
-        ("name: a/b", "./x.yaml:6:7: name: expected letters, digits, '.', '_' and '-', got 'a/b'"),
+        ("name: a/b", "./x.yaml:6:7: name: expected at most 100 letters, digits, '.', '_' and '-', got 'a/b'"),
         ("seed: -1", "./x.yaml:6:7: seed: expected a value greater than or equal to 0, got -1"),
         ("trian: {}", "./x.yaml:6:1: trian: unknown key; did you mean 'train'?"),
     ],

@@ -36,7 +36,7 @@ def test_validation_is_held_out_and_nothing_is_lost(source):
     assert (len(dataset.train), len(dataset.validation)) == (1337, 100)
     together = np.concatenate([dataset.train.images, dataset.validation.images])
     assert sorted(map(bytes, together)) == sorted(map(bytes, source.train.images))
-    assert set(np.bincount(dataset.validation.labels)) == {10} or np.ptp(np.bincount(dataset.validation.labels)) <= 1
+    assert np.ptp(np.bincount(dataset.validation.labels)) <= 1
 
 
 @pytest.mark.parametrize(("validation", "count"), [(0, None), (0.0, None), (0.25, 359), ("test", 360)])

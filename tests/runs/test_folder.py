@@ -25,9 +25,9 @@ def test_a_named_run_is_never_overwritten(tmp_path):
         claim(tmp_path, "tiny", "mine", RECORD)
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "-dash", "a" * 101, "a\nb"])
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "-dash", "a\n", "a" * 101, "a\nb"])
 def test_names_stay_inside_the_folder(tmp_path, name):
-    with pytest.raises(RequestError, match="expected letters, digits"):
+    with pytest.raises(RequestError, match="expected at most 100 letters, digits"):
         check_name(tmp_path, name)
 
 
