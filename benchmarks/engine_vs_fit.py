@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from cnnlab.cli.tables import Format, render
 from cnnlab.config.load import load
-from cnnlab.config.schema import Experiment
 from cnnlab.data import Examples
+from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import attach_optimizer, build
 from cnnlab.training.engine import Engine
 
@@ -80,7 +80,7 @@ def _fit(experiment: Experiment, examples: Examples) -> Callable[[], float]:
     """One epoch of `fit(x, y)`, in seconds."""
     model = _model(experiment)
     x = examples.images.astype(np.float32) / 255
-    y = keras.utils.to_categorical(examples.labels, 10) if experiment.train.loss == "mse" else examples.labels
+    y = keras.utils.to_categorical(examples.labels, 10) if experiment.train.loss.kind == "mse" else examples.labels
     times: list[float] = []
     clock = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: times.append(-time.perf_counter()),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.analysis.differences import differing_keys
-from cnnlab.config.problems import did_you_mean
+from cnnlab.config.hints import did_you_mean
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run
 from cnnlab.runs.folder import find

@@ -1,1 +1,1 @@
-"""The experiment language: the schema, the loader and its errors."""
+"""From a file to an experiment: places, inheritance, changes, errors, lint."""

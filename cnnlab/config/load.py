@@ -1,17 +1,43 @@
 """From a file, or the name of a shipped one, to an Experiment."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from cnnlab.config import overrides, shipped, yaml
+from cnnlab.config import files, overrides, yaml
+from cnnlab.config.files import Source
 from cnnlab.config.overrides import Override
-from cnnlab.config.problems import describe, did_you_mean
-from cnnlab.config.schema import Experiment
+from cnnlab.config.problems import describe
 from cnnlab.errors import ConfigError
+from cnnlab.experiment.choice import plain
+from cnnlab.experiment.schema import Experiment
 
-MAX_BYTES = 1_000_000
+
+@dataclass(frozen=True)
+class Config:
+    """An experiment and where each part of it was written."""
+
+    source: Source
+    changes: Sequence[Override]
+    experiment: Experiment
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
+
+    def place(self, location: yaml.Path) -> str:
+        """Where the value at `location` comes from: `file:line:column`, or the option that set it."""
+        return _where(self.source, self.changes, location, is_key=False)
+
+    def allowed(self, location: yaml.Path) -> frozenset[str]:
+        """The rules that a comment on the line of that value allows to be broken."""
+        place = _place(self.source, location, is_key=False)
+        if place is None or _changing(self.changes, location):
+            return frozenset()
+        return self.source.allowed.get((place.source, place.line), frozenset())
 
 
 def load(config: str, changes: Sequence[Override] = ()) -> Experiment:
@@ -19,28 +45,35 @@ def load(config: str, changes: Sequence[Override] = ()) -> Experiment:
 
     Raises ConfigError with a line for every problem, each with its place.
     """
-    return load_file(_find(config), changes)
+    return read(config, changes).experiment
 
 
-def load_file(path: Path, changes: Sequence[Override] = ()) -> Experiment:
-    """The experiment in the file at `path`, with `changes` made in order. Raises ConfigError as `load` does."""
-    document = yaml.parse(_read(path), str(path))
-    if document.data is None:
-        raise ConfigError(f"{path}: empty; an experiment needs at least data and model (see `cnnlab configs`)")
-    data = document.data
+def load_file(path: Path) -> Experiment:
+    """The experiment in the file at `path`. Raises ConfigError as `load` does."""
+    return read_file(path).experiment
+
+
+def read(config: str, changes: Sequence[Override] = ()) -> Config:
+    """As `load`, with the places. Raises ConfigError as `load` does."""
+    return read_file(files.find(config), changes)
+
+
+def read_file(path: Path, changes: Sequence[Override] = ()) -> Config:
+    """As `read`, for a file. Raises ConfigError as `load` does."""
+    source = files.read(path)
+    data = source.document.data
     if isinstance(data, dict):
         data = {"name": path.stem, **data}
-    experiment = _validate(data, path, document, ())
+    experiment = _validate(data, source, ())
     if changes:
         # Changes are made to the complete form, so that they reach what the file leaves to its defaults.
-        changed = overrides.apply(to_data(experiment), changes)
-        experiment = _validate(changed, path, document, changes)
-    return experiment
+        experiment = _validate(overrides.apply(plain(experiment), changes), source, changes)
+    return Config(source, changes, experiment)
 
 
 def to_data(experiment: Experiment) -> dict[str, object]:
     """The complete experiment as plain maps and lists, every default written out."""
-    data: dict[str, object] = experiment.model_dump(mode="json", exclude_none=True)
+    data: dict[str, object] = plain(experiment)
     return data
 
 
@@ -49,58 +82,44 @@ def to_yaml(experiment: Experiment) -> str:
     return yaml.dump(to_data(experiment))
 
 
-def _find(config: str) -> Path:
-    path = Path(config)
-    if not config:
-        raise ConfigError("'': expected an experiment file, or a name that `cnnlab configs` lists")
-    if path.is_file():
-        return path
-    if path.exists():
-        raise ConfigError(
-            f"{config}: is a {'folder' if path.is_dir() else 'device'}; expected an experiment file (.yaml)"
-        )
-    shipped_paths = shipped.paths()
-    if config in shipped_paths:
-        return shipped_paths[config]
-    if path.suffix and path.stem in shipped_paths:
-        raise ConfigError(f"{config}: no such file; the experiment that comes with cnnlab is called {path.stem}")
-    if path.suffix or path.parent != Path():
-        raise ConfigError(f"{config}: no such file; `cnnlab configs` lists the experiments that come with cnnlab")
-    raise ConfigError(f"{config}: no such file or shipped experiment; {did_you_mean(config, shipped_paths)}")
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: {path.stat().st_size:,} bytes; an experiment file has at most {MAX_BYTES:,}")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _validate(data: object, path: Path, document: yaml.Document, changes: Sequence[Override]) -> Experiment:
-    def where(location: tuple[str | int, ...], is_key: bool) -> str:
-        for change in reversed(changes):
-            shared = min(len(location), len(change.path))
-            if location[:shared] == change.path[:shared] and len(change.path) > 0:
-                return change.option
-        return _place(path, document, location, is_key)
-
+def _validate(data: object, source: Source, changes: Sequence[Override]) -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(*describe(error, Experiment, where)) from None
+        raise ConfigError(*describe(error, lambda path, is_key: _where(source, changes, path, is_key))) from None
 
 
-def _place(path: Path, document: yaml.Document, location: tuple[str | int, ...], is_key: bool) -> str:
-    """`file:line:column` of the key or value, or of the nearest thing around it that the file has."""
-    for length in range(len(location), -1, -1):
-        prefix = location[:length]
-        exact = length == len(location)
-        place = document.values.get(prefix) if exact and not is_key else document.keys.get(prefix)
-        place = place or document.values.get(prefix)
-        if place:
-            return f"{path}:{place[0]}:{place[1]}"
-    return str(path)
+def _where(source: Source, changes: Sequence[Override], location: yaml.Path, is_key: bool) -> str:
+    change = _changing(changes, location)
+    return change.option if change else str(_place(source, location, is_key) or source.path)
+
+
+def _changing(changes: Sequence[Override], location: yaml.Path) -> Override | None:
+    """The last change that set what is at `location`, a part of it or what it is a part of."""
+    for change in reversed(changes):
+        shared = min(len(location), len(change.path))
+        if location[:shared] == change.path[:shared]:
+            return change
+    return None
+
+
+def _place(source: Source, location: yaml.Path, is_key: bool) -> yaml.Place | None:
+    """The place of the key or value, or of the nearest thing around it that the file has."""
+    document = source.document
+    here: yaml.Path = ()
+    exact = True
+    for step in location:
+        exact = (*here, step) in document.values
+        if exact:
+            here = (*here, step)
+        elif isinstance(_at(document.data, here), dict):
+            break  # left out here; else `step` is the option that a short form leaves out
+    if is_key or (not exact and isinstance(_at(document.data, here), dict)):
+        return document.keys.get(here) or document.values.get(here)
+    return document.values.get(here)
+
+
+def _at(data: object, path: yaml.Path) -> object:
+    for step in path:
+        data = data[step]  # type: ignore[index]
+    return data

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
+from cnnlab.config.words import is_choice
 from cnnlab.config.yaml import Path
 from cnnlab.errors import ConfigError
 
@@ -80,6 +81,8 @@ def _with(data: Any, path: Path, value: Any, override: Override, above: Path) ->
     if isinstance(data, list):
         raise ConfigError(f"{place}: is a list; name an entry as [0] to [{len(data) - 1}]")
     inner = data if isinstance(data, dict) else {}  # a value such as `adam` becomes the map that is asked for
+    if is_choice(above) and not isinstance(above[-1], int) and step not in inner:
+        inner = {}  # another optimizer or schedule: the options of the one before are not its own
     return {**inner, step: _with(inner.get(step), tuple(rest), value, override, (*above, step))}
 
 

@@ -7,7 +7,7 @@ appears twice, a tag, and aliases that multiply are errors.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -27,13 +27,25 @@ _CORE = {  # https://yaml.org/spec/1.2.2/#103-core-schema
 }
 
 
+class Place(NamedTuple):
+    """Where something is written; line and column from 1."""
+
+    source: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        """`configs/lenet.yaml:14:9`."""
+        return f"{self.source}:{self.line}:{self.column}"
+
+
 @dataclass(frozen=True)
 class Document:
-    """Plain data, and where in the file each key and each value stands (line and column from 1)."""
+    """Plain data, and where each key and each value of it is written."""
 
     data: Any
-    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+    values: dict[Path, Place] = field(default_factory=dict)
 
 
 class _Loader(yaml.SafeLoader):
@@ -83,11 +95,10 @@ def _convert(
 ) -> Any:
     if node is None:
         return None
-    place = (node.start_mark.line + 1, node.start_mark.column + 1)
-    where = f"{source}:{place[0]}:{place[1]}"
+    where = _place(node, source)
     if next(budget, None) is None or id(node) in parents:
         raise ConfigError(f"{where}: too many values, or aliases (*name) that repeat too much; write them out")
-    document.values[path] = place
+    document.values[path] = where
     inside = parents | {id(node)}
     if isinstance(node, yaml.SequenceNode):
         _check_tag(node, "seq", where)
@@ -96,32 +107,36 @@ def _convert(
         _check_tag(node, "map", where)
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
+            place = _place(key_node, source)
             if not isinstance(key_node, yaml.ScalarNode):
-                raise ConfigError(f"{source}:{line}:{column}: a key must be a word")
+                raise ConfigError(f"{place}: a key must be a word")
             key = str(key_node.value)
             if key in mapping:
-                first = document.keys[(*path, key)][0]
-                raise ConfigError(f"{source}:{line}:{column}: duplicate key '{key}' (first in line {first}); keep one")
-            document.keys[(*path, key)] = (line, column)
+                first = document.keys[(*path, key)].line
+                raise ConfigError(f"{place}: duplicate key '{key}' (first in line {first}); keep one")
+            document.keys[(*path, key)] = place
             mapping[key] = _convert(value_node, (*path, key), document, budget, inside, source)
         return mapping
     return _scalar(node, where)
 
 
-def _check_tag(node: yaml.Node, expected: str, where: str) -> None:
+def _place(node: yaml.Node, source: str) -> Place:
+    return Place(source, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _check_tag(node: yaml.Node, expected: str, where: Place) -> None:
     if node.tag != f"tag:yaml.org,2002:{expected}":
         raise ConfigError(f"{where}: YAML tags ({node.tag}) are not used here; leave the tag out")
 
 
-def _scalar(node: yaml.Node, where: str) -> Any:
+def _scalar(node: yaml.Node, where: Place) -> Any:
     try:
         return _plain(node, where)
     except ValueError:  # only where a tag insists: a plain word that is no number is a string
         raise ConfigError(f"{where}: '{node.value}' is not what its tag {node.tag} says; leave the tag out") from None
 
 
-def _plain(node: yaml.Node, where: str) -> Any:
+def _plain(node: yaml.Node, where: Place) -> Any:
     text = str(node.value)
     match node.tag.removeprefix("tag:yaml.org,2002:"):
         case "str":
@@ -137,7 +152,7 @@ def _plain(node: yaml.Node, where: str) -> Any:
     raise ConfigError(f"{where}: YAML tags ({node.tag}) are not used here; leave the tag out")
 
 
-def _integer(text: str, where: str) -> int:
+def _integer(text: str, where: Place) -> int:
     base = {"0o": 8, "0x": 16}.get(text[:2], 10)
     if len(text) > 40:
         raise ConfigError(f"{where}: a number of {len(text)} digits is not an integer that anything here takes")

@@ -1,21 +1,17 @@
 """Data sets: one module a source, splits, fingerprints."""
 
-from collections.abc import Callable
-
-from cnnlab.config.schema import Data, DataName
-from cnnlab.data import digits, mnist
+from cnnlab.data import cifar10, digits, mnist, raw, synthetic
 from cnnlab.data.dataset import Dataset, Examples, Source
 from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError
+from cnnlab.experiment.data import Cifar10, Data, Digits, Mnist, Raw, Synthetic
 
 __all__ = ["Dataset", "Examples", "load"]
-
-SOURCES: dict[DataName, Callable[[], Source]] = {"digits": digits.load, "mnist": mnist.load}
 
 
 def load(data: Data) -> Dataset:
     """The examples of an experiment, divided as it says. Raises DataError, or ConfigError where too few are left."""
-    source = SOURCES[data.name]()
+    source = _read(data)
     train, validation = _hold_out(source, data)
     keep = slice(data.limit)
     return Dataset(
@@ -27,11 +23,25 @@ def load(data: Data) -> Dataset:
     )
 
 
+def _read(data: Data) -> Source:
+    match data:
+        case Digits():
+            return digits.load()
+        case Mnist():
+            return mnist.load()
+        case Cifar10():
+            return cifar10.load()
+        case Raw():
+            return raw.load(data)
+        case Synthetic():
+            return synthetic.load(data)
+
+
 def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
     if data.validation == "test":
         return source.train, source.test
     total = len(source.train)
-    count = data.validation if isinstance(data.validation, int) else round(data.validation * total)
+    count = data.held_out(total)
     if count >= total:
         raise ConfigError(
             f"data.validation: {count:,} examples to hold out, but {data.name} has {total:,} training examples; "

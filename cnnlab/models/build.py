@@ -1,34 +1,67 @@
-"""From an experiment's model to a Keras model."""
+"""From an experiment's network to a Keras model."""
 
-import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from cnnlab.config.choice import Choice
-from cnnlab.config.layers import Layer
-from cnnlab.config.schema import Model, Train
+from cnnlab.config.overrides import show_path
 from cnnlab.errors import ConfigError
+from cnnlab.experiment.choice import Choice
+from cnnlab.experiment.layers import Leaf, Shape, show
+from cnnlab.experiment.layers.elementwise import PadShortcut
+from cnnlab.experiment.layers.pooling import ChannelMaxPool
+from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
+from cnnlab.experiment.network import Misfit, Place, assemble, summarize
+from cnnlab.experiment.schema import Model, Train
 
 LAYERS: dict[str, type[keras.Layer]] = {
     "dense": keras.layers.Dense,
     "conv2d": keras.layers.Conv2D,
+    "depthwise_conv2d": keras.layers.DepthwiseConv2D,
+    "separable_conv2d": keras.layers.SeparableConv2D,
     "max_pool2d": keras.layers.MaxPooling2D,
-    "zero_padding2d": keras.layers.ZeroPadding2D,
+    "avg_pool2d": keras.layers.AveragePooling2D,
+    "global_avg_pool2d": keras.layers.GlobalAveragePooling2D,
+    "global_max_pool2d": keras.layers.GlobalMaxPooling2D,
     "flatten": keras.layers.Flatten,
     "dropout": keras.layers.Dropout,
+    "batch_norm": keras.layers.BatchNormalization,
+    "activation": keras.layers.Activation,
+    "zero_padding2d": keras.layers.ZeroPadding2D,
+    "rescale": keras.layers.Rescaling,
 }
-INITIALIZERS: dict[str, type[keras.initializers.Initializer]] = {
+MERGES: dict[str, type[keras.Layer]] = {"add": keras.layers.Add, "concatenate": keras.layers.Concatenate}
+# Keras corrects the stddev of its scaled normals for their cut at two stddev, by this factor (its source calls it
+# "constant from scipy.stats.truncnorm.std(a=-2, b=2)"); the course does not.
+_CUT = 0.87962566103423978
+INITIALIZERS: dict[str, Callable[..., keras.initializers.Initializer]] = {
     "glorot_uniform": keras.initializers.GlorotUniform,
     "glorot_normal": keras.initializers.GlorotNormal,
-    "he_normal": keras.initializers.HeNormal,
     "he_uniform": keras.initializers.HeUniform,
+    "he_normal": keras.initializers.HeNormal,
+    "lecun_uniform": keras.initializers.LecunUniform,
+    "lecun_normal": keras.initializers.LecunNormal,
+    "xavier": lambda: keras.initializers.VarianceScaling(_CUT**2, "fan_avg", "truncated_normal"),
+    "he": lambda: keras.initializers.VarianceScaling(2 * _CUT**2, "fan_in", "truncated_normal"),
     "truncated_normal": keras.initializers.TruncatedNormal,
+    "random_normal": keras.initializers.RandomNormal,
+    "random_uniform": keras.initializers.RandomUniform,
+    "orthogonal": keras.initializers.Orthogonal,
+    "zeros": keras.initializers.Zeros,
+    "ones": keras.initializers.Ones,
+}
+REGULARIZERS: dict[str, type[keras.regularizers.Regularizer]] = {
+    "l1": keras.regularizers.L1,
+    "l2": keras.regularizers.L2,
+    "l1_l2": keras.regularizers.L1L2,
 }
 OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "sgd": keras.optimizers.SGD,
     "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
 }
 
 
@@ -36,51 +69,73 @@ def build(model: Model, image_shape: tuple[int, int, int], num_classes: int, *, 
     """A network from images (n, *image_shape) float32 in [0, 1] to outputs (n, num_classes).
 
     Its layers are named by kind and position (`conv2d_0`), so that the same model has the same names everywhere.
-    Raises ConfigError where a layer cannot take what the one before it gives.
+    Raises ConfigError where a layer cannot take what the one before it gives, or its weights need too much memory.
     """
-    outputs = inputs = keras.Input(image_shape, name="image")
-    for index, spec in enumerate(model.layers):
-        outputs = _append(spec, index, outputs)
-    if outputs.shape[1:] != (num_classes,):
-        raise ConfigError(
-            f"model.layers[{len(model.layers) - 1}]: the network ends in the shape {_shape(outputs)}; expected "
-            f"({num_classes},), one output a class, such as from a last layer dense: {num_classes}"
-        )
-    return keras.Model(inputs, outputs, name=name)
+    try:
+        shape = summarize(model.layers, image_shape).output_shape
+    except Misfit as error:
+        raise ConfigError(f"{show_path(error.path)}: {error}") from None
+    if shape != (num_classes,):
+        raise ConfigError(f"model.layers: the network ends in {show(shape)}; expected ({num_classes},), one a class")
+    inputs = keras.Input(image_shape, name="image")
+    return keras.Model(inputs, assemble(model.layers, inputs, _KerasAssembler()), name=name)
 
 
 def attach_optimizer(model: keras.Model, train: Train) -> None:
     """Give `model` the optimizer, where Keras's callbacks look for it, and the loss, for users of model.keras."""
-    loss = {
-        "cross_entropy": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        "mse": keras.losses.MeanSquaredError,
-    }[train.loss]
-    model.compile(_make(OPTIMIZERS, train.optimizer), loss(), metrics=["accuracy"])
+    options = dict(train.optimizer)
+    if options.get("weight_decay") == 0:
+        del options["weight_decay"]  # Keras's None: not even computed
+    optimizer = OPTIMIZERS[train.optimizer.kind](**options)
+    loss: Any = None  # Keras has no sum of squares
+    if isinstance(train.loss, CrossEntropy):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=train.loss.from_logits)
+    elif isinstance(train.loss, MeanSquaredError):
+        loss = keras.losses.MeanSquaredError()
+    model.compile(optimizer, loss, metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
 
 
-def _append(spec: Layer, index: int, inputs: keras.KerasTensor) -> keras.KerasTensor:
-    try:
-        return _make(LAYERS, spec, name=f"{spec.kind}_{index}")(inputs)
-    except (OverflowError, tf.errors.ResourceExhaustedError) as error:
-        raise ConfigError(f"model.layers[{index}].{spec.kind}: its weights need more memory than there is") from error
-    except (ValueError, tf.errors.OpError) as error:
-        # Keras heads the reason with a line that says no more than that there was one.
-        lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines() if line.strip()]
-        reason = next((line for line in lines if not line.startswith("Exception encountered")), lines[0])
-        raise ConfigError(
-            f"model.layers[{index}].{spec.kind}: cannot take an input of the shape {_shape(inputs)}: {reason}"
-        ) from error
+class _KerasAssembler:
+    """Layers applied to Keras's symbolic tensors."""
+
+    def shape(self, value: keras.KerasTensor) -> Shape:
+        return tuple(value.shape[1:])
+
+    def apply(self, spec: Leaf, place: Place, value: keras.KerasTensor) -> keras.KerasTensor:
+        try:
+            match spec:
+                case ChannelMaxPool():
+                    *rest, channels = self.shape(value)
+                    groups = (*rest, channels // spec.pool_size, spec.pool_size)
+                    return keras.ops.max(keras.layers.Reshape(groups, name=place.name)(value), axis=-1)
+                case PadShortcut():
+                    kept = keras.layers.MaxPooling2D(1, spec.strides, "same", name=place.name)(value)
+                    missing = spec.channels - value.shape[-1]
+                    return keras.ops.pad(kept, [(0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)])
+            return LAYERS[spec.kind](**_arguments(spec), name=place.name)(value)
+        except (OverflowError, tf.errors.ResourceExhaustedError) as error:
+            raise ConfigError(f"{show_path(place.path)}: its weights need more memory than there is") from error
+
+    def merge(
+        self, kind: Literal["add", "concatenate"], place: Place, values: Sequence[keras.KerasTensor]
+    ) -> keras.KerasTensor:
+        return MERGES[kind](name=place.name)(list(values))
 
 
-def _make(classes: dict[str, type], spec: Choice, **extra: Any) -> Any:
-    """The Keras object of `spec`, whose fields are its keyword arguments."""
+def _arguments(spec: Leaf) -> dict[str, Any]:
+    """The keyword arguments of the Keras layer of `spec`."""
     arguments = dict(spec)
-    if "kernel_initializer" in arguments:
-        arguments["kernel_initializer"] = _make(INITIALIZERS, arguments["kernel_initializer"])
-    return classes[spec.kind](**arguments, **extra)
+    if "kernel_initializer" not in arguments:
+        return arguments
+    initializer, regularizer = arguments.pop("kernel_initializer"), arguments.pop("kernel_regularizer")
+    kernels = {"depthwise_conv2d": ("depthwise",), "separable_conv2d": ("depthwise", "pointwise")}
+    for kernel in kernels.get(spec.kind, ("kernel",)):
+        arguments[f"{kernel}_initializer"] = _make(INITIALIZERS, initializer)
+        arguments[f"{kernel}_regularizer"] = regularizer and _make(REGULARIZERS, regularizer)
+    return arguments
 
 
-def _shape(tensor: keras.KerasTensor) -> str:
-    sizes = [str(size) for size in tensor.shape[1:]]
-    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+def _make(classes: dict[str, Any], spec: Choice) -> Any:
+    """The Keras object of `spec`, whose fields are its keyword arguments."""
+    return classes[spec.kind](**dict(spec))

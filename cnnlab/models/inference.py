@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cnnlab.config.schema import LossName
 from cnnlab.data import Examples
-from cnnlab.models.losses import LOSSES, class_scores
+from cnnlab.experiment.losses import Loss
+from cnnlab.models.losses import class_scores, loss_function
 
 BATCH_SIZE = 256  # examples at once; larger batches leave the cache and were no faster on two cores
 
@@ -45,8 +45,9 @@ def to_input(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32) / 255.0
 
 
-def compile_forward(model: keras.Model, loss: LossName) -> Callable[[Examples], Outcome]:
+def compile_forward(model: keras.Model, loss: Loss) -> Callable[[Examples], Outcome]:
     """A function from examples to what `model`, in inference mode and as it is then, makes of them."""
+    loss_of = loss_function(loss)
     images_spec = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
     labels_spec = tf.TensorSpec([None], tf.int32)
 
@@ -59,7 +60,7 @@ def compile_forward(model: keras.Model, loss: LossName) -> Callable[[Examples], 
             part = slice(batch * BATCH_SIZE, (batch + 1) * BATCH_SIZE)  # the last one is as short as it is
             outputs = model(to_input(images[part]), training=False)
             scores = scores.write(batch, class_scores(loss, outputs))
-            losses = losses.write(batch, LOSSES[loss](labels[part], outputs))
+            losses = losses.write(batch, loss_of(labels[part], outputs))
         return scores.concat(), losses.concat()
 
     def run(examples: Examples) -> Outcome:

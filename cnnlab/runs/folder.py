@@ -23,8 +23,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from cnnlab.config.schema import FOLDER_NAME
 from cnnlab.errors import RequestError, RunError
+from cnnlab.experiment.schema import FOLDER_NAME
 from cnnlab.runs import files
 
 RECORD = "run.json"

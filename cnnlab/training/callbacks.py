@@ -9,9 +9,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cnnlab.config.schema import Optimizer
 from cnnlab.errors import Diverged
+from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.experiment.optimizers import Optimizer
 from cnnlab.runs import Run
+from cnnlab.training.schedules import better
 
 Logs = dict[str, Any] | None
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
@@ -39,9 +41,36 @@ class MetricsTable(keras.callbacks.Callback):
         self.rows.append(table_row(epoch, logs or {}))
         self._run.write_metrics(self.rows, COLUMNS)
 
-    def last(self) -> dict[str, Any]:
-        """What the last epoch came to."""
-        return {column: self.rows[-1][column] for column in COLUMNS[:5]}
+    def results(self, epoch: int) -> dict[str, Any]:
+        """What `epoch`, counted from 1, came to."""
+        return {column: self.rows[epoch - 1][column] for column in COLUMNS[:5]}
+
+
+class StopEarly(keras.callbacks.EarlyStopping):
+    """Keras's early stopping, which also says in a line what it did."""
+
+    def __init__(self, spec: EarlyStopping, console: Console | None) -> None:
+        super().__init__(
+            spec.monitor,
+            min_delta=spec.min_delta,
+            patience=spec.patience,
+            mode=better(spec.monitor),
+            restore_best_weights=spec.restore_best_weights,
+        )
+        self._console = console
+
+    def kept_epoch(self, last: int) -> int:
+        """The epoch, from 1, whose weights the network has after training that ended with the epoch `last`."""
+        return self.best_epoch + 1 if self.restore_best_weights else last
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Restore the weights if asked to."""
+        super().on_train_end(logs)
+        if self._console and self.stopped_epoch:
+            self._console.print(
+                f"stopped early: {self.monitor} was best after epoch {self.best_epoch + 1}, and no better for "
+                f"{self.patience} epochs; the weights are those of epoch {self.kept_epoch(self.stopped_epoch + 1)}"
+            )
 
 
 class StopWhenDiverged(keras.callbacks.Callback):

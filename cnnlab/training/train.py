@@ -7,25 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from rich.console import Console
 
 from cnnlab import data
 from cnnlab.analysis.evaluate import keep
 from cnnlab.config.load import to_data, to_yaml
-from cnnlab.config.schema import Experiment
 from cnnlab.data import Dataset
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
+from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.models import weights
 from cnnlab.models.build import attach_optimizer, build
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import compile_forward
 from cnnlab.runs import Run, files
 from cnnlab.runs.folder import claim, now
-from cnnlab.training import environment
-from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopWhenDiverged
+from cnnlab.training import environment, schedules
+from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, StopWhenDiverged
 from cnnlab.training.engine import Engine
-from cnnlab.training.schedules import scheduler
 
 
 def train(
@@ -47,7 +48,7 @@ def train(
         if console:
             console.print(_summary(experiment, dataset, model))
         started = time.perf_counter()
-        table = fit(model, experiment, dataset, run, console)
+        results = fit(model, experiment, dataset, run, console)
         outcome = compile_forward(model, experiment.train.loss)(dataset.test)
         StopWhenDiverged(experiment.train.optimizer).check(outcome.loss, "on the test examples after the last epoch")
         files.write(run.weights, lambda path: weights.save(model, path))
@@ -59,7 +60,7 @@ def train(
                 "status": "finished",
                 "finished": now(),
                 "seconds": round(time.perf_counter() - started, 3),
-                "results": {**table.last(), "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
+                "results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
             }
         )
     return run, evaluation
@@ -67,15 +68,19 @@ def train(
 
 def fit(
     model: keras.Model, experiment: Experiment, dataset: Dataset, run: Run, console: Console | None
-) -> MetricsTable:
-    """Every epoch, with Keras's callbacks called as its own `fit` calls them; batch hooks fire once a graph call."""
+) -> dict[str, Any]:
+    """Every epoch, with Keras's callbacks called as its own `fit` calls them; batch hooks fire once a graph call.
+
+    The row of the table for the epoch whose weights the model has then.
+    """
     settings = experiment.train
     engine = Engine(model, settings.loss, dataset.train, batch_size=settings.batch_size, seed=experiment.seed)
     forward = compile_forward(model, settings.loss)
     table = MetricsTable(run)
+    stops = [StopEarly(spec, console) for spec in settings.callbacks]
     report = [ProgressReport(console, len(dataset.train))] if console else []
     callbacks = keras.callbacks.CallbackList(
-        [scheduler(settings), StopWhenDiverged(settings.optimizer), table, *report],
+        [*schedules.callbacks(settings), StopWhenDiverged(settings.optimizer), table, *report, *stops],
         model=model,
         epochs=settings.epochs,
         steps=engine.steps_per_epoch,
@@ -86,7 +91,7 @@ def fit(
     try:
         for epoch in range(settings.epochs):
             callbacks.on_epoch_begin(epoch)
-            logs = _train_epoch(engine, epoch, callbacks)
+            logs = _train_epoch(engine, epoch, _rates(model, settings, epoch, engine.steps_per_epoch), callbacks)
             if dataset.validation:
                 outcome = forward(dataset.validation)
                 logs |= {"val_loss": outcome.loss, "val_accuracy": outcome.accuracy}
@@ -97,13 +102,25 @@ def fit(
         for bar in report:
             bar.close()
     callbacks.on_train_end()
-    return table
+    kept = len(table.rows)
+    for stop in stops:
+        kept = stop.kept_epoch(kept)
+    return table.results(kept)
 
 
-def _train_epoch(engine: Engine, epoch: int, callbacks: keras.callbacks.CallbackList) -> dict[str, float]:
+def _rates(model: keras.Model, settings: Train, epoch: int, steps: int) -> NDArray[np.float32] | None:
+    """The learning rate of every step, where the schedule has more than one an epoch."""
+    if not schedules.changes_within_epochs(settings):
+        return None
+    return schedules.rates(settings, epoch, steps, float(model.optimizer.learning_rate))
+
+
+def _train_epoch(
+    engine: Engine, epoch: int, rates: NDArray[np.float32] | None, callbacks: keras.callbacks.CallbackList
+) -> dict[str, float]:
     started = time.perf_counter()
     first = 0
-    for progress in engine.epoch(epoch):
+    for progress in engine.epoch(epoch, rates):
         callbacks.on_train_batch_begin(first)
         logs = {"loss": progress.loss, "accuracy": progress.accuracy}
         callbacks.on_train_batch_end(progress.steps - 1, {**logs, "examples": progress.examples})

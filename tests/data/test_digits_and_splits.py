@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from cnnlab.config.schema import Data
 from cnnlab.data import Examples, digits, load
 from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError
+from cnnlab.experiment.schema import Data
 
 # SHA-256 over the decoded examples of the default split: it changes only when the data set does.
 FINGERPRINT = "82477b80888aab17da0a100ebefe339c322135adc324267df2047a8b507b6868"

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from cnnlab.config.schema import Data
 from cnnlab.data import download, idx, load, mnist
 from cnnlab.errors import DataError, DownloadError
+from cnnlab.experiment.schema import Data
 from tests.conftest import needs_mnist
 
 

@@ -1,0 +1,157 @@
+"""Experiment files: finding them, reading them, and what they take from others by `extends`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlab.config import shipped, yaml
+from cnnlab.config.hints import did_you_mean, shorten
+from cnnlab.config.words import is_choice, short_of
+from cnnlab.config.yaml import Document, Place
+from cnnlab.errors import ConfigError
+
+MAX_BYTES = 1_000_000
+MAX_CHAIN = 20  # files that extend one another
+OWN = ("name", "published")  # what a file says of itself alone: a variant of an experiment is not the published one
+_ALLOW = re.compile(r"#\s*cnnlab:\s*allow\[([^\]]*)\]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file with all that it extends: one document, and the rules that a comment on a line allows to be broken."""
+
+    path: Path
+    document: Document
+    allowed: dict[tuple[str, int], frozenset[str]]
+
+
+def find(config: str) -> Path:
+    """The file `config`, or the shipped one of that name. Raises ConfigError."""
+    path = Path(config)
+    if not config:
+        raise ConfigError("'': expected an experiment file, or a name that `cnnlab configs` lists")
+    if path.is_file():
+        return path
+    if path.exists():
+        raise ConfigError(
+            f"{config}: is a {'folder' if path.is_dir() else 'device'}; expected an experiment file (.yaml)"
+        )
+    shipped_paths = shipped.paths()
+    if config in shipped_paths:
+        return shipped_paths[config]
+    if path.suffix and path.stem in shipped_paths:
+        raise ConfigError(f"{config}: no such file; the experiment that comes with cnnlab is called {path.stem}")
+    if path.suffix or path.parent != Path():
+        raise ConfigError(f"{config}: no such file; `cnnlab configs` lists the experiments that come with cnnlab")
+    raise ConfigError(f"{config}: no such file or shipped experiment; {did_you_mean(config, shipped_paths)}")
+
+
+def read(path: Path) -> Source:
+    """The file at `path` merged onto what it extends. Raises ConfigError."""
+    return _read(path, ())
+
+
+def read_text(path: Path) -> str:
+    """The text of an experiment file. Raises ConfigError where it is too large or no text."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: {path.stat().st_size:,} bytes; an experiment file has at most {MAX_BYTES:,}")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read(path: Path, below: Sequence[Path]) -> Source:
+    text = read_text(path)
+    document = yaml.parse(text, str(path))
+    if document.data is None:
+        raise ConfigError(f"{path}: empty; an experiment needs at least data and model (see `cnnlab configs`)")
+    allowed = {
+        (str(path), number): frozenset(rule.strip() for rule in match[1].split(","))
+        for number, line in enumerate(text.splitlines(), start=1)
+        if (match := _ALLOW.search(line))
+    }
+    if not isinstance(document.data, dict) or "extends" not in document.data:
+        return Source(path, document, allowed)
+    base = _base_of(path, document, below)
+    own = {key: value for key, value in document.data.items() if key != "extends"}
+    keys, values = dict(document.keys), dict(document.values)
+    merged = _Merge(base.document, keys, values).of(base.document.data, own)
+    return Source(path, Document(merged, keys, values), base.allowed | allowed)
+
+
+def _base_of(path: Path, document: Document, below: Sequence[Path]) -> Source:
+    """What the file at `path` extends: a file beside it, else a shipped experiment."""
+    place, name = document.values[("extends",)], document.data["extends"]
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{place}: extends: expected a file or the name of a shipped experiment, got {shorten(name)}")
+    found = path.parent / name
+    if not found.is_file():
+        known = shipped.paths()
+        found = known.get(name, known.get(name.removesuffix(".yaml"), found))
+    if not found.is_file():
+        raise ConfigError(f"{place}: extends: no file {found}, and no shipped experiment; {did_you_mean(name, known)}")
+    chain = [*below, path]
+    if any(found.samefile(file) for file in chain):
+        circle = " extends ".join(map(str, [*chain, found]))
+        raise ConfigError(f"{place}: extends: goes in a circle: {circle}")
+    if len(chain) > MAX_CHAIN:
+        raise ConfigError(f"{place}: extends: more than {MAX_CHAIN} files that extend one another")
+    source = _read(found, chain)
+    if not isinstance(source.document.data, dict):
+        raise ConfigError(f"{place}: extends: {found} is no experiment: expected a map of keys")
+    return source
+
+
+class _Merge:
+    """Maps merge, everything else replaces; so does another kind of optimizer, loss or data."""
+
+    def __init__(self, base: Document, keys: dict[yaml.Path, Place], values: dict[yaml.Path, Place]) -> None:
+        self._base = base
+        self._keys, self._values = keys, values  # of the result: the file's own, completed here
+
+    def of(self, base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        merged: dict[str, Any] = self._merged((), {key: base[key] for key in base if key not in OWN}, own)
+        return merged
+
+    def _merged(self, path: yaml.Path, base: Any, own: Any) -> Any:
+        if not isinstance(own, dict):
+            return own
+        base = _written_out(path, base)
+        if not isinstance(base, dict) or is_another_kind(path, base, own):
+            return own
+        result = {}
+        for key, value in base.items():
+            if key in own:
+                result[key] = self._merged((*path, key), value, own[key])
+            else:
+                self._take_places((*path, key))
+                result[key] = value
+        return result | {key: value for key, value in own.items() if key not in base}
+
+    def _take_places(self, path: yaml.Path) -> None:
+        for places, of_base in ((self._keys, self._base.keys), (self._values, self._base.values)):
+            places.update({p: place for p, place in of_base.items() if p[: len(path)] == path})
+
+
+def is_another_kind(path: yaml.Path, base: dict[str, Any], own: dict[str, Any]) -> bool:
+    """Whether `own` names another optimizer, loss or data set than `base`, so that their options do not mix."""
+    if path == ("data",):
+        return "name" in own and own["name"] != base.get("name")
+    return is_choice(path) and len(base) == len(own) == 1 and base.keys() != own.keys()
+
+
+def _written_out(path: yaml.Path, value: Any) -> Any:
+    """A short form as the map that it is short for."""
+    if isinstance(value, dict):
+        return value
+    if path == ("data",):
+        return {"name": value}
+    if isinstance(value, str) and is_choice(path):
+        return {value: {}}
+    short = short_of(path)
+    return {short: value} if short else value

@@ -1,0 +1,30 @@
+"""What was probably meant, and how what was got is shown."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'filters'?`, or what there is to choose from."""
+    known = list(known)
+    close = closest(word, known)
+    return f"did you mean '{close}'?" if close else f"expected one of {', '.join(sorted(known))}"
+
+
+def closest(word: str, known: Sequence[str]) -> str | None:
+    """The known word that is meant, also by one in Keras's spelling such as `MaxPooling2D`."""
+    plain = {name.replace("_", "").lower(): name for name in known}
+    wanted = word.replace("_", "").lower()
+    close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.6) or [name for name in plain if name in wanted]
+    return plain[close[0]] if close else None
+
+
+def shorten(value: Any) -> str:
+    """A value as a message shows it: at most 60 characters."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

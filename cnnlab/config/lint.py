@@ -1,0 +1,67 @@
+"""What is wrong with an experiment, or probably not meant, found before anything is trained."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnnlab.config import rules
+from cnnlab.config.hints import did_you_mean
+from cnnlab.config.load import Config
+from cnnlab.config.overrides import show_path
+from cnnlab.config.yaml import Path, Place
+from cnnlab.errors import ConfigError
+from cnnlab.experiment.network import Misfit, summarize
+
+UNKNOWN_RULE = "unknown-rule"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that an experiment breaks: an error cannot be trained, a warning can."""
+
+    place: str
+    key: str
+    message: str
+    rule: str
+    is_error: bool
+
+    def __str__(self) -> str:
+        """`configs/x.yaml:14:9: train.epochs: what is wrong`; a warning with the rule that `allow[rule]` silences."""
+        key = f"{self.key}: " if self.key else ""
+        return f"{self.place}: {key}{self.message}" + ("" if self.is_error else f" [{self.rule}]")
+
+
+def lint(config: Config, replicas: int = 1) -> list[Finding]:
+    """All findings on `config`, errors first; `replicas` is how many devices are to share a batch."""
+    experiment = config.experiment
+    try:
+        summary = summarize(experiment.model.layers, experiment.data.image_shape)
+    except Misfit as error:
+        return [_finding(config, error.path, str(error), "shape", is_error=True)]
+    checked = rules.Checked(experiment, summary, replicas)
+    found = [
+        _finding(config, path, message, rules.name_of(rule), is_error=rule in rules.ERRORS)
+        for rule in (*rules.ERRORS, *rules.WARNINGS)
+        for path, message in rule(checked)
+        if rule in rules.ERRORS or rules.name_of(rule) not in config.allowed(path)
+    ]
+    return [*dict.fromkeys(found), *_unknown_rules(config)]  # a layer that is repeated is told once
+
+
+def check(config: Config, replicas: int = 1) -> list[Finding]:
+    """The warnings on `config`. Raises ConfigError with a line for every error."""
+    findings = lint(config, replicas)
+    if errors := [str(finding) for finding in findings if finding.is_error]:
+        raise ConfigError(*errors)
+    return findings
+
+
+def _finding(config: Config, path: Path, message: str, rule: str, *, is_error: bool) -> Finding:
+    return Finding(config.place(path), show_path(path), message, rule, is_error)
+
+
+def _unknown_rules(config: Config) -> Iterator[Finding]:
+    known = [rules.name_of(rule) for rule in rules.WARNINGS]
+    for (source, line), names in config.source.allowed.items():
+        for name in sorted(names - {*known}):
+            message = f"allow[{name}]: no such rule; {did_you_mean(name, known)}"
+            yield Finding(str(Place(source, line, 1)), "", message, UNKNOWN_RULE, is_error=False)

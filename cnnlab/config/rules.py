@@ -1,0 +1,247 @@
+"""The rules that an experiment is checked by: each yields what breaks it, and its docstring says what it is for."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cnnlab.config.yaml import Path
+from cnnlab.experiment.layers import show
+from cnnlab.experiment.layers.base import Weighted
+from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Flatten, Rescale, ZeroPadding2D
+from cnnlab.experiment.losses import CrossEntropy, SumOfSquares
+from cnnlab.experiment.network import BYTES, Line, Summary
+from cnnlab.experiment.optimizers import RMSprop, Sgd
+from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
+from cnnlab.experiment.schema import Experiment
+
+USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
+"""Where nearly all published settings lie; the defaults of Keras and PyTorch are in the middle."""
+LARGE_INPUT, SMALL_INPUT = 10.0, 0.05
+"""Inputs are meant to be about 1 (LeCun et al. 1998, "Efficient BackProp"): beyond these by an order of magnitude."""
+SATURATING_OR_CUT = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the rules look at."""
+
+    experiment: Experiment
+    summary: Summary
+    replicas: int
+
+
+Breach = tuple[Path, str]
+"""Where in the experiment, and what is wrong and what to do."""
+Rule = Callable[[Checked], Iterator[Breach]]
+
+
+def classes(checked: Checked) -> Iterator[Breach]:
+    """The network must end in one output a class."""
+    data, layers = checked.experiment.data, checked.experiment.model.layers
+    if (shape := checked.summary.output_shape) != (data.num_classes,):
+        last = ("model", "layers", len(layers) - 1, layers[-1].kind)
+        yield (
+            last,
+            f"the network ends in {show(shape)}, and {data.name} has {data.num_classes} classes; "
+            f"expected a last layer such as dense: {data.num_classes}",
+        )
+
+
+def hold_out(checked: Checked) -> Iterator[Breach]:
+    """Some training examples must be left after the hold-out."""
+    data = checked.experiment.data
+    sizes = data.published_sizes()
+    if sizes and data.held_out(sizes[0]) >= sizes[0]:
+        yield (
+            ("data", "validation"),
+            f"{data.validation:,} examples to hold out, but {data.name} has {sizes[0]:,} training examples; "
+            "try validation: 0.1",
+        )
+
+
+def monitor(checked: Checked) -> Iterator[Breach]:
+    """What watches validation examples needs some."""
+    train = checked.experiment.train
+    watching = [(("train", "callbacks", i, spec.kind), spec.monitor) for i, spec in enumerate(train.callbacks)]
+    if isinstance(train.schedule, ReduceOnPlateau):
+        watching.append((("train", "schedule", train.schedule.kind), train.schedule.monitor))
+    for path, column in watching:
+        if column.startswith("val_") and checked.experiment.data.validation == 0:
+            yield (
+                (*path, "monitor"),
+                f"{column}, but no examples are held out for validation; set data.validation, or monitor: "
+                f"{column.removeprefix('val_')}",
+            )
+
+
+def softmax(checked: Checked) -> Iterator[Breach]:
+    """The loss applies softmax itself unless `from_logits: false`, and then the network must."""
+    loss = checked.experiment.train.loss
+    if not isinstance(loss, CrossEntropy):
+        return
+    output = _output_line(checked.summary)
+    ends_in_softmax = output is not None and _activation(output) == "softmax"
+    if not loss.from_logits and not ends_in_softmax:
+        yield (
+            ("train", "loss", "cross_entropy", "from_logits"),
+            "the loss expects probabilities, and the network does not end in softmax; add it, or leave this out",
+        )
+    for line in checked.summary.lines:
+        if _activation(line) != "softmax":
+            continue
+        if line is not output:
+            yield _path(line), "softmax in a hidden layer makes its outputs compete; relu is the usual choice"
+        elif loss.from_logits:
+            yield (
+                _path(line),
+                "softmax, which the loss cross_entropy applies itself: twice, it learns slowly; "
+                "leave it out, or set loss: {cross_entropy: {from_logits: false}}",
+            )
+
+
+def output_activation(checked: Checked) -> Iterator[Breach]:
+    """The last layer's outputs must be free to be what the loss wants."""
+    output = _output_line(checked.summary)
+    function = _activation(output) if output else "linear"
+    if output is None or function in ("linear", "softmax"):
+        return
+    if function in SATURATING_OR_CUT:
+        yield _path(output), f"{function} on the output layer cuts off what is negative; leave it out"
+    elif isinstance(checked.experiment.train.loss, CrossEntropy):
+        yield (
+            _path(output),
+            f"{function} on the output layer bounds the logits, so that no class can be sure; leave it out",
+        )
+
+
+def test_as_validation(checked: Checked) -> Iterator[Breach]:
+    """The test set is for the end: what is chosen by it is not tested any more."""
+    if checked.experiment.data.validation == "test":
+        yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
+
+
+def decay_never_fires(checked: Checked) -> Iterator[Breach]:
+    """A learning rate that is meant to fall should do so within the epochs."""
+    train = checked.experiment.train
+    path = ("train", "schedule", train.schedule.kind)
+    epochs = f"{train.epochs} epoch{'s' * (train.epochs > 1)}"
+    match train.schedule:
+        case Exponential(decay=1.0):
+            yield (*path, "decay"), "a decay of 1 leaves the learning rate as it is"
+        case Exponential() if train.epochs == 1:
+            yield path, "the learning rate falls after an epoch, and there is only one"
+        case Step(every=every) if every >= train.epochs:
+            yield (*path, "every"), f"the learning rate falls after {every} epochs, but there are {epochs}"
+        case Piecewise(boundaries=boundaries) if boundaries[-1] >= train.epochs:
+            late = [boundary for boundary in boundaries if boundary >= train.epochs]
+            yield (*path, "boundaries"), f"{', '.join(map(str, late))} of the boundaries lie beyond the {epochs}"
+
+
+def warmup(checked: Checked) -> Iterator[Breach]:
+    """A warm-up should end within the epochs."""
+    train = checked.experiment.train
+    if train.schedule.warmup >= train.epochs:
+        yield (
+            ("train", "schedule", train.schedule.kind, "warmup"),
+            f"the learning rate rises for {train.schedule.warmup:g} epochs, and there are {train.epochs}: "
+            "it never reaches the optimizer's",
+        )
+
+
+def patience(checked: Checked) -> Iterator[Breach]:
+    """Patience should end before the run does."""
+    train = checked.experiment.train
+    waiting = [(("train", "callbacks", i, spec.kind), spec.patience) for i, spec in enumerate(train.callbacks)]
+    if isinstance(train.schedule, ReduceOnPlateau):
+        waiting.append((("train", "schedule", train.schedule.kind), train.schedule.patience))
+    for path, epochs in waiting:
+        if epochs + 1 >= train.epochs:
+            yield (*path, "patience"), f"waits {epochs} epochs, which the {train.epochs} of the run never fill"
+
+
+def batch_size(checked: Checked) -> Iterator[Breach]:
+    """A batch should be smaller than the data, and the same for every replica."""
+    batch, path = checked.experiment.train.batch_size, ("train", "batch_size")
+    size = checked.experiment.data.train_size()
+    if size is not None and batch > size:
+        yield path, f"a batch of {batch:,}, but only {size:,} training examples: an epoch is a single step"
+    if batch % checked.replicas:
+        yield path, f"a batch of {batch:,} cannot be shared evenly by {checked.replicas} replicas"
+
+
+def input_scale(checked: Checked) -> Iterator[Breach]:
+    """What the first weights see should be about 1; pixels come as 0 to 1."""
+    low, high = 0.0, 1.0
+    rescaled: Line | None = None
+    for line in checked.summary.lines:
+        match line.spec:
+            case Rescale(scale=scale, offset=offset):
+                low, high = sorted((low * scale + offset, high * scale + offset))
+                rescaled = line
+            case BatchNorm():
+                return
+            case Weighted() if rescaled:
+                reach = max(abs(low), abs(high))
+                if reach > LARGE_INPUT or reach < SMALL_INPUT:
+                    yield (
+                        rescaled.place.path,
+                        f"makes pixels {low:g} to {high:g}, and they come as 0 to 1; weights start for inputs of about 1",
+                    )
+                return
+            case Flatten() | ZeroPadding2D() | Dropout():
+                pass
+            case _:
+                return
+
+
+def learning_rate(checked: Checked) -> Iterator[Breach]:
+    """A learning rate far from what the optimizer usually takes is often a typing error."""
+    train = checked.experiment.train
+    optimizer = train.optimizer
+    low, high = USUAL_RATES[optimizer.kind]
+    scale = train.batch_size if isinstance(train.loss, SumOfSquares) else 1  # its gradient is that much larger
+    if not low <= optimizer.learning_rate * scale <= high:
+        yield (
+            ("train", "optimizer", optimizer.kind, "learning_rate"),
+            f"{optimizer.learning_rate:g} is far from what {optimizer.kind} usually takes, "
+            f"{low / scale:.3g} to {high / scale:.3g}",
+        )
+
+
+def memory(checked: Checked) -> Iterator[Breach]:
+    """Weights, their gradients, the optimizer's state and a batch's activations must fit."""
+    train = checked.experiment.train
+    slots = {"sgd": 0, "rmsprop": 1}.get(train.optimizer.kind, 2)
+    if isinstance(train.optimizer, Sgd | RMSprop) and train.optimizer.momentum:
+        slots += 1
+    weights = checked.summary.cost.parameters * BYTES * (2 + slots)
+    needed = weights + 2 * checked.summary.activation_bytes(train.batch_size)  # forward, and their gradients
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        yield ("model",), f"training takes about {needed / 1e9:,.0f} GB; this machine has {present / 1e9:,.0f}"
+
+
+ERRORS: tuple[Rule, ...] = (classes, hold_out, monitor)
+WARNINGS: tuple[Rule, ...] = (
+    softmax, output_activation, test_as_validation, decay_never_fires, warmup, patience, batch_size, input_scale,
+    learning_rate, memory,
+)  # fmt: skip
+
+
+def name_of(rule: Rule) -> str:
+    """`test-as-validation`."""
+    return rule.__name__.replace("_", "-")
+
+
+def _output_line(summary: Summary) -> Line | None:
+    """The last layer that does more than arrange values."""
+    lines = [line for line in summary.lines if not isinstance(line.spec, Flatten | Dropout)]
+    return lines[-1] if lines else None
+
+
+def _activation(line: Line) -> str:
+    return line.spec.activation if isinstance(line.spec, Weighted | Activation) else "linear"
+
+
+def _path(line: Line) -> Path:
+    return (*line.place.path, "activation")

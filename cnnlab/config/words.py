@@ -1,0 +1,74 @@
+"""Which words the language has at a path of an experiment: what the schema's annotations say."""
+
+import typing
+from collections.abc import Sequence
+from types import UnionType
+from typing import Any
+
+from pydantic import Tag
+
+from cnnlab.experiment.choice import Choice, Strict
+from cnnlab.experiment.schema import Experiment
+
+
+def keys_at(path: Sequence[str | int]) -> list[str]:
+    """The keys that a map at `path` may have; none where it is not one map but a choice of several."""
+    models = models_at(path)
+    return list(models[0].model_fields) if len(models) == 1 else []
+
+
+def is_choice(path: Sequence[str | int]) -> bool:
+    """Whether one of several kinds stands at `path`."""
+    models = models_at(path)
+    return len(models) > 1 and all(issubclass(model, Choice) for model in models)
+
+
+def short_of(path: Sequence[str | int]) -> str | None:
+    """The option that `kind: value` sets, for a `path` that ends in a kind."""
+    models = models_at(path)
+    return models[0].short if len(models) == 1 and issubclass(models[0], Choice) else None
+
+
+def models_at(path: Sequence[str | int]) -> list[type[Strict]]:
+    """The maps that may stand at `path`."""
+    here: Any = Experiment
+    for step in path:
+        here = _inside(here, step)
+    return [member for member in _members(here) if isinstance(member, type) and issubclass(member, Strict)]
+
+
+def _inside(here: Any, step: str | int) -> Any:
+    """The annotation of what `step` leads to; None where it leads nowhere."""
+    members = _members(here)
+    if isinstance(step, int):
+        lists = [member for member in members if typing.get_origin(member) is list]
+        return typing.get_args(lists[0])[0] if lists else None
+    tags = {tag: member for member in _tagged(here) for tag in _tags(member)}
+    if step in tags:
+        return typing.get_args(tags[step])[0]
+    for member in members:
+        if isinstance(member, type) and issubclass(member, Strict) and step in member.model_fields:
+            return member.model_fields[step].annotation
+    return None
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The alternatives of an annotation, without `Annotated` and `None`."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _members(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, UnionType):
+        return [member for part in typing.get_args(annotation) for member in _members(part)]
+    return [] if annotation in (None, type(None)) else [annotation]
+
+
+def _tagged(annotation: Any) -> list[Any]:
+    """The alternatives that carry a Tag."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return [annotation] if _tags(annotation) else _tagged(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, UnionType):
+        return [member for part in typing.get_args(annotation) for member in _tagged(part)]
+    return []
+
+
+def _tags(annotation: Any) -> list[str]:
+    return [extra.tag for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, Tag)]

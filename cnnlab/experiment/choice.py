@@ -1,0 +1,109 @@
+"""The two shapes of everything in an experiment file: a map with fixed keys, and one of several kinds.
+
+A docstring is the documentation of the file's words (`cnnlab schema` prints it): its paragraphs say what a kind is,
+a line `key: text` what an option means, a line `Example: yaml` how it is written.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+
+FLOAT32_MAX = 3.4e38  # what is computed with is float32
+Positive = Annotated[float, Field(gt=0, lt=FLOAT32_MAX)]
+NonNegative = Annotated[float, Field(ge=0, lt=FLOAT32_MAX)]
+Finite = Annotated[float, Field(gt=-FLOAT32_MAX, lt=FLOAT32_MAX)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Strict(BaseModel):
+    """A map whose keys are all known and whose values are of the stated type, never coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Choice(Strict):
+    """One of several kinds, written `kind: {option: value}`, `kind: value` or just `kind`.
+
+    `short` is the option that `kind: value` sets; where it is a map itself, the long form is the one to use.
+    """
+
+    kind: ClassVar[str]
+    short: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {}
+        if not (isinstance(value, dict) and list(value) == [cls.kind]):
+            return value
+        options = value[cls.kind]
+        if options is None or isinstance(options, dict):
+            return options or {}
+        if cls.short is None:
+            takes = "a map of options" if cls.model_fields else "no options"
+            raise PydanticCustomError("options_expected", f"expected {takes}, got {options!r}")
+        return {cls.short: options}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """All the ways to write it, where pydantic alone would give the options."""
+        options = dict(handler.resolve_ref_schema(handler(core_schema)))
+        title, description = options.pop("title", cls.__name__), options.pop("description", "")
+        values = [options]
+        if cls.short is not None:
+            values.append(options["properties"][cls.short])
+        optional = not options.get("required")
+        if optional:
+            values.append({"type": "null"})
+        long = {"type": "object", "properties": {cls.kind: _any_of(values)}, "required": [cls.kind]}
+        forms: list[dict[str, Any]] = [{**long, "additionalProperties": False}]
+        if optional:
+            forms.append({"const": cls.kind})
+        return {"title": title, "description": description, **_any_of(forms)}
+
+
+def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _kind_of(value: Any) -> str | None:
+    """The tag that selects the member of a union of choices; None where the value names no single kind."""
+    if isinstance(value, Choice):
+        return value.kind
+    if isinstance(value, dict):
+        return next(iter(value)) if len(value) == 1 else None
+    return value if isinstance(value, str) else None
+
+
+by_kind = Discriminator(_kind_of)
+
+
+def plain(value: Any) -> Any:
+    """A part of an experiment as maps, lists and scalars, as a file would write it with every default.
+
+    A kind's own options come before those that it shares with others; what is None is left out.
+    """
+    if isinstance(value, Strict):
+        options = {name: plain(getattr(value, name)) for name in fields_of(type(value))}
+        options = {name: option for name, option in options.items() if option is not None}
+        if isinstance(value, Choice):
+            return {value.kind: options} if options else value.kind
+        return options
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]:
+        return value[0]  # a square
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def fields_of(model: type[Strict]) -> list[str]:
+    """The names of its options, its own before those of its bases."""
+    own_first = [name for base in model.__mro__ for name in vars(base).get("__annotations__", {})]
+    return [name for name in dict.fromkeys(own_first) if name in model.model_fields]

@@ -1,0 +1,188 @@
+"""How the weights of a layer start, and what keeps them small. Names and options are those of Keras.
+
+`fan_in` and `fan_out` are the values that one output depends on and that one input reaches:
+kernel height * kernel width * channels.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Tag
+
+from cnnlab.experiment.choice import Choice, Finite, NonNegative, Positive, by_kind
+
+
+class GlorotUniform(Choice):
+    """Uniform in ± sqrt(6 / (fan_in + fan_out)). Glorot and Bengio 2010; the default."""
+
+    kind: ClassVar[str] = "glorot_uniform"
+
+
+class GlorotNormal(Choice):
+    """Truncated normal whose standard deviation after truncation is sqrt(2 / (fan_in + fan_out))."""
+
+    kind: ClassVar[str] = "glorot_normal"
+
+
+class HeUniform(Choice):
+    """Uniform in ± sqrt(6 / fan_in). He et al. 2015."""
+
+    kind: ClassVar[str] = "he_uniform"
+
+
+class HeNormal(Choice):
+    """Truncated normal whose standard deviation after truncation is sqrt(2 / fan_in). He et al. 2015."""
+
+    kind: ClassVar[str] = "he_normal"
+
+
+class LecunUniform(Choice):
+    """Uniform in ± sqrt(3 / fan_in)."""
+
+    kind: ClassVar[str] = "lecun_uniform"
+
+
+class LecunNormal(Choice):
+    """Truncated normal whose standard deviation after truncation is sqrt(1 / fan_in)."""
+
+    kind: ClassVar[str] = "lecun_normal"
+
+
+class Xavier(Choice):
+    """Normal with stddev sqrt(2 / (fan_in + fan_out)), cut off at two stddev, as the Intel course defines it.
+
+    The cut makes its standard deviation 0.88 of that; `glorot_normal` corrects for it.
+    """
+
+    kind: ClassVar[str] = "xavier"
+
+
+class He(Choice):
+    """Normal with stddev sqrt(2 / fan_in), cut off at two stddev, as the Intel course defines it.
+
+    The cut makes its standard deviation 0.88 of that; `he_normal` corrects for it.
+    """
+
+    kind: ClassVar[str] = "he"
+
+
+class TruncatedNormal(Choice):
+    """Normal, drawn again beyond two stddev from the mean.
+
+    stddev: the standard deviation before the cut.
+    mean: the middle.
+    Example: truncated_normal: {stddev: 0.1}
+    """
+
+    kind: ClassVar[str] = "truncated_normal"
+    short: ClassVar[str | None] = "stddev"
+    stddev: NonNegative = 0.05
+    mean: Finite = 0.0
+
+
+class RandomNormal(Choice):
+    """Normal.
+
+    stddev: the standard deviation.
+    mean: the middle.
+    Example: random_normal: {stddev: 0.01}
+    """
+
+    kind: ClassVar[str] = "random_normal"
+    short: ClassVar[str | None] = "stddev"
+    stddev: NonNegative = 0.05
+    mean: Finite = 0.0
+
+
+class RandomUniform(Choice):
+    """Uniform from `minval` to `maxval`.
+
+    minval: the lower bound.
+    maxval: the upper bound.
+    Example: random_uniform: {minval: -0.1, maxval: 0.1}
+    """
+
+    kind: ClassVar[str] = "random_uniform"
+    minval: Finite = -0.05
+    maxval: Finite = 0.05
+
+
+class Orthogonal(Choice):
+    """A random orthogonal matrix. Saxe et al. 2014.
+
+    gain: what it is multiplied by.
+    """
+
+    kind: ClassVar[str] = "orthogonal"
+    short: ClassVar[str | None] = "gain"
+    gain: Finite = 1.0
+
+
+class Zeros(Choice):
+    """Zeros everywhere: what a network cannot learn from, for demonstrations."""
+
+    kind: ClassVar[str] = "zeros"
+
+
+class Ones(Choice):
+    """Ones everywhere, for demonstrations."""
+
+    kind: ClassVar[str] = "ones"
+
+
+Initializer = Annotated[
+    Annotated[GlorotUniform, Tag("glorot_uniform")]
+    | Annotated[GlorotNormal, Tag("glorot_normal")]
+    | Annotated[HeUniform, Tag("he_uniform")]
+    | Annotated[HeNormal, Tag("he_normal")]
+    | Annotated[LecunUniform, Tag("lecun_uniform")]
+    | Annotated[LecunNormal, Tag("lecun_normal")]
+    | Annotated[Xavier, Tag("xavier")]
+    | Annotated[He, Tag("he")]
+    | Annotated[TruncatedNormal, Tag("truncated_normal")]
+    | Annotated[RandomNormal, Tag("random_normal")]
+    | Annotated[RandomUniform, Tag("random_uniform")]
+    | Annotated[Orthogonal, Tag("orthogonal")]
+    | Annotated[Zeros, Tag("zeros")]
+    | Annotated[Ones, Tag("ones")],
+    by_kind,
+]
+
+
+class L1(Choice):
+    """Adds l1 * sum of |weight| to the loss.
+
+    l1: the factor.
+    Example: l1: 0.0001
+    """
+
+    kind: ClassVar[str] = "l1"
+    short: ClassVar[str | None] = "l1"
+    l1: Positive = 0.01
+
+
+class L2(Choice):
+    """Adds l2 * sum of weight² to the loss.
+
+    l2: the factor. The weight decay λ that papers print, with λ/2 in the loss, is twice it.
+    Example: l2: 0.0001
+    """
+
+    kind: ClassVar[str] = "l2"
+    short: ClassVar[str | None] = "l2"
+    l2: Positive = 0.01
+
+
+class L1L2(Choice):
+    """Both of them.
+
+    l1: the factor of the sum of |weight|.
+    l2: the factor of the sum of weight².
+    Example: l1_l2: {l1: 0.00001, l2: 0.0001}
+    """
+
+    kind: ClassVar[str] = "l1_l2"
+    l1: NonNegative = 0.0
+    l2: NonNegative = 0.0
+
+
+Regularizer = Annotated[Annotated[L1, Tag("l1")] | Annotated[L2, Tag("l2")] | Annotated[L1L2, Tag("l1_l2")], by_kind]

@@ -1,0 +1,6 @@
+"""The layers of a network: what can be written, and what each of them knows of itself."""
+
+from cnnlab.experiment.layers.base import Cost, Leaf, Shape, ShapeError, show
+from cnnlab.experiment.layers.blocks import Layer, Parallel, Repeat, Residual
+
+__all__ = ["Cost", "Layer", "Leaf", "Parallel", "Repeat", "Residual", "Shape", "ShapeError", "show"]

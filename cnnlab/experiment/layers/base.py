@@ -1,0 +1,155 @@
+"""What every layer of an experiment file knows without TensorFlow: its output's shape, its parameters, its cost.
+
+Names and meanings are those of `keras.layers`. A spec's fields are keyword arguments of the Keras layer of the same
+name, so that `cnnlab.models` can build one from the other.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from cnnlab.experiment.choice import Choice
+from cnnlab.experiment.initializers import GlorotUniform, Initializer, Regularizer
+
+Shape = tuple[int, ...]
+"""Of one example: (height, width, channels) or (features,)."""
+
+Activation = Literal[
+    "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "hard_sigmoid", "tanh",
+    "softplus", "softmax",
+]  # fmt: skip
+Padding = Literal["valid", "same"]
+Size = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow's kernels count in 32 bits
+LARGEST_WINDOW = 1024  # pixels: beyond any picture here, and below what makes TensorFlow's kernels crash
+
+
+def _as_pair(value: Any) -> Any:
+    """`5` means (5, 5); `[3, 5]` is (height, width)."""
+    pair = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
+    if not (
+        isinstance(pair, tuple) and len(pair) == 2 and all(type(n) is int and 0 < n <= LARGEST_WINDOW for n in pair)
+    ):
+        raise PydanticCustomError(
+            "pair_expected", f"expected an integer from 1 to {LARGEST_WINDOW} or a pair [height, width] of them"
+        )
+    return pair
+
+
+_LENGTH = {"type": "integer", "minimum": 1, "maximum": LARGEST_WINDOW}
+Pair = Annotated[
+    tuple[int, int],
+    BeforeValidator(_as_pair),
+    WithJsonSchema({"anyOf": [_LENGTH, {"type": "array", "items": _LENGTH, "minItems": 2, "maxItems": 2}]}),
+]
+
+
+class ShapeError(Exception):
+    """A layer that cannot take what the one before it gives; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a layer holds, and what it computes for one example going forward.
+
+    `weights` are multiplied with, `biases` are not, `state` is kept without being trained (batch normalisation's
+    running mean and variance). A product goes with one addition, onto the bias or onto the sum so far. Comparisons
+    (max pooling, ReLU) and the functions of activations are not counted.
+    """
+
+    weights: int = 0
+    biases: int = 0
+    state: int = 0
+    multiplications: int = 0
+    additions: int = 0
+
+    @property
+    def trainable(self) -> int:
+        """The parameters that training changes."""
+        return self.weights + self.biases
+
+    @property
+    def parameters(self) -> int:
+        """All of them, as Keras's `count_params` counts."""
+        return self.trainable + self.state
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """The cost of both."""
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Window:
+    """The pixels (height, width) that one output pixel sees of the layer's input, and how far the next one's lie."""
+
+    size: tuple[int, int] = (1, 1)
+    strides: tuple[int, int] = (1, 1)
+
+
+class LayerSpec(Choice):
+    """A layer or a block of layers."""
+
+
+class Leaf(LayerSpec):
+    """A single layer, from one input to one output. By default it keeps the shape and costs nothing."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The output's shape for an input of `shape`. Raises ShapeError where it cannot take that."""
+        return shape
+
+    def cost(self, shape: Shape) -> Cost:
+        """What it costs on an input of `shape`, which it can take."""
+        return Cost()
+
+    def window(self, shape: Shape) -> Window:
+        """What one output pixel sees of an input of `shape`."""
+        return Window()
+
+
+class Weighted(Leaf):
+    """A layer with a kernel.
+
+    activation: the function applied to the outputs.
+    use_bias: whether every output has a bias of its own.
+    kernel_initializer: how the weights start.
+    kernel_regularizer: what is added to the loss to keep them small.
+    """
+
+    activation: Activation = "linear"
+    use_bias: bool = True
+    kernel_initializer: Initializer = GlorotUniform()
+    kernel_regularizer: Regularizer | None = None
+
+
+def show(shape: Shape) -> str:
+    """`(5, 5, 16)`."""
+    return str(tuple(shape))
+
+
+def as_picture(shape: Shape) -> tuple[int, int, int]:
+    """`shape` as (height, width, channels). Raises ShapeError where it is none."""
+    if len(shape) != 3:
+        raise ShapeError(f"expected a picture (height, width, channels), got {show(shape)}; move it before flatten")
+    height, width, channels = shape
+    return height, width, channels
+
+
+def slide(shape: Shape, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> tuple[int, int]:
+    """(height, width) of what a window gives that slides over a picture. Raises ShapeError where nothing is left."""
+    height, width, _ = as_picture(shape)
+    if padding == "same":
+        return -(-height // strides[0]), -(-width // strides[1])
+    rows, columns = (height - size[0]) // strides[0] + 1, (width - size[1]) // strides[1] + 1
+    if rows < 1 or columns < 1:
+        raise ShapeError(
+            f"nothing is left: its window of {size[0]}×{size[1]} is larger than its input {show(shape)}; "
+            "use padding: same, a smaller window, or less pooling before it"
+        )
+    return rows, columns
+
+
+def values_in(shape: Shape) -> int:
+    """How many numbers an array of `shape` holds."""
+    return math.prod(shape)

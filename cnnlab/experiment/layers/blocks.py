@@ -1,0 +1,114 @@
+"""Layers made of layers, and the union of everything that `model.layers` can hold."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, Tag
+
+from cnnlab.experiment.choice import by_kind
+from cnnlab.experiment.layers import base
+from cnnlab.experiment.layers.base import LayerSpec
+from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Flatten, Rescale, ZeroPadding2D
+from cnnlab.experiment.layers.pooling import AvgPool2D, ChannelMaxPool, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
+from cnnlab.experiment.layers.weighted import Conv2D, Dense, DepthwiseConv2D, SeparableConv2D
+
+MAX_LAYERS = 1000  # unrolled: the deepest networks that anyone trained on small pictures; a typing error beyond
+MAX_DEPTH = 20  # of blocks within blocks
+
+
+class Residual(LayerSpec):
+    """What its layers give, added to their input. He et al. 2015.
+
+    Where the two shapes differ, the input goes through a projection: a 1×1 convolution without bias (of features: a
+    dense layer), strided to fit, and a batch normalisation if the layers have one.
+
+    layers: the branch, in order.
+    shortcut: where shapes differ, `projection`, or `pad` for every n-th pixel with channels of zeros, no parameters.
+    activation: the function applied to the sum.
+    Example: residual: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]
+    Example: residual: {activation: relu, layers: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]}
+    """
+
+    kind: ClassVar[str] = "residual"
+    short: ClassVar[str | None] = "layers"
+    shortcut: Literal["projection", "pad"] = "projection"
+    activation: base.Activation = "linear"
+    layers: Annotated[list["Layer"], Field(min_length=1, max_length=MAX_LAYERS)]
+
+
+class Parallel(LayerSpec):
+    """Several branches of the same input, their channels put side by side. Szegedy et al. 2014.
+
+    branches: a list of lists of layers; an empty one passes the input on.
+    Example: parallel: [[{conv2d: {filters: 8, kernel_size: 1}}], [{dropout: 0.5}]]
+    """
+
+    kind: ClassVar[str] = "parallel"
+    short: ClassVar[str | None] = "branches"
+    branches: Annotated[
+        list[Annotated[list["Layer"], Field(max_length=MAX_LAYERS)]], Field(min_length=1, max_length=MAX_LAYERS)
+    ]
+
+
+class Repeat(LayerSpec):
+    """The same layers several times in a row, each time with weights of their own.
+
+    times: how often.
+    layers: what is repeated.
+    Example: repeat: {times: 3, layers: [{dense: {units: 1200, activation: relu}}]}
+    """
+
+    kind: ClassVar[str] = "repeat"
+    times: Annotated[int, Field(gt=0, le=MAX_LAYERS)]
+    layers: Annotated[list["Layer"], Field(min_length=1, max_length=MAX_LAYERS)]
+
+
+Layer = Annotated[
+    Annotated[Dense, Tag("dense")]
+    | Annotated[Conv2D, Tag("conv2d")]
+    | Annotated[DepthwiseConv2D, Tag("depthwise_conv2d")]
+    | Annotated[SeparableConv2D, Tag("separable_conv2d")]
+    | Annotated[MaxPool2D, Tag("max_pool2d")]
+    | Annotated[AvgPool2D, Tag("avg_pool2d")]
+    | Annotated[GlobalAvgPool2D, Tag("global_avg_pool2d")]
+    | Annotated[GlobalMaxPool2D, Tag("global_max_pool2d")]
+    | Annotated[ChannelMaxPool, Tag("channel_max_pool")]
+    | Annotated[Flatten, Tag("flatten")]
+    | Annotated[Dropout, Tag("dropout")]
+    | Annotated[BatchNorm, Tag("batch_norm")]
+    | Annotated[Activation, Tag("activation")]
+    | Annotated[ZeroPadding2D, Tag("zero_padding2d")]
+    | Annotated[Rescale, Tag("rescale")]
+    | Annotated[Residual, Tag("residual")]
+    | Annotated[Parallel, Tag("parallel")]
+    | Annotated[Repeat, Tag("repeat")],
+    by_kind,
+]
+for _block in (Residual, Parallel, Repeat):
+    _block.model_rebuild()
+
+
+def unrolled(layers: Sequence[LayerSpec]) -> int:
+    """How many layers these come to when every block is written out."""
+    total = 0
+    for layer in layers:
+        match layer:
+            case Residual():
+                total += 1 + unrolled(layer.layers)
+            case Parallel():
+                total += 1 + sum(unrolled(branch) for branch in layer.branches)
+            case Repeat():
+                total += layer.times * unrolled(layer.layers)
+            case _:
+                total += 1
+    return total
+
+
+def depth(layers: Sequence[LayerSpec]) -> int:
+    """How many blocks lie within one another."""
+    deepest = 0
+    for layer in layers:
+        if isinstance(layer, Residual | Parallel | Repeat):
+            parts = layer.branches if isinstance(layer, Parallel) else [layer.layers]
+            deepest = max(deepest, 1 + max(map(depth, parts)))
+    return deepest

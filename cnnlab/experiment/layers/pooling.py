@@ -1,0 +1,114 @@
+"""Layers that summarise neighbours."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from cnnlab.experiment.layers.base import (
+    Cost,
+    Leaf,
+    Padding,
+    Pair,
+    Shape,
+    ShapeError,
+    Size,
+    Window,
+    as_picture,
+    show,
+    slide,
+    values_in,
+)
+
+
+class Pooling(Leaf):
+    """A window that slides over every channel.
+
+    pool_size: its pixels, or [height, width].
+    strides: how far it moves, or [down, right]; `pool_size` unless given.
+    padding: `same` also takes the windows that hang over the edge; `valid` leaves them out.
+    """
+
+    short: ClassVar[str | None] = "pool_size"
+    pool_size: Pair = (2, 2)
+    strides: Pair | None = None
+    padding: Padding = "valid"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(height', width', channels)."""
+        return (*slide(shape, self.pool_size, self.strides or self.pool_size, self.padding), as_picture(shape)[2])
+
+    def window(self, shape: Shape) -> Window:
+        """The window."""
+        return Window(self.pool_size, self.strides or self.pool_size)
+
+
+class MaxPool2D(Pooling):
+    """The maximum of every window.
+
+    Example: max_pool2d: 2
+    Example: max_pool2d: {pool_size: 3, strides: 2}
+    """
+
+    kind: ClassVar[str] = "max_pool2d"
+
+
+class AvgPool2D(Pooling):
+    """The mean of every window.
+
+    Example: avg_pool2d: 2
+    """
+
+    kind: ClassVar[str] = "avg_pool2d"
+
+    def cost(self, shape: Shape) -> Cost:
+        """The window added up, and one product."""
+        outputs = values_in(self.output_shape(shape))
+        return Cost(multiplications=outputs, additions=outputs * (self.pool_size[0] * self.pool_size[1] - 1))
+
+
+class GlobalPooling(Leaf):
+    """One value a channel: (height, width, channels) to (channels,)."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(channels,)."""
+        return (as_picture(shape)[2],)
+
+    def window(self, shape: Shape) -> Window:
+        """The whole picture."""
+        return Window(shape[:2])  # type: ignore[arg-type]
+
+
+class GlobalAvgPool2D(GlobalPooling):
+    """The mean of every channel: (height, width, channels) to (channels,)."""
+
+    kind: ClassVar[str] = "global_avg_pool2d"
+
+    def cost(self, shape: Shape) -> Cost:
+        """The channel added up, and one product."""
+        channels = as_picture(shape)[2]
+        return Cost(multiplications=channels, additions=values_in(shape) - channels)
+
+
+class GlobalMaxPool2D(GlobalPooling):
+    """The maximum of every channel: (height, width, channels) to (channels,)."""
+
+    kind: ClassVar[str] = "global_max_pool2d"
+
+
+class ChannelMaxPool(Leaf):
+    """The maximum over groups of neighbouring channels, maxout: (height, width, channels) to
+    (height, width, channels / pool_size). Goodfellow et al. 2013.
+
+    pool_size: how many channels a group has.
+    Example: channel_max_pool: 2
+    """
+
+    kind: ClassVar[str] = "channel_max_pool"
+    short: ClassVar[str | None] = "pool_size"
+    pool_size: Size = Field(default=2)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(height, width, channels / pool_size), or (features / pool_size,)."""
+        if shape[-1] % self.pool_size:
+            raise ShapeError(f"its input {show(shape)} has {shape[-1]} channels, no multiple of {self.pool_size}")
+        return (*shape[:-1], shape[-1] // self.pool_size)

@@ -1,0 +1,83 @@
+"""How a step changes the weights. Names, options and defaults are those of `keras.optimizers`."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Tag
+
+from cnnlab.experiment.choice import Choice, NonNegative, Positive, Share, by_kind
+
+
+class Sgd(Choice):
+    """Stochastic gradient descent.
+
+    learning_rate: the step's size.
+    momentum: the share of the last step that is added again.
+    nesterov: whether the gradient is taken at where the momentum leads.
+    weight_decay: the share of every weight, times the learning rate, that a step takes away.
+    Example: sgd: {learning_rate: 0.1, momentum: 0.9}
+    """
+
+    kind: ClassVar[str] = "sgd"
+    short: ClassVar[str | None] = "learning_rate"
+    learning_rate: Positive = 0.01
+    momentum: Share = 0.0
+    nesterov: bool = False
+    weight_decay: NonNegative = 0.0
+
+
+class Adam(Choice):
+    """Steps scaled by running means of the gradient and its square. Kingma and Ba 2014.
+
+    learning_rate: the step's size.
+    beta_1: the share of the running mean that a step keeps.
+    beta_2: the same for the squares.
+    epsilon: added to the root of the squares.
+    Example: adam: {learning_rate: 0.001}
+    """
+
+    kind: ClassVar[str] = "adam"
+    short: ClassVar[str | None] = "learning_rate"
+    learning_rate: Positive = 0.001
+    beta_1: Share = 0.9
+    beta_2: Share = 0.999
+    epsilon: Positive = 1e-7
+
+
+class AdamW(Adam):
+    """Adam with weight decay that is not part of the gradient. Loshchilov and Hutter 2017.
+
+    weight_decay: the share of every weight, times the learning rate, that a step takes away.
+    Example: adamw: {learning_rate: 0.001, weight_decay: 0.01}
+    """
+
+    kind: ClassVar[str] = "adamw"
+    weight_decay: NonNegative = 0.004
+
+
+class RMSprop(Choice):
+    """Steps scaled by a running mean of the gradient's square. Tieleman and Hinton 2012.
+
+    learning_rate: the step's size.
+    rho: the share of the running mean that a step keeps.
+    momentum: the share of the last step that is added again.
+    epsilon: added to the mean of the squares.
+    centered: whether the gradient's running mean is taken off, so that its variance scales the step.
+    Example: rmsprop: {learning_rate: 0.001}
+    """
+
+    kind: ClassVar[str] = "rmsprop"
+    short: ClassVar[str | None] = "learning_rate"
+    learning_rate: Positive = 0.001
+    rho: Share = 0.9
+    momentum: Share = 0.0
+    epsilon: Positive = 1e-7
+    centered: bool = False
+
+
+Optimizer = Annotated[
+    Annotated[Sgd, Tag("sgd")]
+    | Annotated[Adam, Tag("adam")]
+    | Annotated[AdamW, Tag("adamw")]
+    | Annotated[RMSprop, Tag("rmsprop")],
+    by_kind,
+]

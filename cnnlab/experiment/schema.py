@@ -1,0 +1,111 @@
+"""One experiment: a data set, a network, how to train it.
+
+The models are frozen, so an experiment cannot drift from the file that it came from.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from cnnlab.experiment.callbacks import Callback
+from cnnlab.experiment.choice import Strict
+from cnnlab.experiment.data import Data
+from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, depth, unrolled
+from cnnlab.experiment.losses import CrossEntropy, Loss
+from cnnlab.experiment.optimizers import Optimizer, Sgd
+from cnnlab.experiment.schedules import Constant, Schedule
+
+FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Model(Strict):
+    """The network.
+
+    layers: what a picture goes through, in order, to one output a class.
+    """
+
+    layers: Annotated[list[Layer], Field(min_length=1, max_length=MAX_LAYERS)]
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if depth(self.layers) > MAX_DEPTH:
+            raise PydanticCustomError("misfit", f"blocks within blocks, more than {MAX_DEPTH} deep")
+        if (count := unrolled(self.layers)) > MAX_LAYERS:
+            raise PydanticCustomError("misfit", f"{count:,} layers with all repeats; expected at most {MAX_LAYERS:,}")
+        return self
+
+
+class Train(Strict):
+    """How to train.
+
+    epochs: how often every training example is seen.
+    batch_size: examples a step, over all replicas together.
+    optimizer: how a step changes the weights.
+    loss: what training makes small.
+    schedule: how the learning rate changes.
+    callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
+    precision: of all arithmetic.
+    """
+
+    epochs: Annotated[int, Field(gt=0, le=1_000_000)] = 10
+    batch_size: Annotated[int, Field(gt=0, lt=2**31)] = 128
+    optimizer: Optimizer = Sgd()
+    loss: Loss = CrossEntropy()
+    schedule: Schedule = Constant()
+    callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
+    precision: Literal["float32"] = "float32"
+
+
+class Published(Strict):
+    """What the source of the experiment prints, to hold results against.
+
+    source: where it is printed.
+    id: what it is called there.
+    accuracy: on the test set after the last epoch, a fraction.
+    loss: on the test set after the last epoch.
+    training_loss: after the last epoch.
+    untrained_accuracy: on the test set before the first epoch.
+    epochs: how many epochs these are for.
+    table: rows of [epoch, accuracy, loss] on the test set, epochs from 1.
+    parameters: weights and biases.
+    weights: without the biases.
+    multiplications: of one example going forward.
+    additions: the same.
+    weight_memory: bytes of the weights, without the biases.
+    """
+
+    source: str
+    id: str | None = None
+    accuracy: Fraction | None = None
+    loss: float | None = None
+    training_loss: float | None = None
+    untrained_accuracy: Fraction | None = None
+    epochs: PositiveInt | None = None
+    table: list[Annotated[list[int | float], Field(min_length=3, max_length=3)]] | None = None
+    parameters: PositiveInt | None = None
+    weights: PositiveInt | None = None
+    multiplications: PositiveInt | None = None
+    additions: PositiveInt | None = None
+    weight_memory: PositiveInt | None = None
+
+
+class Experiment(Strict):
+    """One YAML file: a data set, a network, how to train it.
+
+    name: what its run folders are called; the file's name unless given.
+    data: which examples.
+    model: the network.
+    train: how to train.
+    seed: of the weights, the order of the examples and the dropout.
+    published: what the source of the experiment prints.
+    """
+
+    name: FolderName
+    data: Data
+    model: Model
+    train: Train = Train()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    published: Published | None = None
