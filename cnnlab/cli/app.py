@@ -7,8 +7,13 @@ import typer
 from cnnlab import __version__
 from cnnlab.cli.compare import compare
 from cnnlab.cli.configs import configs
+from cnnlab.cli.describe import describe
 from cnnlab.cli.evaluate import evaluate
+from cnnlab.cli.init import init
+from cnnlab.cli.schema import schema
+from cnnlab.cli.show import show
 from cnnlab.cli.train import train
+from cnnlab.cli.validate import validate
 
 app = typer.Typer(
     name="cnnlab",
@@ -35,5 +40,5 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, evaluate, compare, configs):
+for command in (train, evaluate, compare, configs, init, validate, describe, show, schema):
     app.command()(command)

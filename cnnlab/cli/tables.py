@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.text import Text
 
+from cnnlab.quantities import Bytes, Change
+
 Row = Mapping[str, Any]
 WIDEST = 10_000  # characters in a line: nothing is folded
 
@@ -43,6 +45,10 @@ def render(rows: Sequence[Row], columns: Sequence[str], format: Format) -> str:
             return _laid_out(rows, columns, markdown=False)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _as_json(value: Any) -> Any:
     """A map or list as one cell."""
     return json.dumps(value) if isinstance(value, dict | list) else value
@@ -57,7 +63,7 @@ def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) ->
     cells = []
     for column, heading in zip(columns, short(columns), strict=True):
         values = [row[column] for row in rows]
-        is_number = all(value is None or type(value) in (int, float) for value in values)
+        is_number = all(value is None or _is_number(value) for value in values)
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
         cells.append([text.replace("|", "\\|") if markdown else text for text in _cells(values)])
     for line in zip(*cells, strict=True):
@@ -91,6 +97,8 @@ def _cell(value: Any, decimals: int) -> str:
     match value:
         case None:
             return ""
+        case Bytes() | Change():
+            return f"{value}"
         case bool():
             return str(value).lower()
         case int():

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnlab.cli.options import Config, Set
 from cnnlab.config.overrides import Override, check_distinct, parse_sets
+from cnnlab.errors import ConfigError
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -24,13 +26,8 @@ class Format(StrEnum):
 
 
 def train(
-    config: Annotated[
-        str, typer.Argument(help="An experiment file, or the name of a shipped one.", show_default=False)
-    ],
-    set: Annotated[
-        list[str] | None,
-        typer.Option(help="Change a key of the experiment; may be repeated.", metavar="KEY=VALUE", show_default=False),
-    ] = None,
+    config: Config,
+    set: Set = None,
     epochs: Annotated[int | None, typer.Option(help="Train this many epochs.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of weights and order.", show_default=False)] = None,
     data: Annotated[
@@ -48,6 +45,7 @@ def train(
         str | None,
         typer.Option(help="The run folder's name, instead of the experiment's and a number.", show_default=False),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Do not train where `validate` warns.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
@@ -55,35 +53,39 @@ def train(
 
     Examples: `cnnlab train lenet`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05 --seed 1`.
     """
-    from cnnlab.config.load import load
+    from cnnlab.config.lint import check
+    from cnnlab.config.load import read
     from cnnlab.runs.folder import check_name, check_writable
     from cnnlab.terminal import stderr, warn
 
-    changes = [*_shorthands(data, smoke, epochs, seed, limit), *parse_sets(set or [])]
+    changes = [*_shorthands(config, data, smoke, epochs, seed, limit), *parse_sets(set or [])]
     check_distinct([change for change in changes if change.option != "--smoke"])
-    experiment = load(config, changes)
+    loaded = read(config, changes)
+    warnings = check(loaded)
     check_writable(runs)
     if name is not None:
         check_name(runs, name)
-    if experiment.data.validation == "test":
-        warn("data.validation: test: the test set is watched while training; choose nothing by it")
+    if strict and warnings:
+        raise ConfigError(*map(str, warnings))
+    for warning in [] if smoke else warnings:  # whether it runs is all that is asked then
+        warn(str(warning))
 
     from cnnlab.cli.tensorflow import quietly_imported
 
     quietly_imported()
     from cnnlab.training.train import train as run_experiment
 
-    run, measured = run_experiment(experiment, runs, name=name, console=None if quiet else stderr())
+    run, measured = run_experiment(loaded.experiment, runs, name=name, console=None if quiet else stderr())
     _print_result(run, measured, format)
 
 
 def _shorthands(
-    data: str | None, smoke: bool, epochs: int | None, seed: int | None, limit: int | None
+    config: str, data: str | None, smoke: bool, epochs: int | None, seed: int | None, limit: int | None
 ) -> Iterator[Override]:
     """What the options other than --set change; --smoke before those that may change it again."""
     if data is not None:
         # Another data set has another size and another protocol: the file's split is not meant for it.
-        yield Override(("data",), {"name": data}, f"--data {data}")
+        yield Override(("data",), _data(config, data), f"--data {data}")
     if smoke:
         yield Override(("train", "epochs"), 1, "--smoke")
         yield Override(("data", "limit"), SMOKE_EXAMPLES, "--smoke")
@@ -93,6 +95,16 @@ def _shorthands(
         yield Override(("seed",), seed, f"--seed {seed}")
     if limit is not None:
         yield Override(("data", "limit"), limit, f"--limit {limit}")
+
+
+def _data(config: str, name: str) -> dict[str, Any]:
+    """The `data` section for `--data NAME`; synthetic data take the shape of the file's."""
+    if name != "synthetic":
+        return {"name": name}
+    from cnnlab.config.load import load
+
+    replaced = load(config).data
+    return {"name": name, "image_shape": list(replaced.image_shape), "num_classes": replaced.num_classes}
 
 
 def _print_result(run: "Run", measured: dict[str, Any], format: Format) -> None:

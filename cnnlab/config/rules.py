@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cnnlab.config.yaml import Path
+from cnnlab.experiment.callbacks import Callback
 from cnnlab.experiment.layers import show
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Flatten, Rescale, ZeroPadding2D
@@ -12,7 +13,7 @@ from cnnlab.experiment.losses import CrossEntropy, SumOfSquares
 from cnnlab.experiment.network import BYTES, Line, Summary
 from cnnlab.experiment.optimizers import RMSprop, Sgd
 from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
-from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.schema import Experiment, Train
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
 """Where nearly all published settings lie; the defaults of Keras and PyTorch are in the middle."""
@@ -62,7 +63,7 @@ def hold_out(checked: Checked) -> Iterator[Breach]:
 def monitor(checked: Checked) -> Iterator[Breach]:
     """What watches validation examples needs some."""
     train = checked.experiment.train
-    watching = [(("train", "callbacks", i, spec.kind), spec.monitor) for i, spec in enumerate(train.callbacks)]
+    watching: list[tuple[Path, str]] = [(path, spec.monitor) for path, spec in _callbacks(train)]
     if isinstance(train.schedule, ReduceOnPlateau):
         watching.append((("train", "schedule", train.schedule.kind), train.schedule.monitor))
     for path, column in watching:
@@ -110,7 +111,7 @@ def output_activation(checked: Checked) -> Iterator[Breach]:
     elif isinstance(checked.experiment.train.loss, CrossEntropy):
         yield (
             _path(output),
-            f"{function} on the output layer bounds the logits, so that no class can be sure; leave it out",
+            f"{function} on the output layer bounds the logits, no class can be sure; leave it out",
         )
 
 
@@ -151,7 +152,7 @@ def warmup(checked: Checked) -> Iterator[Breach]:
 def patience(checked: Checked) -> Iterator[Breach]:
     """Patience should end before the run does."""
     train = checked.experiment.train
-    waiting = [(("train", "callbacks", i, spec.kind), spec.patience) for i, spec in enumerate(train.callbacks)]
+    waiting: list[tuple[Path, int]] = [(path, spec.patience) for path, spec in _callbacks(train)]
     if isinstance(train.schedule, ReduceOnPlateau):
         waiting.append((("train", "schedule", train.schedule.kind), train.schedule.patience))
     for path, epochs in waiting:
@@ -185,7 +186,7 @@ def input_scale(checked: Checked) -> Iterator[Breach]:
                 if reach > LARGE_INPUT or reach < SMALL_INPUT:
                     yield (
                         rescaled.place.path,
-                        f"makes pixels {low:g} to {high:g}, and they come as 0 to 1; weights start for inputs of about 1",
+                        f"makes pixels {low:g} to {high:g}, which come as 0 to 1; weights start for about 1",
                     )
                 return
             case Flatten() | ZeroPadding2D() | Dropout():
@@ -216,8 +217,8 @@ def memory(checked: Checked) -> Iterator[Breach]:
         slots += 1
     weights = checked.summary.cost.parameters * BYTES * (2 + slots)
     needed = weights + 2 * checked.summary.activation_bytes(train.batch_size)  # forward, and their gradients
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > present:
+    present = _memory_of_this_machine()
+    if present is not None and needed > present:
         yield ("model",), f"training takes about {needed / 1e9:,.0f} GB; this machine has {present / 1e9:,.0f}"
 
 
@@ -233,10 +234,23 @@ def name_of(rule: Rule) -> str:
     return rule.__name__.replace("_", "-")
 
 
+def _memory_of_this_machine() -> int | None:
+    """Bytes; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def _output_line(summary: Summary) -> Line | None:
     """The last layer that does more than arrange values."""
     lines = [line for line in summary.lines if not isinstance(line.spec, Flatten | Dropout)]
     return lines[-1] if lines else None
+
+
+def _callbacks(train: Train) -> Iterator[tuple[Path, Callback]]:
+    for index, spec in enumerate(train.callbacks):
+        yield ("train", "callbacks", index, spec.kind), spec
 
 
 def _activation(line: Line) -> str:

@@ -90,6 +90,12 @@ def dump(data: Any) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
 
 
+def dump_inline(data: Any) -> str:
+    """`data` as YAML in a single line."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=True, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def _convert(
     node: yaml.Node | None, path: Path, document: Document, budget: Iterator[int], parents: set[int], source: str
 ) -> Any:

@@ -1,0 +1,18 @@
+"""`cnnlab init`."""
+
+from typing import Annotated
+
+import typer
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="The new file's name; .yaml is added.", show_default=False)],
+    like: Annotated[
+        str, typer.Option(help="The experiment to start from: a shipped one's name, or a file.", metavar="CONFIG")
+    ] = "lenet",
+) -> None:
+    """Write a commented experiment file to start from, and beside it the schema by which editors check it."""
+    from cnnlab.config.start import write
+
+    for path in write(name, like):
+        print(f"wrote {path}")

@@ -1,0 +1,32 @@
+"""`cnnlab show`."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cnnlab.cli.options import Config, Set
+from cnnlab.config.overrides import parse_sets
+
+
+class Format(StrEnum):
+    """How the experiment is printed."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+def show(
+    config: Config,
+    set: Set = None,
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.YAML,
+) -> None:
+    """Print an experiment with all that it extends and every default written out, as a file that is the same."""
+    from cnnlab.config.load import load, to_data, to_yaml
+
+    experiment = load(config, parse_sets(set or []))
+    if format is Format.JSON:
+        print(json.dumps(to_data(experiment), indent=2, ensure_ascii=False))
+    else:
+        print(to_yaml(experiment), end="")

@@ -1,0 +1,70 @@
+"""`cnnlab validate`."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from cnnlab.cli.options import Set
+from cnnlab.config.overrides import parse_sets
+from cnnlab.errors import ConfigError
+
+
+class Format(StrEnum):
+    """How the findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def validate(
+    configs: Annotated[
+        list[str], typer.Argument(help="Experiment files, or names of shipped ones.", show_default=False)
+    ],
+    set: Set = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
+    replicas: Annotated[int, typer.Option(help="How many devices are to share a batch.", min=1)] = 1,
+    format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.TEXT,
+) -> None:
+    """Check experiment files: a line for every error and warning, with its place. Exits with 2 where there are errors.
+
+    A warning is silenced by a comment `# cnnlab: allow[rule]` on its line.
+    """
+    changes = parse_sets(set or [])
+    findings = [finding for config in configs for finding in _findings(config, changes, replicas)]
+    levels = [finding["level"] for finding in findings]
+    if format is Format.JSON:
+        print(json.dumps(findings, indent=2))
+    else:
+        for finding in findings:
+            print(finding["text"])
+        print(_summary(len(configs), levels.count("error"), levels.count("warning")))
+    if "error" in levels or (strict and levels):
+        raise typer.Exit(ConfigError.exit_code)
+
+
+def _findings(config: str, changes: Any, replicas: int) -> list[dict[str, Any]]:
+    from cnnlab.config.lint import lint
+    from cnnlab.config.load import read
+
+    try:
+        found = lint(read(config, changes), replicas)
+    except ConfigError as error:
+        return [{"config": config, "level": "error", "text": problem, "rule": None} for problem in error.problems]
+    return [
+        {
+            "config": config,
+            "level": "error" if finding.is_error else "warning",
+            "text": str(finding),
+            "rule": finding.rule,
+        }
+        for finding in found
+    ]
+
+
+def _summary(files: int, errors: int, warnings: int) -> str:
+    checked = f"{files} experiment{'s' * (files != 1)}"
+    if not errors and not warnings:
+        return f"{checked}: all valid" if files > 1 else f"{checked}: valid"
+    return f"{checked}: {errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"

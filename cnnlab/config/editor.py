@@ -1,0 +1,76 @@
+"""The language as a JSON Schema, by which editors complete and check experiment files."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from cnnlab.config import yaml
+from cnnlab.config.documentation import documentation
+from cnnlab.experiment.choice import Choice, Strict, plain
+from cnnlab.experiment.schema import Experiment
+
+FILE = "experiment.schema.json"
+MODELINE = f"# yaml-language-server: $schema={FILE}"
+
+
+class _Generator(GenerateJsonSchema):
+    def encode_default(self, dft: Any) -> Any:
+        """A default as a file would write it."""
+        return plain(dft)
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of an experiment file, JSON Schema 2020-12."""
+    schema = Experiment.model_json_schema(schema_generator=_Generator)
+    definitions = schema["$defs"]
+    for model in _models(Strict):
+        found = schema if model is Experiment else definitions.get(model.__name__)
+        if found is not None:
+            _document(found, model)
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "A file beside this one, or the name of a shipped experiment, that this one is merged onto.",
+        "examples": ["lenet"],
+    }
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": ["data", "model"]}]
+    del schema["required"]  # a file without a name is called after itself
+    # A file that extends another need not say again which data they are.
+    data = schema["properties"].pop("data")
+    schema["if"] = {"required": ["extends"]}
+    schema["then"] = {"properties": {"data": {"type": ["object", "string"], "description": data["description"]}}}
+    schema["else"] = {"properties": {"data": data}}
+    schema["properties"]["data"] = {}  # known in both cases
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _models(base: type[Strict]) -> Iterator[type[Strict]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _document(schema: dict[str, Any], model: type[Strict]) -> None:
+    """Put what the docstring says where editors look for it."""
+    document = documentation(model)
+    schema["description"] = document.text
+    if document.examples:
+        examples = [yaml.parse(example, "Example").data for example in document.examples]
+        schema["examples"] = [example if issubclass(model, Choice) else example["data"] for example in examples]
+    for options in _options(schema, set(document.options)):
+        for name, text in document.options.items():
+            options[name]["description"] = text
+
+
+def _options(schema: Any, names: set[str]) -> Iterator[dict[str, Any]]:
+    """The maps of properties inside `schema` that are those of the model."""
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        if isinstance(properties, dict) and names and properties.keys() == names:
+            yield properties
+        else:
+            for inner in schema.values():
+                yield from _options(inner, names)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _options(inner, names)

@@ -1,0 +1,91 @@
+"""The reference of the language, Markdown, from the docstrings of its words."""
+
+from collections.abc import Iterator
+
+from cnnlab.config import rules, yaml
+from cnnlab.config.documentation import documentation
+from cnnlab.config.words import models_at
+from cnnlab.experiment.choice import Choice, Strict, plain
+from cnnlab.experiment.layers import base
+from cnnlab.experiment.schema import Experiment, Model, Published, Train
+
+HEAD = """\
+# The experiment file
+
+One YAML file is one experiment. `cnnlab schema --format md` prints this page; `cnnlab show CONFIG` prints a file with
+every default written out, `cnnlab validate CONFIG` checks it, `cnnlab init NAME` writes a new one.
+
+A kind is written `kind: {option: value}`; with a single option often `kind: value`, with none `kind`. A number may be
+`1e-3`; `on`, `off`, `yes` and `no` are words. A key that does not exist is an error.
+
+`extends: lenet` (a shipped experiment) or `extends: mine.yaml` (a file beside this one) takes everything from another
+file, except its `name` and what is `published` of it. Maps merge; lists and all else replace; another kind of
+optimizer, loss, schedule or data replaces the one before with all its options.
+"""
+
+
+def markdown() -> str:
+    """The whole page."""
+    sections = [
+        HEAD,
+        *_section("The file", [Experiment]),
+        *_section("`data`", models_at(("data",))),
+        *_section("`model`", [Model]),
+        *_section("`model.layers`", models_at(("model", "layers", 0))),
+        "Activations: " + ", ".join(f"`{name}`" for name in base.Activation.__args__) + ".\n",  # type: ignore[attr-defined]
+        *_section("`kernel_initializer`", models_at(("model", "layers", 0, "dense", "kernel_initializer"))),
+        *_section("`kernel_regularizer`", models_at(("model", "layers", 0, "dense", "kernel_regularizer"))),
+        *_section("`train`", [Train]),
+        *_section("`train.optimizer`", models_at(("train", "optimizer"))),
+        *_section("`train.loss`", models_at(("train", "loss"))),
+        *_section("`train.schedule`", models_at(("train", "schedule"))),
+        *_section("`train.callbacks`", models_at(("train", "callbacks", 0))),
+        *_section("`published`", [Published]),
+        *_rules(),
+    ]
+    return "\n".join(sections).rstrip() + "\n"
+
+
+def _section(title: str, models: list[type[Strict]]) -> Iterator[str]:
+    yield f"## {title}\n"
+    for model in models:
+        document = documentation(model)
+        if len(models) > 1 or issubclass(model, Choice):
+            yield f"### `{_name(model)}`\n"
+        yield f"{document.text}\n"
+        if document.options:
+            yield "| option | default | |\n|---|---|---|"
+            for name, text in document.options.items():
+                yield f"| `{name}` | {_default(model, name)} | {text} |"
+            yield ""
+        for example in document.examples:
+            yield f"    {example}\n"
+
+
+def _name(model: type[Strict]) -> str:
+    return model.kind if issubclass(model, Choice) else str(model.model_fields["name"].annotation.__args__[0])  # type: ignore[union-attr]
+
+
+def _default(model: type[Strict], name: str) -> str:
+    if model is Experiment and name == "name":
+        return "the file's"
+    field = model.model_fields[name]
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, Strict):
+        return f"`{default.kind}`" if isinstance(default, Choice) else "see below"
+    value = plain(default)
+    return "" if value is None else f"`{yaml.dump_inline(value)}`"
+
+
+def _rules() -> Iterator[str]:
+    yield "## What `cnnlab validate` looks for\n"
+    yield "Errors: no shape may collapse to nothing (`shape`), and"
+    yield "\n| rule | |\n|---|---|"
+    for rule in rules.ERRORS:
+        yield f"| `{rules.name_of(rule)}` | {rule.__doc__} |"
+    yield "\nWarnings, each silenced by a comment `# cnnlab: allow[rule]` on its line:"
+    yield "\n| rule | |\n|---|---|"
+    for rule in rules.WARNINGS:
+        yield f"| `{rules.name_of(rule)}` | {rule.__doc__} |"

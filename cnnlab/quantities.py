@@ -1,0 +1,24 @@
+"""Numbers that people read with a unit; in JSON and CSV they are plain."""
+
+
+class Bytes(int):
+    """A number of bytes: `125.58 kB`, in decimal units as the course's slides have them."""
+
+    def __format__(self, spec: str) -> str:
+        """In the unit that gives one to three digits before the point."""
+        if self < 1000:
+            return f"{int(self)} B"
+        amount, unit = self / 1000, "kB"
+        for larger in ("MB", "GB", "TB"):
+            if amount < 1000:
+                break
+            amount, unit = amount / 1000, larger
+        return f"{amount:.2f} {unit}"
+
+
+class Change(float):
+    """A relative change: `-81.1 %`."""
+
+    def __format__(self, spec: str) -> str:
+        """In percent with its sign."""
+        return f"{100 * float(self):+.1f} %"
