@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlab.experiment.layers.base import values_in
 from cnnlab.experiment.network import BYTES, Line, Summary, summarize
 from cnnlab.experiment.schema import Experiment
 from cnnlab.quantities import Bytes, Change
@@ -85,7 +84,6 @@ class Description:
 
     def _row(self, line: Line) -> dict[str, Any]:
         parameters = self._parameters([line])
-        values = values_in(line.output_shape)
         return {
             "layer": line.place.name,
             "output_shape": list(line.output_shape),
@@ -93,7 +91,7 @@ class Description:
             "multiplications": line.cost.multiplications,
             "additions": line.cost.additions,
             "weight_memory": Bytes(parameters * BYTES),
-            "activation_memory": Bytes(values * BYTES * self.experiment.train.batch_size),
+            "activation_memory": Bytes(line.activation_bytes * self.experiment.train.batch_size),
             "receptive_field": list(line.receptive_field),
         }
 

@@ -15,7 +15,7 @@ def folder() -> Path:
 
 def paths() -> dict[str, Path]:
     """Name to file, sorted by name."""
-    return {path.stem: path for path in sorted(folder().glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder().glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def titles() -> Iterator[tuple[str, str]]:

@@ -156,6 +156,11 @@ class Line:
     input_gradient: bool
 
     @property
+    def activation_bytes(self) -> int:
+        """What the output of one example takes; nothing where it is the input's memory in another shape."""
+        return 0 if self.spec is not None and self.spec.is_view else BYTES * values_in(self.output_shape)
+
+    @property
     def training(self) -> Cost:
         """The cost with the products and additions of the backward pass, each as large as the forward pass's.
 
@@ -240,7 +245,7 @@ class Summary:
 
     def activation_bytes(self, batch_size: int) -> int:
         """What every layer's output of a batch takes together: the backward pass needs them all."""
-        return batch_size * BYTES * sum(values_in(line.output_shape) for line in self.lines)
+        return batch_size * sum(line.activation_bytes for line in self.lines)
 
 
 def summarize(layers: Sequence[LayerSpec], image_shape: tuple[int, int, int]) -> Summary:

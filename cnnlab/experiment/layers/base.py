@@ -6,7 +6,7 @@ name, so that `cnnlab.models` can build one from the other.
 
 import math
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -94,6 +94,9 @@ class LayerSpec(Choice):
 
 class Leaf(LayerSpec):
     """A single layer, from one input to one output. By default it keeps the shape and costs nothing."""
+
+    is_view: ClassVar[bool] = False
+    """Whether its output is its input's memory in another shape."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """The output's shape for an input of `shape`. Raises ShapeError where it cannot take that."""

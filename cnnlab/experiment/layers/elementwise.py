@@ -99,6 +99,7 @@ class Flatten(Leaf):
     """
 
     kind: ClassVar[str] = "flatten"
+    is_view: ClassVar[bool] = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """(all values,)."""
