@@ -60,5 +60,10 @@ class ConfigError(RequestError):
 
     def __init__(self, *problems: str) -> None:
         """One line a problem, each `place: key: what was got, what was expected`."""
-        super().__init__("\n".join(problems))
-        self.problems: Sequence[str] = problems
+        self.problems: Sequence[str] = [printable(problem) for problem in problems]
+        super().__init__("\n".join(self.problems))
+
+
+def printable(text: str) -> str:
+    """`text` as a single line that no terminal can mistake: what cannot be printed as its escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

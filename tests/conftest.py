@@ -10,9 +10,10 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-needs_mnist = pytest.mark.skipif(
-    not (Path(os.environ.get("CNNLAB_DATA_DIR", "/nowhere")) / "mnist").is_dir(),
-    reason="CNNLAB_DATA_DIR holds no MNIST",
+DATA_DIR = Path(os.environ.get("CNNLAB_DATA_DIR", "/nowhere"))
+needs_mnist = pytest.mark.skipif(not (DATA_DIR / "mnist").is_dir(), reason="CNNLAB_DATA_DIR holds no MNIST")
+needs_cifar10 = pytest.mark.skipif(
+    not (DATA_DIR / "cifar-10-batches-bin").is_dir(), reason="CNNLAB_DATA_DIR holds no CIFAR-10"
 )
 Cnnlab = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cnnlab.errors import CnnlabError, ConfigError, Interrupted
+from cnnlab.errors import CnnlabError, ConfigError, Interrupted, printable
 
 LONGEST_LINE = 500  # characters; what was typed can be of any length
 
@@ -58,7 +58,7 @@ def _present(error: CnnlabError | typer.TyperException | OSError) -> None:
 
 def _print_error(line: str) -> None:
     """One line, whatever was typed: control characters as escapes, the middle of a very long one left out."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    line = printable(line)
     if len(line) > LONGEST_LINE:
         line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
     print(line, file=sys.stderr)

@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "acc": "accuracy"}
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'filters'?`, or what there is to choose from."""
@@ -14,9 +16,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def closest(word: str, known: Sequence[str]) -> str | None:
     """The known word that is meant, also by one in Keras's spelling such as `MaxPooling2D`."""
+    if ABBREVIATIONS.get(word) in known:
+        return ABBREVIATIONS[word]
     plain = {name.replace("_", "").lower(): name for name in known}
     wanted = word.replace("_", "").lower()
-    close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.6) or [name for name in plain if name in wanted]
+    close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.65) or [name for name in plain if name in wanted]
     return plain[close[0]] if close else None
 
 

@@ -29,12 +29,12 @@ class Config:
         return self.source.path
 
     def place(self, location: yaml.Path) -> str:
-        """Where the value at `location` comes from: `file:line:column`, or the option that set it."""
-        return _where(self.source, self.changes, location, is_key=False)
+        """Where what is at `location` comes from: `file:line:column` of its key, or the option that set it."""
+        return _where(self.source, self.changes, location, is_key=True)
 
     def allowed(self, location: yaml.Path) -> frozenset[str]:
-        """The rules that a comment on the line of that value allows to be broken."""
-        place = _place(self.source, location, is_key=False)
+        """The rules that a comment on the line of that key allows to be broken."""
+        place = _place(self.source, location, is_key=True)
         if place is None or _changing(self.changes, location):
             return frozenset()
         return self.source.allowed.get((place.source, place.line), frozenset())

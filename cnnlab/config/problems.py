@@ -55,6 +55,8 @@ def _message(details: ErrorDetails) -> str:
             return f"unknown key; {did_you_mean(str(key), known)}" if known else "unknown key; it takes no options"
         case "missing":
             return "missing; this key is required"
+        case "union_tag_invalid" if details["loc"] == ("data",):
+            return f"unknown data set '{context['tag']}'; {did_you_mean(context['tag'], DATA_NAMES)}"
         case "union_tag_invalid":
             return _unknown_kind(context["tag"], [kind.strip(" '") for kind in context["expected_tags"].split(",")])
         case "union_tag_not_found" if details["loc"] == ("data",):
@@ -64,7 +66,8 @@ def _message(details: ErrorDetails) -> str:
         case "too_long":
             return f"{len(details['input']):,} entries; expected at most {context['max_length']}"
         case "too_short":
-            return f"{len(details['input']) or 'no'} entries; expected at least {context['min_length']}"
+            count = len(details["input"])
+            return f"{count or 'no'} entr{'y' if count == 1 else 'ies'}; expected at least {context['min_length']}"
         case "options_expected" | "misfit":
             return details["msg"]
         case "literal_error":

@@ -106,16 +106,17 @@ def test_smoke_runs_any_config_on_other_data(cnnlab, tmp_path):
 
 
 def test_watching_the_test_set_is_flagged_and_recorded(cnnlab, tiny, tmp_path):
-    done = cnnlab("train", tiny, "--epochs", 1, "--quiet", "--set", "data.validation=test")
+    done = cnnlab("train", tiny, "--quiet", "--set", "data.validation=test")
     assert done.stderr.splitlines() == [
-        "cnnlab: warning: data.validation: test: the test set is watched while training; choose nothing by it"
+        "cnnlab: warning: --set data.validation=test: data.validation: "
+        "the test set is watched while training; choose nothing by it [test-as-validation]"
     ]
     record = json.loads((tmp_path / "runs/tiny-1/run.json").read_text())
     assert [use["by"] for use in record["test_uses"]] == ["validation", "train"]
 
 
 def test_divergence_is_named_and_recorded(cnnlab, tiny, tmp_path):
-    done = cnnlab("train", tiny, "--quiet", "--set", "train.optimizer.sgd.learning_rate=1e30")
+    done = cnnlab("train", tiny, "--quiet", "--set", "train.optimizer.sgd.learning_rate=1e30", "--smoke")
     assert_one_line(done, 1, "diverged: the loss became", "--set train.optimizer.sgd.learning_rate=1e+29")
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "diverged"
     assert not (tmp_path / "runs/tiny-1/weights.safetensors").exists()
@@ -153,11 +154,11 @@ def test_interrupting_says_so_and_is_recorded(tiny, tmp_path):
         (["tiny.yaml", "--epochs", "1", "--set", "train.epochs=2"], ["--set train.epochs=2: train.epochs is also set by --epochs 1; keep one"]),
         (["tiny.yaml", "--epochs", "x"], ["cnnlab train: Invalid value for '--epochs'"]),
         (["tiny.yaml", "--epoch", "1"], ["No such option: --epoch", "--epochs"]),
-        (["tiny.yaml", "--data", "mnits"], ["--data mnits: data.name: expected 'digits' or 'mnist', got 'mnits'; did you mean 'mnist'?"]),
+        (["tiny.yaml", "--data", "mnits"], ["--data mnits: data.name: unknown data set 'mnits'; did you mean 'mnist'?"]),
         (["tiny.yaml", "--name", "a/b"], ["--name a/b: expected at most 100 letters"]),
         (["tiny.yaml", "--runs", "tiny.yaml"], ["--runs tiny.yaml", "is a file; expected a folder"]),
         (["tiny.yaml", "--set", "data.validation=9999"], ["9,999 examples to hold out, but digits has 1,437"]),
-        (["tiny.yaml", "--set", "model.layers[3].dense.units=9"], ["the network ends in the shape (9,); expected (10,)"]),
+        (["tiny.yaml", "--set", "model.layers[3].dense.units=9"], ["the network ends in (9,), and digits has 10 classes; expected a last layer such as dense: 10"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip

@@ -37,8 +37,8 @@ def test_scalars_follow_yaml_1_2(text, value):
 
 def test_every_key_and_value_has_its_place():
     document = parse("a: 1\nb:\n  - c: {d: 2}\n", "x")
-    assert document.keys[("b", 0, "c", "d")] == (3, 9)
-    assert document.values[("b", 0, "c", "d")] == (3, 12)
+    assert document.keys[("b", 0, "c", "d")] == ("x", 3, 9)
+    assert document.values[("b", 0, "c", "d")] == ("x", 3, 12)
 
 
 @pytest.mark.parametrize(

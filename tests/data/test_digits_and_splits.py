@@ -4,7 +4,7 @@ import pytest
 from cnnlab.data import Examples, digits, load
 from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError
-from cnnlab.experiment.schema import Data
+from cnnlab.experiment.data import Digits
 
 # SHA-256 over the decoded examples of the default split: it changes only when the data set does.
 FINGERPRINT = "82477b80888aab17da0a100ebefe339c322135adc324267df2047a8b507b6868"
@@ -28,11 +28,11 @@ def test_digits_test_set_is_stratified(source):
 
 
 def test_digits_are_the_same_everywhere():
-    assert load(Data(name="digits")).fingerprint() == FINGERPRINT
+    assert load(Digits(name="digits")).fingerprint() == FINGERPRINT
 
 
 def test_validation_is_held_out_and_nothing_is_lost(source):
-    dataset = load(Data(name="digits", validation=100))
+    dataset = load(Digits(name="digits", validation=100))
     assert (len(dataset.train), len(dataset.validation)) == (1337, 100)
     together = np.concatenate([dataset.train.images, dataset.validation.images])
     assert sorted(map(bytes, together)) == sorted(map(bytes, source.train.images))
@@ -41,13 +41,13 @@ def test_validation_is_held_out_and_nothing_is_lost(source):
 
 @pytest.mark.parametrize(("validation", "count"), [(0, None), (0.0, None), (0.25, 359), ("test", 360)])
 def test_validation_as_fraction_none_or_test(validation, count):
-    dataset = load(Data(name="digits", validation=validation))
+    dataset = load(Digits(name="digits", validation=validation))
     assert (len(dataset.validation) if dataset.validation else None) == count
     assert len(dataset.train) == 1437 - (count if validation == 0.25 else 0)
 
 
 def test_limit_keeps_the_first_examples_of_every_split():
-    whole, limited = load(Data(name="digits")), load(Data(name="digits", limit=50))
+    whole, limited = load(Digits(name="digits")), load(Digits(name="digits", limit=50))
     for name, examples in limited.splits().items():
         assert len(examples) == 50
         np.testing.assert_array_equal(examples.images, whole.splits()[name].images[:50])
@@ -55,7 +55,7 @@ def test_limit_keeps_the_first_examples_of_every_split():
 
 def test_more_validation_than_data_is_refused():
     with pytest.raises(ConfigError, match=r"data.validation: 5,000 examples to hold out, but digits has 1,437"):
-        load(Data(name="digits", validation=5000))
+        load(Digits(name="digits", validation=5000))
 
 
 def test_split_works_where_a_class_is_too_small_to_stratify():
@@ -65,7 +65,7 @@ def test_split_works_where_a_class_is_too_small_to_stratify():
 
 
 def test_fingerprint_sees_every_pixel_label_and_the_split():
-    base = load(Data(name="digits", limit=20))
+    base = load(Digits(name="digits", limit=20))
     changed = base.train.images.copy()
     changed[3, 5, 5, 0] ^= 1
     relabelled = base.train.labels.copy()

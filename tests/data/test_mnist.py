@@ -9,7 +9,7 @@ import pytest
 
 from cnnlab.data import download, idx, load, mnist
 from cnnlab.errors import DataError, DownloadError
-from cnnlab.experiment.schema import Data
+from cnnlab.experiment.data import Mnist
 from tests.conftest import needs_mnist
 
 
@@ -158,7 +158,7 @@ def test_mnist_is_downloaded_where_it_is_missing(tmp_path, monkeypatch, mirror):
     monkeypatch.setenv("CNNLAB_DATA_DIR", str(tmp_path))
     assert len(mnist.load().train) == 40
     replies.clear()
-    assert len(load(Data(name="mnist", validation=0)).train) == 40  # now from the folder
+    assert len(load(Mnist(name="mnist", validation=0)).train) == 40  # now from the folder
 
 
 def test_without_a_network_one_line_says_what_works(tmp_path, monkeypatch):

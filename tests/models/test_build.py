@@ -7,6 +7,7 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.data import Examples
 from cnnlab.errors import ConfigError, RunError
+from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
 from cnnlab.models import weights
 from cnnlab.models.build import attach_optimizer, build
 from cnnlab.models.inference import compile_forward
@@ -15,12 +16,6 @@ from cnnlab.models.inference import compile_forward
 def model_of(name, *changes):
     experiment = load(name, [parse_set(change) for change in changes])
     return build(experiment.model, (28, 28, 1), 10, name="model")
-
-
-@pytest.mark.parametrize(("name", "parameters"), [("lenet", 61_706), ("fc", 7_850)])
-def test_parameter_counts_are_the_published_ones(name, parameters):
-    # 61,706 = 156 + 2,416 + 48,120 + 10,164 + 850, the Intel slides; 7,840 weights, the TensorFlow slides, and 10 biases.
-    assert model_of(name).count_params() == parameters
 
 
 def test_layers_are_named_by_kind_and_position():
@@ -37,11 +32,10 @@ def test_truncated_normal_starts_as_the_slides_say():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("model.layers[7].dense.units=12", "model.layers[7]: the network ends in the shape (12,); expected (10,)"),
-        ("model.layers[2].conv2d.kernel_size=15", "model.layers[2].conv2d: cannot take an input of the shape (14, 14, 6)"),
-        ("model.layers=[{max_pool2d: 500}, flatten, {dense: 10}]", "(28, 28, 1): Computed output size would be zero or negative"),
-        ("model.layers=[dense: 10]", "model.layers[0]: the network ends in the shape (28, 28, 10); expected (10,)"),
-        ("model.layers=[flatten, {max_pool2d: 2}]", "model.layers[1].max_pool2d: cannot take an input of the shape (784,)"),
+        ("model.layers[7].dense.units=12", "model.layers: the network ends in (12,); expected (10,), one a class"),
+        ("model.layers[2].conv2d.kernel_size=15", "model.layers[2].conv2d: nothing is left: its window of 15×15 is larger than its input (14, 14, 6)"),
+        ("model.layers=[dense: 10]", "model.layers[0].dense: expected (features,), got a picture (28, 28, 1); put flatten before it"),
+        ("model.layers=[flatten, {max_pool2d: 2}]", "model.layers[1].max_pool2d: expected a picture (height, width, channels), got (784,); move it before flatten"),
     ],
 )  # fmt: skip
 def test_layers_that_do_not_fit_are_named(change, message):
@@ -93,7 +87,7 @@ def test_forward_covers_every_example_whatever_the_last_batch(count):
         random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8), np.arange(count, dtype=np.int32) % 10
     )
     model = model_of("fc")
-    outcome = compile_forward(model, "cross_entropy")(examples)
+    outcome = compile_forward(model, CrossEntropy())(examples)
     logits = model.predict(examples.images.astype(np.float32) / 255, verbose=0)
     expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(np.log(outcome.scores), expected, atol=1e-5)
@@ -104,7 +98,7 @@ def test_mse_is_the_mean_over_classes_of_the_squared_error():
     model = model_of("fc")
     examples = Examples(np.full((2, 28, 28, 1), 255, np.uint8), np.array([3, 9], np.int32))
     outputs = model(np.ones((2, 28, 28, 1), np.float32)).numpy()
-    outcome = compile_forward(model, "mse")(examples)
+    outcome = compile_forward(model, MeanSquaredError())(examples)
     np.testing.assert_allclose(outcome.losses, ((outputs - np.eye(10)[[3, 9]]) ** 2).mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(outcome.scores, outputs, rtol=1e-5)
 

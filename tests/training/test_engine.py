@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 
 from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
 from cnnlab.data import Examples
+from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError, SumOfSquares
 from cnnlab.models.build import attach_optimizer, build
 from cnnlab.models.inference import compile_forward
 from cnnlab.training.engine import Engine
@@ -21,8 +23,8 @@ def examples():
     return Examples(images, random.integers(0, 10, 150, dtype=np.int32))
 
 
-def new_model(name="lenet", optimizer=None):
-    experiment = load(name)
+def new_model(name="lenet", optimizer=None, changes=()):
+    experiment = load(name, [parse_set(change) for change in changes])
     keras.utils.set_random_seed(0)
     model = build(experiment.model, (28, 28, 1), 10, name="model")
     attach_optimizer(model, experiment.train)
@@ -51,7 +53,7 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer):
     ours = new_model(optimizer=OPTIMIZERS[optimizer]())
-    engine = Engine(ours, "cross_entropy", examples, batch_size=64, seed=3)
+    engine = Engine(ours, CrossEntropy(), examples, batch_size=64, seed=3)
     progress = last(engine.epoch(0))
 
     order = tf.random.experimental.stateless_shuffle(tf.range(150), tf.constant([3, 0], tf.int64)).numpy()
@@ -71,7 +73,9 @@ def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer):
         np.testing.assert_allclose(mine, keras_own, atol=2e-6)
 
 
-@pytest.mark.parametrize(("name", "loss"), [("lenet", "cross_entropy"), ("fc", "mse")])
+@pytest.mark.parametrize(
+    ("name", "loss"), [("lenet", CrossEntropy()), ("fc", MeanSquaredError()), ("fc", SumOfSquares())]
+)
 def test_every_example_counts_exactly_once(examples, name, loss):
     model = new_model(name, keras.optimizers.SGD(1e-30))  # so small that nothing moves
     progress = last(Engine(model, loss, examples, batch_size=64, seed=0).epoch(0))
@@ -89,7 +93,7 @@ def test_the_order_is_a_permutation_of_its_own_for_every_seed_and_epoch(examples
     tf.config.run_functions_eagerly(True)
     try:
         for seed, epoch in [(0, 0), (0, 1), (1, 0), (0, 0), (2**32 - 1, 0)]:
-            list(Engine(new_model("fc"), "mse", examples, batch_size=64, seed=seed).epoch(epoch))
+            list(Engine(new_model("fc"), MeanSquaredError(), examples, batch_size=64, seed=seed).epoch(epoch))
     finally:
         tf.config.run_functions_eagerly(False)
     assert [len(batch) for batch in orders[:3]] == [64, 64, 22]
@@ -103,7 +107,7 @@ def test_the_numbers_do_not_depend_on_how_the_steps_are_divided_into_calls(examp
     results = []
     for steps_per_call in (1, 2, 100):
         model = new_model()
-        engine = Engine(model, "cross_entropy", examples, batch_size=16, seed=0)
+        engine = Engine(model, CrossEntropy(), examples, batch_size=16, seed=0)
         engine._resize_call = lambda steps, seconds: None
         engine._steps_per_call = steps_per_call
         progress = last(engine.epoch(0))
@@ -112,7 +116,7 @@ def test_the_numbers_do_not_depend_on_how_the_steps_are_divided_into_calls(examp
 
 
 def test_progress_grows_to_the_whole_epoch(examples):
-    engine = Engine(new_model("fc"), "mse", examples, batch_size=1, seed=0)
+    engine = Engine(new_model("fc"), MeanSquaredError(), examples, batch_size=1, seed=0)
     seen = [progress.examples for progress in engine.epoch(0)]
     assert seen[0] == 1  # the first call traces, and is short
     assert seen == sorted(set(seen))
@@ -125,12 +129,14 @@ replicas = int(sys.argv[1])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if replicas == 2 else tf.distribute.get_strategy()
-from tests.training.test_engine import Engine, Examples, last, new_model
+from tests.training.test_engine import CrossEntropy, Engine, Examples, last, new_model
 random = np.random.default_rng(0)
 examples = Examples(random.integers(0, 256, (151, 28, 28, 1), dtype=np.uint8), random.integers(0, 10, 151, dtype=np.int32))
 with strategy.scope():
-    engine = Engine(new_model(), "cross_entropy", examples, batch_size=50, seed=0)
-    print(*[last(engine.epoch(epoch)).loss for epoch in range(3)])
+    model = new_model(changes=["model.layers[7].dense.kernel_regularizer.l2=0.1"])
+    engine = Engine(model, CrossEntropy(), examples, batch_size=50, seed=0)
+    rates = np.linspace(0.05, 0.02, engine.steps_per_epoch, dtype=np.float32)
+    print(*[last(engine.epoch(epoch, rates)).loss for epoch in range(3)])
 """
 
 
@@ -145,3 +151,57 @@ def test_two_replicas_give_the_losses_of_one_device():
     one, two = (np.array(values, float) for values in losses)
     assert len(one) == 3
     np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_regularizers_are_trained_on_as_in_fit_and_reported_by_neither_loss_nor_accuracy(examples):
+    changes = ["model.layers[1].dense.kernel_regularizer.l2=0.05", "train.optimizer.adamw.learning_rate=0.01"]
+    experiment = load("fc", [parse_set(change) for change in changes])
+
+    def regularized():
+        keras.utils.set_random_seed(0)
+        model = build(experiment.model, (28, 28, 1), 10, name="model")
+        attach_optimizer(model, experiment.train)
+        return model
+
+    ours, theirs = regularized(), regularized()
+    progress = last(Engine(ours, MeanSquaredError(), examples, batch_size=150, seed=0).epoch(0))
+    x, y = examples.images.astype(np.float32) / 255, keras.utils.to_categorical(examples.labels, 10)
+    history = theirs.fit(x, y, batch_size=150, shuffle=False, verbose=0).history
+    for mine, keras_own in zip(weights_of(ours), weights_of(theirs), strict=True):
+        np.testing.assert_allclose(mine, keras_own, atol=2e-6)
+    added = 0.05 * float((regularized().layers[-1].kernel.numpy() ** 2).sum())
+    assert progress.loss + added == pytest.approx(history["loss"][0], rel=1e-4)
+
+
+def test_the_gradient_of_a_sum_of_squares_is_that_of_the_batchs_sum(examples):
+    # A sum over 10 classes and 50 examples is 500 times the mean: so is its gradient.
+    sums, means = (new_model("fc", keras.optimizers.SGD(rate)) for rate in (1e-4, 0.05))
+    last(Engine(sums, SumOfSquares(), examples, batch_size=50, seed=0).epoch(0))
+    last(Engine(means, MeanSquaredError(), examples, batch_size=50, seed=0).epoch(0))
+    for mine, other in zip(weights_of(sums), weights_of(means), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-6)
+
+
+def test_a_rate_for_every_step_is_used_and_the_last_one_stays(examples):
+    rates = np.array([0.1, 0.0, 0.05], np.float32)
+    ours, theirs = new_model("fc", keras.optimizers.SGD(1.0)), new_model("fc", keras.optimizers.SGD(0.1))
+    last(Engine(ours, MeanSquaredError(), examples, batch_size=64, seed=0).epoch(0, rates))
+    assert float(ours.optimizer.learning_rate) == pytest.approx(0.05)
+
+    order = tf.random.experimental.stateless_shuffle(tf.range(150), tf.constant([0, 0], tf.int64)).numpy()
+    x, y = examples.images[order].astype(np.float32) / 255, keras.utils.to_categorical(examples.labels[order], 10)
+    for rate, part in zip(rates, (slice(64), slice(64, 128), slice(128, None)), strict=True):
+        theirs.optimizer.learning_rate = rate
+        theirs.train_on_batch(x[part], y[part])
+    for mine, keras_own in zip(weights_of(ours), weights_of(theirs), strict=True):
+        np.testing.assert_allclose(mine, keras_own, atol=2e-6)
+
+
+def test_batch_normalisation_learns_its_averages(examples):
+    model = build(
+        load("fc", [parse_set("model.layers=[batch_norm, flatten, {dense: 10}]")]).model, (28, 28, 1), 10, name="m"
+    )
+    attach_optimizer(model, load("fc").train)
+    last(Engine(model, MeanSquaredError(), examples, batch_size=150, seed=0).epoch(0))
+    mean = model.get_layer("batch_norm_0").moving_mean.numpy()
+    np.testing.assert_allclose(mean, 0.01 * (examples.images / 255).mean(), rtol=1e-4)

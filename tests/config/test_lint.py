@@ -1,0 +1,157 @@
+import pytest
+
+from cnnlab.config import rules, shipped
+from cnnlab.config.lint import check, lint
+from cnnlab.config.load import read
+from cnnlab.config.overrides import parse_set
+from cnnlab.errors import ConfigError
+
+SOUND = """\
+data: mnist
+model:
+  layers:
+    - conv2d: {filters: 2, kernel_size: 3, activation: relu}
+    - flatten
+    - dense: 10
+train:
+  epochs: 12
+  optimizer: {sgd: {learning_rate: 0.1}}
+"""
+CNN = "    - conv2d: {filters: 2, kernel_size: 3, activation: relu}\n    - flatten\n    - dense: 10\n"
+
+
+@pytest.fixture
+def findings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def findings(text, *changes, replicas=1):
+        (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
+        return lint(read("x.yaml", [parse_set(change) for change in changes]), replicas)
+
+    return findings
+
+
+def layers(text):
+    return SOUND.replace(CNN, text)
+
+
+def train(line):
+    return SOUND + f"  {line}\n"
+
+
+def test_a_sound_experiment_has_no_findings(findings):
+    assert findings(SOUND) == []
+
+
+@pytest.mark.parametrize("name", shipped.paths())
+def test_shipped_experiments_have_no_findings_that_they_do_not_allow(name):
+    assert lint(read(name)) == []
+
+
+BREACHES = [
+    (train("schedule: {exponential: 1.0}"), "decay-never-fires", "x.yaml:10:14: train.schedule.exponential.decay: a decay of 1 leaves the learning rate as it is"),
+    (SOUND.replace("12", "1") + "  schedule: {exponential: 0.5}\n", "decay-never-fires", "x.yaml:10:14: train.schedule.exponential: the learning rate falls after an epoch, and there is only one"),
+    (train("schedule: {step: {every: 12}}"), "decay-never-fires", "x.yaml:10:21: train.schedule.step.every: the learning rate falls after 12 epochs, but there are 12 epochs"),
+    (train("schedule: {piecewise: {boundaries: [6, 12, 20], factors: [1, 1, 1, 1]}}"), "decay-never-fires", "x.yaml:10:26: train.schedule.piecewise.boundaries: 12, 20 of the boundaries lie beyond the 12 epochs"),
+    (train("schedule: {cosine: {warmup: 12}}"), "warmup", "x.yaml:10:23: train.schedule.cosine.warmup: the learning rate rises for 12 epochs, and there are 12: it never reaches the optimizer's"),
+    (train("schedule: {reduce_on_plateau: {patience: 11}}"), "patience", "x.yaml:10:34: train.schedule.reduce_on_plateau.patience: waits 11 epochs, which the 12 of the run never fill"),
+    (train("callbacks: [early_stopping: 20]"), "patience", "x.yaml:10:15: train.callbacks[0].early_stopping.patience: waits 20 epochs, which the 12 of the run never fill"),
+    (layers("    - flatten\n    - dense: {units: 10, activation: softmax}\n"), "softmax", "x.yaml:5:26: model.layers[1].dense.activation: softmax, which the loss cross_entropy applies itself: twice, it learns slowly; leave it out, or set loss: {cross_entropy: {from_logits: false}}"),
+    (layers("    - flatten\n    - dense: 10\n    - activation: softmax\n"), "softmax", "x.yaml:6:7: model.layers[2].activation.activation: softmax, which the loss cross_entropy applies itself: twice, it learns slowly; leave it out, or set loss: {cross_entropy: {from_logits: false}}"),
+    (layers("    - flatten\n    - dense: {units: 30, activation: softmax}\n    - dense: 10\n"), "softmax", "x.yaml:5:26: model.layers[1].dense.activation: softmax in a hidden layer makes its outputs compete; relu is the usual choice"),
+    (train("loss: {cross_entropy: {from_logits: false}}"), "softmax", "x.yaml:10:26: train.loss.cross_entropy.from_logits: the loss expects probabilities, and the network does not end in softmax; add it, or leave this out"),
+    (layers("    - flatten\n    - dense: {units: 10, activation: relu}\n"), "output-activation", "x.yaml:5:26: model.layers[1].dense.activation: relu on the output layer cuts off what is negative; leave it out"),
+    (layers("    - flatten\n    - dense: {units: 10, activation: sigmoid}\n"), "output-activation", "x.yaml:5:26: model.layers[1].dense.activation: sigmoid on the output layer bounds the logits, no class can be sure; leave it out"),
+    (SOUND.replace("data: mnist", "data: {name: mnist, validation: test}"), "test-as-validation", "x.yaml:1:21: data.validation: the test set is watched while training; choose nothing by it"),
+    (SOUND.replace("data: mnist", "data: {name: mnist, limit: 100}"), "batch-size", "x.yaml:7:1: train.batch_size: a batch of 128, but only 100 training examples: an epoch is a single step"),
+    (layers("    - rescale: 255\n" + CNN), "input-scale", "x.yaml:4:7: model.layers[0].rescale: makes pixels 0 to 255, which come as 0 to 1; weights start for about 1"),
+    (layers("    - rescale: 0.00392\n" + CNN), "input-scale", "x.yaml:4:7: model.layers[0].rescale: makes pixels 0 to 0.00392, which come as 0 to 1; weights start for about 1"),
+    (SOUND.replace("0.1", "30"), "learning-rate", "x.yaml:9:21: train.optimizer.sgd.learning_rate: 30 is far from what sgd usually takes, 0.0001 to 1"),
+    (SOUND.replace("{sgd: {learning_rate: 0.1}}", "{adam: {learning_rate: 0.5}}"), "learning-rate", "x.yaml:9:22: train.optimizer.adam.learning_rate: 0.5 is far from what adam usually takes, 1e-05 to 0.02"),
+    (train("loss: sum_of_squares"), "learning-rate", "x.yaml:9:21: train.optimizer.sgd.learning_rate: 0.1 is far from what sgd usually takes, 7.81e-07 to 0.00781"),
+    (layers("    - flatten\n    - dense: 2000000000\n    - dense: 10\n"), "memory", "x.yaml:2:1: model: training takes about "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rule", "line"), BREACHES)
+def test_every_rule_names_the_place_and_the_cure(findings, text, rule, line):
+    (found,) = findings(text)
+    assert not found.is_error
+    assert found.rule == rule
+    assert str(found).startswith(line)
+    assert str(found).endswith(f" [{rule}]")
+
+
+def test_every_rule_has_a_case():
+    assert {rule for _, rule, _ in BREACHES} == {rules.name_of(rule) for rule in rules.WARNINGS}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        layers("    - flatten\n    - dense: {units: 10, activation: softmax}\n") + "  loss: {cross_entropy: {from_logits: false}}\n",
+        layers("    - flatten\n    - dense: {units: 10, activation: sigmoid}\n") + "  loss: mse\n",
+        layers("    - rescale: 255\n    - batch_norm\n" + CNN),
+        layers("    - rescale: {scale: 2, offset: -1}\n" + CNN),
+        train("schedule: {step: {every: 11}}"),
+        train("schedule: {reduce_on_plateau: {patience: 10}}"),
+        train("callbacks: [early_stopping: 10]"),
+        SOUND.replace("0.1", "1e-5") + "  loss: sum_of_squares\n",
+    ],
+)  # fmt: skip
+def test_what_is_meant_is_left_alone(findings, text):
+    assert findings(text) == []
+
+
+@pytest.mark.parametrize(("text", "rule", "line"), BREACHES)
+def test_a_comment_on_the_line_silences_one_rule_there(findings, text, rule, line):
+    (found,) = findings(text)
+    number = int(found.place.split(":")[1])
+    lines = text.splitlines()
+    lines[number - 1] += f"  # cnnlab: allow[{rule}] because"
+    assert findings("\n".join(lines)) == []
+
+
+def test_a_comment_allows_nothing_of_other_rules_or_lines(findings):
+    text = SOUND.replace("0.1}}", "30}} # cnnlab: allow[softmax]")
+    assert [found.rule for found in findings(text)] == ["learning-rate"]
+    text = SOUND.replace("0.1}}", "30}}").replace("epochs: 12", "epochs: 12 # cnnlab: allow[learning-rate]")
+    assert [found.rule for found in findings(text)] == ["learning-rate"]
+
+
+def test_a_comment_cannot_allow_what_an_option_sets(findings):
+    text = SOUND.replace("0.1}}", "0.1}} # cnnlab: allow[learning-rate]")
+    (found,) = findings(text, "train.optimizer.sgd.learning_rate=50")
+    assert found.place == "--set train.optimizer.sgd.learning_rate=50"
+
+
+def test_a_rule_that_does_not_exist_is_told(findings):
+    (found,) = findings(SOUND.replace("epochs: 12", "epochs: 12 # cnnlab: allow[learning_rate]"))
+    assert str(found) == (
+        "x.yaml:8:1: allow[learning_rate]: no such rule; did you mean 'learning-rate'? [unknown-rule]"
+    )
+
+
+def test_replicas_must_divide_the_batch(findings):
+    assert findings(SOUND, replicas=4) == []
+    (found,) = findings(SOUND, replicas=3)
+    assert (
+        str(found) == "x.yaml:7:1: train.batch_size: a batch of 128 cannot be shared evenly by 3 replicas [batch-size]"
+    )
+
+
+def test_a_repeated_layer_is_told_once(findings):
+    text = layers(
+        "    - flatten\n    - repeat: {times: 3, layers: [dense: {units: 9, activation: softmax}]}\n    - dense: 10\n"
+    )
+    assert len(findings(text)) == 1
+
+
+def test_errors_are_raised_all_at_once_and_warnings_returned(findings, tmp_path):
+    text = train("callbacks: [early_stopping: 3]").replace("data: mnist", "data: {name: mnist, validation: 0}")
+    (tmp_path / "x.yaml").write_text(text.replace("dense: 10", "dense: 9").replace("0.1", "30"))
+    with pytest.raises(ConfigError) as caught:
+        check(read("x.yaml"))
+    assert len(caught.value.problems) == 2
+    (tmp_path / "x.yaml").write_text(SOUND.replace("0.1", "30"))
+    assert [finding.rule for finding in check(read("x.yaml"))] == ["learning-rate"]

@@ -1,0 +1,108 @@
+"""What the specs say of themselves is what Keras builds."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from cnnlab.config import shipped
+from cnnlab.config.load import load
+from cnnlab.experiment.network import Misfit, assemble, summarize
+from cnnlab.experiment.schema import Model
+from cnnlab.models.build import _KerasAssembler, build
+from tests.experiment.architectures import image_shapes, networks
+
+# Keras's own advice on a network of a single class, which random networks have.
+pytestmark = pytest.mark.filterwarnings("ignore:.*You are using a softmax over axis:UserWarning")
+
+
+class Recorder(_KerasAssembler):
+    """Builds as cnnlab does, and notes every layer's name and shape."""
+
+    def __init__(self):
+        self.shapes = []
+
+    def apply(self, spec, place, value):
+        return self.note(place, super().apply(spec, place, value))
+
+    def merge(self, kind, place, values):
+        return self.note(place, super().merge(kind, place, values))
+
+    def note(self, place, value):
+        self.shapes.append((place.name, tuple(value.shape[1:])))
+        return value
+
+
+def compare_with_keras(layers, image_shape):
+    summary = summarize(layers, image_shape)
+    recorder = Recorder()
+    inputs = keras.Input(image_shape)
+    model = keras.Model(inputs, assemble(layers, inputs, recorder))
+    assert [(line.place.name, line.output_shape) for line in summary.lines] == recorder.shapes
+    assert summary.cost.parameters == model.count_params()
+    assert summary.cost.trainable == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    by_name = {layer.name: layer.count_params() for layer in model.layers}
+    for line in summary.lines:
+        assert line.cost.parameters == by_name.get(line.place.name, 0)
+    return model
+
+
+@pytest.mark.parametrize("name", shipped.paths())
+def test_every_shipped_network(name):
+    experiment = load(name)
+    compare_with_keras(experiment.model.layers, experiment.data.image_shape)
+    model = build(experiment.model, experiment.data.image_shape, experiment.data.num_classes, name="model")
+    assert model.output_shape == (None, experiment.data.num_classes)
+
+
+@given(networks, image_shapes)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_random_networks(layers, image_shape):
+    model = Model.model_validate({"layers": layers})
+    try:
+        summarize(model.layers, image_shape)
+    except Misfit:
+        assume(False)
+    built = compare_with_keras(model.layers, image_shape)
+    outputs = built(np.ones((2, *image_shape), np.float32))
+    assert tuple(outputs.shape) == (2, *built.output_shape[1:])
+
+
+@given(networks, image_shapes)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_a_network_that_is_refused_is_one_that_keras_cannot_build_either(layers, image_shape):
+    model = Model.model_validate({"layers": layers})
+    try:
+        summarize(model.layers, image_shape)
+        assume(False)
+    except Misfit as misfit:
+        assume("shortcut" not in str(misfit) and "added to features" not in str(misfit))  # ours to decide
+    keras.utils.clear_session()
+    inputs = keras.Input(image_shape)
+    with pytest.raises(Exception, match=r"."):
+        _unchecked(model.layers, inputs)
+
+
+def _unchecked(layers, inputs):
+    outputs = assemble(layers, inputs, _KerasAssembler())
+    return keras.Model(inputs, outputs)(np.ones((2, *inputs.shape[1:]), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("initializer", "limit", "stddev"),
+    [
+        ("xavier", 2 * (2 / (300 + 200)) ** 0.5, 0.8796 * (2 / (300 + 200)) ** 0.5),
+        ("he", 2 * (2 / 300) ** 0.5, 0.8796 * (2 / 300) ** 0.5),
+        ("glorot_normal", 2 * (2 / (300 + 200)) ** 0.5 / 0.8796, (2 / (300 + 200)) ** 0.5),
+        ("he_normal", 2 * (2 / 300) ** 0.5 / 0.8796, (2 / 300) ** 0.5),
+    ],
+)
+def test_initializers_are_as_the_course_and_keras_define_them(initializer, limit, stddev):
+    # Intel's slides: truncated normal with stddev sqrt(2 / (n_in + n_out)), sqrt(2 / n_in); cut at two stddev.
+    keras.utils.set_random_seed(0)
+    layers = [{"dense": {"units": 300}}, {"dense": {"units": 200, "kernel_initializer": initializer}}]
+    model = build(Model.model_validate({"layers": ["flatten", *layers]}), (4, 4, 1), 200, name="model")
+    kernel = model.layers[-1].kernel.numpy()
+    assert np.abs(kernel).max() == pytest.approx(limit, rel=0.01)
+    assert np.abs(kernel).max() <= limit * 1.001
+    assert kernel.std() == pytest.approx(stddev, rel=0.02)

@@ -1,0 +1,39 @@
+import keras
+import numpy as np
+import pytest
+
+from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError, SumOfSquares
+from cnnlab.models.losses import class_scores, loss_function
+
+LABELS = np.array([2, 0, 1, 1], np.int32)
+OUTPUTS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+PROBABILITIES = np.exp(OUTPUTS) / np.exp(OUTPUTS).sum(axis=1, keepdims=True)
+ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "expected"),
+    [
+        (CrossEntropy(), OUTPUTS, -np.log(PROBABILITIES[np.arange(4), LABELS])),
+        (CrossEntropy(from_logits=False), PROBABILITIES, -np.log(PROBABILITIES[np.arange(4), LABELS])),
+        (CrossEntropy(label_smoothing=0.3), OUTPUTS, -((0.7 * ONE_HOT + 0.1) * np.log(PROBABILITIES)).sum(axis=1)),
+        (CrossEntropy(label_smoothing=0.3, from_logits=False), PROBABILITIES, -((0.7 * ONE_HOT + 0.1) * np.log(PROBABILITIES)).sum(axis=1)),
+        (MeanSquaredError(), OUTPUTS, ((OUTPUTS - ONE_HOT) ** 2).mean(axis=1)),
+        (SumOfSquares(), OUTPUTS, ((OUTPUTS - ONE_HOT) ** 2).sum(axis=1)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_loss_is_what_its_formula_says(loss, outputs, expected):
+    np.testing.assert_allclose(loss_function(loss)(LABELS, outputs), expected, rtol=1e-5)
+
+
+def test_label_smoothing_is_that_of_keras():
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1, reduction=None)
+    ours = loss_function(CrossEntropy(label_smoothing=0.1))
+    np.testing.assert_allclose(ours(LABELS, OUTPUTS), theirs(ONE_HOT, OUTPUTS), rtol=1e-5)
+
+
+def test_scores_are_probabilities_where_the_network_gives_logits():
+    np.testing.assert_allclose(class_scores(CrossEntropy(), OUTPUTS), PROBABILITIES, rtol=1e-5)
+    for loss in (CrossEntropy(from_logits=False), MeanSquaredError(), SumOfSquares()):
+        np.testing.assert_array_equal(class_scores(loss, OUTPUTS), OUTPUTS)
