@@ -28,8 +28,10 @@ lint: .venv/ready  ## what CI checks of the source
 bench: .venv/ready  ## the engine against Keras's fit, in one run
 	$(BIN)/python -m benchmarks
 
-docs: .venv/ready  ## the reference of the command line, from its help
+docs: .venv/ready  ## the references of commands and experiment files, and the schema for editors, from the source
 	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md
+	$(BIN)/cnnlab schema --format md > docs/experiment.md
+	$(BIN)/cnnlab schema > configs/experiment.schema.json
 
 lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -8,7 +8,7 @@ import typer
 
 from cnnlab.cli.options import Set
 from cnnlab.config.overrides import parse_sets
-from cnnlab.errors import ConfigError
+from cnnlab.errors import ConfigError, printable
 
 
 class Format(StrEnum):
@@ -38,7 +38,7 @@ def validate(
         print(json.dumps(findings, indent=2))
     else:
         for finding in findings:
-            print(finding["text"])
+            print(printable(finding["text"]))
         print(_summary(len(configs), levels.count("error"), levels.count("warning")))
     if "error" in levels or (strict and levels):
         raise typer.Exit(ConfigError.exit_code)

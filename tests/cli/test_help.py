@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cnnlab.config import shipped
 from tests.conftest import assert_one_line
 
 REFERENCE = Path(__file__).parents[2] / "docs/cli.md"
@@ -17,12 +18,14 @@ def test_the_reference_is_what_the_commands_say():
     assert REFERENCE.read_text(encoding="utf-8") == done.stdout, "run `make docs`"
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "configs"])
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "compare", "configs", "init", "validate", "describe", "show", "schema"]
+)
 def test_every_command_has_help_and_says_what_is_missing(cnnlab, command):
     help_of = cnnlab(command, "--help")
     assert (help_of.returncode, help_of.stderr) == (0, "")
     assert f"Usage: cnnlab {command}" in help_of.stdout
-    if command != "configs":
+    if command not in ("configs", "schema"):
         assert_one_line(cnnlab(command), 2, f"cnnlab {command}: Missing argument", f"see `cnnlab {command} --help`")
 
 
@@ -41,5 +44,5 @@ def test_without_a_command_the_help_is_shown(cnnlab):
 
 def test_configs_lists_every_shipped_file_with_a_line(cnnlab):
     lines = cnnlab("configs").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["name", "digits", "fc", "lenet"]
+    assert [line.split()[0] for line in lines] == ["name", *shipped.paths()]
     assert all(len(line.split()) > 5 for line in lines[1:])

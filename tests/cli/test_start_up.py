@@ -40,6 +40,13 @@ def loaded_by(*arguments, cwd):
         ["train", "lenett"],
         ["train", "lenet", "--set", "train.epochs=x"],
         ["evaluate", "nowhere"],
+        ["describe", "resnet20"],
+        ["describe", "conv", "--compare", "mlp-mse"],
+        ["validate", "lenet", "resnet20"],
+        ["show", "lenet"],
+        ["schema"],
+        ["schema", "--format", "md"],
+        ["init", "nowhere/lenet.yaml", "--like", "lenett"],
     ],
     ids=" ".join,
 )

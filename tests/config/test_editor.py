@@ -1,6 +1,7 @@
 """The language as editors and readers see it: the JSON Schema, the reference, a new file."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -81,6 +82,11 @@ def test_hovering_tells_what_a_key_is():
     assert "how many kernels there are" in conv2d
     assert "`same` puts zeros around the picture" in conv2d
     assert SCHEMA["$defs"]["Conv2D"]["examples"][0]["conv2d"]["filters"] == 6
+
+
+def test_the_reference_in_docs_is_the_one_that_the_code_makes():
+    page = Path(__file__).parents[2] / "docs/experiment.md"
+    assert page.read_text(encoding="utf-8") == markdown(), "run `make docs`"
 
 
 def test_the_reference_names_every_kind_and_option():

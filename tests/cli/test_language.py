@@ -1,0 +1,181 @@
+"""`describe`, `validate`, `show`, `schema` and `init`, as they are typed."""
+
+import csv
+import json
+
+import pytest
+
+from cnnlab.config import shipped
+from cnnlab.config.editor import json_schema
+from cnnlab.config.load import load
+from cnnlab.config.reference import markdown
+from tests.conftest import assert_one_line
+
+DESCRIBED = """\
+conv-pool: images of 28 × 28 × 1, float32
+
+layer             output_shape  parameters  multiplications  additions  weight_memory  activation_memory  receptive_field
+zero_padding2d_0  (30, 30, 1)            0                0          0            0 B          460.80 kB  1×1
+conv2d_1          (28, 28, 4)           40           28,224     28,224          160 B            1.61 MB  3×3
+max_pool2d_2      (14, 14, 4)            0                0          0            0 B          401.41 kB  4×4
+flatten_3         (784,)                 0                0          0            0 B                0 B  28×28
+dense_4           (10,)              7,850            7,840      7,840       31.40 kB            5.12 kB  28×28
+total             (10,)              7,890           36,064     36,064       31.56 kB            2.47 MB  28×28
+
+forward, one example: 36,064 multiplications, 36,064 additions; activations of a batch of 128: 2.47 MB
+training, one epoch of 60,000 examples in 469 steps: 4.798e+09 multiplications, 4.798e+09 additions
+"""
+
+
+def test_describe_prints_the_table(cnnlab):
+    done = cnnlab("describe", "conv-pool")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == DESCRIBED
+
+
+def test_describe_in_numbers(cnnlab):
+    described = json.loads(cnnlab("describe", "lenet", "--format", "json").stdout)
+    assert [layer["parameters"] for layer in described["layers"]] == [156, 0, 2416, 0, 0, 48120, 10164, 850]
+    assert described["parameters"] == 61706
+    assert described["layers"][0]["output_shape"] == [28, 28, 6]
+    rows = list(csv.DictReader(cnnlab("describe", "lenet", "--format", "csv").stdout.splitlines()))
+    assert rows[-1]["layer"] == "total"
+    assert rows[-1]["weight_memory"] == str(4 * 61706)
+    assert cnnlab("describe", "lenet", "--format", "md").stdout.splitlines()[2].startswith("| layer ")
+
+
+def test_describe_side_by_side(cnnlab):
+    done = cnnlab("describe", "conv", "--compare", "mlp-mse", "--weights-only")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["mlp-mse", "conv", "change"]
+    assert ["forward_multiplications", "315,218", "59,584", "-81.1", "%"] in lines
+    assert ["weight_memory", "1.26", "MB", "125.58", "kB", "-90.0", "%"] in lines
+    rows = json.loads(cnnlab("describe", "conv-pool", "--compare", "conv", "--format", "json").stdout)
+    (row,) = (row for row in rows if row["quantity"] == "forward_multiplications")
+    assert row == {"quantity": "forward_multiplications", "other": 59584, "this": 36064, "change": 36064 / 59584 - 1}
+
+
+def test_describe_names_the_layer_that_does_not_fit(cnnlab, tiny):
+    done = cnnlab("describe", "tiny.yaml", "--set", "model.layers[1].max_pool2d.pool_size=99")
+    assert_one_line(
+        done, 2, "--set model.layers[1].max_pool2d.pool_size=99: model.layers[1].max_pool2d: nothing is left"
+    )
+
+
+def test_what_is_shown_is_the_same_experiment(cnnlab, tmp_path):
+    (tmp_path / "x.yaml").write_text(cnnlab("show", "resnet20").stdout)
+    assert load(str(tmp_path / "x.yaml")) == load("resnet20")
+    (tmp_path / "y.yaml").write_text(cnnlab("show", "resnet20", "--format", "json").stdout)
+    assert load(str(tmp_path / "y.yaml")) == load("resnet20")
+    assert "epochs: 3\n" in cnnlab("show", "lenet", "--set", "train.epochs=3").stdout
+
+
+def test_validate_is_silent_on_what_is_shipped(cnnlab):
+    done = cnnlab("validate", "--strict", *shipped.paths())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "18 experiments: all valid\n", "")
+
+
+def test_validate_tells_errors_and_warnings_of_all_files(cnnlab, tiny, tmp_path):
+    (tmp_path / "bad.yaml").write_text("data: digits\nmodel: {layers: [flaten]}\nsed: 1\n")
+    (tmp_path / "odd.yaml").write_text("extends: tiny.yaml\ntrain: {optimizer: {sgd: 30}}\n")
+    done = cnnlab("validate", "bad.yaml", "odd.yaml", "tiny.yaml", "nowhere.yaml")
+    assert done.returncode == 2
+    assert done.stdout.splitlines() == [
+        "bad.yaml:2:18: model.layers[0]: unknown kind 'flaten'; did you mean 'flatten'?",
+        "bad.yaml:3:1: sed: unknown key; did you mean 'seed'?",
+        "odd.yaml:2:21: train.optimizer.sgd.learning_rate: 30 is far from what sgd usually takes, 0.0001 to 1 [learning-rate]",
+        "nowhere.yaml: no such file; `cnnlab configs` lists the experiments that come with cnnlab",
+        "4 experiments: 3 errors, 1 warning",
+    ]
+    assert cnnlab("validate", "odd.yaml").returncode == 0
+    assert cnnlab("validate", "odd.yaml", "--strict").returncode == 2
+    (finding,) = json.loads(cnnlab("validate", "odd.yaml", "--format", "json").stdout)
+    assert (finding["level"], finding["rule"], finding["config"]) == ("warning", "learning-rate", "odd.yaml")
+    assert "cannot be shared evenly by 3 replicas" in cnnlab("validate", "tiny.yaml", "--replicas", 3).stdout
+
+
+def test_train_warns_and_with_strict_refuses(cnnlab, tiny, tmp_path):
+    odd = ["train", "tiny.yaml", "--quiet", "--set", "train.optimizer.sgd.learning_rate=2"]
+    assert_one_line(cnnlab(*odd, "--strict"), 2, "2 is far from what sgd usually takes", "[learning-rate]")
+    assert not (tmp_path / "runs").exists()
+    done = cnnlab(*odd)
+    assert done.returncode == 0
+    assert done.stderr.startswith("cnnlab: warning: --set train.optimizer.sgd.learning_rate=2: train.optimizer")
+
+
+def test_schema_prints_both_forms(cnnlab):
+    assert json.loads(cnnlab("schema").stdout) == json.loads(json.dumps(json_schema()))
+    assert cnnlab("schema", "--format", "md").stdout == markdown()
+
+
+def test_init_writes_a_file_that_validates(cnnlab, tmp_path):
+    done = cnnlab("init", "mine", "--like", "digits")
+    assert (done.returncode, done.stdout) == (0, "wrote mine.yaml\nwrote experiment.schema.json\n")
+    assert cnnlab("validate", "--strict", "mine.yaml").stdout == "1 experiment: valid\n"
+    assert_one_line(cnnlab("init", "mine"), 2, "mine.yaml: exists, and is not overwritten")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        (["train.schedule.one_cycle.pct_start=0.5", "train.optimizer.rmsprop.momentum=0.5"], None),
+        (["train.schedule.reduce_on_plateau.patience=1", "train.loss.cross_entropy.label_smoothing=0.1"], None),
+        (["train.callbacks=[early_stopping: {patience: 1, min_delta: 100, restore_best_weights: true}]", "train.epochs=9"], 1),
+        (["train.callbacks=[early_stopping: {patience: 2, min_delta: 100}]", "train.epochs=9"], 3),
+    ],
+)  # fmt: skip
+def test_everything_that_trains_trains_and_measures_again(cnnlab, tiny, tmp_path, changes, kept):
+    sets = [part for change in changes for part in ("--set", change)]
+    done = cnnlab("train", "tiny.yaml", *sets, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(cnnlab("evaluate", "runs/tiny-1", "--split", "validation", "--format", "json").stdout)
+    results = json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["results"]
+    assert again["accuracy"] == results["val_accuracy"]
+    assert again["loss"] == pytest.approx(results["val_loss"], rel=1e-6)
+    if kept:
+        assert results["epoch"] == kept
+        assert f"the weights are those of epoch {kept}" in done.stderr
+
+
+def test_blocks_train_and_measure_again(cnnlab, tmp_path):
+    (tmp_path / "x.yaml").write_text("""\
+data: {name: synthetic, image_shape: [12, 12, 3], num_classes: 3, train_examples: 60, test_examples: 20}
+model:
+  layers:
+    - rescale: {scale: 2, offset: -1}
+    - separable_conv2d: {filters: 4, kernel_size: 3}
+    - batch_norm
+    - repeat:
+        times: 2
+        layers:
+          - residual:
+              activation: relu
+              layers: [conv2d: {filters: 4, kernel_size: 3, padding: same, kernel_regularizer: {l2: 1e-4}}, batch_norm]
+    - residual: {shortcut: pad, layers: [conv2d: {filters: 8, kernel_size: 3, strides: 2, padding: same}]}
+    - parallel: [[depthwise_conv2d: {kernel_size: 3, padding: same}], [avg_pool2d: {pool_size: 3, strides: 1, padding: same}], []]
+    - channel_max_pool: 2
+    - activation: gelu
+    - global_max_pool2d
+    - dropout: 0.1
+    - dense: 3
+train: {epochs: 2, batch_size: 20, optimizer: adamw, schedule: {cosine: {warmup: 0.5}}}
+""")
+    done = cnnlab("train", "x.yaml", "--quiet")
+    assert done.returncode == 0, done.stderr
+    trained = (tmp_path / "runs/x-1/evaluation/test.json").read_text()
+    assert cnnlab("evaluate", "runs/x-1").returncode == 0
+    assert (tmp_path / "runs/x-1/evaluation/test.json").read_text() == trained
+
+
+@pytest.mark.parametrize("name", ["gender-cnn", "cifar"])
+def test_synthetic_data_take_the_shape_of_the_files(cnnlab, tmp_path, name):
+    done = cnnlab("train", name, "--smoke", "--data", "synthetic", "--quiet", CNNLAB_DATA_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / f"runs/{name}-1/run.json").read_text())["experiment"]["data"]
+    assert data["image_shape"] == list(load(name).data.image_shape)
+    assert data["num_classes"] == load(name).data.num_classes
+
+
+def test_data_that_are_not_there_are_told_with_what_works(cnnlab, tmp_path):
+    for name, part in [("cifar", "cifar-10-batches-bin"), ("gender-cnn", "no file gender/train_images.bin")]:
+        assert_one_line(cnnlab("train", name, CNNLAB_DATA_DIR=str(tmp_path)), 1, part, "--data synthetic")
