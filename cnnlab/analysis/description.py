@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlab.experiment.network import BYTES, Line, Summary, summarize
 from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.summary import BYTES, Line, Summary, summarize
 from cnnlab.quantities import Bytes, Change
 
 COLUMNS = (

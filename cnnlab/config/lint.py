@@ -9,7 +9,8 @@ from cnnlab.config.load import Config
 from cnnlab.config.overrides import show_path
 from cnnlab.config.yaml import Path, Place
 from cnnlab.errors import ConfigError
-from cnnlab.experiment.network import Misfit, summarize
+from cnnlab.experiment.network import Misfit
+from cnnlab.experiment.summary import summarize
 
 UNKNOWN_RULE = "unknown-rule"
 

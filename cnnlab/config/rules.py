@@ -10,10 +10,10 @@ from cnnlab.experiment.layers import show
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Flatten, Rescale, ZeroPadding2D
 from cnnlab.experiment.losses import CrossEntropy, SumOfSquares
-from cnnlab.experiment.network import BYTES, Line, Summary
 from cnnlab.experiment.optimizers import RMSprop, Sgd
 from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
 from cnnlab.experiment.schema import Experiment, Train
+from cnnlab.experiment.summary import BYTES, Line, Summary
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
 """Where nearly all published settings lie; the defaults of Keras and PyTorch are in the middle."""
@@ -62,16 +62,12 @@ def hold_out(checked: Checked) -> Iterator[Breach]:
 
 def monitor(checked: Checked) -> Iterator[Breach]:
     """What watches validation examples needs some."""
-    train = checked.experiment.train
-    watching: list[tuple[Path, str]] = [(path, spec.monitor) for path, spec in _callbacks(train)]
-    if isinstance(train.schedule, ReduceOnPlateau):
-        watching.append((("train", "schedule", train.schedule.kind), train.schedule.monitor))
-    for path, column in watching:
-        if column.startswith("val_") and checked.experiment.data.validation == 0:
+    for path, spec in _watchers(checked.experiment.train):
+        if spec.monitor.startswith("val_") and checked.experiment.data.validation == 0:
             yield (
                 (*path, "monitor"),
-                f"{column}, but no examples are held out for validation; set data.validation, or monitor: "
-                f"{column.removeprefix('val_')}",
+                f"{spec.monitor}, but no examples are held out for validation; set data.validation, or monitor: "
+                f"{spec.monitor.removeprefix('val_')}",
             )
 
 
@@ -152,12 +148,9 @@ def warmup(checked: Checked) -> Iterator[Breach]:
 def patience(checked: Checked) -> Iterator[Breach]:
     """Patience should end before the run does."""
     train = checked.experiment.train
-    waiting: list[tuple[Path, int]] = [(path, spec.patience) for path, spec in _callbacks(train)]
-    if isinstance(train.schedule, ReduceOnPlateau):
-        waiting.append((("train", "schedule", train.schedule.kind), train.schedule.patience))
-    for path, epochs in waiting:
-        if epochs + 1 >= train.epochs:
-            yield (*path, "patience"), f"waits {epochs} epochs, which the {train.epochs} of the run never fill"
+    for path, spec in _watchers(train):
+        if spec.patience + 1 >= train.epochs:
+            yield (*path, "patience"), f"waits {spec.patience} epochs, which the {train.epochs} of the run never fill"
 
 
 def batch_size(checked: Checked) -> Iterator[Breach]:
@@ -248,9 +241,12 @@ def _output_line(summary: Summary) -> Line | None:
     return lines[-1] if lines else None
 
 
-def _callbacks(train: Train) -> Iterator[tuple[Path, Callback]]:
+def _watchers(train: Train) -> Iterator[tuple[Path, Callback | ReduceOnPlateau]]:
+    """What waits for a column of the table to become better."""
     for index, spec in enumerate(train.callbacks):
         yield ("train", "callbacks", index, spec.kind), spec
+    if isinstance(train.schedule, ReduceOnPlateau):
+        yield ("train", "schedule", train.schedule.kind), train.schedule
 
 
 def _activation(line: Line) -> str:

@@ -13,8 +13,9 @@ from cnnlab.experiment.layers import Leaf, Shape, show
 from cnnlab.experiment.layers.elementwise import PadShortcut
 from cnnlab.experiment.layers.pooling import ChannelMaxPool
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
-from cnnlab.experiment.network import Misfit, Place, assemble, summarize
+from cnnlab.experiment.network import Misfit, Place, assemble
 from cnnlab.experiment.schema import Model, Train
+from cnnlab.experiment.summary import summarize
 
 LAYERS: dict[str, type[keras.Layer]] = {
     "dense": keras.layers.Dense,

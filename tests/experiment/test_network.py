@@ -5,8 +5,9 @@ import pytest
 from cnnlab.analysis.description import Description, side_by_side
 from cnnlab.config import shipped
 from cnnlab.config.load import load
-from cnnlab.experiment.network import Misfit, summarize
+from cnnlab.experiment.network import Misfit
 from cnnlab.experiment.schema import Model
+from cnnlab.experiment.summary import summarize
 
 
 def summary(layers, image_shape=(28, 28, 1)):

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from cnnlab.config import shipped
 from cnnlab.config.load import load
-from cnnlab.experiment.network import Misfit, assemble, summarize
+from cnnlab.experiment.network import Misfit, assemble
 from cnnlab.experiment.schema import Model
+from cnnlab.experiment.summary import summarize
 from cnnlab.models.build import _KerasAssembler, build
 from tests.experiment.architectures import image_shapes, networks
 
