@@ -16,10 +16,10 @@ from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.experiment.summary import BYTES, Line, Summary
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
-"""Where nearly all published settings lie; the defaults of Keras and PyTorch are in the middle."""
+"""From a hundredth of Keras's default rate (0.01, 0.001) to the largest that the literature trains these nets with."""
 LARGE_INPUT, SMALL_INPUT = 10.0, 0.05
 """Inputs are meant to be about 1 (LeCun et al. 1998, "Efficient BackProp"): beyond these by an order of magnitude."""
-SATURATING_OR_CUT = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
+CUT_OFF = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def output_activation(checked: Checked) -> Iterator[Breach]:
     function = _activation(output) if output else "linear"
     if output is None or function in ("linear", "softmax"):
         return
-    if function in SATURATING_OR_CUT:
+    if function in CUT_OFF:
         yield _path(output), f"{function} on the output layer cuts off what is negative; leave it out"
     elif isinstance(checked.experiment.train.loss, CrossEntropy):
         yield (
