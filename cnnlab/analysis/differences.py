@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnnlab.config.overrides import show_path
+from cnnlab.config.overrides import parse_path, show_path
+from cnnlab.config.words import without_defaults
 from cnnlab.config.yaml import Path
 
 _IGNORED = {("name",), ("published",)}  # neither changes anything of a run
@@ -19,11 +20,12 @@ def differing_keys(experiments: Sequence[Any]) -> dict[str, list[Any]]:
     return {show_path(path): values for path, values in _differing((), experiments)}
 
 
-def brief(values: Sequence[Any]) -> list[Any]:
-    """Maps and lists in as few words as tell them apart: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
+def brief(key: str, values: Sequence[Any]) -> list[Any]:
+    """The values of `key` in as few words as tell them apart: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
     distinct = len({repr(value) for value in values})
+    meant = [without_defaults(parse_path(key), value) for value in values]
     for detail in (0, 1, 2):
-        words = [_words(value, detail) for value in values]
+        words = [_words(value, detail) for value in meant]
         if len({repr(word) for word in words}) == distinct:
             break
     return words
@@ -49,8 +51,10 @@ def _same_keys(maps: Sequence[dict[str, Any]]) -> bool:
 def _words(value: Any, detail: int) -> Any:
     """0: kinds, each with the option that it names first, a list's only counted; 1: those too; 2: everything."""
     if isinstance(value, list):
+        if not any(isinstance(item, dict | str) for item in value):
+            return f"[{', '.join(map(str, value))}]"
         if detail == 0:
-            kinds = Counter(next(iter(item), "") if isinstance(item, dict) else str(item) for item in value)
+            kinds = Counter(_kind(item) for item in value)
             return ", ".join(kind if count == 1 else f"{count} {kind}" for kind, count in kinds.items())
         return ", ".join(str(_words(item, detail)) for item in value)
     if isinstance(value, dict):
@@ -58,8 +62,18 @@ def _words(value: Any, detail: int) -> Any:
     return value
 
 
+def _kind(item: Any) -> str:
+    """`conv2d`; a block with the kinds that are in it."""
+    if not isinstance(item, dict):
+        return str(item)
+    kind, options = next(iter(item.items()), ("", None))
+    inside = [part for part in options.values() if isinstance(part, list)] if isinstance(options, dict) else []
+    layers = [layer for part in inside for layer in part if isinstance(layer, dict | str)]
+    return f"{kind}({_words(layers, 0)})" if layers else kind
+
+
 def _option(key: str, option: Any, detail: int) -> str:
     if not isinstance(option, dict):
         return f"{key}={_words(option, detail)}"
     inside = f"{_words(next(iter(option.values()), ''), detail)}" if detail < 2 else f"{_words(option, detail)}"
-    return f"{key}({inside})"
+    return f"{key}({inside})" if inside else key

@@ -47,7 +47,7 @@ def _in_words(comparison: "Comparison") -> "Comparison":
     """The same with settings that are maps or lists put into words."""
     from cnnlab.analysis.differences import brief
 
-    words = {key: brief([row[key] for row in comparison.rows]) for key in comparison.settings}
+    words = {key: brief(key, [row[key] for row in comparison.rows]) for key in comparison.settings}
     rows = [
         {**row, **{key: values[index] for key, values in words.items()}} for index, row in enumerate(comparison.rows)
     ]

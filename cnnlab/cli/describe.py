@@ -25,13 +25,15 @@ def describe(
         ),
     ] = None,
     weights_only: Annotated[
-        bool, typer.Option("--weights-only", help="Leave biases out of parameters and memory, as the slides do.")
+        bool, typer.Option("--weights-only", help="Count only what is multiplied with, no biases, as the slides do.")
     ] = False,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
 ) -> None:
     """Print what every layer of an experiment's network gives, holds and computes, before anything is trained.
 
-    Multiplications and additions are those of one example going forward; a product goes with one addition.
+    Multiplications and additions are those of one example going forward; a product goes with one addition, comparisons
+    (max pooling, ReLU) are not counted. Training costs up to three times as much: the gradient of the weights, and that
+    of the input wherever a layer before it is trained. A receptive field is at most the image.
     `cnnlab describe conv --compare mlp-mse` prints what convolution saves.
     """
     this = _describe(config, set or [], weights_only)

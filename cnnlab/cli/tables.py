@@ -71,7 +71,16 @@ def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) ->
     console = Console(width=WIDEST, color_system=None)
     with console.capture() as captured:
         console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip())
+    lines = [line.rstrip() for line in captured.get().splitlines() if line.strip()]
+    if markdown:
+        lines[1] = _with_sides(lines[1], [column.justify == "right" for column in table.columns])
+    return "\n".join(lines)
+
+
+def _with_sides(rule: str, right: Sequence[bool]) -> str:
+    """The line under a Markdown heading, saying which columns are numbers: rich aligns the text only."""
+    cells = rule.strip("|").split("|")
+    return "|".join(["", *(f"{cell[:-1]}:" if side else cell for cell, side in zip(cells, right, strict=True)), ""])
 
 
 def short(columns: Sequence[str]) -> list[str]:

@@ -53,21 +53,24 @@ def train(
 
     Examples: `cnnlab train lenet`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05 --seed 1`.
     """
-    from cnnlab.config.lint import check
+    from cnnlab.config.lint import check, lint
     from cnnlab.config.load import read
     from cnnlab.runs.folder import check_name, check_writable
     from cnnlab.terminal import stderr, warn
 
-    changes = [*_shorthands(config, data, smoke, epochs, seed, limit), *parse_sets(set or [])]
+    sets = parse_sets(set or [])
+    changes = [*_shorthands(config, data, smoke, epochs, seed, limit), *sets]
     check_distinct([change for change in changes if change.option != "--smoke"])
     loaded = read(config, changes)
     warnings = check(loaded)
+    if smoke:  # it is tried with an epoch and few examples, but meant as it is written
+        warnings = [finding for finding in lint(read(config, sets)) if not finding.is_error]
     check_writable(runs)
     if name is not None:
         check_name(runs, name)
     if strict and warnings:
         raise ConfigError(*map(str, warnings))
-    for warning in [] if smoke else warnings:  # whether it runs is all that is asked then
+    for warning in warnings:
         warn(str(warning))
 
     from cnnlab.cli.tensorflow import quietly_imported

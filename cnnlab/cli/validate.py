@@ -38,7 +38,7 @@ def validate(
         print(json.dumps(findings, indent=2))
     else:
         for finding in findings:
-            print(printable(finding["text"]))
+            print(finding["text"])
         print(_summary(len(configs), levels.count("error"), levels.count("warning")))
     if "error" in levels or (strict and levels):
         raise typer.Exit(ConfigError.exit_code)
@@ -51,16 +51,24 @@ def _findings(config: str, changes: Any, replicas: int) -> list[dict[str, Any]]:
     try:
         found = lint(read(config, changes), replicas)
     except ConfigError as error:
-        return [{"config": config, "level": "error", "text": problem, "rule": None} for problem in error.problems]
-    return [
-        {
-            "config": config,
-            "level": "error" if finding.is_error else "warning",
-            "text": str(finding),
-            "rule": finding.rule,
-        }
-        for finding in found
-    ]
+        return [_row(config, problem, "error", None) for problem in error.problems]
+    return [_row(config, str(finding), "error" if finding.is_error else "warning", finding.rule) for finding in found]
+
+
+def _row(config: str, text: str, level: str, rule: str | None) -> dict[str, Any]:
+    """A finding as scripts want it; file, line and column are None where an option is the place."""
+    from cnnlab.config.hints import PLACE
+
+    place = PLACE.match(text)
+    return {
+        "config": config,
+        "file": place[1] if place else None,
+        "line": int(place[2]) if place else None,
+        "column": int(place[3]) if place else None,
+        "level": level,
+        "rule": rule,
+        "text": printable(text),
+    }
 
 
 def _summary(files: int, errors: int, warnings: int) -> str:

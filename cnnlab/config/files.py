@@ -15,7 +15,7 @@ from cnnlab.errors import ConfigError
 MAX_BYTES = 1_000_000
 MAX_CHAIN = 20  # files that extend one another
 OWN = ("name", "published")  # what a file says of itself alone: a variant of an experiment is not the published one
-_ALLOW = re.compile(r"#\s*cnnlab:\s*allow\[([^\]]*)\]")
+_ALLOW = re.compile(r"#\s*cnnlab:\s*allow\s*\[([^\]]*)\]")
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,7 @@ def _read(path: Path, below: Sequence[Path]) -> Source:
     document = yaml.parse(text, str(path))
     if document.data is None:
         raise ConfigError(f"{path}: empty; an experiment needs at least data and model (see `cnnlab configs`)")
-    allowed = {
-        (str(path), number): frozenset(rule.strip() for rule in match[1].split(","))
-        for number, line in enumerate(text.splitlines(), start=1)
-        if (match := _ALLOW.search(line))
-    }
+    allowed = _allowed(text, str(path))
     if not isinstance(document.data, dict) or "extends" not in document.data:
         return Source(path, document, allowed)
     base = _base_of(path, document, below)
@@ -82,6 +78,17 @@ def _read(path: Path, below: Sequence[Path]) -> Source:
     keys, values = dict(document.keys), dict(document.values)
     merged = _Merge(base.document, keys, values).of(base.document.data, own)
     return Source(path, Document(merged, keys, values), base.allowed | allowed)
+
+
+def _allowed(text: str, source: str) -> dict[tuple[str, int], frozenset[str]]:
+    """The rules that comments allow, by the line that they are on; a line of its own speaks of the next one."""
+    allowed: dict[tuple[str, int], frozenset[str]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _ALLOW.search(line):
+            spoken_of = number + 1 if line.lstrip().startswith("#") else number
+            before = allowed.get((source, spoken_of), frozenset[str]())
+            allowed[source, spoken_of] = before | {rule.strip() for rule in match[1].split(",")}
+    return allowed
 
 
 def _base_of(path: Path, document: Document, below: Sequence[Path]) -> Source:

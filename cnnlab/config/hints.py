@@ -1,9 +1,11 @@
 """What was probably meant, and how what was got is shown."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+PLACE = re.compile(r"(.+?):(\d+):(\d+)(?:: |$)")
 ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "acc": "accuracy"}
 
 
@@ -22,6 +24,17 @@ def closest(word: str, known: Sequence[str]) -> str | None:
     wanted = word.replace("_", "").lower()
     close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.65) or [name for name in plain if name in wanted]
     return plain[close[0]] if close else None
+
+
+def position(line: str) -> tuple[str, int, int]:
+    """(file, line, column) of what begins with `file:line:column`, to sort by; else what it begins with."""
+    found = PLACE.match(line)
+    return (found[1], int(found[2]), int(found[3])) if found else (line.partition(":")[0], 0, 0)
+
+
+def count(number: float, thing: str) -> str:
+    """`1 epoch`, `12 epochs`."""
+    return f"{number:g} {thing}" if number == 1 else f"{number:g} {thing}s"
 
 
 def shorten(value: Any) -> str:

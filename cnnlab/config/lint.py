@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnlab.config import rules
-from cnnlab.config.hints import did_you_mean
+from cnnlab.config.hints import did_you_mean, position
 from cnnlab.config.load import Config
 from cnnlab.config.overrides import show_path
 from cnnlab.config.yaml import Path, Place
@@ -32,20 +32,23 @@ class Finding:
 
 
 def lint(config: Config, replicas: int = 1) -> list[Finding]:
-    """All findings on `config`, errors first; `replicas` is how many devices are to share a batch."""
+    """All findings on `config`, in the order of their places; `replicas` is how many devices are to share a batch."""
     experiment = config.experiment
+    found: list[Finding] = []
+    summary = None
     try:
         summary = summarize(experiment.model.layers, experiment.data.image_shape)
     except Misfit as error:
-        return [_finding(config, error.path, str(error), "shape", is_error=True)]
+        found.append(_finding(config, error.path, str(error), "shape", is_error=True))
     checked = rules.Checked(experiment, summary, replicas)
-    found = [
-        _finding(config, path, message, rules.name_of(rule), is_error=rule in rules.ERRORS)
-        for rule in (*rules.ERRORS, *rules.WARNINGS)
-        for path, message in rule(checked)
-        if rule in rules.ERRORS or rules.name_of(rule) not in config.allowed(path)
-    ]
-    return [*dict.fromkeys(found), *_unknown_rules(config)]  # a layer that is repeated is told once
+    for rule in (*rules.ERRORS, *rules.WARNINGS):
+        name, is_error = rules.name_of(rule), rule in rules.ERRORS
+        for path, message in rule(checked):
+            if is_error or name not in config.allowed(path):
+                found.append(_finding(config, path, message, name, is_error=is_error))
+    found.extend(_unknown_rules(config))
+    unique = dict.fromkeys(found)  # a layer that is repeated is told once
+    return sorted(unique, key=lambda finding: position(finding.place))
 
 
 def check(config: Config, replicas: int = 1) -> list[Finding]:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from cnnlab.config import files, overrides, yaml
 from cnnlab.config.files import Source
+from cnnlab.config.hints import position
 from cnnlab.config.overrides import Override
 from cnnlab.config.problems import describe
 from cnnlab.errors import ConfigError
@@ -86,7 +87,8 @@ def _validate(data: object, source: Source, changes: Sequence[Override]) -> Expe
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(*describe(error, lambda path, is_key: _where(source, changes, path, is_key))) from None
+        lines = describe(error, lambda path, is_key: _where(source, changes, path, is_key))
+        raise ConfigError(*sorted(lines, key=position)) from None
 
 
 def _where(source: Source, changes: Sequence[Override], location: yaml.Path, is_key: bool) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
-from cnnlab.config.words import is_choice
+from cnnlab.config.words import is_choice, short_of
 from cnnlab.config.yaml import Path
 from cnnlab.errors import ConfigError
 
@@ -29,12 +29,18 @@ def parse_set(text: str) -> Override:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ConfigError(f"{option}: expected key=value, such as --set train.epochs=3")
+    path = parse_path(key)
+    if not path:
+        raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
+    return Override(path, yaml.parse(value, option).data, option)
+
+
+def parse_path(key: str) -> Path:
+    """`model.layers[2].conv2d` as `('model', 'layers', 2, 'conv2d')`; empty where it is no path."""
     steps = key.replace("[", ".[").split(".")
     matches = [_STEP.fullmatch(step) for step in steps]
     path = tuple(int(m[1]) if m[1] else m[2] for m in matches if m)
-    if len(path) != len(steps) or len(path) > MAX_DEPTH:
-        raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
-    return Override(path, yaml.parse(value, option).data, option)
+    return path if len(path) == len(steps) <= MAX_DEPTH else ()
 
 
 def parse_sets(texts: Sequence[str]) -> list[Override]:
@@ -74,6 +80,8 @@ def _with(data: Any, path: Path, value: Any, override: Override, above: Path) ->
     step, *rest = path
     place = f"{override.option}: {show_path(above) or 'the experiment'}"
     if isinstance(step, int):
+        if isinstance(data, dict) and isinstance(data.get(short := short_of(above) or ""), list):
+            return _with(data, (short, *path), value, override, above)  # `residual[0]`, as the short form is written
         if not isinstance(data, list) or step >= len(data):
             got = f"has {len(data)} entries, [0] to [{len(data) - 1}]" if isinstance(data, list) else "is not a list"
             raise ConfigError(f"{place}: {got}; [{step}] is not one of them")

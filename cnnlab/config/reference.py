@@ -81,11 +81,13 @@ def _default(model: type[Strict], name: str) -> str:
 
 def _rules() -> Iterator[str]:
     yield "## What `cnnlab validate` looks for\n"
-    yield "Errors: no shape may collapse to nothing (`shape`), and"
+    yield "Errors:"
     yield "\n| rule | |\n|---|---|"
+    yield "| `shape` | Every layer must be able to take what the one before it gives, and leave something of it. |"
     for rule in rules.ERRORS:
         yield f"| `{rules.name_of(rule)}` | {rule.__doc__} |"
-    yield "\nWarnings, each silenced by a comment `# cnnlab: allow[rule]` on its line:"
+    yield "\nWarnings, each silenced by a comment `# cnnlab: allow[rule]` on its line or the line above it:"
     yield "\n| rule | |\n|---|---|"
+    yield "| `unknown-rule` | A comment must allow a rule that there is. |"
     for rule in rules.WARNINGS:
         yield f"| `{rules.name_of(rule)}` | {rule.__doc__} |"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from cnnlab.config.hints import count
 from cnnlab.config.yaml import Path
 from cnnlab.experiment.callbacks import Callback
 from cnnlab.experiment.layers import show
@@ -24,11 +25,16 @@ CUT_OFF = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
 
 @dataclass(frozen=True)
 class Checked:
-    """What the rules look at."""
+    """What the rules look at; `summary` is None where the network cannot be built."""
 
     experiment: Experiment
-    summary: Summary
+    summary: Summary | None
     replicas: int
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The network's layers; none where it cannot be built."""
+        return self.summary.lines if self.summary else ()
 
 
 Breach = tuple[Path, str]
@@ -39,7 +45,7 @@ Rule = Callable[[Checked], Iterator[Breach]]
 def classes(checked: Checked) -> Iterator[Breach]:
     """The network must end in one output a class."""
     data, layers = checked.experiment.data, checked.experiment.model.layers
-    if (shape := checked.summary.output_shape) != (data.num_classes,):
+    if checked.summary and (shape := checked.summary.output_shape) != (data.num_classes,):
         last = ("model", "layers", len(layers) - 1, layers[-1].kind)
         yield (
             last,
@@ -74,16 +80,16 @@ def monitor(checked: Checked) -> Iterator[Breach]:
 def softmax(checked: Checked) -> Iterator[Breach]:
     """The loss applies softmax itself unless `from_logits: false`, and then the network must."""
     loss = checked.experiment.train.loss
-    if not isinstance(loss, CrossEntropy):
+    if checked.summary is None or not isinstance(loss, CrossEntropy):
         return
-    output = _output_line(checked.summary)
+    output = _output_line(checked)
     ends_in_softmax = output is not None and _activation(output) == "softmax"
     if not loss.from_logits and not ends_in_softmax:
         yield (
             ("train", "loss", "cross_entropy", "from_logits"),
             "the loss expects probabilities, and the network does not end in softmax; add it, or leave this out",
         )
-    for line in checked.summary.lines:
+    for line in checked.lines:
         if _activation(line) != "softmax":
             continue
         if line is not output:
@@ -98,7 +104,7 @@ def softmax(checked: Checked) -> Iterator[Breach]:
 
 def output_activation(checked: Checked) -> Iterator[Breach]:
     """The last layer's outputs must be free to be what the loss wants."""
-    output = _output_line(checked.summary)
+    output = _output_line(checked)
     function = _activation(output) if output else "linear"
     if output is None or function in ("linear", "softmax"):
         return
@@ -121,17 +127,17 @@ def decay_never_fires(checked: Checked) -> Iterator[Breach]:
     """A learning rate that is meant to fall should do so within the epochs."""
     train = checked.experiment.train
     path = ("train", "schedule", train.schedule.kind)
-    epochs = f"{train.epochs} epoch{'s' * (train.epochs > 1)}"
+    epochs = count(train.epochs, "epoch")
     match train.schedule:
         case Exponential(decay=1.0):
             yield (*path, "decay"), "a decay of 1 leaves the learning rate as it is"
         case Exponential() if train.epochs == 1:
-            yield path, "the learning rate falls after an epoch, and there is only one"
+            yield path, "the learning rate falls after 1 epoch, and the run has 1 epoch"
         case Step(every=every) if every >= train.epochs:
-            yield (*path, "every"), f"the learning rate falls after {every} epochs, but there are {epochs}"
+            yield (*path, "every"), f"the learning rate falls after {count(every, 'epoch')}, and the run has {epochs}"
         case Piecewise(boundaries=boundaries) if boundaries[-1] >= train.epochs:
             late = [boundary for boundary in boundaries if boundary >= train.epochs]
-            yield (*path, "boundaries"), f"{', '.join(map(str, late))} of the boundaries lie beyond the {epochs}"
+            yield (*path, "boundaries"), f"{', '.join(map(str, late))} of the boundaries lie beyond the run's {epochs}"
 
 
 def warmup(checked: Checked) -> Iterator[Breach]:
@@ -140,8 +146,8 @@ def warmup(checked: Checked) -> Iterator[Breach]:
     if train.schedule.warmup >= train.epochs:
         yield (
             ("train", "schedule", train.schedule.kind, "warmup"),
-            f"the learning rate rises for {train.schedule.warmup:g} epochs, and there are {train.epochs}: "
-            "it never reaches the optimizer's",
+            f"the learning rate rises for {count(train.schedule.warmup, 'epoch')}, and the run has "
+            f"{count(train.epochs, 'epoch')}: it never reaches the optimizer's",
         )
 
 
@@ -150,7 +156,10 @@ def patience(checked: Checked) -> Iterator[Breach]:
     train = checked.experiment.train
     for path, spec in _watchers(train):
         if spec.patience + 1 >= train.epochs:
-            yield (*path, "patience"), f"waits {spec.patience} epochs, which the {train.epochs} of the run never fill"
+            yield (
+                (*path, "patience"),
+                f"{count(spec.patience, 'epoch')} of waiting never end in {train.epochs}",
+            )
 
 
 def batch_size(checked: Checked) -> Iterator[Breach]:
@@ -167,7 +176,7 @@ def input_scale(checked: Checked) -> Iterator[Breach]:
     """What the first weights see should be about 1; pixels come as 0 to 1."""
     low, high = 0.0, 1.0
     rescaled: Line | None = None
-    for line in checked.summary.lines:
+    for line in checked.lines:
         match line.spec:
             case Rescale(scale=scale, offset=offset):
                 low, high = sorted((low * scale + offset, high * scale + offset))
@@ -204,6 +213,8 @@ def learning_rate(checked: Checked) -> Iterator[Breach]:
 
 def memory(checked: Checked) -> Iterator[Breach]:
     """Weights, their gradients, the optimizer's state and a batch's activations must fit."""
+    if checked.summary is None:
+        return
     train = checked.experiment.train
     slots = {"sgd": 0, "rmsprop": 1}.get(train.optimizer.kind, 2)
     if isinstance(train.optimizer, Sgd | RMSprop) and train.optimizer.momentum:
@@ -235,9 +246,9 @@ def _memory_of_this_machine() -> int | None:
         return None
 
 
-def _output_line(summary: Summary) -> Line | None:
+def _output_line(checked: Checked) -> Line | None:
     """The last layer that does more than arrange values."""
-    lines = [line for line in summary.lines if not isinstance(line.spec, Flatten | Dropout)]
+    lines = [line for line in checked.lines if not isinstance(line.spec, Flatten | Dropout)]
     return lines[-1] if lines else None
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from cnnlab.config import files, yaml
+from cnnlab.config import files, shipped, yaml
 from cnnlab.config.documentation import documentation
 from cnnlab.config.editor import FILE, MODELINE, json_schema
 from cnnlab.config.load import load_file, to_yaml
@@ -49,7 +49,9 @@ def commented(name: str, like: Path) -> str:
     experiment = load_file(like).model_copy(update={"name": name, "published": None})
     source = files.read_text(like)
     document = yaml.parse(source, str(like))
-    body = to_yaml(experiment) if "extends" in document.data else _body(source, name)
+    base = document.data.get("extends")
+    # A shipped experiment can be extended from anywhere; a file that lies beside another, only there.
+    body = _body(source, name) if base is None or base in shipped.paths() else to_yaml(experiment)
     heading = [
         f"# {name}: say here in a line what it is.",
         "#",
@@ -63,8 +65,10 @@ def commented(name: str, like: Path) -> str:
 
 
 def _body(source: str, name: str) -> str:
-    """The file without its heading, its comments and what is published of it, under another name."""
-    lines = [re.sub(r"\s+#.*", "", line) for line in source.splitlines() if not line.lstrip().startswith("#")]
+    """The file without its heading, its comments (but what they allow) and what is published, under another name."""
+    lines = [
+        re.sub(r"\s+#(?!\s*cnnlab:).*", "", line) for line in source.splitlines() if not line.lstrip().startswith("#")
+    ]
     parts = re.split(r"(?m)^(?=[a-z])", "\n".join(lines))
     kept = [part.rstrip() for part in parts if not part.startswith(("published:", "name:")) and part.strip()]
     return "\n".join([f"name: {name}", *kept])
@@ -84,21 +88,23 @@ def _with_comments(body: str) -> list[str]:
     lines = []
     for number, line in enumerate(body.splitlines(), start=1):
         meaning = _meaning(first_keys.get(number, ()))
-        lines.append(line if meaning in told else f"{line:<{WIDTH}}  # {meaning}".rstrip())
+        lines.append(line if not meaning or meaning in told or "#" in line else f"{line:<{WIDTH}}  # {meaning}")
         told.add(meaning)
-    return [line.removesuffix("  #").rstrip() for line in lines]
+    return lines
 
 
 def _meaning(path: yaml.Path) -> str:
     """What the docstrings say of the key at `path`: of an option its line, of a kind its first sentence."""
     if not path:
         return ""
+    if path == ("extends",):
+        return "the experiment that this one takes the rest from"
     kinds = models_at(path)
     above = models_at(path[:-1])
     for model in above:
         options = documentation(model).options
         if path[-1] in options:
-            return options[str(path[-1])].rstrip(".")
+            return re.split(r"[:;] ", options[str(path[-1])])[0].rstrip(".")
     return documentation(kinds[0]).summary if len(kinds) == 1 else ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Tag
 
-from cnnlab.experiment.choice import Choice, Strict
+from cnnlab.experiment.choice import Choice, Strict, plain
 from cnnlab.experiment.schema import Experiment
 
 
@@ -27,6 +27,28 @@ def short_of(path: Sequence[str | int]) -> str | None:
     """The option that `kind: value` sets, for a `path` that ends in a kind."""
     models = models_at(path)
     return models[0].short if len(models) == 1 and issubclass(models[0], Choice) else None
+
+
+def without_defaults(path: Sequence[str | int], value: Any) -> Any:
+    """The part of an experiment at `path` as a person would write it: without the options that say the default.
+
+    The option that `kind: value` sets stays.
+    """
+    if isinstance(value, list):
+        return [without_defaults((*path, index), item) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    models = models_at(path)
+    fields = models[0].model_fields if len(models) == 1 else {}
+    kept = {}
+    for key, option in value.items():
+        field = fields.get(key)
+        default = plain(field.get_default(call_default_factory=True)) if field and not field.is_required() else ...
+        if option != default or key == short_of(path):
+            kept[key] = without_defaults((*path, key), option)
+    if is_choice(path) and list(kept.values()) == [{}]:
+        return next(iter(kept))
+    return kept
 
 
 def models_at(path: Sequence[str | int]) -> list[type[Strict]]:

@@ -49,7 +49,7 @@ class Choice(Strict):
         if options is None or isinstance(options, dict):
             return options or {}
         if cls.short is None:
-            takes = "a map of options" if cls.model_fields else "no options"
+            takes = f"a map of options ({', '.join(fields_of(cls))})" if cls.model_fields else "no options"
             raise PydanticCustomError("options_expected", f"expected {takes}, got {options!r}")
         return {cls.short: options}
 

@@ -1,6 +1,6 @@
 """How the learning rate changes over the epochs.
 
-`at(progress, epochs)` is the factor of the optimizer's rate after `progress` epochs of `epochs`.
+`at(progress, epochs)` is the factor of the optimizer's rate after `progress` epochs of `epochs`, warm-up left out.
 """
 
 import math
@@ -18,14 +18,16 @@ Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
 class ScheduleSpec(Choice):
     """A learning rate that changes.
 
-    warmup: epochs, or a part of one, over which the rate first rises evenly from zero.
+    warmup: epochs, or a part of one, over which the rate first rises evenly from zero; the schedule begins after them.
     """
 
     within_epochs: ClassVar[bool] = False
     """Whether the rate changes at every step, not only from epoch to epoch."""
+    counts_warmup: ClassVar[bool] = False
+    """Whether the epochs of a warm-up are among those that the schedule counts."""
     warmup: NonNegative = 0.0
 
-    def at(self, progress: float, epochs: int) -> float:
+    def at(self, progress: float, epochs: float) -> float:
         """1: the optimizer's rate throughout."""
         return 1.0
 
@@ -47,7 +49,7 @@ class Exponential(ScheduleSpec):
     short: ClassVar[str | None] = "decay"
     decay: Factor
 
-    def at(self, progress: float, epochs: int) -> float:
+    def at(self, progress: float, epochs: float) -> float:
         """The decay, once for every whole epoch."""
         return float(self.decay ** math.floor(progress))
 
@@ -61,10 +63,11 @@ class Step(ScheduleSpec):
     """
 
     kind: ClassVar[str] = "step"
+    short: ClassVar[str | None] = "every"
     every: PositiveInt
     decay: Factor = 0.1
 
-    def at(self, progress: float, epochs: int) -> float:
+    def at(self, progress: float, epochs: float) -> float:
         """The decay, once for every `every` epochs."""
         return float(self.decay ** (math.floor(progress) // self.every))
 
@@ -72,12 +75,13 @@ class Step(ScheduleSpec):
 class Piecewise(ScheduleSpec):
     """Factors of the rate, each for a stretch of epochs.
 
-    boundaries: after how many epochs the next factor counts.
+    boundaries: after how many epochs, those of a warm-up included, the next factor counts.
     factors: one more than boundaries.
     Example: piecewise: {boundaries: [80, 120], factors: [1, 0.1, 0.01]}
     """
 
     kind: ClassVar[str] = "piecewise"
+    counts_warmup: ClassVar[bool] = True
     boundaries: Annotated[list[PositiveInt], Field(min_length=1, max_length=1000)]
     factors: Annotated[list[Positive], Field(min_length=2, max_length=1001)]
 
@@ -92,7 +96,7 @@ class Piecewise(ScheduleSpec):
             raise PydanticCustomError("misfit", f"the boundaries {self.boundaries} do not rise")
         return self
 
-    def at(self, progress: float, epochs: int) -> float:
+    def at(self, progress: float, epochs: float) -> float:
         """The factor of the stretch."""
         return self.factors[sum(boundary <= progress for boundary in self.boundaries)]
 
@@ -108,7 +112,7 @@ class Cosine(ScheduleSpec):
     within_epochs: ClassVar[bool] = True
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.0
 
-    def at(self, progress: float, epochs: int) -> float:
+    def at(self, progress: float, epochs: float) -> float:
         """The cosine."""
         return self.alpha + (1 - self.alpha) * _falling(progress / epochs)
 
@@ -120,7 +124,7 @@ class OneCycle(ScheduleSpec):
 
     pct_start: the share of the training in which the rate rises.
     div_factor: the first rate is the optimizer's divided by this.
-    final_div_factor: the last rate is the first divided by this.
+    final_div_factor: the rate falls towards the first one divided by this.
     Example: one_cycle: {pct_start: 0.3}
     """
 
@@ -130,7 +134,7 @@ class OneCycle(ScheduleSpec):
     div_factor: Annotated[float, Field(ge=1, lt=1e30)] = 25.0
     final_div_factor: Annotated[float, Field(ge=1, lt=1e30)] = 10_000.0
 
-    def at(self, progress: float, epochs: int) -> float:
+    def at(self, progress: float, epochs: float) -> float:
         """Where on the two cosines."""
         first = 1 / self.div_factor
         last = first / self.final_div_factor

@@ -46,7 +46,7 @@ class Train(Strict):
     optimizer: how a step changes the weights.
     loss: what training makes small.
     schedule: how the learning rate changes.
-    callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
+    callbacks: what watches the training.
     precision: of all arithmetic.
     """
 
@@ -95,11 +95,11 @@ class Published(Strict):
 class Experiment(Strict):
     """One YAML file: a data set, a network, how to train it.
 
-    name: what its run folders are called; the file's name unless given.
+    name: what its run folders are called: the file's name unless given.
     data: which examples.
     model: the network.
     train: how to train.
-    seed: of the weights, the order of the examples and the dropout.
+    seed: what the weights, the order of the examples and the dropout are drawn from.
     published: what the source of the experiment prints.
     """
 

@@ -1,5 +1,7 @@
 """Learning-rate decay, as the Keras callbacks that the course teaches."""
 
+import math
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +10,23 @@ from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Train
 
 
-def learning_rate(train: Train, progress: float, current: float) -> float:
-    """The learning rate after `progress` epochs, counted from 0 as Keras counts; `current` is what it is now."""
+def learning_rate(train: Train, epoch: int, step: int, steps: int, current: float) -> float:
+    """The learning rate of a step of an epoch of `steps` steps, both counted from 0 as Keras counts.
+
+    `current` is what the rate is now: on a plateau, what its own callback has made of it.
+    A warm-up gives a step the rate of the step's end, since a rate of zero would teach nothing.
+    """
     schedule, base = train.schedule, train.optimizer.learning_rate
-    if progress < schedule.warmup:
-        base *= progress / schedule.warmup
-    elif isinstance(schedule, ReduceOnPlateau):
-        return current  # its own callback changes it
-    return base * schedule.at(progress, train.epochs)
+    done, warmup = epoch + step / steps, schedule.warmup
+    ramp = min(1.0, (done + 1 / steps) / warmup) if warmup else 1.0
+    if isinstance(schedule, ReduceOnPlateau):
+        return base * ramp if epoch < warmup else current
+    if not schedule.within_epochs:
+        done, warmup = math.floor(done), math.floor(warmup)
+    if schedule.counts_warmup:
+        warmup = 0
+    rest = max(train.epochs - warmup, 1.0)  # less than an epoch only where the warm-up never ends
+    return base * ramp * schedule.at(max(0.0, done - warmup), rest)
 
 
 def changes_within_epochs(train: Train) -> bool:
@@ -24,17 +35,13 @@ def changes_within_epochs(train: Train) -> bool:
 
 
 def rates(train: Train, epoch: int, steps: int, current: float) -> NDArray[np.float32]:
-    """The learning rate of every step of `epoch`, counted from 0; (steps,).
-
-    A warm-up begins with the rate of its first step's end: a step of rate zero would teach nothing.
-    """
-    progress = [epoch + (step + (step / steps + epoch < train.schedule.warmup)) / steps for step in range(steps)]
-    return np.asarray([learning_rate(train, p, current) for p in progress], np.float32)
+    """The learning rate of every step of `epoch`, counted from 0; (steps,)."""
+    return np.asarray([learning_rate(train, epoch, step, steps, current) for step in range(steps)], np.float32)
 
 
 def callbacks(train: Train) -> list[keras.callbacks.Callback]:
     """What sets the learning rate at an epoch's start, and what lowers it at an epoch's end."""
-    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, current: learning_rate(train, epoch, current))
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, now: learning_rate(train, epoch, 0, 1, now))
     schedule = train.schedule
     if not isinstance(schedule, ReduceOnPlateau):
         return [scheduler]

@@ -86,14 +86,27 @@ def test_differences_are_as_deep_as_the_structure_is_the_same():
 def test_settings_are_told_in_as_few_words_as_tell_them_apart():
     sgd, heavy = ({"sgd": {"learning_rate": 0.1, "momentum": momentum}} for momentum in (0.0, 0.9))
     adam = {"adam": {"learning_rate": 0.1, "beta_1": 0.9}}
-    assert brief([sgd, adam]) == ["sgd(0.1)", "adam(0.1)"]
-    assert brief([sgd, heavy]) == ["sgd(learning_rate=0.1, momentum=0.0)", "sgd(learning_rate=0.1, momentum=0.9)"]
+    assert brief("train.optimizer", [sgd, adam]) == ["sgd(0.1)", "adam(0.1)"]
+    assert brief("train.optimizer", [sgd, heavy]) == ["sgd(learning_rate=0.1)", "sgd(learning_rate=0.1, momentum=0.9)"]
     small = ["flatten", {"dense": {"units": 10, "activation": "linear"}}]
     wide = ["flatten", {"dense": {"units": 12, "activation": "linear"}}]
     deep = ["flatten", {"dense": {"units": 9}}, {"dense": {"units": 10}}]
-    assert brief([small, deep, small]) == ["flatten, dense", "flatten, 2 dense", "flatten, dense"]
-    assert brief([small, wide, deep]) == ["flatten, dense(10)", "flatten, dense(12)", "flatten, dense(9), dense(10)"]
-    assert brief([0.1, None, 1]) == [0.1, None, 1]
+    assert brief("model.layers", [small, deep, small]) == ["flatten, dense", "flatten, 2 dense", "flatten, dense"]
+    assert brief("model.layers", [small, wide, deep]) == [
+        "flatten, dense(10)",
+        "flatten, dense(12)",
+        "flatten, dense(9), dense(10)",
+    ]
+    assert brief("train.x", [0.1, None, 1]) == [0.1, None, 1]
+    assert brief("data.image_shape", [[48, 48, 1], None]) == ["[48, 48, 1]", None]
+    schedules = [
+        {"constant": {"warmup": 0.0}},
+        {"constant": {"warmup": 1.0}},
+        {"exponential": {"decay": 0.5, "warmup": 0.0}},
+    ]
+    assert brief("train.schedule", schedules) == ["constant", "constant(1.0)", "exponential(0.5)"]
+    repeated = ["flatten", {"repeat": {"times": 3, "layers": [{"dense": {"units": 9}}, "batch_norm"]}}]
+    assert brief("model.layers", [small, repeated]) == ["flatten, dense", "flatten, repeat(dense, batch_norm)"]
 
 
 def test_experiments_of_other_versions_can_be_compared():

@@ -91,6 +91,7 @@ def test_validate_tells_errors_and_warnings_of_all_files(cnnlab, tiny, tmp_path)
     assert cnnlab("validate", "odd.yaml", "--strict").returncode == 2
     (finding,) = json.loads(cnnlab("validate", "odd.yaml", "--format", "json").stdout)
     assert (finding["level"], finding["rule"], finding["config"]) == ("warning", "learning-rate", "odd.yaml")
+    assert (finding["file"], finding["line"], finding["column"]) == ("odd.yaml", 2, 21)
     assert "cannot be shared evenly by 3 replicas" in cnnlab("validate", "tiny.yaml", "--replicas", 3).stdout
 
 
@@ -135,6 +136,23 @@ def test_everything_that_trains_trains_and_measures_again(cnnlab, tiny, tmp_path
     if kept:
         assert results["epoch"] == kept
         assert f"the weights are those of epoch {kept}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("warmup", "expected"),
+    [(0.5, [0.1] * 4), (1, [0.1] * 4), (1.5, [0.0667, 0.1, 0.1, 0.1]), (2, [0.05, 0.1, 0.1, 0.1])],
+)
+def test_a_plateau_keeps_the_rate_that_the_warm_up_reached(cnnlab, tiny, tmp_path, warmup, expected):
+    schedule = f"train.schedule={{reduce_on_plateau: {{patience: 9, warmup: {warmup}}}}}"
+    cnnlab("train", "tiny.yaml", "--quiet", "--epochs", 4, "--set", schedule)
+    rows = csv.DictReader((tmp_path / "runs/tiny-1/metrics.csv").read_text().splitlines())
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx(expected, rel=1e-2)
+
+
+def test_smoke_warns_of_what_is_written_and_not_of_being_short(cnnlab, tiny):
+    assert cnnlab("train", "tiny.yaml", "--smoke", "--strict", "--quiet").stderr == ""
+    done = cnnlab("train", "tiny.yaml", "--smoke", "--quiet", "--set", "train.optimizer.sgd.learning_rate=2")
+    assert "2 is far from what sgd usually takes" in done.stderr
 
 
 def test_blocks_train_and_measure_again(cnnlab, tmp_path):

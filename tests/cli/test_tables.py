@@ -20,7 +20,7 @@ def test_table_aligns_numbers_and_gives_a_column_the_same_digits():
 def test_markdown_escapes_and_aligns():
     assert render(ROWS, COLUMNS, Format.MD).splitlines() == [
         "| run | rate | accuracy |  count | note |",
-        "|-----|------|----------|--------|------|",
+        "|-----|-----:|---------:|-------:|------|",
         "| a   | 0.10 |   0.9812 | 61,706 |      |",
         "| bb  | 0.01 |   0.5000 |     10 | x\\|y |",
     ]

@@ -48,7 +48,7 @@ IN_LAYERS = [
     (LAYERS + "- parallel: []\n", ["x.yaml:4:17: model.layers[0].parallel.branches: no entries; expected at least 1"]),
     (LAYERS + "- repeat: {times: 0, layers: [flatten]}\n", ["x.yaml:4:23: model.layers[0].repeat.times: expected a value greater than 0, got 0"]),
     (LAYERS + "- repeat: {layers: [flatten]}\n", ["x.yaml:4:7: model.layers[0].repeat.times: missing; this key is required"]),
-    (LAYERS + "- repeat: [flatten]\n", ["x.yaml:4:15: model.layers[0].repeat: expected a map of options, got ['flatten']"]),
+    (LAYERS + "- repeat: [flatten]\n", ["x.yaml:4:15: model.layers[0].repeat: expected a map of options (times, layers), got ['flatten']"]),
     (LAYERS + "- repeat: {times: 600, layers: [flatten, flatten]}\n", ["x.yaml:3:3: model: 1,200 layers with all repeats; expected at most 1,000"]),
 ]  # fmt: skip
 IN_SETTINGS = [

@@ -112,7 +112,7 @@ def test_a_new_file_is_the_experiment_that_it_starts_from(tmp_path, like):
     assert mine.published is None
     assert {finding.rule for finding in lint(read_file(target))} <= {"test-as-validation"}
     text = target.read_text(encoding="utf-8")
-    assert "# how often every training example is seen" in text
+    assert "# what a picture goes through, in order, to one output a class" in text
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
 
 

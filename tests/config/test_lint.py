@@ -50,12 +50,12 @@ def test_shipped_experiments_have_no_findings_that_they_do_not_allow(name):
 
 BREACHES = [
     (train("schedule: {exponential: 1.0}"), "decay-never-fires", "x.yaml:10:14: train.schedule.exponential.decay: a decay of 1 leaves the learning rate as it is"),
-    (SOUND.replace("12", "1") + "  schedule: {exponential: 0.5}\n", "decay-never-fires", "x.yaml:10:14: train.schedule.exponential: the learning rate falls after an epoch, and there is only one"),
-    (train("schedule: {step: {every: 12}}"), "decay-never-fires", "x.yaml:10:21: train.schedule.step.every: the learning rate falls after 12 epochs, but there are 12 epochs"),
-    (train("schedule: {piecewise: {boundaries: [6, 12, 20], factors: [1, 1, 1, 1]}}"), "decay-never-fires", "x.yaml:10:26: train.schedule.piecewise.boundaries: 12, 20 of the boundaries lie beyond the 12 epochs"),
-    (train("schedule: {cosine: {warmup: 12}}"), "warmup", "x.yaml:10:23: train.schedule.cosine.warmup: the learning rate rises for 12 epochs, and there are 12: it never reaches the optimizer's"),
-    (train("schedule: {reduce_on_plateau: {patience: 11}}"), "patience", "x.yaml:10:34: train.schedule.reduce_on_plateau.patience: waits 11 epochs, which the 12 of the run never fill"),
-    (train("callbacks: [early_stopping: 20]"), "patience", "x.yaml:10:15: train.callbacks[0].early_stopping.patience: waits 20 epochs, which the 12 of the run never fill"),
+    (SOUND.replace("12", "1") + "  schedule: {exponential: 0.5}\n", "decay-never-fires", "x.yaml:10:14: train.schedule.exponential: the learning rate falls after 1 epoch, and the run has 1 epoch"),
+    (train("schedule: {step: {every: 12}}"), "decay-never-fires", "x.yaml:10:21: train.schedule.step.every: the learning rate falls after 12 epochs, and the run has 12 epochs"),
+    (train("schedule: {piecewise: {boundaries: [6, 12, 20], factors: [1, 1, 1, 1]}}"), "decay-never-fires", "x.yaml:10:26: train.schedule.piecewise.boundaries: 12, 20 of the boundaries lie beyond the run's 12 epochs"),
+    (train("schedule: {cosine: {warmup: 12}}"), "warmup", "x.yaml:10:23: train.schedule.cosine.warmup: the learning rate rises for 12 epochs, and the run has 12 epochs: it never reaches the optimizer's"),
+    (train("schedule: {reduce_on_plateau: {patience: 11}}"), "patience", "x.yaml:10:34: train.schedule.reduce_on_plateau.patience: 11 epochs of waiting never end in 12"),
+    (train("callbacks: [early_stopping: 20]"), "patience", "x.yaml:10:15: train.callbacks[0].early_stopping.patience: 20 epochs of waiting never end in 12"),
     (layers("    - flatten\n    - dense: {units: 10, activation: softmax}\n"), "softmax", "x.yaml:5:26: model.layers[1].dense.activation: softmax, which the loss cross_entropy applies itself: twice, it learns slowly; leave it out, or set loss: {cross_entropy: {from_logits: false}}"),
     (layers("    - flatten\n    - dense: 10\n    - activation: softmax\n"), "softmax", "x.yaml:6:7: model.layers[2].activation.activation: softmax, which the loss cross_entropy applies itself: twice, it learns slowly; leave it out, or set loss: {cross_entropy: {from_logits: false}}"),
     (layers("    - flatten\n    - dense: {units: 30, activation: softmax}\n    - dense: 10\n"), "softmax", "x.yaml:5:26: model.layers[1].dense.activation: softmax in a hidden layer makes its outputs compete; relu is the usual choice"),
@@ -110,6 +110,20 @@ def test_a_comment_on_the_line_silences_one_rule_there(findings, text, rule, lin
     lines = text.splitlines()
     lines[number - 1] += f"  # cnnlab: allow[{rule}] because"
     assert findings("\n".join(lines)) == []
+
+
+def test_a_comment_of_its_own_speaks_of_the_next_line(findings):
+    text = SOUND.replace("0.1}}", "30}}")
+    assert findings(text.replace("  optimizer", "  # cnnlab: allow [learning-rate, softmax]\n  optimizer")) == []
+    assert findings(text.replace("  epochs", "  # cnnlab: allow[learning-rate]\n  epochs")) != []
+
+
+def test_what_a_shape_cannot_hide_is_told_with_it(findings):
+    text = SOUND.replace("kernel_size: 3", "kernel_size: 30").replace(
+        "data: mnist", "data: {name: mnist, validation: 0}"
+    )
+    found = findings(text.replace("0.1}}", "30}}") + "  callbacks: [early_stopping: 3]\n")
+    assert [finding.rule for finding in found] == ["shape", "learning-rate", "monitor"]  # as they stand in the file
 
 
 def test_a_comment_allows_nothing_of_other_rules_or_lines(findings):

@@ -124,3 +124,11 @@ def test_set_reaches_into_blocks():
     change = parse_set("model.layers[3].repeat.layers[0].residual.layers[0].conv2d.filters=12")
     data = to_data(load("resnet20", [change]))
     assert data["model"]["layers"][3]["repeat"]["layers"][0]["residual"]["layers"][0]["conv2d"]["filters"] == 12
+
+
+def test_set_follows_a_short_block_as_it_is_written(tmp_path):
+    (tmp_path / "x.yaml").write_text(HEAD + "    - parallel: [[residual: [conv2d: {filters: 1, kernel_size: 1}]]]\n")
+    change = parse_set("model.layers[0].parallel[0][0].residual[0].conv2d.filters=7")
+    data = to_data(load(str(tmp_path / "x.yaml"), [change]))
+    block = data["model"]["layers"][0]["parallel"]["branches"][0][0]["residual"]
+    assert block["layers"][0]["conv2d"]["filters"] == 7

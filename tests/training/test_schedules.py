@@ -11,7 +11,7 @@ def train(schedule, epochs=10, rate=0.1):
 
 
 def by_epoch(schedule, epochs=10, rate=0.1):
-    return [schedules.learning_rate(train(schedule, epochs, rate), epoch, rate) for epoch in range(epochs)]
+    return [schedules.learning_rate(train(schedule, epochs, rate), epoch, 0, 1, rate) for epoch in range(epochs)]
 
 
 def by_step(schedule, epochs, steps, rate=0.1):
@@ -48,13 +48,33 @@ def test_one_cycle_rises_to_the_rate_and_falls_to_nearly_nothing():
     assert train({"one_cycle": {}}).schedule.at(10, 10) == pytest.approx(1 / 25 / 10_000)
 
 
-@pytest.mark.parametrize("kind", ["constant", "cosine", "one_cycle", "reduce_on_plateau"])
-def test_a_warm_up_rises_evenly_from_zero_and_then_the_schedule_goes_on(kind):
-    rates, plain = by_step({kind: {"warmup": 2}}, 4, 10), by_step(kind, 4, 10)
-    np.testing.assert_allclose(rates[20:], plain[20:], rtol=1e-6)
-    # At the end of step n of 20, n/20 of what the schedule gives there.
-    share = np.arange(1, 20) / 20
-    np.testing.assert_allclose(rates[:19], share * plain[1:20], rtol=1e-5)
+@pytest.mark.parametrize(
+    "kind",
+    ["constant", "cosine", "one_cycle", "reduce_on_plateau", {"exponential": {"decay": 0.5}}, {"step": {"every": 2}}],
+)
+@pytest.mark.parametrize("warmup", [1, 2])
+def test_a_warm_up_rises_evenly_from_zero_and_then_the_schedule_begins(kind, warmup):
+    kind, options = (kind, {}) if isinstance(kind, str) else next(iter(kind.items()))
+    rates, plain = by_step({kind: {**options, "warmup": warmup}}, 4 + warmup, 10), by_step({kind: options}, 4, 10)
+    # At the end of step n of all, n/all of the rate with which the schedule begins.
+    steps = 10 * warmup
+    np.testing.assert_allclose(rates[:steps], np.arange(1, steps + 1) / steps * plain[0], rtol=1e-5)
+    np.testing.assert_allclose(rates[steps:], plain, rtol=1e-5)
+
+
+def test_a_warm_up_of_part_of_an_epoch():
+    rates = by_step({"exponential": {"decay": 0.5, "warmup": 0.5}}, 2, 10)
+    expected = [0.02, 0.04, 0.06, 0.08, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, *[0.05] * 10]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+
+
+def test_boundaries_are_epochs_of_the_whole_run():
+    piecewise = {"piecewise": {"boundaries": [2], "factors": [1, 0.1], "warmup": 1}}
+    np.testing.assert_allclose(by_step(piecewise, 3, 2), [0.05, 0.1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
+
+
+def test_a_warm_up_that_never_ends_still_only_rises():
+    assert (np.diff(by_step({"cosine": {"warmup": 9}}, 3, 10)) > 0).all()
 
 
 def test_only_schedules_of_steps_go_through_the_graph():
@@ -69,4 +89,4 @@ def test_a_plateau_is_left_to_its_own_callback():
     assert isinstance(scheduler, keras.callbacks.LearningRateScheduler)
     assert isinstance(plateau, keras.callbacks.ReduceLROnPlateau)
     assert (plateau.monitor, plateau.factor, plateau.patience, plateau.mode) == ("val_accuracy", 0.5, 3, "max")
-    assert schedules.learning_rate(settings, 5, 0.025) == 0.025
+    assert schedules.learning_rate(settings, 5, 0, 1, 0.025) == 0.025

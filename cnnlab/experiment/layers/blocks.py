@@ -53,7 +53,7 @@ class Parallel(LayerSpec):
 class Repeat(LayerSpec):
     """The same layers several times in a row, each time with weights of their own.
 
-    times: how often.
+    times: how often they are repeated.
     layers: what is repeated.
     Example: repeat: {times: 3, layers: [{dense: {units: 1200, activation: relu}}]}
     """
