@@ -52,7 +52,7 @@ class Description:
             "additions": self.summary.cost.additions,
             "weight_memory": Bytes(self._parameters(lines) * BYTES),
             "activation_memory": Bytes(self.summary.activation_bytes(self.experiment.train.batch_size)),
-            "receptive_field": list(lines[-1].receptive_field),
+            "receptive_field": list(self.summary.receptive_field),
         }
 
     def totals(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -13,6 +14,7 @@ LONGEST_LINE = 500  # characters; what was typed can be of any length
 def main() -> None:
     """Run `cnnlab` on the process's arguments, and exit."""
     _prepare_output()
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     from cnnlab.cli.app import app
 
     # Taken out here, so that it works anywhere on the line: it is wanted after an error, typed at the end.
@@ -23,6 +25,12 @@ def main() -> None:
         if code == Interrupted.exit_code:
             _print_error("cnnlab: interrupted")
         sys.exit(code)
+    except MemoryError as error:
+        if debug:
+            raise
+        reason = f": {error}" if str(error) else ""
+        _print_error(f"cnnlab: out of memory{reason}; try smaller data or a smaller network")
+        sys.exit(1)
     except (CnnlabError, typer.TyperException, OSError) as error:
         if debug:
             raise
@@ -54,6 +62,11 @@ def _present(error: CnnlabError | typer.TyperException | OSError) -> None:
         message = " ".join(error.format_message().split()).replace("Value error, ", "")
         if message:  # without one, typer has printed the help
             _print_error(f"{command}: {message.rstrip('.')}; see `{command} --help`")
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """A library's warning as one line, without its source."""
+    _print_error(f"cnnlab: warning: {' '.join(str(message).split())}")
 
 
 def _print_error(line: str) -> None:

@@ -30,17 +30,17 @@ class Source:
 def find(config: str) -> Path:
     """The file `config`, or the shipped one of that name. Raises ConfigError."""
     path = Path(config)
+    shipped_paths = shipped.paths()
     if not config:
         raise ConfigError("'': expected an experiment file, or a name that `cnnlab configs` lists")
-    if path.is_file():
+    if _is_file(path):
         return path
+    if config in shipped_paths:
+        return shipped_paths[config]
     if path.exists():
         raise ConfigError(
             f"{config}: is a {'folder' if path.is_dir() else 'device'}; expected an experiment file (.yaml)"
         )
-    shipped_paths = shipped.paths()
-    if config in shipped_paths:
-        return shipped_paths[config]
     if path.suffix and path.stem in shipped_paths:
         raise ConfigError(f"{config}: no such file; the experiment that comes with cnnlab is called {path.stem}")
     if path.suffix or path.parent != Path():
@@ -65,6 +65,14 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file. Raises ConfigError where there can be none, such as for a name that is too long."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+
+
 def _read(path: Path, below: Sequence[Path]) -> Source:
     text = read_text(path)
     document = yaml.parse(text, str(path))
@@ -84,7 +92,7 @@ def _allowed(text: str, source: str) -> dict[tuple[str, int], frozenset[str]]:
     """The rules that comments allow, by the line that they are on; a line of its own speaks of the next one."""
     allowed: dict[tuple[str, int], frozenset[str]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if match := _ALLOW.search(line):
+        for match in _ALLOW.finditer(line):
             spoken_of = number + 1 if line.lstrip().startswith("#") else number
             before = allowed.get((source, spoken_of), frozenset[str]())
             allowed[source, spoken_of] = before | {rule.strip() for rule in match[1].split(",")}
@@ -97,10 +105,10 @@ def _base_of(path: Path, document: Document, below: Sequence[Path]) -> Source:
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{place}: extends: expected a file or the name of a shipped experiment, got {shorten(name)}")
     found = path.parent / name
-    if not found.is_file():
+    if not _is_file(found):
         known = shipped.paths()
         found = known.get(name, known.get(name.removesuffix(".yaml"), found))
-    if not found.is_file():
+    if not _is_file(found):
         raise ConfigError(f"{place}: extends: no file {found}, and no shipped experiment; {did_you_mean(name, known)}")
     chain = [*below, path]
     if any(found.samefile(file) for file in chain):

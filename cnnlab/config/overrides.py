@@ -53,6 +53,7 @@ def parse_sets(texts: Sequence[str]) -> list[Override]:
             problems.extend(error.problems)
     if problems:
         raise ConfigError(*problems)
+    check_distinct(overrides)
     return overrides
 
 
@@ -83,7 +84,9 @@ def _with(data: Any, path: Path, value: Any, override: Override, above: Path) ->
         if isinstance(data, dict) and isinstance(data.get(short := short_of(above) or ""), list):
             return _with(data, (short, *path), value, override, above)  # `residual[0]`, as the short form is written
         if not isinstance(data, list) or step >= len(data):
-            got = f"has {len(data)} entries, [0] to [{len(data) - 1}]" if isinstance(data, list) else "is not a list"
+            got = "is not a list"
+            if isinstance(data, list):
+                got = f"has {len(data)} entries, [0] to [{len(data) - 1}]" if data else "is an empty list"
             raise ConfigError(f"{place}: {got}; [{step}] is not one of them")
         return [*data[:step], _with(data[step], tuple(rest), value, override, (*above, step)), *data[step + 1 :]]
     if isinstance(data, list):

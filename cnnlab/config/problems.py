@@ -51,7 +51,7 @@ def _message(details: ErrorDetails) -> str:
     match details["type"]:
         case "extra_forbidden":
             *above, key = details["loc"]
-            known = keys_at(above)
+            known = keys_at(above) if above else [*keys_at(()), "extends"]
             return f"unknown key; {did_you_mean(str(key), known)}" if known else "unknown key; it takes no options"
         case "missing":
             return "missing; this key is required"

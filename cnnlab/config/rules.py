@@ -61,7 +61,7 @@ def hold_out(checked: Checked) -> Iterator[Breach]:
     if sizes and data.held_out(sizes[0]) >= sizes[0]:
         yield (
             ("data", "validation"),
-            f"{data.validation:,} examples to hold out, but {data.name} has {sizes[0]:,} training examples; "
+            f"{data.held_out(sizes[0]):,} examples to hold out, but {data.name} has {sizes[0]:,} training examples; "
             "try validation: 0.1",
         )
 
@@ -69,7 +69,7 @@ def hold_out(checked: Checked) -> Iterator[Breach]:
 def monitor(checked: Checked) -> Iterator[Breach]:
     """What watches validation examples needs some."""
     for path, spec in _watchers(checked.experiment.train):
-        if spec.monitor.startswith("val_") and checked.experiment.data.validation == 0:
+        if spec.monitor.startswith("val_") and checked.experiment.data.holds_out_nothing():
             yield (
                 (*path, "monitor"),
                 f"{spec.monitor}, but no examples are held out for validation; set data.validation, or monitor: "
@@ -166,7 +166,7 @@ def batch_size(checked: Checked) -> Iterator[Breach]:
     """A batch should be smaller than the data, and the same for every replica."""
     batch, path = checked.experiment.train.batch_size, ("train", "batch_size")
     size = checked.experiment.data.train_size()
-    if size is not None and batch > size:
+    if size is not None and batch > size > 0:
         yield path, f"a batch of {batch:,}, but only {size:,} training examples: an epoch is a single step"
     if batch % checked.replicas:
         yield path, f"a batch of {batch:,} cannot be shared evenly by {checked.replicas} replicas"

@@ -23,6 +23,8 @@ def write(target: str, like: str) -> list[Path]:
     one is in the way.
     """
     path = Path(target)
+    if not path.name:
+        raise RequestError(f"'{target}': expected the name of a new file, such as mine")
     if path.suffix not in (".yaml", ".yml"):
         path = path.with_name(f"{path.name}.yaml")
     if not re.fullmatch(FOLDER_NAME, path.stem):
@@ -48,10 +50,8 @@ def commented(name: str, like: Path) -> str:
     """The text of a new experiment `name` that starts as the one in the file `like`."""
     experiment = load_file(like).model_copy(update={"name": name, "published": None})
     source = files.read_text(like)
-    document = yaml.parse(source, str(like))
-    base = document.data.get("extends")
-    # A shipped experiment can be extended from anywhere; a file that lies beside another, only there.
-    body = _body(source, name) if base is None or base in shipped.paths() else to_yaml(experiment)
+    # Shipped files are laid out for this; of any other, only what it means is certain.
+    body = _body(source, name) if like in shipped.paths().values() else to_yaml(experiment)
     heading = [
         f"# {name}: say here in a line what it is.",
         "#",

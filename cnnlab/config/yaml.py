@@ -4,6 +4,7 @@ Scalars follow YAML 1.2's core schema: `1e-3` is a number, `on` and `no` are str
 appears twice, a tag, and aliases that multiply are errors.
 """
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import yaml
 from cnnlab.errors import ConfigError
 
 Path = tuple[str | int, ...]
+MAX_DEPTH = 100  # of maps and lists within one another
 MAX_NODES = 20_000  # an honest experiment has hundreds; aliases within aliases reach billions
 
 _CORE = {  # https://yaml.org/spec/1.2.2/#103-core-schema
@@ -48,8 +50,27 @@ class Document:
     values: dict[Path, Place] = field(default_factory=dict)
 
 
+class _TooMuch(Exception):
+    """More values, or deeper, than an experiment has."""
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own attribute
+    _nodes = _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """As PyYAML does, but within limits, and what an alias stands for has the alias's place."""
+        self._nodes, self._depth = self._nodes + 1, self._depth + 1
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        if self._nodes > MAX_NODES or self._depth > MAX_DEPTH:
+            raise _TooMuch(f":{mark.line + 1}:{mark.column + 1}: ")
+        is_alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if is_alias:
+            node = copy.copy(node)
+            node.start_mark = mark  # type: ignore[union-attr]
+        return node
 
 
 class _Dumper(yaml.SafeDumper):
@@ -81,8 +102,8 @@ def parse(text: str, source: str) -> Document:
         raise ConfigError(f"{place}: not YAML: {error.problem or error.context}{tab}") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two from escapes beyond Unicode
         raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise ConfigError(f"{source}: nested too deeply for an experiment") from None
+    except _TooMuch as error:
+        raise ConfigError(f"{source}{error}too many values, or too deep, for an experiment") from None
 
 
 def dump(data: Any) -> str:
@@ -102,10 +123,10 @@ def _convert(
     if node is None:
         return None
     where = _place(node, source)
-    if next(budget, None) is None or id(node) in parents:
+    if next(budget, None) is None or len(path) > MAX_DEPTH or id(node.value) in parents:
         raise ConfigError(f"{where}: too many values, or aliases (*name) that repeat too much; write them out")
     document.values[path] = where
-    inside = parents | {id(node)}
+    inside = parents | {id(node.value)}  # the same list in every alias of it
     if isinstance(node, yaml.SequenceNode):
         _check_tag(node, "seq", where)
         return [_convert(item, (*path, i), document, budget, inside, source) for i, item in enumerate(node.value)]
@@ -147,6 +168,8 @@ def _plain(node: yaml.Node, where: Place) -> Any:
     match node.tag.removeprefix("tag:yaml.org,2002:"):
         case "str":
             return text
+        case "null" | "bool" as tag if not re.fullmatch(_CORE[tag][0], text):
+            raise ValueError(text)
         case "null":
             return None
         case "bool":

@@ -52,7 +52,7 @@ ImageShape = Annotated[
         }
     ),
 ]
-NumClasses = Annotated[int, Field(ge=2, le=100_000)]
+NumClasses = Annotated[int, Field(ge=2, le=10_000)]
 
 
 class DataSpec(Strict):
@@ -96,8 +96,13 @@ class DataSpec(Strict):
         sizes = self.published_sizes()
         if sizes is None:
             return None
-        rest = sizes[0] - self.held_out(sizes[0])
+        rest = max(0, sizes[0] - self.held_out(sizes[0]))
         return rest if self.limit is None else min(rest, self.limit)
+
+    def holds_out_nothing(self) -> bool:
+        """Whether there are no validation examples, as far as that is known."""
+        sizes = self.published_sizes()
+        return self.validation != "test" and (self.held_out(sizes[0]) if sizes else self.validation) == 0
 
     def held_out(self, total: int) -> int:
         """How many of `total` training examples are held out for validation."""

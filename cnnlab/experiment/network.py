@@ -106,7 +106,10 @@ class _Walk(Generic[Value]):
     def _merge(
         self, kind: Literal["add", "concatenate"], values: Sequence[Value], numbers: tuple[object, ...], path: Path
     ) -> Value:
-        return self._assembler.merge(kind, Place(_name(kind, numbers), path), values)
+        try:
+            return self._assembler.merge(kind, Place(_name(kind, numbers), path), values)
+        except ShapeError as error:
+            raise Misfit(path, str(error)) from None
 
 
 def _name(kind: str, numbers: tuple[object, ...]) -> str:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cnnlab.experiment.layers.base import Cost, LayerSpec, Leaf, Shape, Window, values_in
+from cnnlab.experiment.layers.base import Cost, LayerSpec, Leaf, Shape, ShapeError, Window, show, values_in
 from cnnlab.experiment.network import Place, assemble
 
 BYTES = 4  # of a float32
+LARGEST_SIDE = 2**31 - 1  # TensorFlow's kernels count in 32 bits
+LARGEST_OUTPUT = 2**40  # values of one example: 4 TB
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _Tally:
         return value.shape
 
     def apply(self, spec: Leaf, place: Place, value: _Signal) -> _Signal:
-        shape = spec.output_shape(value.shape)
+        shape = _checked(spec.output_shape(value.shape))
         cost = spec.cost(value.shape)
         field, jump = self._widened(value, spec.window(value.shape))
         self.lines.append(Line(place, spec, value.shape, shape, cost, field, value.trained))
@@ -75,7 +77,7 @@ class _Tally:
     def merge(self, kind: Literal["add", "concatenate"], place: Place, values: Sequence[_Signal]) -> _Signal:
         first = values[0]
         channels = sum(value.shape[-1] for value in values) if kind == "concatenate" else first.shape[-1]
-        shape = (*first.shape[:-1], channels)
+        shape = _checked((*first.shape[:-1], channels))
         additions = values_in(shape) * (len(values) - 1) if kind == "add" else 0
         field = max(value.field[0] for value in values), max(value.field[1] for value in values)
         jump = max(value.jump[0] for value in values), max(value.jump[1] for value in values)
@@ -93,6 +95,12 @@ class _Tally:
         return field, jump  # type: ignore[return-value]
 
 
+def _checked(shape: Shape) -> Shape:
+    if max(shape) > LARGEST_SIDE or values_in(shape) > LARGEST_OUTPUT:
+        raise ShapeError(f"its output {show(shape)} is too large for any machine")
+    return shape
+
+
 @dataclass(frozen=True)
 class Summary:
     """A network's layers in the order in which they compute."""
@@ -104,6 +112,11 @@ class Summary:
     def output_shape(self) -> Shape:
         """What the last layer gives."""
         return self.lines[-1].output_shape if self.lines else self.image_shape
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """What the last layer's outputs can see."""
+        return self.lines[-1].receptive_field if self.lines else (1, 1)
 
     @property
     def cost(self) -> Cost:

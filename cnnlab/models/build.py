@@ -85,8 +85,8 @@ def build(model: Model, image_shape: tuple[int, int, int], num_classes: int, *, 
 def attach_optimizer(model: keras.Model, train: Train) -> None:
     """Give `model` the optimizer, where Keras's callbacks look for it, and the loss, for users of model.keras."""
     options = dict(train.optimizer)
-    if options.get("weight_decay") == 0:
-        del options["weight_decay"]  # Keras's None: not even computed
+    if train.optimizer.kind == "sgd" and not options["weight_decay"]:
+        options["weight_decay"] = None  # not even computed; AdamW takes 0
     optimizer = OPTIMIZERS[train.optimizer.kind](**options)
     loss: Any = None  # Keras has no sum of squares
     if isinstance(train.loss, CrossEntropy):

@@ -16,7 +16,8 @@ from cnnlab import data
 from cnnlab.analysis.evaluate import keep
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import Dataset
-from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
+from cnnlab.errors import CnnlabError, ConfigError, Diverged, Interrupted, TrainingError
+from cnnlab.experiment.schedules import ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.models import weights
 from cnnlab.models.build import attach_optimizer, build
@@ -38,6 +39,7 @@ def train(
     after that, run.json says how the run ended.
     """
     dataset = data.load(experiment.data)
+    _check_monitors(experiment, dataset)
     make_deterministic(experiment.seed)
     model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
     attach_optimizer(model, experiment.train)
@@ -64,6 +66,20 @@ def train(
             }
         )
     return run, evaluation
+
+
+def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
+    """Raise ConfigError where validation is watched and, of data whose size was not known before, none are left."""
+    schedule, callbacks = experiment.train.schedule, experiment.train.callbacks
+    monitors = [spec.monitor for spec in callbacks]
+    if isinstance(schedule, ReduceOnPlateau):
+        monitors.append(schedule.monitor)
+    watched = [column for column in monitors if column.startswith("val_")]
+    if dataset.validation is None and watched:
+        raise ConfigError(
+            f"data.validation: {experiment.data.validation} of {len(dataset.train):,} examples holds out none, "
+            f"and {watched[0]} is watched; hold out more, or watch loss"
+        )
 
 
 def fit(

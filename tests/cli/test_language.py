@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from cnnlab.config import shipped
@@ -197,3 +198,43 @@ def test_synthetic_data_take_the_shape_of_the_files(cnnlab, tmp_path, name):
 def test_data_that_are_not_there_are_told_with_what_works(cnnlab, tmp_path):
     for name, part in [("cifar", "cifar-10-batches-bin"), ("gender-cnn", "no file gender/train_images.bin")]:
         assert_one_line(cnnlab("train", name, CNNLAB_DATA_DIR=str(tmp_path)), 1, part, "--data synthetic")
+
+
+def test_a_hold_out_that_comes_to_nothing_is_told_once_the_data_are_known(cnnlab, tmp_path):
+    np.zeros((8, 4, 4), np.uint8).tofile(tmp_path / "images")
+    np.zeros(8, np.uint8).tofile(tmp_path / "labels")
+    (tmp_path / "x.yaml").write_text("""\
+data: {name: raw, image_shape: [4, 4, 1], num_classes: 2, train_images: images, train_labels: labels, test_images: images,
+  test_labels: labels, validation: 0.01}
+model: {layers: [flatten, dense: 2]}
+train: {callbacks: [early_stopping: 2]}
+""")
+    assert_one_line(
+        cnnlab("train", "x.yaml", "-q"),
+        2,
+        "data.validation: 0.01 of 8 examples holds out none, and val_loss is watched",
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_too_little_memory_is_one_line(cnnlab, tmp_path):
+    huge = "data={name: synthetic, image_shape: [4096, 4096, 64], train_examples: 1000000}"
+    done = cnnlab("train", "fc", "--set", huge, "-q")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("cnnlab: out of memory: Unable to allocate")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_librarys_warning_is_one_line(cnnlab, tiny):
+    done = cnnlab(
+        "train",
+        "tiny.yaml",
+        "--smoke",
+        "-q",
+        "--set",
+        "model.layers[0].conv2d.filters=1",
+        "--set",
+        "model.layers[0].conv2d.activation=softmax",
+    )
+    assert done.returncode == 0
+    assert all(line.startswith("cnnlab: warning: ") for line in done.stderr.splitlines())

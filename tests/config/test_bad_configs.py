@@ -40,7 +40,7 @@ IN_LAYERS = [
     (LAYERS + "- batch_norm: {momentum: 1.5}\n", ["x.yaml:4:30: model.layers[0].batch_norm.momentum: expected a value less than 1, got 1.5"]),
     (LAYERS + "- activation\n", ["x.yaml:4:7: model.layers[0].activation.activation: missing; this key is required"]),
     (LAYERS + "- rescale: {offset: 1}\n", ["x.yaml:4:7: model.layers[0].rescale.scale: missing; this key is required"]),
-    (LAYERS + "- zero_padding2d: -1\n", ["x.yaml:4:23: model.layers[0].zero_padding2d.padding: expected an integer from 1 to 1024 or a pair [height, width] of them, got -1"]),
+    (LAYERS + "- zero_padding2d: -1\n", ["x.yaml:4:23: model.layers[0].zero_padding2d.padding: expected an integer from 0 to 1024 or a pair [height, width] of them, got -1"]),
     (LAYERS + "- residual: []\n", ["x.yaml:4:17: model.layers[0].residual.layers: no entries; expected at least 1"]),
     (LAYERS + "- residual: [flatten, dens: 10]\n", ["x.yaml:4:27: model.layers[0].residual.layers[1]: unknown kind 'dens'; did you mean 'dense'?"]),
     (LAYERS + "- residual: {layers: [dense: 10], shortcut: identity}\n", ["x.yaml:4:49: model.layers[0].residual.shortcut: expected 'projection' or 'pad', got 'identity'"]),
@@ -49,7 +49,7 @@ IN_LAYERS = [
     (LAYERS + "- repeat: {times: 0, layers: [flatten]}\n", ["x.yaml:4:23: model.layers[0].repeat.times: expected a value greater than 0, got 0"]),
     (LAYERS + "- repeat: {layers: [flatten]}\n", ["x.yaml:4:7: model.layers[0].repeat.times: missing; this key is required"]),
     (LAYERS + "- repeat: [flatten]\n", ["x.yaml:4:15: model.layers[0].repeat: expected a map of options (times, layers), got ['flatten']"]),
-    (LAYERS + "- repeat: {times: 600, layers: [flatten, flatten]}\n", ["x.yaml:3:3: model: 1,200 layers with all repeats; expected at most 1,000"]),
+    (LAYERS + "- repeat: {times: 300, layers: [flatten, flatten]}\n", ["x.yaml:3:3: model: 600 layers with all repeats; expected at most 500"]),
 ]  # fmt: skip
 IN_SETTINGS = [
     (SOUND + "train: {epochs: 1.5}\n", ["x.yaml:6:17: train.epochs: expected an integer, got 1.5"]),
@@ -104,8 +104,13 @@ IN_DATA_AND_FILES = [
     ("data: [digits\n", ["x.yaml:2:1: not YAML: expected ',' or ']', but got '<stream end>'"]),
     ("data:\n\tname: digits\n", ["x.yaml:2:1: not YAML: found character '\\t' that cannot start any token (YAML indents with spaces, never with tabs)"]),
     ("data: !!python/name:os.system\n", ["x.yaml:1:7: YAML tags (tag:yaml.org,2002:python/name:os.system) are not used here; leave the tag out"]),
-    ("data: &a [*a]\n", ["x.yaml:1:7: too many values, or aliases (*name) that repeat too much; write them out"]),
+    ("data: &a [*a]\n", ["x.yaml:1:11: too many values, or aliases (*name) that repeat too much; write them out"]),
     ("? [a]\n: 1\n", ["x.yaml:1:3: a key must be a word"]),
+    ("extend: lenet\n", ["x.yaml:1:1: data: missing; this key is required", "x.yaml:1:1: model: missing; this key is required", "x.yaml:1:1: extend: unknown key; did you mean 'extends'?"]),
+    ("data: digits\nmodel: {layers: [flatten, &ten {dense: ten}, *ten]}\n", ["x.yaml:2:40: model.layers[1].dense.units: expected an integer, got 'ten'", "x.yaml:2:40: model.layers[2].dense.units: expected an integer, got 'ten'"]),
+    ("data: digits\nmodel: {layers: [flatten, {dense: &ten 10}]}\nseed: &bad -1\ntrain: {epochs: *bad, batch_size: *ten}\n", ["x.yaml:3:7: seed: expected a value greater than or equal to 0, got -1", "x.yaml:4:17: train.epochs: expected a value greater than 0, got -1"]),
+    ("data: !!bool yes\n", ["x.yaml:1:7: 'yes' is not what its tag tag:yaml.org,2002:bool says; leave the tag out"]),
+    ("data: !!null mnist\n", ["x.yaml:1:7: 'mnist' is not what its tag tag:yaml.org,2002:null says; leave the tag out"]),
     ("data: on\nmodel: {layers: [flatten]}\n", ["x.yaml:1:7: data: unknown data set 'on'; expected one of cifar10, digits, mnist, raw, synthetic"]),
     ("extends: lenett\n", ["x.yaml:1:10: extends: no file lenett, and no shipped experiment; did you mean 'lenet'?"]),
     ("extends: 3\n", ["x.yaml:1:10: extends: expected a file or the name of a shipped experiment, got 3"]),
@@ -114,6 +119,9 @@ IN_DATA_AND_FILES = [
     ("extends: lenet\nmodel: {layers: [flatten, dense: ten]}\n", ["x.yaml:2:34: model.layers[1].dense.units: expected an integer, got 'ten'"]),
 ]  # fmt: skip
 IN_NETWORKS = [
+    (LAYERS + "- repeat: {times: 99, layers: [parallel: [[], [], [], []]]}\n", ["x.yaml:4:36: model.layers[0].repeat.layers[0].parallel: its output (28, 28, 4294967296) is too large for any machine"]),
+    (LAYERS + "- parallel: [[]]\n", ["x.yaml:4:7: model.layers[0].parallel: the network ends in (28, 28, 1), and digits has 10 classes; expected a last layer such as dense: 10"]),
+    (SOUND.replace("digits", "{name: digits, validation: 0.0003}") + "train: {callbacks: [early_stopping: 2]}\n", ["x.yaml:6:21: train.callbacks[0].early_stopping.monitor: val_loss, but no examples are held out for validation; set data.validation, or monitor: loss"]),
     (LAYERS + "- dense: 10\n", ["x.yaml:4:7: model.layers[0].dense: expected (features,), got a picture (28, 28, 1); put flatten before it"]),
     (LAYERS + "- max_pool2d: 500\n", ["x.yaml:4:7: model.layers[0].max_pool2d: nothing is left: its window of 500×500 is larger than its input (28, 28, 1); use padding: same, a smaller window, or less pooling before it"]),
     (LAYERS + "- flatten\n    - conv2d: {filters: 2, kernel_size: 3}\n", ["x.yaml:5:7: model.layers[1].conv2d: expected a picture (height, width, channels), got (784,); move it before flatten"]),

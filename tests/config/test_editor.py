@@ -54,7 +54,7 @@ def test_shipped_files_are_accepted_short_and_written_out(name):
 @pytest.mark.parametrize("text", [text for text, _ in IN_LAYERS + IN_SETTINGS])
 def test_what_cnnlab_refuses_editors_refuse(text):
     # But for what takes more than a look at one value: sums over the file.
-    beyond = ("times: 600", "factors: [1]}", "boundaries: [5, 3]", "[[1, 0.9]]", "train:\n")
+    beyond = ("times: 300", "factors: [1]}", "boundaries: [5, 3]", "[[1, 0.9]]", "train:\n")
     if not any(part in text for part in beyond):
         assert not accepts(yaml.parse(text, "x").data)
 
@@ -116,6 +116,13 @@ def test_a_new_file_is_the_experiment_that_it_starts_from(tmp_path, like):
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
 
 
+def test_a_new_file_from_ones_own_is_what_that_means_however_it_is_laid_out(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text('--- {"name": "own", data: digits, model: {layers: [flatten, dense: 10]},\n "seed": 3}\n')
+    start.write(str(tmp_path / "mine"), str(own))
+    assert load_file(tmp_path / "mine.yaml") == load_file(own).model_copy(update={"name": "mine"})
+
+
 def test_a_new_file_never_overwrites(tmp_path):
     start.write(str(tmp_path / "mine.yaml"), "lenet")
     before = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
@@ -127,7 +134,15 @@ def test_a_new_file_never_overwrites(tmp_path):
     assert (tmp_path / FILE).read_text() == "mine"
 
 
-@pytest.mark.parametrize(("name", "like", "error"), [("a b", "lenet", RequestError), ("a", "lenett", ConfigError)])
+@pytest.mark.parametrize(
+    ("name", "like", "error"),
+    [
+        ("a b", "lenet", RequestError),
+        ("a", "lenett", ConfigError),
+        ("", "lenet", RequestError),
+        (".", "lenet", RequestError),
+    ],
+)
 def test_a_new_file_that_cannot_be_is_told(tmp_path, monkeypatch, name, like, error):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error):

@@ -56,6 +56,7 @@ def test_all_problems_are_told_at_once(tmp_path):
         ("model.layers.dense=3", "--set model.layers.dense=3: model.layers: is a list; name an entry as [0] to [1]"),
         ("train.optimizer.adam.beta_3=0", "--set train.optimizer.adam.beta_3=0: train.optimizer.adam.beta_3: unknown key; did you mean 'beta_2'?"),
         ("model.layers[1].conv2d.filters=12", "--set model.layers[1].conv2d.filters=12: model.layers[1]: expected one kind, got 'dense' and 'conv2d'; keep one; --set replaces a layer by its whole value: --set 'model.layers[1]={kind: {option: value}}'"),
+        ("train.callbacks[0].patience=1", "--set train.callbacks[0].patience=1: train.callbacks: is an empty list; [0] is not one of them"),
         ("seed[0]=3", "--set seed[0]=3: seed: is not a list; [0] is not one of them"),
         ("train.epochs", "--set train.epochs: expected key=value, such as --set train.epochs=3"),
         ("train..epochs=3", "--set train..epochs=3: expected a key such as train.epochs or model.layers[0].conv2d.filters"),
@@ -105,12 +106,25 @@ def test_files_that_are_no_experiment(tmp_path, text, message):
         ("a/lenet.yaml", "a/lenet.yaml: no such file; the experiment that comes with cnnlab is called lenet"),
         ("a/b.yaml", "a/b.yaml: no such file; `cnnlab configs` lists the experiments that come with cnnlab"),
         (".", ".: is a folder; expected an experiment file (.yaml)"),
+        ("n" * 300, "n: File name too long"),
     ],
 )
 def test_files_that_are_not_there(config, message):
     with pytest.raises(ConfigError) as caught:
         load(config)
-    assert str(caught.value) == message
+    assert str(caught.value).endswith(message)
+
+
+def test_a_folder_of_the_same_name_is_not_in_the_way(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lenet").mkdir()
+    assert load("lenet").name == "lenet"
+
+
+def test_a_large_file_is_refused_before_it_is_read_to_its_end(tmp_path):
+    (tmp_path / "x.yaml").write_text("- a\n" * 200_000)
+    with pytest.raises(ConfigError, match=r"x\.yaml:20000:3: too many values, or too deep, for an experiment"):
+        load(str(tmp_path / "x.yaml"))
 
 
 def test_set_of_another_kind_replaces_the_one_before(tmp_path):

@@ -53,7 +53,7 @@ def test_every_key_and_value_has_its_place():
         ('a: "\\U00FFFFFF"', "x: not YAML"),
         ("? [a]\n: 1", "x:1:3: a key must be a word"),
         ("a: &x [*x]", "aliases (*name) that repeat too much"),
-        ("[" * 5000, "x: nested too deeply"),
+        ("[" * 5000, "x:1:101: too many values, or too deep, for an experiment"),
         ("a: \x00", "x: not YAML"),
         ("a: " + "9" * 5000, "a number of 5000 digits"),
         ("--- 1\n--- 2", "not YAML: but found another document"),

@@ -112,3 +112,31 @@ def test_model_keras_works_in_other_tools(tmp_path):
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
     loss, _ = loaded.evaluate(images, np.arange(5), verbose=0)
     assert np.isfinite(loss)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        ("sgd", None),
+        ("{sgd: {weight_decay: 0.1}}", 0.1),
+        ("adamw", 0.004),
+        ("{adamw: {weight_decay: 0}}", 0),
+        ("adam", None),
+    ],
+)
+def test_weight_decay_is_what_the_file_says(optimizer, expected):
+    train = load("fc", [parse_set(f"train.optimizer={optimizer}")]).train
+    model = model_of("fc")
+    attach_optimizer(model, train)
+    assert model.optimizer.weight_decay == expected
+
+
+def test_a_network_of_the_greatest_depth_can_be_built():
+    layers = (
+        "[{repeat: {times: 124, layers: [residual: {activation: relu, layers: [batch_norm]}]}}, flatten, {dense: 10}]"
+    )
+    with pytest.raises(ConfigError, match="622 layers with all repeats"):
+        model_of("fc", f"model.layers={layers}")
+    assert model_of("fc", f"model.layers={layers.replace('124', '99')}").output_shape == (None, 10)
+    layers = "[{repeat: {times: 498, layers: [activation: relu]}}, flatten, {dense: 10}]"
+    assert model_of("fc", f"model.layers={layers}").output_shape == (None, 10)

@@ -26,24 +26,32 @@ Size = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow's kernels count in 32
 LARGEST_WINDOW = 1024  # pixels: beyond any picture here, and below what makes TensorFlow's kernels crash
 
 
-def _as_pair(value: Any) -> Any:
+def _pair_of(smallest: int) -> Any:
     """`5` means (5, 5); `[3, 5]` is (height, width)."""
-    pair = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
-    if not (
-        isinstance(pair, tuple) and len(pair) == 2 and all(type(n) is int and 0 < n <= LARGEST_WINDOW for n in pair)
-    ):
-        raise PydanticCustomError(
-            "pair_expected", f"expected an integer from 1 to {LARGEST_WINDOW} or a pair [height, width] of them"
-        )
-    return pair
+
+    def as_pair(value: Any) -> Any:
+        pair = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
+        if not (
+            isinstance(pair, tuple)
+            and len(pair) == 2
+            and all(type(n) is int and smallest <= n <= LARGEST_WINDOW for n in pair)
+        ):
+            raise PydanticCustomError(
+                "pair_expected",
+                f"expected an integer from {smallest} to {LARGEST_WINDOW} or a pair [height, width] of them",
+            )
+        return pair
+
+    return BeforeValidator(as_pair)
 
 
-_LENGTH = {"type": "integer", "minimum": 1, "maximum": LARGEST_WINDOW}
-Pair = Annotated[
-    tuple[int, int],
-    BeforeValidator(_as_pair),
-    WithJsonSchema({"anyOf": [_LENGTH, {"type": "array", "items": _LENGTH, "minItems": 2, "maxItems": 2}]}),
-]
+def _pair_schema(smallest: int) -> WithJsonSchema:
+    length = {"type": "integer", "minimum": smallest, "maximum": LARGEST_WINDOW}
+    return WithJsonSchema({"anyOf": [length, {"type": "array", "items": length, "minItems": 2, "maxItems": 2}]})
+
+
+Pair = Annotated[tuple[int, int], _pair_of(1), _pair_schema(1)]
+PairOrZero = Annotated[tuple[int, int], _pair_of(0), _pair_schema(0)]
 
 
 class ShapeError(Exception):

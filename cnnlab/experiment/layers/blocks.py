@@ -12,7 +12,7 @@ from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout,
 from cnnlab.experiment.layers.pooling import AvgPool2D, ChannelMaxPool, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from cnnlab.experiment.layers.weighted import Conv2D, Dense, DepthwiseConv2D, SeparableConv2D
 
-MAX_LAYERS = 1000  # unrolled: the deepest networks that anyone trained on small pictures; a typing error beyond
+MAX_LAYERS = 500  # unrolled: Keras itself recurses layer by layer, and Python ends that at 1,000
 MAX_DEPTH = 20  # of blocks within blocks
 
 
@@ -94,7 +94,7 @@ def unrolled(layers: Sequence[LayerSpec]) -> int:
     for layer in layers:
         match layer:
             case Residual():
-                total += 1 + unrolled(layer.layers)
+                total += 4 + unrolled(layer.layers)  # the shortcut, its normalisation, the sum, the activation
             case Parallel():
                 total += 1 + sum(unrolled(branch) for branch in layer.branches)
             case Repeat():

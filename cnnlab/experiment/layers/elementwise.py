@@ -6,7 +6,7 @@ from pydantic import Field
 
 from cnnlab.experiment.choice import Finite, Positive, Share
 from cnnlab.experiment.layers import base
-from cnnlab.experiment.layers.base import Cost, Leaf, Pair, Shape, Window, as_picture, values_in
+from cnnlab.experiment.layers.base import Cost, Leaf, PairOrZero, Shape, Window, as_picture, values_in
 
 
 class Activation(Leaf):
@@ -84,7 +84,7 @@ class ZeroPadding2D(Leaf):
 
     kind: ClassVar[str] = "zero_padding2d"
     short: ClassVar[str | None] = "padding"
-    padding: Pair = (1, 1)
+    padding: PairOrZero = (1, 1)
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height + 2 * rows, width + 2 * columns, channels)."""

@@ -1,8 +1,8 @@
 """Layers that multiply: dense and the convolutions."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from cnnlab.experiment.layers.base import (
     Cost,
@@ -103,7 +103,7 @@ class DepthwiseConv2D(Convolution):
     """
 
     kind: ClassVar[str] = "depthwise_conv2d"
-    depth_multiplier: PositiveInt = 1
+    depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', channels * depth_multiplier)."""
@@ -128,7 +128,7 @@ class SeparableConv2D(Convolution):
 
     kind: ClassVar[str] = "separable_conv2d"
     filters: Size
-    depth_multiplier: PositiveInt = 1
+    depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', filters)."""
