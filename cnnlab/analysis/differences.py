@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnnlab.config.overrides import parse_path, show_path
-from cnnlab.config.words import without_defaults
-from cnnlab.config.yaml import Path
+from cnnlab.paths import KeyPath, parse_path, show_path
 
 _IGNORED = {("name",), ("published",)}  # neither changes anything of a run
 
@@ -22,6 +20,8 @@ def differing_keys(experiments: Sequence[Any]) -> dict[str, list[Any]]:
 
 def brief(key: str, values: Sequence[Any]) -> list[Any]:
     """The values of `key` in as few words as tell them apart: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
+    from cnnlab.config.words import without_defaults  # the schema: a tenth of a second that only words cost
+
     distinct = len({repr(value) for value in values})
     meant = [without_defaults(parse_path(key), value) for value in values]
     for detail in (0, 1, 2):
@@ -31,7 +31,7 @@ def brief(key: str, values: Sequence[Any]) -> list[Any]:
     return words
 
 
-def _differing(path: Path, values: Sequence[Any]) -> Iterator[tuple[Path, list[Any]]]:
+def _differing(path: KeyPath, values: Sequence[Any]) -> Iterator[tuple[KeyPath, list[Any]]]:
     if path in _IGNORED or all(value == values[0] for value in values):
         return
     if all(isinstance(value, dict) for value in values) and (not path or _same_keys(values)):

@@ -7,7 +7,6 @@ import typer
 
 from cnnlab.cli.options import Config, Set
 from cnnlab.cli.tables import Format, render
-from cnnlab.config.overrides import parse_sets
 
 if TYPE_CHECKING:
     from cnnlab.analysis.description import Description
@@ -55,9 +54,10 @@ def describe(
 def _describe(config: str, sets: list[str], weights_only: bool) -> "Description":
     from cnnlab.analysis.description import Description
     from cnnlab.config.load import read
-    from cnnlab.config.overrides import show_path
+    from cnnlab.config.overrides import parse_sets
     from cnnlab.errors import ConfigError
     from cnnlab.experiment.network import Misfit
+    from cnnlab.paths import show_path
 
     loaded = read(config, parse_sets(sets))
     try:

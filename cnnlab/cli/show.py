@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli.options import Config, Set
-from cnnlab.config.overrides import parse_sets
 
 
 class Format(StrEnum):
@@ -24,6 +23,7 @@ def show(
 ) -> None:
     """Print an experiment with all that it extends and every default written out, as a file that is the same."""
     from cnnlab.config.load import load, to_data, to_yaml
+    from cnnlab.config.overrides import parse_sets
 
     experiment = load(config, parse_sets(set or []))
     if format is Format.JSON:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli.options import Config, Set
-from cnnlab.config.overrides import Override, check_distinct, parse_sets
 from cnnlab.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cnnlab.config.overrides import Override
     from cnnlab.runs import Run
 
 SMOKE_EXAMPLES = 256
@@ -55,6 +55,7 @@ def train(
     """
     from cnnlab.config.lint import check, lint
     from cnnlab.config.load import read
+    from cnnlab.config.overrides import check_distinct, parse_sets
     from cnnlab.runs.folder import check_name, check_writable
     from cnnlab.terminal import stderr, warn
 
@@ -84,8 +85,10 @@ def train(
 
 def _shorthands(
     config: str, data: str | None, smoke: bool, epochs: int | None, seed: int | None, limit: int | None
-) -> Iterator[Override]:
+) -> Iterator["Override"]:
     """What the options other than --set change; --smoke before those that may change it again."""
+    from cnnlab.config.overrides import Override
+
     if data is not None:
         # Another data set has another size and another protocol: the file's split is not meant for it.
         yield Override(("data",), _data(config, data), f"--data {data}")

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from cnnlab.cli.options import Set
-from cnnlab.config.overrides import parse_sets
 from cnnlab.errors import ConfigError, printable
 
 
@@ -31,6 +30,8 @@ def validate(
 
     A warning is silenced by a comment `# cnnlab: allow[rule]` on its line.
     """
+    from cnnlab.config.overrides import parse_sets
+
     changes = parse_sets(set or [])
     findings = [finding for config in configs for finding in _findings(config, changes, replicas)]
     levels = [finding["level"] for finding in findings]

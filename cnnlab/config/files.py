@@ -11,6 +11,7 @@ from cnnlab.config.hints import did_you_mean, shorten
 from cnnlab.config.words import is_choice, short_of
 from cnnlab.config.yaml import Document, Place
 from cnnlab.errors import ConfigError
+from cnnlab.paths import KeyPath
 
 MAX_BYTES = 1_000_000
 MAX_CHAIN = 20  # files that extend one another
@@ -125,7 +126,7 @@ def _base_of(path: Path, document: Document, below: Sequence[Path]) -> Source:
 class _Merge:
     """Maps merge, everything else replaces; so does another kind of optimizer, loss or data."""
 
-    def __init__(self, base: Document, keys: dict[yaml.Path, Place], values: dict[yaml.Path, Place]) -> None:
+    def __init__(self, base: Document, keys: dict[KeyPath, Place], values: dict[KeyPath, Place]) -> None:
         self._base = base
         self._keys, self._values = keys, values  # of the result: the file's own, completed here
 
@@ -133,7 +134,7 @@ class _Merge:
         merged: dict[str, Any] = self._merged((), {key: base[key] for key in base if key not in OWN}, own)
         return merged
 
-    def _merged(self, path: yaml.Path, base: Any, own: Any) -> Any:
+    def _merged(self, path: KeyPath, base: Any, own: Any) -> Any:
         if not isinstance(own, dict):
             return own
         base = _written_out(path, base)
@@ -148,19 +149,19 @@ class _Merge:
                 result[key] = value
         return result | {key: value for key, value in own.items() if key not in base}
 
-    def _take_places(self, path: yaml.Path) -> None:
+    def _take_places(self, path: KeyPath) -> None:
         for places, of_base in ((self._keys, self._base.keys), (self._values, self._base.values)):
             places.update({p: place for p, place in of_base.items() if p[: len(path)] == path})
 
 
-def is_another_kind(path: yaml.Path, base: dict[str, Any], own: dict[str, Any]) -> bool:
+def is_another_kind(path: KeyPath, base: dict[str, Any], own: dict[str, Any]) -> bool:
     """Whether `own` names another optimizer, loss or data set than `base`, so that their options do not mix."""
     if path == ("data",):
         return "name" in own and own["name"] != base.get("name")
     return is_choice(path) and len(base) == len(own) == 1 and base.keys() != own.keys()
 
 
-def _written_out(path: yaml.Path, value: Any) -> Any:
+def _written_out(path: KeyPath, value: Any) -> Any:
     """A short form as the map that it is short for."""
     if isinstance(value, dict):
         return value

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from cnnlab.config import rules
 from cnnlab.config.hints import did_you_mean, position
 from cnnlab.config.load import Config
-from cnnlab.config.overrides import show_path
-from cnnlab.config.yaml import Path, Place
+from cnnlab.config.yaml import Place
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.network import Misfit
 from cnnlab.experiment.summary import summarize
+from cnnlab.paths import KeyPath, show_path
 
 UNKNOWN_RULE = "unknown-rule"
 
@@ -59,7 +59,7 @@ def check(config: Config, replicas: int = 1) -> list[Finding]:
     return findings
 
 
-def _finding(config: Config, path: Path, message: str, rule: str, *, is_error: bool) -> Finding:
+def _finding(config: Config, path: KeyPath, message: str, rule: str, *, is_error: bool) -> Finding:
     return Finding(config.place(path), show_path(path), message, rule, is_error)
 
 

@@ -14,6 +14,7 @@ from cnnlab.config.problems import describe
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import plain
 from cnnlab.experiment.schema import Experiment
+from cnnlab.paths import KeyPath
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Config:
         """The file."""
         return self.source.path
 
-    def place(self, location: yaml.Path) -> str:
+    def place(self, location: KeyPath) -> str:
         """Where what is at `location` comes from: `file:line:column` of its key, or the option that set it."""
         return _where(self.source, self.changes, location, is_key=True)
 
-    def allowed(self, location: yaml.Path) -> frozenset[str]:
+    def allowed(self, location: KeyPath) -> frozenset[str]:
         """The rules that a comment on the line of that key allows to be broken."""
         place = _place(self.source, location, is_key=True)
         if place is None or _changing(self.changes, location):
@@ -91,12 +92,12 @@ def _validate(data: object, source: Source, changes: Sequence[Override]) -> Expe
         raise ConfigError(*sorted(lines, key=position)) from None
 
 
-def _where(source: Source, changes: Sequence[Override], location: yaml.Path, is_key: bool) -> str:
+def _where(source: Source, changes: Sequence[Override], location: KeyPath, is_key: bool) -> str:
     change = _changing(changes, location)
     return change.option if change else str(_place(source, location, is_key) or source.path)
 
 
-def _changing(changes: Sequence[Override], location: yaml.Path) -> Override | None:
+def _changing(changes: Sequence[Override], location: KeyPath) -> Override | None:
     """The last change that set what is at `location`, a part of it or what it is a part of."""
     for change in reversed(changes):
         shared = min(len(location), len(change.path))
@@ -105,10 +106,10 @@ def _changing(changes: Sequence[Override], location: yaml.Path) -> Override | No
     return None
 
 
-def _place(source: Source, location: yaml.Path, is_key: bool) -> yaml.Place | None:
+def _place(source: Source, location: KeyPath, is_key: bool) -> yaml.Place | None:
     """The place of the key or value, or of the nearest thing around it that the file has."""
     document = source.document
-    here: yaml.Path = ()
+    here: KeyPath = ()
     exact = True
     for step in location:
         exact = (*here, step) in document.values
@@ -121,7 +122,7 @@ def _place(source: Source, location: yaml.Path, is_key: bool) -> yaml.Place | No
     return document.values.get(here)
 
 
-def _at(data: object, path: yaml.Path) -> object:
+def _at(data: object, path: KeyPath) -> object:
     for step in path:
         data = data[step]  # type: ignore[index]
     return data

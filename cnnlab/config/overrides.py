@@ -1,24 +1,20 @@
 """Changes from the command line: `train.epochs=3`, `model.layers[0].conv2d.filters=12`."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
 from cnnlab.config.words import is_choice, short_of
-from cnnlab.config.yaml import Path
 from cnnlab.errors import ConfigError
-
-MAX_DEPTH = 50  # far below it, no experiment has a key
-_STEP = re.compile(r"\[?(\d{1,6})\]?|([^.\[\]]+)")
+from cnnlab.paths import KeyPath, parse_path, show_path
 
 
 @dataclass(frozen=True)
 class Override:
     """One value of the experiment, and the option that sets it."""
 
-    path: Path
+    path: KeyPath
     value: Any
     option: str
 
@@ -33,14 +29,6 @@ def parse_set(text: str) -> Override:
     if not path:
         raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
     return Override(path, yaml.parse(value, option).data, option)
-
-
-def parse_path(key: str) -> Path:
-    """`model.layers[2].conv2d` as `('model', 'layers', 2, 'conv2d')`; empty where it is no path."""
-    steps = key.replace("[", ".[").split(".")
-    matches = [_STEP.fullmatch(step) for step in steps]
-    path = tuple(int(m[1]) if m[1] else m[2] for m in matches if m)
-    return path if len(path) == len(steps) <= MAX_DEPTH else ()
 
 
 def parse_sets(texts: Sequence[str]) -> list[Override]:
@@ -59,7 +47,7 @@ def parse_sets(texts: Sequence[str]) -> list[Override]:
 
 def check_distinct(overrides: Sequence[Override]) -> None:
     """Raise ConfigError where two options set the same key: which of them is meant cannot be known."""
-    seen: dict[Path, str] = {}
+    seen: dict[KeyPath, str] = {}
     for override in overrides:
         if override.path in seen:
             raise ConfigError(
@@ -75,7 +63,7 @@ def apply(data: Any, overrides: Sequence[Override]) -> Any:
     return data
 
 
-def _with(data: Any, path: Path, value: Any, override: Override, above: Path) -> Any:
+def _with(data: Any, path: KeyPath, value: Any, override: Override, above: KeyPath) -> Any:
     if not path:
         return value
     step, *rest = path
@@ -95,8 +83,3 @@ def _with(data: Any, path: Path, value: Any, override: Override, above: Path) ->
     if is_choice(above) and not isinstance(above[-1], int) and step not in inner:
         inner = {}  # another optimizer or schedule: the options of the one before are not its own
     return {**inner, step: _with(inner.get(step), tuple(rest), value, override, (*above, step))}
-
-
-def show_path(path: Sequence[str | int]) -> str:
-    """`('model', 'layers', 2, 'conv2d')` as `model.layers[2].conv2d`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")

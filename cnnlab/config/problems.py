@@ -9,13 +9,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cnnlab.config.hints import closest, did_you_mean, shorten
-from cnnlab.config.overrides import show_path
 from cnnlab.config.words import keys_at
-from cnnlab.config.yaml import Path
 from cnnlab.experiment.data import DATA_NAMES
 from cnnlab.experiment.layers import base
+from cnnlab.paths import KeyPath, show_path
 
-Where = Callable[[Path, bool], str]
+Where = Callable[[KeyPath, bool], str]
 ACTIVATIONS = typing.get_args(base.Activation)
 
 
@@ -34,7 +33,7 @@ def describe(error: ValidationError, where: Where) -> list[str]:
     return lines
 
 
-def _as_written(details: ErrorDetails) -> Path:
+def _as_written(details: ErrorDetails) -> KeyPath:
     """The path in the file: data sets are told by a key, which pydantic's path does not have but their name."""
     path = tuple(details["loc"])
     if path[:1] == ("data",):

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cnnlab.config.hints import count
-from cnnlab.config.yaml import Path
 from cnnlab.experiment.callbacks import Callback
 from cnnlab.experiment.layers import show
 from cnnlab.experiment.layers.base import Weighted
@@ -15,6 +14,7 @@ from cnnlab.experiment.optimizers import RMSprop, Sgd
 from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.experiment.summary import BYTES, Line, Summary
+from cnnlab.paths import KeyPath
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
 """From a hundredth of Keras's default rate (0.01, 0.001) to the largest that the literature trains these nets with."""
@@ -37,7 +37,7 @@ class Checked:
         return self.summary.lines if self.summary else ()
 
 
-Breach = tuple[Path, str]
+Breach = tuple[KeyPath, str]
 """Where in the experiment, and what is wrong and what to do."""
 Rule = Callable[[Checked], Iterator[Breach]]
 
@@ -252,7 +252,7 @@ def _output_line(checked: Checked) -> Line | None:
     return lines[-1] if lines else None
 
 
-def _watchers(train: Train) -> Iterator[tuple[Path, Callback | ReduceOnPlateau]]:
+def _watchers(train: Train) -> Iterator[tuple[KeyPath, Callback | ReduceOnPlateau]]:
     """What waits for a column of the table to become better."""
     for index, spec in enumerate(train.callbacks):
         yield ("train", "callbacks", index, spec.kind), spec
@@ -264,5 +264,5 @@ def _activation(line: Line) -> str:
     return line.spec.activation if isinstance(line.spec, Weighted | Activation) else "linear"
 
 
-def _path(line: Line) -> Path:
+def _path(line: Line) -> KeyPath:
     return (*line.place.path, "activation")

@@ -12,6 +12,7 @@ from cnnlab.config.words import models_at
 from cnnlab.config.yaml import Document
 from cnnlab.errors import RequestError
 from cnnlab.experiment.schema import FOLDER_NAME
+from cnnlab.paths import KeyPath
 
 WIDTH = 44  # where comments begin
 
@@ -77,7 +78,7 @@ def _body(source: str, name: str) -> str:
 def _with_comments(body: str) -> list[str]:
     """Each line with what the key that it begins with means; a kind of layer is told the first time only."""
     document = yaml.parse(body, "new file")
-    first_keys: dict[int, yaml.Path] = {}
+    first_keys: dict[int, KeyPath] = {}
     for path, place in sorted(document.keys.items(), key=lambda item: (item[1].line, item[1].column)):
         first_keys.setdefault(place.line, path)
     for path, place in document.values.items():  # kinds without options, such as `- flatten`, are no keys
@@ -93,7 +94,7 @@ def _with_comments(body: str) -> list[str]:
     return lines
 
 
-def _meaning(path: yaml.Path) -> str:
+def _meaning(path: KeyPath) -> str:
     """What the docstrings say of the key at `path`: of an option its line, of a kind its first sentence."""
     if not path:
         return ""
@@ -108,7 +109,7 @@ def _meaning(path: yaml.Path) -> str:
     return documentation(kinds[0]).summary if len(kinds) == 1 else ""
 
 
-def _value(document: Document, path: yaml.Path) -> object:
+def _value(document: Document, path: KeyPath) -> object:
     data = document.data
     for step in path:
         data = data[step]

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from cnnlab.errors import ConfigError
+from cnnlab.paths import KeyPath
 
-Path = tuple[str | int, ...]
 MAX_DEPTH = 100  # of maps and lists within one another
 MAX_NODES = 20_000  # an honest experiment has hundreds; aliases within aliases reach billions
 
@@ -46,8 +46,8 @@ class Document:
     """Plain data, and where each key and each value of it is written."""
 
     data: Any
-    keys: dict[Path, Place] = field(default_factory=dict)
-    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[KeyPath, Place] = field(default_factory=dict)
+    values: dict[KeyPath, Place] = field(default_factory=dict)
 
 
 class _TooMuch(Exception):
@@ -118,7 +118,7 @@ def dump_inline(data: Any) -> str:
 
 
 def _convert(
-    node: yaml.Node | None, path: Path, document: Document, budget: Iterator[int], parents: set[int], source: str
+    node: yaml.Node | None, path: KeyPath, document: Document, budget: Iterator[int], parents: set[int], source: str
 ) -> Any:
     if node is None:
         return None

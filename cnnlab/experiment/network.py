@@ -12,15 +12,15 @@ from cnnlab.experiment.layers.base import LayerSpec, Leaf, Shape, ShapeError, sh
 from cnnlab.experiment.layers.blocks import Parallel, Repeat, Residual
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, PadShortcut
 from cnnlab.experiment.layers.weighted import Conv2D, Dense
+from cnnlab.paths import KeyPath
 
-Path = tuple[str | int, ...]
 Value = TypeVar("Value")
 
 
 class Misfit(Exception):
     """A network that cannot be built; `path` is the layer's place in the experiment."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: KeyPath, reason: str) -> None:
         super().__init__(reason)
         self.path = path
 
@@ -30,7 +30,7 @@ class Place:
     """Where a layer is: its name in the built network, such as `conv2d_0` or `conv2d_3.1.0`, and its path."""
 
     name: str
-    path: Path
+    path: KeyPath
 
 
 class Assembler(Protocol[Value]):
@@ -55,12 +55,12 @@ class _Walk(Generic[Value]):
     def __init__(self, assembler: Assembler[Value]) -> None:
         self._assembler = assembler
 
-    def through(self, layers: Sequence[LayerSpec], value: Value, numbers: tuple[object, ...], path: Path) -> Value:
+    def through(self, layers: Sequence[LayerSpec], value: Value, numbers: tuple[object, ...], path: KeyPath) -> Value:
         for index, spec in enumerate(layers):
             value = self._layer(spec, value, (*numbers, index), (*path, index, spec.kind))
         return value
 
-    def _layer(self, spec: LayerSpec, value: Value, numbers: tuple[object, ...], path: Path) -> Value:
+    def _layer(self, spec: LayerSpec, value: Value, numbers: tuple[object, ...], path: KeyPath) -> Value:
         match spec:
             case Repeat():
                 for time in range(spec.times):
@@ -74,7 +74,7 @@ class _Walk(Generic[Value]):
                 return self._apply(spec, value, numbers, path)
         raise TypeError(spec)
 
-    def _parallel(self, spec: Parallel, value: Value, numbers: tuple[object, ...], path: Path) -> Value:
+    def _parallel(self, spec: Parallel, value: Value, numbers: tuple[object, ...], path: KeyPath) -> Value:
         branches = [
             self.through(branch, value, (*numbers, index), (*path, "branches", index))
             for index, branch in enumerate(spec.branches)
@@ -84,7 +84,7 @@ class _Walk(Generic[Value]):
             raise Misfit(path, f"its branches give {', '.join(map(show, shapes))}, which differ in more than channels")
         return branches[0] if len(branches) == 1 else self._merge("concatenate", branches, numbers, path)
 
-    def _residual(self, spec: Residual, value: Value, numbers: tuple[object, ...], path: Path) -> Value:
+    def _residual(self, spec: Residual, value: Value, numbers: tuple[object, ...], path: KeyPath) -> Value:
         branch = self.through(spec.layers, value, numbers, (*path, "layers"))
         try:
             shortcut = _shortcut(spec, self._assembler.shape(value), self._assembler.shape(branch))
@@ -97,14 +97,14 @@ class _Walk(Generic[Value]):
             return total
         return self._apply(Activation(activation=spec.activation), total, numbers, path)
 
-    def _apply(self, spec: Leaf, value: Value, numbers: tuple[object, ...], path: Path) -> Value:
+    def _apply(self, spec: Leaf, value: Value, numbers: tuple[object, ...], path: KeyPath) -> Value:
         try:
             return self._assembler.apply(spec, Place(_name(spec.kind, numbers), path), value)
         except ShapeError as error:
             raise Misfit(path, str(error)) from None
 
     def _merge(
-        self, kind: Literal["add", "concatenate"], values: Sequence[Value], numbers: tuple[object, ...], path: Path
+        self, kind: Literal["add", "concatenate"], values: Sequence[Value], numbers: tuple[object, ...], path: KeyPath
     ) -> Value:
         try:
             return self._assembler.merge(kind, Place(_name(kind, numbers), path), values)

@@ -6,7 +6,6 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from cnnlab.config.overrides import show_path
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import Choice
 from cnnlab.experiment.layers import Leaf, Shape, show
@@ -16,6 +15,7 @@ from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
 from cnnlab.experiment.network import Misfit, Place, assemble
 from cnnlab.experiment.schema import Model, Train
 from cnnlab.experiment.summary import summarize
+from cnnlab.paths import show_path
 
 LAYERS: dict[str, type[keras.Layer]] = {
     "dense": keras.layers.Dense,

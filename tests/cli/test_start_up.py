@@ -54,6 +54,17 @@ def test_nothing_heavy_is_imported(arguments, trained):
     assert loaded_by(*arguments, cwd=trained) == "LOADED"
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["validate", "--help"]], ids=" ".join)
+def test_help_does_not_wait_for_the_schema(arguments, trained):
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT.format(heavy=("cnnlab.experiment.schema", "yaml")), *arguments],
+        cwd=trained,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.splitlines()[-1] == "LOADED"
+
+
 def test_the_check_would_notice(trained):
     assert "pandas" in loaded_by("compare", "runs", "--plot", trained / "check.png", cwd=trained)
 

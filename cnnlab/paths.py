@@ -1,0 +1,21 @@
+"""Where in an experiment something is: `('model', 'layers', 2, 'conv2d')`, written `model.layers[2].conv2d`."""
+
+import re
+from collections.abc import Sequence
+
+KeyPath = tuple[str | int, ...]
+MAX_DEPTH = 50  # far below it, no experiment has a key
+_STEP = re.compile(r"\[?(\d{1,6})\]?|([^.\[\]]+)")
+
+
+def parse_path(key: str) -> KeyPath:
+    """`model.layers[2].conv2d` as `('model', 'layers', 2, 'conv2d')`; empty where it is no path."""
+    steps = key.replace("[", ".[").split(".")
+    matches = [_STEP.fullmatch(step) for step in steps]
+    path = tuple(int(m[1]) if m[1] else m[2] for m in matches if m)
+    return path if len(path) == len(steps) <= MAX_DEPTH else ()
+
+
+def show_path(path: Sequence[str | int]) -> str:
+    """`('model', 'layers', 2, 'conv2d')` as `model.layers[2].conv2d`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
