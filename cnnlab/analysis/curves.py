@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.analysis.differences import differing_keys
+from cnnlab.analysis.differences import brief, differing_keys
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run, files
 
@@ -36,8 +36,10 @@ def plot(records: Sequence[tuple[Run, dict[str, Any]]], picture: Path) -> None:
         _draw(loss, run, "loss", color, label)
     accuracy.legend(loc="lower right", title="solid: validation, dotted: training", frameon=False)
     loss.set_ylim(bottom=0)
-    if losses := differing_keys(experiments).get("train.loss"):
-        loss.set_title(_plain(f"loss ({' and '.join(map(str, dict.fromkeys(losses)))}: not on one scale)"))
+    for key, values in differing_keys(experiments).items():
+        if key.startswith("train.loss"):
+            names = dict.fromkeys(map(str, brief(key, values)))
+            loss.set_title(_plain(f"loss ({' and '.join(names)}: not on one scale)"))
     try:
         files.write(picture, lambda path: figure.savefig(path, dpi=110))
     finally:

@@ -30,6 +30,19 @@ def test_plot_draws_a_picture(trained, tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_runs_of_different_losses_are_drawn_and_told(trained, tmp_path):
+    runs = tmp_path / "runs"
+    for name, loss in [("a", "mse"), ("b", {"cross_entropy": {"label_smoothing": 0.1, "from_logits": True}})]:
+        shutil.copytree(trained / "runs/tiny-1", runs / name)
+        record = json.loads((runs / name / "run.json").read_text())
+        record["experiment"]["train"]["loss"] = loss
+        (runs / name / "run.json").write_text(json.dumps(record))
+    done = run_cnnlab("compare", runs, trained / "runs", "--plot", tmp_path / "curves.svg", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cross_entropy(0.1)" in done.stdout
+    assert "not on one scale" in (tmp_path / "curves.svg").read_text()
+
+
 def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(trained / "runs", runs)
