@@ -1,5 +1,6 @@
 """Which words the language has at a path of an experiment: what the schema's annotations say."""
 
+import functools
 import typing
 from collections.abc import Sequence
 from types import UnionType
@@ -53,10 +54,15 @@ def without_defaults(path: Sequence[str | int], value: Any) -> Any:
 
 def models_at(path: Sequence[str | int]) -> list[type[Strict]]:
     """The maps that may stand at `path`."""
+    return list(_models_at(tuple(0 if isinstance(step, int) else step for step in path)))
+
+
+@functools.cache  # comparing a thousand runs asks for the same few paths at every key
+def _models_at(path: tuple[str | int, ...]) -> tuple[type[Strict], ...]:
     here: Any = Experiment
     for step in path:
         here = _inside(here, step)
-    return [member for member in _members(here) if isinstance(member, type) and issubclass(member, Strict)]
+    return tuple(member for member in _members(here) if isinstance(member, type) and issubclass(member, Strict))
 
 
 def _inside(here: Any, step: str | int) -> Any:
