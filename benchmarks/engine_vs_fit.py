@@ -79,7 +79,7 @@ def _engine(experiment: Experiment, examples: Examples) -> Callable[[], float]:
 def _fit(experiment: Experiment, examples: Examples) -> Callable[[], float]:
     """One epoch of `fit(x, y)`, in seconds."""
     model = _model(experiment)
-    x = examples.images.astype(np.float32) / 255
+    x = examples.images[:].astype(np.float32) / 255
     y = keras.utils.to_categorical(examples.labels, 10) if experiment.train.loss.kind == "mse" else examples.labels
     times: list[float] = []
     clock = keras.callbacks.LambdaCallback(

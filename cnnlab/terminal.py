@@ -4,7 +4,7 @@ import functools
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 @functools.cache
@@ -19,7 +19,24 @@ def warn(message: str) -> None:
 
 
 def download_progress() -> Progress:
-    """A bar that counts bytes."""
+    """A bar that counts bytes, on a terminal only: elsewhere an error is to be the one line."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=stderr()
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),  # which leaves room for a file's name in 80 columns
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=stderr(),
+        disable=not stderr().is_terminal,
+    )
+
+
+def decoding_progress() -> Progress:
+    """A bar that counts pictures, on a terminal only."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=stderr(),
+        disable=not stderr().is_terminal,
     )

@@ -1,14 +1,16 @@
 """Measuring a run again, from nothing but its folder and the data."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from cnnlab import data
 from cnnlab.analysis.metrics import evaluation, prediction_rows
 from cnnlab.config.load import load_file
+from cnnlab.data import Dataset, fingerprint
 from cnnlab.errors import RequestError, RunError
 from cnnlab.models import weights
-from cnnlab.models.build import build
+from cnnlab.models.build import build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
@@ -28,16 +30,12 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
         raise RunError(f"{run.path}: has no model: its status is '{record['status']}'; only a finished run has one")
     experiment = load_file(run.config)
     dataset = data.load(experiment.data)
-    if dataset.fingerprint() != record.get("data", {}).get("fingerprint"):
-        raise RunError(
-            f"{run.path}: was trained on other examples of {dataset.name} than are here (their fingerprints differ); "
-            "set CNNLAB_DATA_DIR to the data of the run"
-        )
+    check_same_data(run, record, dataset)
     splits = dataset.splits()
     if split not in splits:
         raise RequestError(f"--split {split}: this run held out no {split} examples; it has {' and '.join(splits)}")
     make_deterministic(experiment.seed)
-    model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
+    model = build_for(experiment, dataset)
     weights.load(model, run.weights)
     outcome = compile_forward(model, experiment.train.loss)(splits[split])
     if not math.isfinite(outcome.loss):
@@ -45,6 +43,19 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     if split == "test" or (split == "validation" and experiment.data.validation == "test"):
         run.record_test_use("evaluate")
     return keep(run, split, outcome, dataset.class_names)
+
+
+def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> None:
+    """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
+    try:
+        found = fingerprint.differences(record["data"], fingerprint.record(dataset))
+    except (KeyError, TypeError, AttributeError):
+        raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
+    if found:
+        raise RunError(
+            f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; "
+            "set CNNLAB_DATA_DIR to the data of the run"
+        )
 
 
 def keep(run: Run, split: str, outcome: Outcome, class_names: tuple[str, ...]) -> dict[str, Any]:

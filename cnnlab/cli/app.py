@@ -7,6 +7,7 @@ import typer
 from cnnlab import __version__
 from cnnlab.cli.compare import compare
 from cnnlab.cli.configs import configs
+from cnnlab.cli.data import data
 from cnnlab.cli.describe import describe
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.init import init
@@ -42,3 +43,4 @@ def cnnlab(
 
 for command in (train, evaluate, compare, configs, init, validate, describe, show, schema):
     app.command()(command)
+app.add_typer(data, name="data")

@@ -13,6 +13,7 @@ from cnnlab.errors import ConfigError
 
 if TYPE_CHECKING:
     from cnnlab.config.overrides import Override
+    from cnnlab.experiment.schema import Experiment
     from cnnlab.runs import Run
 
 SMOKE_EXAMPLES = 256
@@ -51,6 +52,8 @@ def train(
 ) -> None:
     """Train an experiment into a new run folder, and measure it on the test set.
 
+    Where `data.train_sizes` has several sizes, a run each.
+
     Examples: `cnnlab train lenet`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05 --seed 1`.
     """
     from cnnlab.config.lint import check, lint
@@ -67,8 +70,9 @@ def train(
     if smoke:  # it is tried with an epoch and few examples, but meant as it is written
         warnings = [finding for finding in lint(read(config, sets)) if not finding.is_error]
     check_writable(runs)
-    if name is not None:
-        check_name(runs, name)
+    for _, run_name in _of_each_size(loaded.experiment, name):
+        if run_name is not None:
+            check_name(runs, run_name)
     if strict and warnings:
         raise ConfigError(*map(str, warnings))
     for warning in warnings:
@@ -79,8 +83,16 @@ def train(
     quietly_imported()
     from cnnlab.training.train import train as run_experiment
 
-    run, measured = run_experiment(loaded.experiment, runs, name=name, console=None if quiet else stderr())
-    _print_result(run, measured, format)
+    results = []
+    for experiment, run_name in _of_each_size(loaded.experiment, name):
+        run, measured = run_experiment(experiment, runs, name=run_name, console=None if quiet else stderr())
+        results.append(_result(run, measured))
+        if format is Format.TABLE:
+            print(
+                f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
+                f"({measured['examples']:,} examples)\nrun: {run.path}"
+            )
+    _print_results(results, format)
 
 
 def _shorthands(
@@ -108,21 +120,40 @@ def _data(config: str, name: str) -> dict[str, Any]:
     if name != "synthetic":
         return {"name": name}
     from cnnlab.config.load import load
+    from cnnlab.experiment.data import num_outputs
 
     replaced = load(config).data
-    return {"name": name, "image_shape": list(replaced.image_shape), "num_classes": replaced.num_classes}
+    return {"name": name, "image_shape": list(replaced.image_shape), "num_classes": num_outputs(replaced)}
 
 
-def _print_result(run: "Run", measured: dict[str, Any], format: Format) -> None:
-    if format is Format.JSON:
-        record = run.record()
-        result = {
-            "run": str(run.path),
-            **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")},
-            **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
-            **{key: record[key] for key in ("parameters", "seconds")},
-        }
-        print(json.dumps(result, indent=2))
+def _of_each_size(experiment: "Experiment", name: str | None) -> Iterator[tuple["Experiment", str | None]]:
+    """The experiment, once for each of its training sizes, and what to call the run."""
+    sizes = experiment.data.train_sizes or ()
+    if len(sizes) < 2:
+        yield experiment, name
         return
-    print(f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} ({measured['examples']:,} examples)")
-    print(f"run: {run.path}")
+    for size in sizes:
+        data = experiment.data.model_copy(update={"train_sizes": (size,)})
+        yield experiment.model_copy(update={"data": data}), name and f"{name}-{size}"
+
+
+def _result(run: "Run", measured: dict[str, Any]) -> dict[str, Any]:
+    record = run.record()
+    return {
+        "run": str(run.path),
+        **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")},
+        **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
+        **{key: record[key] for key in ("parameters", "seconds")},
+        "train_examples": record["data"]["splits"]["train"]["examples"],
+    }
+
+
+def _print_results(results: list[dict[str, Any]], format: Format) -> None:
+    """The result for scripts; for people, who have read each, a table where there are several."""
+    from cnnlab.cli import tables
+
+    if format is Format.JSON:
+        print(json.dumps(results[0] if len(results) == 1 else results, indent=2))
+    elif len(results) > 1:
+        columns = ["train_examples", "accuracy", "loss", "val_accuracy", "val_loss", "run"]
+        print(f"\n{tables.render(results, columns, tables.Format.TABLE)}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnlab.config import rules
+from cnnlab.config.checked import Checked
 from cnnlab.config.hints import did_you_mean, position
 from cnnlab.config.load import Config
 from cnnlab.config.yaml import Place
@@ -37,10 +38,10 @@ def lint(config: Config, replicas: int = 1) -> list[Finding]:
     found: list[Finding] = []
     summary = None
     try:
-        summary = summarize(experiment.model.layers, experiment.data.image_shape)
+        summary = summarize(experiment.model.layers, experiment.input_shape)
     except Misfit as error:
         found.append(_finding(config, error.path, str(error), "shape", is_error=True))
-    checked = rules.Checked(experiment, summary, replicas)
+    checked = Checked(experiment, summary, replicas)
     for rule in (*rules.ERRORS, *rules.WARNINGS):
         name, is_error = rules.name_of(rule), rule in rules.ERRORS
         for path, message in rule(checked):

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from cnnlab.config.hints import closest, did_you_mean, shorten
 from cnnlab.config.words import keys_at
-from cnnlab.experiment.data import DATA_NAMES
+from cnnlab.experiment.data import CUSTOM, DATA_NAMES, custom
 from cnnlab.experiment.layers import base
 from cnnlab.paths import KeyPath, show_path
 
@@ -37,7 +37,7 @@ def _as_written(details: ErrorDetails) -> KeyPath:
     """The path in the file: data sets are told by a key, which pydantic's path does not have but their name."""
     path = tuple(details["loc"])
     if path[:1] == ("data",):
-        if path[1:2] and path[1] in DATA_NAMES:
+        if path[1:2] and path[1] in (*DATA_NAMES, CUSTOM):
             path = ("data", *path[2:])
         if details["type"].startswith("union_tag") and isinstance(details["input"], dict):
             path = (*path, "name")
@@ -55,11 +55,11 @@ def _message(details: ErrorDetails) -> str:
         case "missing":
             return "missing; this key is required"
         case "union_tag_invalid" if details["loc"] == ("data",):
-            return f"unknown data set '{context['tag']}'; {did_you_mean(context['tag'], DATA_NAMES)}"
+            return f"unknown data set '{context['tag']}'; {did_you_mean(context['tag'], known_data())}"
         case "union_tag_invalid":
             return _unknown_kind(context["tag"], [kind.strip(" '") for kind in context["expected_tags"].split(",")])
         case "union_tag_not_found" if details["loc"] == ("data",):
-            return f"expected one of {', '.join(DATA_NAMES)}, got {shorten(_name_in(details['input']))}"
+            return f"expected one of {', '.join(known_data())}, got {shorten(_name_in(details['input']))}"
         case "union_tag_not_found":
             return _not_one_kind(details["input"])
         case "too_long":
@@ -80,6 +80,11 @@ def _message(details: ErrorDetails) -> str:
         case "string_pattern_mismatch":
             return f"expected at most 100 letters, digits, '.', '_' and '-', got {got}"
     return f"{_expectation(details)}, got {got}"
+
+
+def known_data() -> list[str]:
+    """The names of all data sets, with those that other packages bring."""
+    return [*DATA_NAMES, *custom.names()]
 
 
 def _name_in(value: Any) -> Any:

@@ -6,7 +6,9 @@ from cnnlab.config import rules, yaml
 from cnnlab.config.documentation import documentation
 from cnnlab.config.words import models_at
 from cnnlab.experiment.choice import Choice, Strict, plain
+from cnnlab.experiment.data import CustomData, DataSpec, custom, spec_of
 from cnnlab.experiment.layers import base
+from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Published, Train
 
 HEAD = """\
@@ -29,7 +31,9 @@ def markdown() -> str:
     sections = [
         HEAD,
         *_section("The file", [Experiment]),
-        *_section("`data`", models_at(("data",))),
+        *_data(),
+        *_section("`preprocessing`", [Preprocessing]),
+        *_section("`preprocessing.augmentation`", models_at(("preprocessing", "augmentation", 0))),
         *_section("`model`", [Model]),
         *_section("`model.layers`", models_at(("model", "layers", 0))),
         "Activations: " + ", ".join(f"`{name}`" for name in base.Activation.__args__) + ".\n",  # type: ignore[attr-defined]
@@ -49,17 +53,56 @@ def markdown() -> str:
 def _section(title: str, models: list[type[Strict]]) -> Iterator[str]:
     yield f"## {title}\n"
     for model in models:
-        document = documentation(model)
         if len(models) > 1 or issubclass(model, Choice):
             yield f"### `{_name(model)}`\n"
-        yield f"{document.text}\n"
-        if document.options:
-            yield "| option | default | |\n|---|---|---|"
-            for name, text in document.options.items():
-                yield f"| `{name}` | {_default(model, name)} | {text} |"
-            yield ""
-        for example in document.examples:
-            yield f"    {example}\n"
+        yield from _described(model, documentation(model).options)
+
+
+def _described(model: type[Strict], options: dict[str, str]) -> Iterator[str]:
+    document = documentation(model)
+    yield f"{document.text}\n"
+    if options:
+        yield "| option | default | |\n|---|---|---|"
+        for name, text in options.items():
+            yield f"| `{name}` | {_default(model, name)} | {text} |"
+        yield ""
+    for example in document.examples:
+        yield f"    {example}\n"
+
+
+def _data() -> Iterator[str]:
+    """What all data sets have in common, then what is each one's own."""
+    yield "## `data`\n"
+    yield "Every data set has these options:\n"
+    shared = documentation(DataSpec).options
+    yield "| option | default | |\n|---|---|---|"
+    for name, text in shared.items():
+        default = "required" if name == "name" else _default(DataSpec, name)
+        yield f"| `{name}` | {default} | {text} |"
+    yield ""
+    for model in models_at(("data",)):
+        if issubclass(model, DataSpec) and model is not CustomData:
+            yield f"### `{_name(model)}`\n"
+            options = documentation(model).options
+            yield from _described(
+                model, {name: text for name, text in options.items() if name != "name" and shared.get(name) != text}
+            )
+            yield from _published(model)
+    yield "### A data set of your own\n"
+    yield f"{custom.__doc__}"
+
+
+def _published(model: type[DataSpec]) -> Iterator[str]:
+    """Counts, shape, licence and origin of a data set that everybody has."""
+    if not model.origin:
+        return
+    spec = spec_of(_name(model))
+    train, test = spec.published_sizes() or (0, 0)
+    shape = ", ".join(map(str, spec.image_shape))
+    yield (
+        f"{train:,} training and {test:,} test pictures, ({shape}) uint8 in [0, 255]; {spec.num_classes} classes. "
+        f"Licence: {model.licence}. Origin: <{model.origin}>.\n"
+    )
 
 
 def _name(model: type[Strict]) -> str:

@@ -1,19 +1,21 @@
 """The rules that an experiment is checked by: each yields what breaks it, and its docstring says what it is for."""
 
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from cnnlab import memory as machine
+from cnnlab.config.checked import Breach, Checked, Rule
+from cnnlab.config.data_rules import augmentation, hold_out, known_classes, mixup_last, test_as_validation, train_sizes
 from cnnlab.config.hints import count
 from cnnlab.experiment.callbacks import Callback
+from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Flatten, Rescale, ZeroPadding2D
 from cnnlab.experiment.losses import CrossEntropy, SumOfSquares
 from cnnlab.experiment.optimizers import RMSprop, Sgd
 from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
-from cnnlab.experiment.schema import Experiment, Train
-from cnnlab.experiment.summary import BYTES, Line, Summary
+from cnnlab.experiment.schema import Train
+from cnnlab.experiment.summary import BYTES, Line
 from cnnlab.paths import KeyPath
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
@@ -23,46 +25,16 @@ LARGE_INPUT, SMALL_INPUT = 10.0, 0.05
 CUT_OFF = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What the rules look at; `summary` is None where the network cannot be built."""
-
-    experiment: Experiment
-    summary: Summary | None
-    replicas: int
-
-    @property
-    def lines(self) -> tuple[Line, ...]:
-        """The network's layers; none where it cannot be built."""
-        return self.summary.lines if self.summary else ()
-
-
-Breach = tuple[KeyPath, str]
-"""Where in the experiment, and what is wrong and what to do."""
-Rule = Callable[[Checked], Iterator[Breach]]
-
-
 def classes(checked: Checked) -> Iterator[Breach]:
     """The network must end in one output a class."""
     data, layers = checked.experiment.data, checked.experiment.model.layers
-    if checked.summary and (shape := checked.summary.output_shape) != (data.num_classes,):
+    outputs = num_outputs(data)
+    if checked.summary and (shape := checked.summary.output_shape) != (outputs,):
         last = ("model", "layers", len(layers) - 1, layers[-1].kind)
         yield (
             last,
-            f"the network ends in {show(shape)}, and {data.name} has {data.num_classes} classes; "
-            f"expected a last layer such as dense: {data.num_classes}",
-        )
-
-
-def hold_out(checked: Checked) -> Iterator[Breach]:
-    """Some training examples must be left after the hold-out."""
-    data = checked.experiment.data
-    sizes = data.published_sizes()
-    if sizes and data.held_out(sizes[0]) >= sizes[0]:
-        yield (
-            ("data", "validation"),
-            f"{data.held_out(sizes[0]):,} examples to hold out, but {data.name} has {sizes[0]:,} training examples; "
-            "try validation: 0.1",
+            f"the network ends in {show(shape)}, and {data.name} has {outputs} classes; "
+            f"expected a last layer such as dense: {outputs}",
         )
 
 
@@ -117,12 +89,6 @@ def output_activation(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def test_as_validation(checked: Checked) -> Iterator[Breach]:
-    """The test set is for the end: what is chosen by it is not tested any more."""
-    if checked.experiment.data.validation == "test":
-        yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
-
-
 def decay_never_fires(checked: Checked) -> Iterator[Breach]:
     """A learning rate that is meant to fall should do so within the epochs."""
     train = checked.experiment.train
@@ -174,7 +140,10 @@ def batch_size(checked: Checked) -> Iterator[Breach]:
 
 def input_scale(checked: Checked) -> Iterator[Breach]:
     """What the first weights see should be about 1; pixels come as 0 to 1."""
-    low, high = 0.0, 1.0
+    if checked.experiment.preprocessing.scale == "standardize":
+        return
+    low, high = (0.0, 1.0) if checked.experiment.preprocessing.scale == "zero_one" else (-1.0, 1.0)
+    coming = f"{low:g} to {high:g}"
     rescaled: Line | None = None
     for line in checked.lines:
         match line.spec:
@@ -188,7 +157,7 @@ def input_scale(checked: Checked) -> Iterator[Breach]:
                 if reach > LARGE_INPUT or reach < SMALL_INPUT:
                     yield (
                         rescaled.place.path,
-                        f"makes pixels {low:g} to {high:g}, which come as 0 to 1; weights start for about 1",
+                        f"makes pixels {low:g} to {high:g}, which come as {coming}; weights start for about 1",
                     )
                 return
             case Flatten() | ZeroPadding2D() | Dropout():
@@ -221,29 +190,21 @@ def memory(checked: Checked) -> Iterator[Breach]:
         slots += 1
     weights = checked.summary.cost.parameters * BYTES * (2 + slots)
     needed = weights + 2 * checked.summary.activation_bytes(train.batch_size)  # forward, and their gradients
-    present = _memory_of_this_machine()
+    present = machine.physical()
     if present is not None and needed > present:
         yield ("model",), f"training takes about {needed / 1e9:,.0f} GB; this machine has {present / 1e9:,.0f}"
 
 
-ERRORS: tuple[Rule, ...] = (classes, hold_out, monitor)
+ERRORS: tuple[Rule, ...] = (classes, known_classes, hold_out, train_sizes, mixup_last, monitor)
 WARNINGS: tuple[Rule, ...] = (
-    softmax, output_activation, test_as_validation, decay_never_fires, warmup, patience, batch_size, input_scale,
-    learning_rate, memory,
+    softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
+    input_scale, learning_rate, memory,
 )  # fmt: skip
 
 
 def name_of(rule: Rule) -> str:
     """`test-as-validation`."""
     return rule.__name__.replace("_", "-")
-
-
-def _memory_of_this_machine() -> int | None:
-    """Bytes; None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _output_line(checked: Checked) -> Line | None:

@@ -1,18 +1,37 @@
 """Data sets: one module a source, splits, fingerprints."""
 
-from cnnlab.data import cifar10, digits, mnist, raw, synthetic
-from cnnlab.data.dataset import Dataset, Examples, Source
-from cnnlab.data.splits import split
-from cnnlab.errors import ConfigError
-from cnnlab.experiment.data import Cifar10, Data, Digits, Mnist, Raw, Synthetic
+import numpy as np
 
-__all__ = ["Dataset", "Examples", "load"]
+from cnnlab.data import (
+    cifar10,
+    cifar100,
+    custom,
+    digits,
+    fashion_mnist,
+    folder,
+    idx,
+    mnist,
+    npz,
+    raw,
+    synthetic,
+)
+from cnnlab.data.dataset import Dataset, Examples, Source
+from cnnlab.data.splits import of_classes, split, subset
+from cnnlab.errors import ConfigError, DataError
+from cnnlab.experiment import data as specs
+from cnnlab.experiment.data import Data
+
+__all__ = ["Dataset", "Examples", "Source", "load", "read"]
 
 
 def load(data: Data) -> Dataset:
     """The examples of an experiment, divided as it says. Raises DataError, or ConfigError where too few are left."""
-    source = _read(data)
+    source = read(data)
+    if data.classes:
+        source = _keep_classes(source, data)
     train, validation = _hold_out(source, data)
+    if data.train_sizes:
+        train = _of_size(train, data)
     keep = slice(data.limit)
     return Dataset(
         data.name,
@@ -20,26 +39,66 @@ def load(data: Data) -> Dataset:
         validation.take(keep) if validation else None,
         source.test.take(keep),
         source.class_names,
+        source.genuine,
     )
 
 
-def _read(data: Data) -> Source:
+def read(data: Data) -> Source:
+    """All examples of a data set, before any is held out or left out. Raises DataError."""
     match data:
-        case Digits():
+        case specs.Digits():
             return digits.load()
-        case Mnist():
-            return mnist.load()
-        case Cifar10():
-            return cifar10.load()
-        case Raw():
+        case specs.Mnist():
+            return mnist.load(data)
+        case specs.FashionMnist():
+            return fashion_mnist.load(data)
+        case specs.Cifar10():
+            return cifar10.load(data)
+        case specs.Cifar100():
+            return cifar100.load(data)
+        case specs.Folder():
+            return folder.load(data)
+        case specs.Idx():
+            return idx.load(data)
+        case specs.Npz():
+            return npz.load(data)
+        case specs.Raw():
             return raw.load(data)
-        case Synthetic():
+        case specs.Synthetic():
             return synthetic.load(data)
+        case specs.CustomData():
+            return custom.load(data)
+
+
+def _keep_classes(source: Source, data: Data) -> Source:
+    names = {name: number for number, name in enumerate(source.class_names)}
+    unknown = [name for name in data.classes or () if name not in names]
+    if unknown:
+        raise ConfigError(
+            f"data.classes: {data.name} has no class '{unknown[0]}'; it has {_listed(source.class_names)}"
+        )
+    kept = np.array([names[name] for name in data.classes or ()])
+    parts = {
+        name: of_classes(examples, kept)
+        for name, examples in (("train", source.train), ("validation", source.validation), ("test", source.test))
+        if examples is not None
+    }
+    for name, examples in parts.items():
+        if not len(examples):
+            raise DataError(f"{data.name}: no {name} examples of the classes {_listed(data.classes or ())}")
+    return Source(parts["train"], parts["test"], data.classes or (), parts.get("validation"), source.genuine)
 
 
 def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
     if data.validation == "test":
         return source.train, source.test
+    if source.validation is not None:
+        if data.validation != "auto":
+            raise ConfigError(
+                f"data.validation: {data.validation}, but {data.name} comes with {len(source.validation):,} validation "
+                "examples; leave it out, or say validation: auto"
+            )
+        return source.train, source.validation
     total = len(source.train)
     count = data.held_out(total)
     if count >= total:
@@ -48,3 +107,19 @@ def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
             "try --set data.validation=0.1"
         )
     return split(source.train, count) if count else (source.train, None)
+
+
+def _of_size(train: Examples, data: Data) -> Examples:
+    sizes = data.train_sizes or ()
+    if len(sizes) > 1:
+        raise ConfigError(
+            f"data.train_sizes: {len(sizes)} sizes are a run each, as `cnnlab train` trains them; here one is wanted, "
+            f"such as --set 'data.train_sizes=[{sizes[0]}]'"
+        )
+    if sizes[0] > len(train):
+        raise ConfigError(f"data.train_sizes: {sizes[0]:,} examples, but {data.name} has {len(train):,} to train on")
+    return subset(train, sizes[0])
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -1,58 +1,35 @@
-"""CIFAR-10: 60,000 colour pictures of ten kinds of things, 32×32."""
+"""CIFAR-10: 50,000 training and 10,000 test pictures of ten kinds of things, (32, 32, 3) uint8 in [0, 255].
 
-from pathlib import Path
+Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images", https://www.cs.toronto.edu/~kriz/cifar.html;
+no licence is stated. The binary version: a byte of label, 0 to 9, then the planes. The Python version is a pickle,
+which is never loaded.
+"""
 
-import numpy as np
+from cnnlab.data import cifar
+from cnnlab.data.dataset import Source
+from cnnlab.experiment.data import Cifar10
 
-from cnnlab.data.dataset import Examples, Source
-from cnnlab.data.download import data_folders
-from cnnlab.errors import DataError
+PUBLISHED = cifar.Published(
+    title="CIFAR-10",
+    folder="cifar-10-batches-bin",
+    archive="cifar-10-binary.tar.gz",
+    archive_sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",  # tensorflow-datasets
+    archive_bytes=170_052_171,
+    train_files={  # SHA-256 of torchvision-ruby
+        "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+        "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+        "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+        "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+        "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+    },
+    test_files={"test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"},
+    label_bytes=1,
+)
 
-FOLDER = "cifar-10-batches-bin"
-TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
-TEST_FILES = ("test_batch.bin",)
-SHAPE = (3, 32, 32)  # in the files: a byte of label, then the red, the green and the blue plane, row by row
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
-
-def load() -> Source:
+def load(data: Cifar10) -> Source:
     """50,000 training and 10,000 test images (n, 32, 32, 3) uint8 in [0, 255]; labels (n,) int32, 0 to 9.
 
-    Krizhevsky 2009, the binary version: six files of 10,000 pictures in `$CNNLAB_DATA_DIR/cifar-10-batches-bin`.
-    Raises DataError where they are missing or damaged.
+    Raises DataError where a file is damaged, DownloadError where none is here and none can be fetched.
     """
-    folder = _locate()
-    return Source(_examples(folder, TRAIN_FILES), _examples(folder, TEST_FILES), CLASSES)
-
-
-def _examples(folder: Path, names: tuple[str, ...]) -> Examples:
-    records = np.concatenate([_records(folder / name) for name in names])
-    images = records[:, 1:].reshape(-1, *SHAPE).transpose(0, 2, 3, 1)
-    return Examples(np.ascontiguousarray(images), records[:, 0].astype(np.int32))
-
-
-def _records(path: Path) -> np.ndarray:
-    """(n, 1 + 3 * 32 * 32) uint8, a row a picture."""
-    try:
-        content = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    size = 1 + int(np.prod(SHAPE))
-    if len(content) == 0 or len(content) % size:
-        raise DataError(f"{path}: damaged: {len(content):,} bytes, expected a multiple of {size:,}")
-    records = content.reshape(-1, size)
-    if records[:, 0].max() >= len(CLASSES):
-        raise DataError(f"{path}: damaged: has a label {records[:, 0].max()}; CIFAR-10's are 0 to 9")
-    return records
-
-
-def _locate() -> Path:
-    folders = [folder / FOLDER for folder in data_folders()]
-    for folder in folders:
-        if folder.is_dir():
-            return folder
-    raise DataError(
-        f"cifar10: no folder {folders[0]}; unpack the binary version of {ORIGIN} there, "
-        "or see whether all else works with --data synthetic"
-    )
+    return cifar.load(data, PUBLISHED, label_byte=0)

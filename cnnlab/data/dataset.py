@@ -1,36 +1,63 @@
-"""Labelled pictures in memory."""
+"""Labelled pictures, in memory or in a file."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlab.data.stored import StoredImages, chunks, digests_of
+
+Images = NDArray[np.uint8] | StoredImages
+"""Pictures (n, height, width, channels) uint8 in [0, 255]; indexing gives an array."""
+Which = NDArray[np.integer] | slice
+
 
 @dataclass(frozen=True)
 class Examples:
-    """Images (n, height, width, channels) uint8 in [0, 255]; labels (n,) int32 in [0, num_classes)."""
+    """Images (n, height, width, channels) uint8 in [0, 255]; labels (n,) int32 in [0, num_classes).
 
-    images: NDArray[np.uint8]
+    `files` (n,) are the paths that they come from, where each has a file of its own.
+    """
+
+    images: Images
     labels: NDArray[np.int32]
+    files: NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         """The number of examples."""
         return len(self.labels)
 
-    def take(self, indices: "NDArray[np.intp] | slice") -> "Examples":
-        """These examples, in the order of `indices`."""
-        return Examples(self.images[indices], self.labels[indices])
+    def take(self, which: Which) -> "Examples":
+        """These examples, in the order of `which`."""
+        images = self.images.take(which) if isinstance(self.images, StoredImages) else self.images[which]
+        return Examples(images, self.labels[which], None if self.files is None else self.files[which])
+
+    def chunks(self, multiple: int = 1) -> Iterator[slice]:
+        """All examples in parts small enough to be in memory, whose sizes are multiples of `multiple`, but the last."""
+        yield from chunks(len(self), int(np.prod(self.images.shape[1:])), multiple)
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint8]:
+        """SHA-256 of every picture's pixels, (n, 32)."""
+        if isinstance(self.images, StoredImages):
+            return self.images.digests
+        return digests_of(self.images)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it is published: a training set and a test set."""
+    """A data set as it is published: a training set, perhaps one for validation, a test set.
+
+    `genuine` tells whether it has the bytes that were published; None where nobody published any.
+    """
 
     train: Examples
     test: Examples
     class_names: tuple[str, ...]
+    validation: Examples | None = None
+    genuine: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +72,7 @@ class Dataset:
     validation: Examples | None
     test: Examples
     class_names: tuple[str, ...]
+    genuine: bool | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -61,16 +89,3 @@ class Dataset:
         """The splits that there are, by name."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: examples for name, examples in splits.items() if examples is not None}
-
-    def fingerprint(self) -> str:
-        """SHA-256 over every split's shape, pixels and labels: equal where the examples are equal, in order."""
-        return _digest(self.splits().values())
-
-
-def _digest(splits: Iterable[Examples]) -> str:
-    digest = hashlib.sha256()
-    for examples in splits:
-        digest.update(repr(examples.images.shape).encode())
-        digest.update(np.ascontiguousarray(examples.images).data)
-        digest.update(np.ascontiguousarray(examples.labels).data)
-    return digest.hexdigest()

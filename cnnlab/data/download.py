@@ -1,30 +1,49 @@
-"""Fetching a file from mirrors, checked by what it contains."""
+"""Fetching a file from mirrors: tried again, resumed, and checked by what it contains."""
 
+import contextlib
 import gzip
 import hashlib
-import http.client
 import os
-import ssl
-import urllib.error
-import urllib.request
+import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from cnnlab import __version__
-from cnnlab.errors import DownloadError
-from cnnlab.terminal import download_progress
+import filelock
+from rich.progress import Progress, TaskID
 
-TIMEOUT = 20  # seconds without a byte
-CHUNK = 1 << 16
-NETWORK_ERRORS = (  # and not OSError, which a disk raises too
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ssl.SSLError,
-    TimeoutError,
-    ConnectionError,
-)
+from cnnlab.data.mirror import CHUNK, Fault, chunks, extent, open_url
+from cnnlab.errors import DataError, DownloadError, printable
+from cnnlab.terminal import download_progress, stderr
+
+ATTEMPTS = 4  # at one mirror
+BACKOFF = 1.0  # seconds before the second attempt, doubled before each later one
+PATIENCE = 1.0  # seconds of waiting for another process before saying so
+LARGEST_CONTENT = 1 << 31  # bytes; what decompresses to more is a bomb
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that mirrors serve, tried in the order of `urls`.
+
+    A download of more than `max_bytes` is refused. `is_genuine` looks at the content of a complete file;
+    a DataError from it also means no.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    max_bytes: int
+    is_genuine: Callable[[Path], bool]
+
+
+@dataclass(frozen=True)
+class _Download:
+    remote: Remote
+    url: str
+    partial: Path
+    progress: Progress
+    task: TaskID
 
 
 def data_folders() -> list[Path]:
@@ -38,63 +57,159 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnlab"
 
 
-def fetch(urls: Sequence[str], destination: Path, sha256: str) -> None:
-    """Download a gzip file whose decompressed content has this SHA-256 from the first mirror that serves it.
+def mirrors(*bases: str) -> tuple[str, ...]:
+    """The base URLs to try, each with a slash at its end: `$CNNLAB_MIRROR` if set, then `bases`."""
+    chosen = os.environ.get("CNNLAB_MIRROR", "").strip()
+    return tuple(base.rstrip("/") + "/" for base in (chosen, *bases) if base)
 
-    `destination` appears complete and checked, or not at all. Raises DownloadError naming each mirror's fault.
-    """
-    temporary = destination.with_name(f".{os.getpid()}.{destination.name}")
-    faults: list[str] = []
-    reached = False
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes as they are."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_sha256(path: Path) -> str | None:
+    """SHA-256 of the bytes, decompressed if they are gzip; None where they cannot be, or to over LARGEST_CONTENT."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return file_sha256(path)
+    digest, size = hashlib.sha256(), 0
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        for url in urls:
-            try:
-                _download(url, temporary)
-            except NETWORK_ERRORS as error:
-                faults.append(f"{url}: {_reason(error)}")
-                reached |= isinstance(error, urllib.error.HTTPError | http.client.HTTPException)
-                continue
-            reached = True
-            if _content_sha256(temporary) == sha256:
-                temporary.replace(destination)
-                return
-            faults.append(f"{url}: not the genuine file (its SHA-256 differs)")
-    except OSError as error:
-        raise DownloadError(f"{destination}: cannot be written: {error.strerror}; set CNNLAB_DATA_DIR") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    why = "cannot be downloaded" if reached else "no network to download it: no mirror can be reached"
-    raise DownloadError(f"{destination.name}: {why} ({'; '.join(faults)})")
-
-
-def _download(url: str, path: Path) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": f"cnnlab/{__version__}"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response, path.open("wb") as file:
-        length = response.headers.get("Content-Length", "")
-        with download_progress() as progress:
-            task = progress.add_task(url.rpartition("/")[2], total=int(length) if length.isdecimal() else None)
-            while chunk := response.read(CHUNK):
-                file.write(chunk)
-                progress.advance(task, len(chunk))
-
-
-def _content_sha256(path: Path) -> str | None:
-    """SHA-256 of the decompressed bytes; None where they cannot be decompressed."""
-    digest = hashlib.sha256()
-    try:
-        with gzip.open(path) as file:
-            _update(digest, file)
+        with gzip.open(path) as content:
+            while chunk := content.read(CHUNK):
+                size += len(chunk)
+                if size > LARGEST_CONTENT:
+                    return None
+                digest.update(chunk)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return None
     return digest.hexdigest()
 
 
-def _update(digest: "hashlib._Hash", file: BinaryIO | gzip.GzipFile) -> None:
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
+def fetch(remote: Remote, destination: Path) -> None:
+    """Download `remote` from the first mirror that serves the genuine file, unless `destination` exists.
+
+    `destination` appears complete and checked, or not at all. What had arrived when the network failed stays beside
+    it, for the next fetch to go on from. Raises DownloadError naming each mirror's fault, or the disk's.
+    """
+    try:
+        if destination.exists():
+            return  # also where the folder is read-only and no lock can be made
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(destination):
+            if not destination.exists():
+                _fetch_from_mirrors(remote, destination)
+    except OSError as error:  # of the disk: the network's are faults by now
+        reason = error.strerror or error
+        raise DownloadError(printable(f"{destination}: cannot be written: {reason}; set CNNLAB_DATA_DIR")) from None
 
 
-def _reason(error: Exception) -> str:
-    reason = getattr(error, "reason", None) or error
-    return str(getattr(reason, "strerror", None) or reason)
+@contextlib.contextmanager
+def _alone(destination: Path) -> Iterator[None]:
+    """While no other process fetches the same file. The system frees the lock of a process that dies."""
+    path = destination.with_name(f".{destination.name}.lock")
+    lock = filelock.FileLock(path, mode=0o666)  # in a shared folder another user may be the next to take it
+    try:
+        held = lock.acquire(timeout=PATIENCE)
+    except filelock.Timeout:
+        stderr().print(f"waiting for another process that downloads {destination.name}", markup=False)
+        held = lock.acquire()
+    with held:
+        yield
+        # Only now that the file is there: whoever waits for this lock finds it, whichever lock a third one takes.
+        _remove(path)
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _fetch_from_mirrors(remote: Remote, destination: Path) -> None:
+    partials = [_partial(destination, url) for url in remote.urls]
+    faults: list[str] = []
+    reached = not remote.urls
+    with download_progress() as progress:
+        task = progress.add_task(remote.name, total=None)
+        for url, partial in zip(remote.urls, partials, strict=True):
+            try:
+                _obtain(_Download(remote, url, partial, progress, task))
+                partial.replace(destination)
+            except Fault as fault:
+                faults.append(f"{url}: {fault}")
+                reached |= fault.reached
+            except OSError:
+                _remove(*partials)  # a full disk needs the room
+                raise
+            else:
+                _remove(*partials)
+                return
+    why = "cannot be downloaded" if reached else "no network to download it: no mirror can be reached"
+    raise DownloadError(printable(f"{destination.name}: {why} ({'; '.join(faults) or 'no mirror is known'})"))
+
+
+def _partial(destination: Path, url: str) -> Path:
+    """Where the bytes so far are: a place for each URL, as mirrors serve different .gz wrappers of one content."""
+    return destination.with_name(f".{destination.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
+
+
+def _obtain(download: _Download) -> None:
+    """Leave the genuine file at `download.partial`, or raise Fault."""
+    for _ in range(2):
+        resumed = _complete(download)
+        if _is_genuine(download):
+            return
+        download.partial.unlink()
+        if not resumed:  # else its beginning may be of another version: once more, from the beginning
+            break
+    raise Fault("not the genuine file (its content differs)")
+
+
+def _is_genuine(download: _Download) -> bool:
+    try:
+        return download.remote.is_genuine(download.partial)
+    except (DataError, gzip.BadGzipFile, EOFError, zlib.error):
+        return False
+
+
+def _complete(download: _Download) -> bool:
+    """Attempt it until it is complete or hopeless. Whether bytes of an earlier attempt are in it."""
+    name = download.remote.name
+    attempt = 0
+    while True:
+        attempt += 1
+        download.progress.update(download.task, description=f"{name} (attempt {attempt})" if attempt > 1 else name)
+        try:
+            return _attempt(download)
+        except Fault as fault:
+            if fault.discard:
+                download.partial.unlink(missing_ok=True)
+            if not fault.retry or attempt == ATTEMPTS:
+                raise
+            time.sleep(max(BACKOFF * 2 ** (attempt - 1), fault.pause))
+
+
+def _attempt(download: _Download) -> bool:
+    partial, max_bytes = download.partial, download.remote.max_bytes
+    offset = partial.stat().st_size if partial.exists() else 0
+    with open_url(download.url, offset) as response:
+        size, total = extent(response, offset)
+        resumed = size > 0
+        too_large = Fault(f"larger than the {max_bytes:,} bytes expected", discard=True)
+        if total is not None and total > max_bytes:
+            raise too_large
+        download.progress.reset(download.task, total=total, completed=size)
+        with partial.open("ab" if resumed else "wb") as file:
+            for chunk in chunks(response):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise too_large
+                file.write(chunk)
+                download.progress.advance(download.task, len(chunk))
+            file.flush()
+            os.fsync(file.fileno())
+    if total is not None and size < total:
+        raise Fault(f"broke off after {size:,} of {total:,} bytes", retry=True)
+    return resumed

@@ -1,52 +1,81 @@
-"""The IDX format of LeCun, Cortes and Burges (1998), gzipped: http://yann.lecun.com/exdb/mnist/."""
+"""The IDX format of LeCun, Cortes and Burges (1998): http://yann.lecun.com/exdb/mnist/."""
 
 import gzip
-import hashlib
 import math
 import struct
 import zlib
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlab.data import checks, own
+from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.locate import find
 from cnnlab.errors import DataError
+from cnnlab.experiment.data import Idx
 
 MAX_BYTES = 2**31  # of decoded content: above every data set in this format; a gzip bomb is larger
+MAX_DIMENSIONS = 4
+TYPES = {8: ">u1", 9: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def read(path: Path, dimensions: int) -> tuple[NDArray[np.uint8], str]:
-    """The array of unsigned bytes in `path`, and the SHA-256 of the decompressed file.
+def load(data: Idx) -> Source:
+    """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32, from files of one's own. Raises DataError."""
+    train = _examples(data, data.train_images, data.train_labels)
+    test = _examples(data, data.test_images, data.test_labels) if data.test_images and data.test_labels else None
+    return own.source(data, train, test, checks.numbered(data.num_classes))
 
-    `dimensions` is 1 for labels, 3 for images. Raises DataError where the file is truncated, damaged or not IDX.
-    """
-    header_bytes = 4 + 4 * dimensions
+
+def _examples(data: Idx, images_name: str, labels_name: str) -> Examples:
+    images_path, labels_path = (find(name, data.dir, "idx") for name in (images_name, labels_name))
+    images, labels = read(images_path), read(labels_path)
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise DataError(
+            f"{images_path}: {images.ndim} dimensions of {images.dtype.name}; expected pictures, 3 or 4 of uint8"
+        )
+    return checks.examples(images, labels, data.image_shape, data.num_classes, (images_path, labels_path))
+
+
+def read(path: Path) -> NDArray[Any]:
+    """The array in `path`, gzipped or not. Raises DataError where the file is truncated, damaged or not IDX."""
     if not path.is_file():
         raise DataError(f"{path}: not a file")
     try:
-        with gzip.open(path) as file:
-            header = file.read(header_bytes)
-            shape = _shape(path, header, dimensions)
-            expected = math.prod(shape)
-            if expected > MAX_BYTES:
-                raise DataError(f"{path}: its header promises {expected:,} bytes; expected at most {MAX_BYTES:,}")
-            content = file.read(expected + 1)
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with gzip.open(file) if zipped else file as content:
+                return _read(path, content)  # type: ignore[arg-type] # both read bytes
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: truncated or damaged .gz ({error}); delete it, and it is fetched anew") from None
+        raise DataError(f"{path}: truncated or damaged .gz ({error}); delete it, and get it anew") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def header(array: NDArray[np.uint8]) -> bytes:
+    """What comes before the data of an array of unsigned bytes."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+
+
+def _read(path: Path, file: BinaryIO) -> NDArray[Any]:
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= MAX_DIMENSIONS:
+        raise DataError(
+            f"{path}: not an IDX file: starts with {magic.hex(' ') or 'nothing'}, "
+            "expected such as 00 00 08 03 for pictures, 00 00 08 01 for labels"
+        )
+    sizes = file.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise DataError(f"{path}: truncated within its header")
+    shape = struct.unpack(f">{magic[3]}I", sizes)
+    kind = np.dtype(TYPES[magic[2]])
+    expected = math.prod(shape) * kind.itemsize
+    if expected > MAX_BYTES:
+        raise DataError(f"{path}: its header promises {expected:,} bytes; expected at most {MAX_BYTES:,}")
+    content = file.read(expected + 1)
     if len(content) != expected:
         got = f"{len(content):,}" if len(content) < expected else "more"
         raise DataError(f"{path}: its header promises {expected:,} bytes of data, the file has {got}")
-    digest = hashlib.sha256(header)
-    digest.update(content)
-    return np.frombuffer(content, np.uint8).reshape(shape), digest.hexdigest()
-
-
-def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
-    magic = bytes([0, 0, 8, dimensions])  # two zeros, 8 for unsigned bytes, the number of dimensions
-    if header[:4] != magic or len(header) != 4 + 4 * dimensions:
-        raise DataError(
-            f"{path}: not an IDX file: starts with {header[:4].hex(' ') or 'nothing'}, expected {magic.hex(' ')}"
-        )
-    return struct.unpack(f">{dimensions}I", header[4:])
+    return np.frombuffer(content, kind).reshape(shape)

@@ -6,8 +6,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlab.data import checks, own
 from cnnlab.data.dataset import Examples, Source
-from cnnlab.data.download import data_folders
+from cnnlab.data.locate import find
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Raw
 
@@ -17,30 +18,19 @@ Number = TypeVar("Number", np.uint8, np.float32)
 def load(data: Raw) -> Source:
     """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32. Raises DataError."""
     train = _examples(data, data.train_images, data.train_labels)
-    test = _examples(data, data.test_images, data.test_labels)
-    return Source(train, test, tuple(str(label) for label in range(data.num_classes)))
+    test = _examples(data, data.test_images, data.test_labels) if data.test_images and data.test_labels else None
+    return own.source(data, train, test, checks.numbered(data.num_classes))
 
 
 def _examples(data: Raw, images_name: str, labels_name: str) -> Examples:
-    images_path, labels_path = _locate(images_name), _locate(labels_name)
+    images_path, labels_path = (find(name, data.dir, "raw") for name in (images_name, labels_name))
     images = _table(images_path, np.uint8, int(np.prod(data.image_shape)), "images of this shape")
-    labels = _labels(data, labels_path)
-    if len(images) != len(labels):
-        raise DataError(f"{labels_path}: {len(labels):,} labels for the {len(images):,} images of {images_path.name}")
-    return Examples(images.reshape(-1, *data.image_shape), labels)
-
-
-def _labels(data: Raw, path: Path) -> NDArray[np.int32]:
     if data.label_format == "uint8":
-        labels = _table(path, np.uint8, 1, "labels")[:, 0].astype(np.int32)
-        if labels.max() >= data.num_classes:
-            raise DataError(f"{path}: has a label {labels.max()}; with {data.num_classes} classes they end before that")
-        return labels
-    one_hot = _table(path, np.float32, data.num_classes, f"labels of {data.num_classes} float32")
-    if not ((np.count_nonzero(one_hot, axis=1) == 1) & (one_hot.max(axis=1) == 1)).all():
-        raise DataError(f"{path}: not one-hot: expected a single 1 among zeros for every label")
-    best: NDArray[np.intp] = one_hot.argmax(axis=1)
-    return best.astype(np.int32)
+        labels: NDArray[np.uint8] | NDArray[np.float32] = _table(labels_path, np.uint8, 1, "labels")
+    else:
+        labels = _table(labels_path, np.float32, data.num_classes, f"labels of {data.num_classes} float32")
+    pictures = images.reshape(-1, *data.image_shape)
+    return checks.examples(pictures, labels, data.image_shape, data.num_classes, (images_path, labels_path))
 
 
 def _table(path: Path, kind: type[Number], columns: int, what: str) -> NDArray[Number]:
@@ -53,14 +43,3 @@ def _table(path: Path, kind: type[Number], columns: int, what: str) -> NDArray[N
         return np.fromfile(path, kind).reshape(-1, columns)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _locate(name: str) -> Path:
-    places = [folder / name for folder in (*data_folders(), Path())]
-    for place in places:
-        if place.is_file():
-            return place
-    raise DataError(
-        f"raw: no file {name} in {places[0].parent} or here; set CNNLAB_DATA_DIR to where it is, "
-        "or see whether all else works with --data synthetic"
-    )

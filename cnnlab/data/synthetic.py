@@ -27,7 +27,12 @@ def load(data: Synthetic) -> Source:
 def _draw(patterns: np.ndarray, size: int, noise: float, random: np.random.Generator) -> Examples:
     labels = random.permutation(np.arange(size, dtype=np.int32) % len(patterns))
     images = np.empty((size, *patterns.shape[1:]), np.uint8)
-    for index, label in enumerate(labels):
-        drawn = random.random(patterns.shape[1:], np.float32)
-        images[index] = np.rint(255 * ((1 - noise) * patterns[label] + noise * drawn))
-    return Examples(images, labels)
+    examples = Examples(images, labels)
+    mix, levels = np.float32(255 * (1 - noise)), np.float32(255 * noise)
+    for part in examples.chunks():
+        drawn = random.random(images[part].shape, np.float32)
+        drawn *= levels
+        drawn += mix * patterns[labels[part]]
+        np.rint(drawn, out=drawn)
+        images[part] = drawn
+    return examples

@@ -14,6 +14,7 @@ from cnnlab.experiment.data import Data
 from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, depth, unrolled
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.optimizers import Optimizer, Sgd
+from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schedules import Constant, Schedule
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -48,6 +49,9 @@ class Train(Strict):
     schedule: how the learning rate changes.
     callbacks: what watches the training.
     precision: of all arithmetic.
+    input_pipeline: how pictures come to the device: `resident`, all of them at once; `streamed`, batch by batch, in
+    memory that does not grow with the data; or `auto`, resident if they take at most half of its memory. The numbers
+    are the same.
     """
 
     epochs: Annotated[int, Field(gt=0, le=1_000_000)] = 10
@@ -57,6 +61,7 @@ class Train(Strict):
     schedule: Schedule = Constant()
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
     precision: Literal["float32"] = "float32"
+    input_pipeline: Literal["auto", "resident", "streamed"] = "auto"
 
 
 class Published(Strict):
@@ -97,6 +102,7 @@ class Experiment(Strict):
 
     name: what its run folders are called: the file's name unless given.
     data: which examples.
+    preprocessing: what pictures go through before the network.
     model: the network.
     train: how to train.
     seed: what the weights, the order of the examples and the dropout are drawn from.
@@ -105,7 +111,15 @@ class Experiment(Strict):
 
     name: FolderName
     data: Data
+    preprocessing: Preprocessing = Preprocessing()
     model: Model
     train: Train = Train()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     published: Published | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """What the first layer gets: (height, width, channels) with the padding."""
+        height, width, channels = self.data.image_shape
+        padding = 2 * self.preprocessing.zero_padding
+        return height + padding, width + padding, channels

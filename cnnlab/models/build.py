@@ -6,6 +6,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from cnnlab.data import Dataset, Examples
+from cnnlab.data.statistics import pixel_statistics
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import Choice
 from cnnlab.experiment.layers import Leaf, Shape, show
@@ -13,10 +15,13 @@ from cnnlab.experiment.layers.elementwise import PadShortcut
 from cnnlab.experiment.layers.pooling import ChannelMaxPool
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
 from cnnlab.experiment.network import Misfit, Place, assemble
-from cnnlab.experiment.schema import Model, Train
+from cnnlab.experiment.preprocessing import Preprocessing
+from cnnlab.experiment.schema import Experiment, Model, Train
 from cnnlab.experiment.summary import summarize
 from cnnlab.paths import show_path
 
+Scaling = tuple[float, float] | tuple[list[float], list[float]]
+"""What pixels are multiplied with and what is then added, for all channels or each."""
 LAYERS: dict[str, type[keras.Layer]] = {
     "dense": keras.layers.Dense,
     "conv2d": keras.layers.Conv2D,
@@ -66,20 +71,61 @@ OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 }
 
 
-def build(model: Model, image_shape: tuple[int, int, int], num_classes: int, *, name: str) -> keras.Model:
+def build_for(experiment: Experiment, dataset: Dataset) -> keras.Model:
+    """The network of an experiment, with what it learned of the training pictures: `scale: standardize` needs that.
+
+    Raises ConfigError as `build` does.
+    """
+    scaling = _scaling(experiment.preprocessing, dataset.train)
+    return build(
+        experiment.model,
+        dataset.image_shape,
+        dataset.num_classes,
+        name=experiment.name,
+        zero_padding=experiment.preprocessing.zero_padding,
+        scaling=scaling,
+    )
+
+
+def build(
+    model: Model,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    name: str,
+    zero_padding: int = 0,
+    scaling: Scaling | None = None,
+) -> keras.Model:
     """A network from images (n, *image_shape) float32 in [0, 1] to outputs (n, num_classes).
 
-    Its layers are named by kind and position (`conv2d_0`), so that the same model has the same names everywhere.
+    Padding and scaling come first. Its layers are named by kind and position (`conv2d_0`), so that the same model has
+    the same names everywhere.
     Raises ConfigError where a layer cannot take what the one before it gives, or its weights need too much memory.
     """
+    height, width, channels = image_shape
     try:
-        shape = summarize(model.layers, image_shape).output_shape
+        shape = summarize(model.layers, (height + 2 * zero_padding, width + 2 * zero_padding, channels)).output_shape
     except Misfit as error:
         raise ConfigError(f"{show_path(error.path)}: {error}") from None
     if shape != (num_classes,):
         raise ConfigError(f"model.layers: the network ends in {show(shape)}; expected ({num_classes},), one a class")
-    inputs = keras.Input(image_shape, name="image")
-    return keras.Model(inputs, assemble(model.layers, inputs, _KerasAssembler()), name=name)
+    inputs = value = keras.Input(image_shape, name="image")
+    if zero_padding:
+        value = keras.layers.ZeroPadding2D(zero_padding, name="input_padding")(value)
+    if scaling:
+        value = keras.layers.Rescaling(*scaling, name="input_scaling")(value)
+    return keras.Model(inputs, assemble(model.layers, value, _KerasAssembler()), name=name)
+
+
+def _scaling(preprocessing: Preprocessing, train: Examples) -> Scaling | None:
+    match preprocessing.scale:
+        case "zero_one":
+            return None
+        case "minus_one_one":
+            return 2.0, -1.0
+    statistics = pixel_statistics(train)
+    factors = [1 / std if std else 1.0 for std in statistics.std]  # a channel that never changes stays as it is
+    return factors, [-mean * factor for mean, factor in zip(statistics.mean, factors, strict=True)]
 
 
 def attach_optimizer(model: keras.Model, train: Train) -> None:

@@ -1,5 +1,6 @@
 """The forward pass over whole sets of examples, compiled."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from cnnlab.experiment.losses import Loss
 from cnnlab.models.losses import class_scores, loss_function
 
 BATCH_SIZE = 256  # examples at once; larger batches leave the cache and were no faster on two cores
+BATCH_BYTES = 1 << 26  # of large pictures, fewer: as many as take this as float32
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,26 @@ def to_input(images: tf.Tensor) -> tf.Tensor:
 def compile_forward(model: keras.Model, loss: Loss) -> Callable[[Examples], Outcome]:
     """A function from examples to what `model`, in inference mode and as it is then, makes of them."""
     loss_of = loss_function(loss)
+    batch_size = max(1, min(BATCH_SIZE, BATCH_BYTES // (4 * math.prod(model.input_shape[1:]))))
     images_spec = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
     labels_spec = tf.TensorSpec([None], tf.int32)
 
     @tf.function(input_signature=[images_spec, labels_spec])
     def forward(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        batches = tf.math.floordiv(tf.shape(labels)[0] + BATCH_SIZE - 1, BATCH_SIZE)
+        batches = tf.math.floordiv(tf.shape(labels)[0] + batch_size - 1, batch_size)
         scores = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None, model.output_shape[-1]])
         losses = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None])
         for batch in tf.range(batches):
-            part = slice(batch * BATCH_SIZE, (batch + 1) * BATCH_SIZE)  # the last one is as short as it is
+            part = slice(batch * batch_size, (batch + 1) * batch_size)  # the last one is as short as it is
             outputs = model(to_input(images[part]), training=False)
             scores = scores.write(batch, class_scores(loss, outputs))
             losses = losses.write(batch, loss_of(labels[part], outputs))
         return scores.concat(), losses.concat()
 
     def run(examples: Examples) -> Outcome:
-        scores, losses = forward(examples.images, examples.labels)
-        return Outcome(examples.labels, scores.numpy(), losses.numpy())
+        # In parts, since pictures on disk may be more than memory; of whole batches, so that the parts do not matter.
+        parts = [forward(examples.images[part], examples.labels[part]) for part in examples.chunks(multiple=batch_size)]
+        scores = np.concatenate([part_scores.numpy() for part_scores, _ in parts])
+        return Outcome(examples.labels, scores, np.concatenate([part_losses.numpy() for _, part_losses in parts]))
 
     return run

@@ -1,12 +1,13 @@
-"""The compiled epoch: data resident on every device, many steps in one graph call.
+"""The compiled epoch: many steps in one graph call, on pictures that are on every device or come as a stream.
 
-Where Keras's `fit` goes through Python for every batch, here a `tf.while_loop` shuffles, gathers, casts, and runs
-forward, backward and update for as many steps as take about half a second.
+Where Keras's `fit` goes through Python for every batch, here a `tf.while_loop` shuffles, gathers, casts, augments, and
+runs forward, backward and update for as many steps as take about half a second.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 import numpy as np
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import Loss, SumOfSquares
+from cnnlab.experiment.preprocessing import Augmentation
+from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import loss_function
+from cnnlab.training.input_pipeline import batches
 
 SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom enough to cost nothing
 
@@ -32,15 +36,28 @@ class Progress:
 
 
 class Engine:
-    """Trains `model` with its optimizer on resident examples, under the strategy that both were made in.
+    """Trains `model` with its optimizer on examples, under the strategy that both were made in.
 
     `batch_size` is global. In every epoch each example counts exactly once: the last batch is as short as it is, every
     batch is divided evenly over the replicas, and its gradient is the mean over its examples wherever they lie (for
     `sum_of_squares` their sum). What regularizers add is trained on, but is no part of the loss that is reported.
+    Whether pictures are `resident` or `streamed` changes no number.
     """
 
-    def __init__(self, model: keras.Model, loss: Loss, examples: Examples, *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: Loss,
+        examples: Examples,
+        *,
+        batch_size: int,
+        seed: int,
+        augmentation: Sequence[Augmentation] = (),
+        placement: Literal["resident", "streamed"] = "resident",
+    ) -> None:
         self._model = model
+        self._examples = examples
+        self._augmenter = Augmenter(augmentation)
         self._loss = loss_function(loss)
         self._sums_over_batch = isinstance(loss, SumOfSquares)
         self._strategy = tf.distribute.get_strategy()
@@ -48,7 +65,7 @@ class Engine:
         self._seed = seed
         self._size = len(examples)
         self.steps_per_epoch = -(-len(examples) // self._batch_size)
-        self._images = self._resident(examples.images)
+        self._images = self._resident(examples.images[:]) if placement == "resident" else None
         self._labels = self._resident(examples.labels)
         self._steps_per_call = 0  # not known before the first call, which also traces
         self._run_steps = tf.function(self._steps)
@@ -59,9 +76,11 @@ class Engine:
         `rates` (steps,) are the learning rates of the steps, where they are not all the optimizer's.
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(self._size), tf.constant([self._seed, epoch], tf.int64)
-        )
+        order = order_of(self._size, self._seed, epoch)
+        draws = self._augmenter.draws(self._size, self._seed, epoch)
+        stream = None
+        if self._images is None:
+            stream = iter(batches(self._examples, order.numpy(), self._batch_size))
         # The sums travel through the calls, so that they are added up in one order however the steps are divided.
         loss_sum, correct = tf.constant(0.0, tf.float64), tf.constant(0)
         step = 0
@@ -70,7 +89,7 @@ class Engine:
             until = min(step + max(self._steps_per_call, 1), self.steps_per_epoch)
             started = time.perf_counter()
             loss_sum, correct = self._run_steps(
-                order, tf.constant(step), tf.constant(until), loss_sum, correct, step_rates
+                order, tf.constant(step), tf.constant(until), loss_sum, correct, step_rates, draws, stream
             )
             examples = min(until * self._batch_size, self._size)
             progress = Progress(until, examples, float(loss_sum) / examples, int(correct) / examples)
@@ -96,25 +115,54 @@ class Engine:
         loss_sum: tf.Tensor,
         correct: tf.Tensor,
         rates: tf.Tensor | None,
+        draws: tf.Tensor | None,
+        stream: Iterator[tf.Tensor] | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         for step in tf.range(first, last):
             if rates is not None:
                 self._model.optimizer.learning_rate.assign(rates[step])
             begin = step * self._batch_size
             batch = order[begin : tf.minimum(begin + self._batch_size, self._size)]
-            results = self._strategy.run(self._replica_step, (batch, self._images, self._labels))
+            if stream is None:
+                images, places = self._images, batch
+            else:  # the batch itself, not all pictures
+                images, places = next(stream), tf.range(tf.shape(batch)[0])
+            results = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws))
             batch_loss, batch_correct = self._strategy.reduce(tf.distribute.ReduceOp.SUM, results, axis=None)
             loss_sum += batch_loss
             correct += batch_correct
         return loss_sum, correct
 
-    def _replica_step(self, batch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """One update from this replica's share of the batch, an even part of the indices `batch`."""
-        share, counts = _share_of(batch)
-        images, labels = tf.gather(images, share), tf.gather(labels, share)
+    def _replica_step(
+        self, batch: tf.Tensor, places: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """One update from this replica's share of the batch, an even part of it.
+
+        `batch` are the examples' numbers, `places` where their pictures are in `images`.
+        """
+        positions, counts = _share_of(batch)
+
+        def pick(positions: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+            """Pictures as they go into the network, their labels and their random numbers."""
+            numbers = batch if positions is None else tf.gather(batch, positions)
+            pictures = to_input(tf.gather(images, places if positions is None else tf.gather(places, positions)))
+            if draws is None:
+                return pictures, tf.gather(labels, numbers), None
+            own_draws = tf.gather(draws, numbers)
+            return self._augmenter(pictures, own_draws), tf.gather(labels, numbers), own_draws
+
+        inputs, own_labels, own_draws = pick(positions)
+        part = partner_labels = None
+        if self._augmenter.mixes:
+            # The first of the batch with the last, and so on: the order is random already.
+            partners = tf.range(tf.shape(batch)[0]) if positions is None else positions
+            others, partner_labels, _ = pick(tf.shape(batch)[0] - 1 - partners)
+            inputs, part = self._augmenter.mix(inputs, others, own_draws)
         with tf.GradientTape() as tape:
-            outputs = self._model(to_input(images), training=True)
-            losses = self._loss(labels, outputs)
+            outputs = self._model(inputs, training=True)
+            losses = self._loss(own_labels, outputs)
+            if part is not None:
+                losses = part * losses + (1 - part) * self._loss(partner_labels, outputs)
             if counts is not None:
                 losses = tf.where(counts, losses, tf.zeros_like(losses))
             loss = tf.reduce_sum(losses)
@@ -125,21 +173,26 @@ class Engine:
                 loss += tf.add_n(self._model.losses) / self._strategy.num_replicas_in_sync
         variables = self._model.trainable_variables
         self._model.optimizer.apply(tape.gradient(loss, variables), variables)
-        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels
+        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == own_labels
         if counts is not None:
             correct &= counts
         return tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(correct, tf.int32))
 
 
-def _share_of(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """This replica's even part of the indices `batch`, and which of them count; None where all do."""
+def order_of(size: int, seed: int, epoch: int) -> tf.Tensor:
+    """The order in which an epoch, counted from 0, goes through `size` examples, (size,) int32."""
+    return tf.random.experimental.stateless_shuffle(tf.range(size), tf.constant([seed, epoch], tf.int64))
+
+
+def _share_of(batch: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """This replica's even part of the positions in `batch`, and which of them count; None where all are and do."""
     context = tf.distribute.get_replica_context()
     replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
     if replicas == 1:
-        return batch, None
+        return None, None
     size = tf.shape(batch)[0]
     begin, end = replica * size // replicas, (replica + 1) * size // replicas
     # A last batch smaller than the replicas leaves some without an example, and TensorFlow's kernels fail on empty
     # batches: such a replica computes one that counts for nothing.
     share = tf.range(begin, tf.maximum(end, begin + 1))
-    return tf.gather(batch, share), share < end
+    return tf.minimum(share, size - 1), share < end

@@ -15,12 +15,12 @@ from rich.console import Console
 from cnnlab import data
 from cnnlab.analysis.evaluate import keep
 from cnnlab.config.load import to_data, to_yaml
-from cnnlab.data import Dataset
+from cnnlab.data import Dataset, fingerprint
 from cnnlab.errors import CnnlabError, ConfigError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schedules import ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.models import weights
-from cnnlab.models.build import attach_optimizer, build
+from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import compile_forward
 from cnnlab.runs import Run, files
@@ -28,6 +28,7 @@ from cnnlab.runs.folder import claim, now
 from cnnlab.training import environment, schedules
 from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, StopWhenDiverged
 from cnnlab.training.engine import Engine
+from cnnlab.training.input_pipeline import Placement, place
 
 
 def train(
@@ -41,16 +42,17 @@ def train(
     dataset = data.load(experiment.data)
     _check_monitors(experiment, dataset)
     make_deterministic(experiment.seed)
-    model = build(experiment.model, dataset.image_shape, dataset.num_classes, name=experiment.name)
+    model = build_for(experiment, dataset)
     attach_optimizer(model, experiment.train)
+    placement = place(experiment.train.input_pipeline, dataset.train)
 
-    run = claim(runs, experiment.name, name, _record(experiment, dataset, model))
+    run = claim(runs, experiment.name, name, _record(experiment, dataset, model, placement))
     with _status_of(run):
         run.write_config(to_yaml(experiment))
         if console:
-            console.print(_summary(experiment, dataset, model))
+            console.print(_summary(experiment, dataset, model, placement))
         started = time.perf_counter()
-        results = fit(model, experiment, dataset, run, console)
+        results = fit(model, experiment, dataset, run, placement, console)
         outcome = compile_forward(model, experiment.train.loss)(dataset.test)
         StopWhenDiverged(experiment.train.optimizer).check(outcome.loss, "on the test examples after the last epoch")
         files.write(run.weights, lambda path: weights.save(model, path))
@@ -83,14 +85,27 @@ def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
 
 
 def fit(
-    model: keras.Model, experiment: Experiment, dataset: Dataset, run: Run, console: Console | None
+    model: keras.Model,
+    experiment: Experiment,
+    dataset: Dataset,
+    run: Run,
+    placement: Placement,
+    console: Console | None,
 ) -> dict[str, Any]:
     """Every epoch, with Keras's callbacks called as its own `fit` calls them; batch hooks fire once a graph call.
 
     The row of the table for the epoch whose weights the model has then.
     """
     settings = experiment.train
-    engine = Engine(model, settings.loss, dataset.train, batch_size=settings.batch_size, seed=experiment.seed)
+    engine = Engine(
+        model,
+        settings.loss,
+        dataset.train,
+        batch_size=settings.batch_size,
+        seed=experiment.seed,
+        augmentation=experiment.preprocessing.augmentation,
+        placement=placement.kind,
+    )
     forward = compile_forward(model, settings.loss)
     table = MetricsTable(run)
     stops = [StopEarly(spec, console) for spec in settings.callbacks]
@@ -144,24 +159,24 @@ def _train_epoch(
     return {**logs, "seconds": time.perf_counter() - started}
 
 
-def _summary(experiment: Experiment, dataset: Dataset, model: keras.Model) -> str:
+def _summary(experiment: Experiment, dataset: Dataset, model: keras.Model, placement: Placement) -> str:
     """One line on what is about to be trained."""
     sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in dataset.splits().items())
     devices = ", ".join(environment.device_names())
-    return f"{experiment.name}: {model.count_params():,} parameters; {dataset.name}: {sizes} examples; on {devices}"
+    return (
+        f"{experiment.name}: {model.count_params():,} parameters; {dataset.name}: {sizes} examples, {placement.why}; "
+        f"on {devices}"
+    )
 
 
-def _record(experiment: Experiment, dataset: Dataset, model: keras.Model) -> dict[str, Any]:
+def _record(experiment: Experiment, dataset: Dataset, model: keras.Model, placement: Placement) -> dict[str, Any]:
     return {
         "status": "running",
         "started": now(),
         "experiment": to_data(experiment),
         "parameters": model.count_params(),
-        "data": {
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint(),
-            **{split: len(examples) for split, examples in dataset.splits().items()},
-        },
+        "data": fingerprint.record(dataset),
+        "input_pipeline": placement.kind,
         "test_uses": [{"by": "validation", "when": now()}] if experiment.data.validation == "test" else [],
         "versions": environment.versions(),
         "devices": environment.devices(),

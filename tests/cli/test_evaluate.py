@@ -60,7 +60,7 @@ def test_other_splits_give_what_training_saw(cnnlab, run, split):
     assert measured["split"] == split
     assert (run / f"evaluation/{split}-predictions.csv").exists()
     record = json.loads((run / "run.json").read_text())
-    assert measured["examples"] == record["data"][split]
+    assert measured["examples"] == record["data"]["splits"][split]["examples"]
     if split == "validation":
         assert measured["accuracy"] == record["results"]["val_accuracy"]
         assert measured["loss"] == record["results"]["val_loss"]

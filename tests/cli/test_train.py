@@ -50,7 +50,7 @@ def test_metrics_count_epochs_from_one_with_the_decayed_rate(trained):
 def test_the_record_tells_what_determines_the_numbers(trained):
     record = json.loads((trained / "runs/tiny-1/run.json").read_text())
     assert record["status"] == "finished"
-    assert record["data"]["train"] == record["data"]["test"] == 200
+    assert record["data"]["splits"]["train"]["examples"] == record["data"]["splits"]["test"]["examples"] == 200
     assert len(record["data"]["fingerprint"]) == 64
     assert record["parameters"] == 4 * 10 + 144 * 10 + 10
     assert set(record["versions"]) == {"cnnlab", "tensorflow", "keras", "numpy", "python"}

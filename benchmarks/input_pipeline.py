@@ -1,0 +1,147 @@
+"""Pictures from a folder: the time to decode them, against a bare Pillow loop, and the memory to train on them.
+
+The bare loop lists the files, opens each with Pillow in one of two processes, and keeps nothing. cnnlab does the same
+and writes the pixels and their SHA-256 to its cache; a later start reads and checks that. The two take turns.
+Memory is the peak resident set of `cnnlab train` in a process of its own, once with `resident`, once with `streamed`
+pictures, and once streamed under a limit on its data segment of half of what the pictures take decoded.
+"""
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cnnlab.cli.tables import Format, render
+from cnnlab.data import folder
+from cnnlab.experiment.data import Folder
+from cnnlab.quantities import Bytes
+
+SMALL, SMALL_SIDE = 60_000, 32  # CIFAR-10's
+LARGE, LARGE_SIDE = 2_600, 512  # 2 GB decoded
+CLASSES = 10
+PROCESSES = 2
+EXPERIMENT = """\
+name: memory
+data: {{name: folder, path: {path}, image_size: {side}, num_classes: {classes}, test: 200, validation: 200}}
+model:
+  layers:
+    - conv2d: {{filters: 8, kernel_size: 8, strides: 8, activation: relu}}
+    - global_avg_pool2d
+    - dense: {classes}
+train: {{epochs: 1, batch_size: 32}}
+"""
+
+
+def report(rounds: int) -> str:
+    """Both tables; times are medians of `rounds`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["XDG_CACHE_HOME"] = str(Path(scratch, "cache"))
+        decoding = _decoding(Path(scratch, "small"), rounds)
+        memory = _memory(Path(scratch, "large"))
+    return "\n\n".join(render(rows, list(rows[0]), Format.TABLE) for rows in (decoding, memory))
+
+
+def _draw(root: Path, count: int, side: int, distinct: int) -> None:
+    """`count` JPEG files of random pictures, as smooth as photographs, of which `distinct` differ."""
+    random = np.random.default_rng(0)
+    for label in range(CLASSES):
+        place = root / f"class{label}"
+        place.mkdir(parents=True)
+        for number in range(count // CLASSES):
+            file = place / f"{number:05}.jpg"
+            if number >= distinct // CLASSES:
+                os.link(place / f"{number % (distinct // CLASSES):05}.jpg", file)
+                continue
+            coarse = Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+            coarse.resize((side, side), Image.Resampling.BICUBIC).save(file, quality=90)
+
+
+def _decoding(root: Path, rounds: int) -> list[dict[str, object]]:
+    _draw(root, SMALL, SMALL_SIDE, SMALL)
+    spec = Folder(name="folder", path=str(root), image_size=SMALL_SIDE, num_classes=CLASSES)  # type: ignore[arg-type]
+    seconds: dict[str, list[float]] = {"Pillow, two processes": [], "first start": [], "later start": []}
+    for _ in range(rounds + 1):
+        seconds["Pillow, two processes"].append(_timed(lambda: _bare_loop(root)))
+        shutil.rmtree(Path(os.environ["XDG_CACHE_HOME"], "cnnlab"), ignore_errors=True)
+        seconds["first start"].append(_timed(lambda: folder.load(spec)))
+        seconds["later start"].append(_timed(lambda: folder.load(spec)))
+    peer = statistics.median(seconds["Pillow, two processes"][1:])
+    return [
+        {
+            f"{SMALL:,} JPEG of {SMALL_SIDE}×{SMALL_SIDE}": name,
+            "seconds": statistics.median(times[1:]),
+            "range": f"{min(times[1:]):.2f}-{max(times[1:]):.2f}",
+            "to Pillow": statistics.median(times[1:]) / peer,
+        }
+        for name, times in seconds.items()
+    ]
+
+
+def _timed(work: object) -> float:
+    started = time.perf_counter()
+    work()  # type: ignore[operator]
+    return time.perf_counter() - started
+
+
+def _bare_loop(root: Path) -> int:
+    files = sorted(str(path) for path in root.glob("*/*.jpg"))
+    tasks = [files[first : first + 256] for first in range(0, len(files), 256)]
+    with get_context("fork").Pool(PROCESSES) as pool:
+        return sum(pool.imap(_open_all, tasks))
+
+
+def _open_all(files: list[str]) -> int:
+    for file in files:
+        with Image.open(file) as image:
+            np.asarray(image.convert("RGB"))
+    return len(files)
+
+
+def _memory(root: Path) -> list[dict[str, object]]:
+    _draw(root, LARGE, LARGE_SIDE, 10 * CLASSES)
+    experiment = root.parent / "memory.yaml"
+    experiment.write_text(EXPERIMENT.format(path=root, side=LARGE_SIDE, classes=CLASSES), encoding="utf-8")
+    decoded = LARGE * LARGE_SIDE**2 * 3
+    rows: list[dict[str, object]] = []
+    for kind, limit in (("resident", None), ("streamed", None), ("streamed", decoded // 2)):
+        peak = _peak(experiment, kind, limit)
+        rows.append(
+            {
+                f"{LARGE:,} pictures, {Bytes(decoded)} decoded": kind,
+                "limit": "none" if limit is None else str(Bytes(limit)),
+                "peak": Bytes(peak),
+                "to resident": peak / int(rows[0]["peak"] if rows else peak),  # type: ignore[call-overload]
+            }
+        )
+    return rows
+
+
+def _peak(experiment: Path, kind: str, limit: int | None) -> int:
+    """Peak resident set of a training, in bytes; `limit` is that of its data segment."""
+    measure = (
+        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024); sys.exit(done.returncode)"
+    )
+    train = [sys.executable, "-m", "cnnlab", "train", str(experiment), "--quiet", "--runs", str(experiment.parent)]
+
+    def restrict() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    done = subprocess.run(
+        [sys.executable, "-c", measure, *train, "--set", f"train.input_pipeline={kind}"],
+        preexec_fn=restrict,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.split()[-1])

@@ -1,0 +1,121 @@
+"""`cnnlab data info`."""
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnlab.cli import tables
+from cnnlab.cli.data.target import Target, data_of
+from cnnlab.cli.options import Set
+
+if TYPE_CHECKING:
+    from cnnlab.data import Dataset
+    from cnnlab.experiment.data import Data
+
+
+class Format(StrEnum):
+    """How it is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def info(
+    target: Target,
+    set: Set = None,
+    format: Annotated[
+        Format, typer.Option(help="table for people, json for everything, csv for the classes.")
+    ] = Format.TABLE,
+) -> None:
+    """Print what a data set, or an experiment's, holds: examples a class and split, pixels, fingerprint, bytes."""
+    spec = data_of(target, set or [])
+    from cnnlab import data
+
+    dataset = data.load(spec)
+    classes = _classes(dataset)
+    if format is Format.CSV:
+        print(tables.render(classes, list(classes[0]), tables.Format.CSV))
+        return
+    measured = _measured(spec, dataset)
+    if format is Format.JSON:
+        print(json.dumps({**measured, "classes": classes}, indent=2))
+        return
+    print(_report(measured, classes, dataset))
+
+
+def _classes(dataset: "Dataset") -> list[dict[str, Any]]:
+    import numpy as np
+
+    counts = {
+        name: np.bincount(examples.labels, minlength=dataset.num_classes).tolist()
+        for name, examples in dataset.splits().items()
+    }
+    return [
+        {"class": name, **{split: of_split[index] for split, of_split in counts.items()}}
+        for index, name in enumerate(dataset.class_names)
+    ]
+
+
+def _measured(spec: "Data", dataset: "Dataset") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from cnnlab.data import catalog
+    from cnnlab.data.fingerprint import fingerprint
+    from cnnlab.data.statistics import pixel_statistics
+
+    return {
+        "name": dataset.name,
+        **catalog.about(spec),
+        "genuine": dataset.genuine,
+        "image_shape": list(dataset.image_shape),
+        "dtype": "uint8",
+        "splits": {
+            name: {
+                "examples": len(examples),
+                "bytes": examples.images.nbytes,
+                "pixels": asdict(pixel_statistics(examples)),
+            }
+            for name, examples in dataset.splits().items()
+        },
+        "fingerprint": fingerprint(dataset),
+    }
+
+
+def _report(measured: dict[str, Any], classes: list[dict[str, Any]], dataset: "Dataset") -> str:
+    from cnnlab.quantities import Bytes
+
+    heading = f"{measured['name']}: pictures of {'×'.join(map(str, measured['image_shape']))}, uint8 in [0, 255]"
+    facts = [f"{key}: {measured[key]}" for key in ("licence", "origin", "place") if measured[key]]
+    if measured["genuine"] is not None:
+        facts.append("genuine: yes, by SHA-256" if measured["genuine"] else "genuine: no, a variant")
+    total = {"class": "total", **{name: len(examples) for name, examples in dataset.splits().items()}}
+    pixels = [
+        {
+            "split": name,
+            "examples": split["examples"],
+            "bytes": Bytes(split["bytes"]),
+            **{
+                f"{what} {_channel(index, dataset.image_shape[2])}".strip(): value
+                for what in ("mean", "std")
+                for index, value in enumerate(split["pixels"][what])
+            },
+            "least": min(split["pixels"]["low"]),
+            "greatest": max(split["pixels"]["high"]),
+        }
+        for name, split in measured["splits"].items()
+    ]
+    return "\n\n".join(
+        [
+            "\n".join([heading, *facts]),
+            tables.render([*classes, total], list(total), tables.Format.TABLE),
+            "pixels as 0 to 1:\n" + tables.render(pixels, list(pixels[0]), tables.Format.TABLE),
+            f"fingerprint: {measured['fingerprint']}",
+        ]
+    )
+
+
+def _channel(index: int, channels: int) -> str:
+    return ("red", "green", "blue")[index] if channels == 3 else ("" if channels == 1 else str(index))

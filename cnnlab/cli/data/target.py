@@ -1,0 +1,28 @@
+"""What the commands are about: a data set by its name, or that of an experiment."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnlab.errors import RequestError
+
+if TYPE_CHECKING:
+    from cnnlab.experiment.data import Data
+
+Target = Annotated[
+    str, typer.Argument(help="A data set that `cnnlab data list` lists, or an experiment.", show_default=False)
+]
+
+
+def data_of(target: str, sets: list[str]) -> "Data":
+    """The data of `target`: a data set as published, or an experiment's with its splits."""
+    from cnnlab.config.load import load
+    from cnnlab.config.overrides import parse_sets
+    from cnnlab.data import catalog
+    from cnnlab.experiment.data import DATA_NAMES, custom
+
+    if target in DATA_NAMES or target in custom.names():
+        if sets:
+            raise RequestError(f"--set {sets[0]}: goes with an experiment file; {target} is the data set as published")
+        return catalog.named(target)
+    return load(target, parse_sets(sets)).data

@@ -1,0 +1,72 @@
+"""The rules about examples and what is done to them, before the network."""
+
+from collections.abc import Iterator
+
+from cnnlab.config.checked import Breach, Checked
+from cnnlab.config.hints import did_you_mean
+from cnnlab.experiment.data.published import DIGITS
+from cnnlab.experiment.preprocessing import Cutout, HorizontalFlip, Mixup, RandomCrop, Rotation
+
+
+def known_classes(checked: Checked) -> Iterator[Breach]:
+    """The classes that are kept must be some of the data set's."""
+    data = checked.experiment.data
+    known = data.class_names
+    for name in data.classes or ():
+        if known and name not in known:
+            yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
+
+
+def hold_out(checked: Checked) -> Iterator[Breach]:
+    """Some training examples must be left after the hold-out."""
+    data = checked.experiment.data
+    sizes = data.known_sizes()
+    if sizes and data.held_out(sizes[0]) >= sizes[0]:
+        yield (
+            ("data", "validation"),
+            f"{data.held_out(sizes[0]):,} examples to hold out, but {data.name} has {sizes[0]:,} training examples; "
+            "try validation: 0.1",
+        )
+
+
+def train_sizes(checked: Checked) -> Iterator[Breach]:
+    """There must be as many training examples as are to be trained on."""
+    data = checked.experiment.data
+    sizes = data.known_sizes()
+    if sizes is None:
+        return
+    present = sizes[0] - data.held_out(sizes[0])
+    for size in data.train_sizes or ():
+        if size > present > 0:
+            yield ("data", "train_sizes"), f"{size:,} examples, but {data.name} has {present:,} without validation"
+
+
+def mixup_last(checked: Checked) -> Iterator[Breach]:
+    """Mixing changes the labels too: it comes once, after everything else."""
+    steps = checked.experiment.preprocessing.augmentation
+    for index, step in enumerate(steps[:-1]):
+        if isinstance(step, Mixup):
+            yield ("preprocessing", "augmentation", index, step.kind), "mixup must be the last step, and the only mixup"
+
+
+def test_as_validation(checked: Checked) -> Iterator[Breach]:
+    """The test set is for the end: what is chosen by it is not tested any more."""
+    if checked.experiment.data.validation == "test":
+        yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
+
+
+def augmentation(checked: Checked) -> Iterator[Breach]:
+    """A picture that was changed should still show what its label says."""
+    experiment = checked.experiment
+    height, width, _ = experiment.data.image_shape
+    for index, step in enumerate(experiment.preprocessing.augmentation):
+        path = ("preprocessing", "augmentation", index, step.kind)
+        match step:
+            case HorizontalFlip() if experiment.data.class_names == DIGITS:
+                yield path, "a mirrored digit is no digit any more; leave it out"
+            case Rotation(degrees=degrees) if degrees >= 90 and experiment.data.class_names == DIGITS:
+                yield (*path, "degrees"), "turned upside down, a 6 is a 9; digits bear about 15 degrees"
+            case RandomCrop(padding=padding) if 2 * padding >= min(height, width):
+                yield (*path, "padding"), f"may shift half of a picture of {height}×{width} out of sight"
+            case Cutout(size=size) if size >= min(height, width):
+                yield (*path, "size"), f"may hide all of a picture of {height}×{width}"

@@ -1,0 +1,96 @@
+"""What data sets there are, where their files are, and how to get them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cnnlab.data import cifar, cifar10, cifar100, fashion_mnist, mnist, mnist_format
+from cnnlab.errors import RequestError
+from cnnlab.experiment import data as specs
+from cnnlab.experiment.data import DATA_NAMES, Data, custom
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A data set as `cnnlab data list` shows it; what depends on options is None."""
+
+    name: str
+    spec: Data | None
+    place: str | None
+
+
+def entries() -> list[Entry]:
+    """All data sets, those of other packages last."""
+    found = []
+    for name in (*DATA_NAMES, *custom.names()):
+        try:
+            spec = named(name)
+        except RequestError:
+            spec = None
+        found.append(Entry(name, spec, place_of(spec) if spec else None))
+    return found
+
+
+def named(name: str) -> Data:
+    """The data set of that name as it is published, nothing held out. Raises RequestError where it needs options."""
+    for value in ({"name": name, "validation": 0}, {"name": name}):
+        try:
+            return specs.spec_of(value)
+        except ValidationError as error:
+            missing = [str(problem["loc"][-1]) for problem in error.errors() if problem["type"] == "missing"]
+            if not missing:
+                continue
+            raise RequestError(
+                f"{name}: needs options ({', '.join(missing)}); name an experiment file that has them"
+            ) from None
+    raise RequestError(f"{name}: no such data set; `cnnlab data list` lists them")
+
+
+def place_of(data: Data) -> str | None:
+    """Where the examples come from on this machine; None where they are not here."""
+    match data:
+        case specs.Digits():
+            return "inside scikit-learn"
+        case specs.Synthetic():
+            return "drawn at random"
+        case specs.Mnist() | specs.FashionMnist():
+            found = mnist_format.locate(data, _published(data))
+            return str(next(iter(found.values())).parent if isinstance(found, dict) else found) if found else None
+        case specs.Cifar10() | specs.Cifar100():
+            place = cifar.locate(data, _published_cifar(data))
+            return str(place) if place else None
+        case specs.CustomData():
+            return "read by its package"
+    return None
+
+
+def fetch(data: Data) -> Sequence[Path]:
+    """The files of a data set, downloaded where they are missing; none where it has none.
+
+    Raises DownloadError, or RequestError where the data are one's own.
+    """
+    match data:
+        case specs.Mnist() | specs.FashionMnist():
+            found = mnist_format.locate(data, _published(data)) or mnist_format.fetch_files(data, _published(data))
+            return [found] if isinstance(found, Path) else list(found.values())
+        case specs.Cifar10() | specs.Cifar100():
+            return [cifar.locate(data, _published_cifar(data)) or cifar.fetch_archive(data, _published_cifar(data))]
+        case specs.Digits() | specs.Synthetic():
+            return []
+    raise RequestError(f"{data.name}: is not published anywhere: its files are your own")
+
+
+def about(data: Data) -> dict[str, Any]:
+    """What is documented of it."""
+    return {"licence": data.licence or None, "origin": data.origin or None, "place": place_of(data)}
+
+
+def _published(data: specs.Mnist | specs.FashionMnist) -> mnist_format.Published:
+    return mnist.PUBLISHED if isinstance(data, specs.Mnist) else fashion_mnist.PUBLISHED
+
+
+def _published_cifar(data: specs.Cifar10 | specs.Cifar100) -> cifar.Published:
+    return cifar10.PUBLISHED if isinstance(data, specs.Cifar10) else cifar100.PUBLISHED

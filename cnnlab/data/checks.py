@@ -1,0 +1,69 @@
+"""What every source's examples must be, whatever they were read from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.data.dataset import Examples
+from cnnlab.errors import DataError
+
+Where = Path | str
+
+
+def examples(
+    images: NDArray[np.uint8],
+    labels: NDArray[Any],
+    image_shape: Sequence[int],
+    num_classes: int,
+    where: tuple[Where, Where],
+) -> Examples:
+    """Images (n, height, width) or (n, height, width, channels) and labels (n,), checked; `where` each comes from.
+
+    Raises DataError naming the place where a shape, a count or a label is not what was said.
+    """
+    images_from, labels_from = where
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.shape[1:] != tuple(image_shape):
+        got = "×".join(map(str, images.shape[1:]))
+        raise DataError(f"{images_from}: images of {got}, expected {'×'.join(map(str, image_shape))}")
+    if len(images) != len(labels):
+        raise DataError(f"{labels_from}: {len(labels):,} labels for the {len(images):,} images of {_name(images_from)}")
+    if not len(labels):
+        raise DataError(f"{labels_from}: has no examples")
+    return Examples(images, _checked_labels(labels, num_classes, labels_from))
+
+
+def _checked_labels(labels: NDArray[Any], num_classes: int, where: Where) -> NDArray[np.int32]:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.shape[1] == num_classes:
+        labels = _from_one_hot(labels, where)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{where}: labels of shape {labels.shape} and type {labels.dtype}; expected one integer each")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise DataError(
+            f"{where}: has a label {low if low < 0 else high}; the labels of {num_classes} classes are 0 to "
+            f"{num_classes - 1}"
+        )
+    return labels.astype(np.int32)
+
+
+def _from_one_hot(labels: NDArray[Any], where: Where) -> NDArray[np.intp]:
+    if not ((np.count_nonzero(labels, axis=1) == 1) & (labels.max(axis=1) == 1)).all():
+        raise DataError(f"{where}: not one-hot: expected a single 1 among zeros for every label")
+    best: NDArray[np.intp] = labels.argmax(axis=1)
+    return best
+
+
+def numbered(num_classes: int) -> tuple[str, ...]:
+    """Names for classes that have none: their numbers."""
+    return tuple(map(str, range(num_classes)))
+
+
+def _name(where: Where) -> str:
+    return where.name if isinstance(where, Path) else where

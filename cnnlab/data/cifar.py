@@ -1,0 +1,171 @@
+"""The binary version of CIFAR-10 and CIFAR-100: records of label bytes, then the red, green and blue plane."""
+
+import gzip
+import hashlib
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.download import Remote, data_folders, fetch, file_sha256, mirrors
+from cnnlab.data.locate import folders
+from cnnlab.errors import DataError, DownloadError
+from cnnlab.experiment.data import Cifar10, Cifar100
+from cnnlab.terminal import warn
+
+PLANES = (3, 32, 32)  # red, green, blue, row by row
+PIXELS = 3 * 32 * 32
+MAX_FILE = 1 << 28  # bytes of one file of records; the largest has 153,700,000
+MAX_ARCHIVE = 1 << 29  # bytes of an unpacked archive; the genuine ones have 184,400,000
+MIRROR = "https://www.cs.toronto.edu/~kriz/"
+
+
+@dataclass(frozen=True)
+class Published:
+    """The files and what tells the genuine ones: SHA-256 of each, and of the archive that they come in."""
+
+    title: str
+    folder: str
+    archive: str
+    archive_sha256: str
+    archive_bytes: int
+    train_files: Mapping[str, str]
+    test_files: Mapping[str, str]
+    label_bytes: int
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every file of records and its SHA-256."""
+        return {**self.train_files, **self.test_files}
+
+
+def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Source:
+    """50,000 training and 10,000 test images (n, 32, 32, 3) uint8 in [0, 255]; labels (n,) int32.
+
+    `label_byte` is the place of the label in a record. Local files first, else the archive is downloaded.
+    Raises DataError where a file is damaged, DownloadError where none is here and none can be fetched.
+    """
+    place = locate(data, published) or fetch_archive(data, published)
+    contents = _from_folder(place, published) if place.is_dir() else _from_archive(place, published)
+    variants = [
+        name for name, sha256 in published.files.items() if hashlib.sha256(contents[name]).hexdigest() != sha256
+    ]
+    if variants:
+        warn(
+            f"{place}: a variant, not the genuine {published.title}: {len(variants)} of its {len(published.files)} "
+            "files differ; used as it is"
+        )
+
+    def examples(names: Mapping[str, str]) -> Examples:
+        parts = [_records(data, published, place, name, contents[name], label_byte) for name in names]
+        records = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        images = records[:, published.label_bytes :].reshape(-1, *PLANES).transpose(0, 2, 3, 1)
+        return Examples(np.ascontiguousarray(images), records[:, label_byte].astype(np.int32))
+
+    train, test = examples(published.train_files), examples(published.test_files)
+    return Source(train, test, data.class_names or (), genuine=not variants)
+
+
+def locate(data: Cifar10 | Cifar100, published: Published) -> Path | None:
+    """The folder of files or the archive; None where neither is here."""
+    for place in _places(data, published):
+        is_folder = place.is_dir() and any((place / name).exists() for name in published.files)
+        if is_folder or (place.name == published.archive and place.is_file()):
+            return place
+    return None
+
+
+def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
+    """The archive, downloaded to where data sets are. Raises DownloadError."""
+    destination = data_folders()[0] / published.archive
+    remote = Remote(
+        published.archive,
+        tuple(url + published.archive for url in mirrors(MIRROR)),
+        published.archive_bytes,
+        lambda path: file_sha256(path) == published.archive_sha256,
+    )
+    try:
+        fetch(remote, destination)
+    except DownloadError as error:
+        raise DownloadError(
+            f"{data.name}: {error}; put it, or its folder {published.folder}, into {destination.parent}, "
+            "or see whether all else works with --data synthetic"
+        ) from None
+    return destination
+
+
+def _places(data: Cifar10 | Cifar100, published: Published) -> Iterator[Path]:
+    if data.dir is not None:
+        yield Path(data.dir)
+    for folder in folders(data.dir):
+        yield folder / published.folder
+        yield folder / published.archive
+
+
+def _from_folder(folder: Path, published: Published) -> dict[str, bytes]:
+    contents = {}
+    for name in published.files:
+        try:
+            size = (folder / name).stat().st_size
+            if size > MAX_FILE:
+                raise DataError(f"{folder / name}: {size:,} bytes; expected at most {MAX_FILE:,}")
+            contents[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise DataError(f"{folder / name}: cannot be read: {error.strerror}") from None
+    return contents
+
+
+def _from_archive(path: Path, published: Published) -> dict[str, bytes]:
+    """The files inside the archive; nothing is unpacked to disk, so nothing can be written where it should not."""
+    contents = {}
+    try:
+        with gzip.open(path) as unzipped, tarfile.open(fileobj=_Bounded(path, unzipped), mode="r|") as archive:  # type: ignore[call-overload]
+            for member in archive:
+                inside = PurePosixPath(member.name)
+                if inside.is_absolute() or ".." in inside.parts:
+                    raise DataError(f"{path}: has a member {member.name} that leads out of it: not {published.title}'s")
+                if inside.name in published.files and member.isfile():
+                    file = archive.extractfile(member)
+                    contents[inside.name] = file.read() if file else b""
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: truncated or damaged ({error}); delete it, and get it anew") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    missing = [name for name in published.files if name not in contents]
+    if missing:
+        raise DataError(f"{path}: has no {missing[0]}; expected the binary version of {published.title}")
+    return contents
+
+
+class _Bounded:
+    """A file that refuses to give more than an archive of CIFAR can have: a gzip bomb ends here."""
+
+    def __init__(self, path: Path, file: gzip.GzipFile) -> None:
+        self._path, self._file, self._left = path, file, MAX_ARCHIVE
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise DataError(f"{self._path}: unpacks to more than {MAX_ARCHIVE:,} bytes")
+        return content
+
+
+def _records(
+    data: Cifar10 | Cifar100, published: Published, place: Path, name: str, content: bytes, label_byte: int
+) -> NDArray[np.uint8]:
+    """(n, label bytes + 3,072) uint8, a row a picture."""
+    path = place / name
+    size = published.label_bytes + PIXELS
+    if not content or len(content) % size:
+        raise DataError(f"{path}: damaged: {len(content):,} bytes, expected a multiple of {size:,}")
+    records = np.frombuffer(content, np.uint8).reshape(-1, size)
+    highest = records[:, label_byte].max()
+    if highest >= data.num_classes:
+        raise DataError(f"{path}: damaged: has a label {highest}; {published.title}'s are 0 to {data.num_classes - 1}")
+    return records

@@ -1,0 +1,30 @@
+"""Examples that somebody else's class reads: an entry point of the group `cnnlab.data`."""
+
+import numpy as np
+
+from cnnlab.data import checks
+from cnnlab.data.dataset import Source
+from cnnlab.errors import CnnlabError, DataError
+from cnnlab.experiment.data import CustomData
+
+
+def load(data: CustomData) -> Source:
+    """What its `read` gives, checked as every other source. Raises DataError naming the data set."""
+    try:
+        x_train, y_train, x_test, y_test = map(np.asarray, data.read())
+    except CnnlabError:
+        raise
+    except Exception as error:
+        raise DataError(f"{data.name}: reading it failed: {type(error).__name__}: {error}") from error
+    for name, images in (("x_train", x_train), ("x_test", x_test)):
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+            raise DataError(
+                f"{data.name}: {name}: {images.ndim} dimensions of {images.dtype}; expected pictures, uint8 in [0, 255]"
+            )
+    train, test = (
+        checks.examples(
+            images, labels, data.image_shape, data.num_classes, (f"{data.name}: x_{part}", f"{data.name}: y_{part}")
+        )
+        for part, images, labels in (("train", x_train, y_train), ("test", x_test, y_test))
+    )
+    return Source(train, test, data.class_names)

@@ -1,0 +1,125 @@
+"""NumPy archives: read as numbers only, never as pickled objects."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.data import checks, own
+from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.locate import find
+from cnnlab.errors import DataError
+from cnnlab.experiment.data import Npz
+
+MAX_BYTES = 2**34  # of one array
+PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
+
+
+def load(data: Npz) -> Source:
+    """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32. Raises DataError naming file and array."""
+    path = find(data.file, data.dir, "npz")
+    with _Archive(path) as archive:
+        train, validation, test = (_examples(archive, data, PARTS[part]) for part in ("train", "validation", "test"))
+    if train is None:
+        raise DataError(f"{path}: has no x_train and y_train (or train_images and train_labels)")
+    return own.source(data, train, test, checks.numbered(data.num_classes), validation)
+
+
+def arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The arrays x_train, y_train, x_test and y_test. Raises DataError where one is missing."""
+    with _Archive(path) as archive:
+        found = [archive.pair(names) for names in (PARTS["train"], PARTS["test"])]
+    pairs = [pair for pair in found if pair is not None]
+    if len(pairs) != len(found):
+        raise DataError(f"{path}: expected the arrays x_train, y_train, x_test and y_test")
+    return (*pairs[0][1], *pairs[1][1])
+
+
+def _examples(archive: "_Archive", data: Npz, names: tuple[str, ...]) -> Examples | None:
+    pair = archive.pair(names)
+    if pair is None:
+        return None
+    (images_name, labels_name), (images, labels) = pair
+    where = f"{archive.path}: {images_name}", f"{archive.path}: {labels_name}"
+    if images.ndim not in (3, 4):
+        raise DataError(f"{where[0]}: {images.ndim} dimensions; expected pictures, 3 or 4")
+    return checks.examples(_as_bytes(images, where[0]), labels, data.image_shape, data.num_classes, where)
+
+
+def _as_bytes(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """uint8 as it is; whole numbers from 0 to 255; floats in [0, 1] or [0, 255], rounded to 256 levels."""
+    if images.dtype == np.uint8 or not images.size:
+        return images.astype(np.uint8, copy=False)
+    if not np.issubdtype(images.dtype, np.number) or np.issubdtype(images.dtype, np.complexfloating):
+        raise DataError(f"{where}: {images.dtype}; expected uint8, or floats in [0, 1]")
+    if not np.isfinite(images).all():
+        count = int(images.size - np.isfinite(images).sum())
+        raise DataError(f"{where}: {count:,} values are NaN or infinite; expected numbers in [0, 1] or [0, 255]")
+    low, high = images.min(), images.max()
+    if low < 0 or high > 255:
+        raise DataError(f"{where}: values from {low:g} to {high:g}; expected [0, 1] or [0, 255]")
+    is_fraction = np.issubdtype(images.dtype, np.floating) and high <= 1
+    rounded: NDArray[np.uint8] = np.rint(images * 255 if is_fraction else images).astype(np.uint8)
+    return rounded
+
+
+class _Archive:
+    """The arrays of an .npz, each checked before it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise DataError(f"{path}: truncated, damaged or no NumPy archive ({error})") from None
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        self._members = {member.filename.removesuffix(".npy"): member for member in self._zip.infolist()}
+
+    def __enter__(self) -> "_Archive":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def pair(self, parts: tuple[str, ...]) -> tuple[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]] | None:
+        """The names of images and labels of a part, and their arrays; None where there is none."""
+        for part in parts:
+            for names in ((f"x_{part}", f"y_{part}"), (f"{part}_images", f"{part}_labels")):
+                present = [name in self._members for name in names]
+                if all(present):
+                    return names, (self._array(names[0]), self._array(names[1]))
+                if any(present):
+                    missing = names[present.index(False)]
+                    raise DataError(f"{self.path}: has {names[present.index(True)]}, but no {missing}")
+        return None
+
+    def _array(self, name: str) -> NDArray[Any]:
+        member = self._members[name]
+        if member.file_size > MAX_BYTES:
+            raise DataError(f"{self.path}: {name}: {member.file_size:,} bytes; expected at most {MAX_BYTES:,}")
+        try:
+            with self._zip.open(member) as file:
+                shape, kind = self._header(file)
+            expected = int(np.prod([int(side) for side in shape], dtype=object)) * kind.itemsize
+            if not kind.hasobject and expected > member.file_size:
+                raise DataError(
+                    f"{self.path}: {name}: its header promises {expected:,} bytes, it has {member.file_size:,}"
+                )
+            with self._zip.open(member) as file:
+                array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+            reason = str(error)
+            if "allow_pickle" in reason:
+                reason = "holds pickled objects, which could run code and are never loaded; save it as numbers"
+            raise DataError(f"{self.path}: {name}: {' '.join(reason.split())}") from None
+        return array
+
+    def _header(self, file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(file)
+        return shape, kind

@@ -1,0 +1,44 @@
+"""What the pixels of some examples are like, exactly: every level of every channel is counted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.data.dataset import Examples
+
+LEVELS = 256
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """Of every channel, pixels as 0 to 1: mean and standard deviation; the least and the greatest level, 0 to 255."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+
+def pixel_statistics(examples: Examples) -> PixelStatistics:
+    """Over all pixels of all pictures; read in parts where they are on disk."""
+    counts = np.zeros((examples.images.shape[-1], LEVELS), np.int64)
+    for part in examples.chunks():
+        counts += _counts(examples.images[part])
+    levels = np.arange(LEVELS) / (LEVELS - 1)
+    total = counts.sum(axis=1)
+    mean = counts @ levels / total
+    variance = counts @ levels**2 / total - mean**2
+    present = [np.flatnonzero(channel) for channel in counts]
+    return PixelStatistics(
+        tuple(mean.tolist()),
+        tuple(np.sqrt(np.maximum(variance, 0)).tolist()),
+        tuple(int(channel[0]) for channel in present),
+        tuple(int(channel[-1]) for channel in present),
+    )
+
+
+def _counts(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often every level is there, (channels, 256)."""
+    channels = images.shape[-1]
+    return np.stack([np.bincount(images[..., channel].ravel(), minlength=LEVELS) for channel in range(channels)])

@@ -1,0 +1,199 @@
+"""What every data set of an experiment has in common, and is known of it without reading any of it."""
+
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from cnnlab.experiment.choice import Strict
+
+LONGEST_SIDE = 4096  # pixels
+MAX_CLASSES = 10_000
+SHARE_HELD_OUT = 0.1
+
+
+def _is_share(value: Any) -> bool:
+    """A count, or a fraction below 1."""
+    return (type(value) is int and value >= 0) or (type(value) is float and 0 <= value < 1)
+
+
+def _as_validation(value: Any) -> Any:
+    if not (_is_share(value) or value == "test"):
+        raise PydanticCustomError(
+            "validation_expected", "expected a count such as 5000, a fraction such as 0.1, or 'test'"
+        )
+    return value
+
+
+def _as_own_validation(value: Any) -> Any:
+    if not (_is_share(value) or value in ("test", "auto")):
+        raise PydanticCustomError(
+            "validation_expected", "expected a count such as 5000, a fraction such as 0.1, 'test' or 'auto'"
+        )
+    return value
+
+
+def as_share(value: Any) -> Any:
+    """Refuse what is neither a count nor a fraction."""
+    if not _is_share(value):
+        raise PydanticCustomError("share_expected", "expected a count such as 5000 or a fraction such as 0.2")
+    return value
+
+
+def as_image_shape(value: Any) -> Any:
+    """Refuse what is not [height, width, channels]."""
+    shape = tuple(value) if isinstance(value, list) else value
+    if not (
+        isinstance(shape, tuple) and len(shape) == 3 and all(type(n) is int and 0 < n <= LONGEST_SIDE for n in shape)
+    ):
+        raise PydanticCustomError(
+            "image_shape_expected", f"expected [height, width, channels], integers from 1 to {LONGEST_SIDE}"
+        )
+    return shape
+
+
+def _as_classes(value: Any) -> Any:
+    if value is None:
+        return None
+    names = [str(name) if type(name) is int else name for name in value] if isinstance(value, list | tuple) else []
+    if len(names) < 2 or not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
+        raise PydanticCustomError("classes_expected", "expected a list of two or more names of classes, each once")
+    return tuple(names)
+
+
+def _as_train_sizes(value: Any) -> Any:
+    if value is None:
+        return None
+    sizes = tuple(value) if isinstance(value, list | tuple) else ()
+    if not sizes or not all(type(size) is int and size > 0 for size in sizes) or len({*sizes}) < len(sizes):
+        raise PydanticCustomError("train_sizes_expected", "expected a list of counts, each once, such as [1000, 10000]")
+    return sizes
+
+
+ImageShape = Annotated[
+    tuple[int, int, int],
+    BeforeValidator(as_image_shape),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE},
+            "minItems": 3,
+            "maxItems": 3,
+        }
+    ),
+]
+NumClasses = Annotated[int, Field(ge=2, le=MAX_CLASSES)]
+_Validation = int | float | Literal["test", "auto"]
+Validation = Annotated[
+    _Validation,
+    BeforeValidator(_as_validation),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"const": "test"}]}),
+]
+OwnValidation = Annotated[
+    _Validation,
+    BeforeValidator(_as_own_validation),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["test", "auto"]}]}),
+]
+"""`auto` where the data may come with validation examples."""
+Share = Annotated[int | float, BeforeValidator(as_share), WithJsonSchema({"type": "number", "minimum": 0})]
+ClassNames = Annotated[
+    tuple[str, ...] | None,
+    BeforeValidator(_as_classes),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 2, "uniqueItems": True},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+TrainSizes = Annotated[
+    tuple[int, ...] | None,
+    BeforeValidator(_as_train_sizes),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "uniqueItems": True},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+class DataSpec(Strict):
+    """Some examples.
+
+    name: the data set.
+    validation: what is held out of the training set, stratified, by a seed of its own: a count, a fraction, 0 for
+    none, or `test` to mirror a published protocol that watched the test set.
+    classes: keep only these, by name; they are numbered in this order.
+    train_sizes: train on that many examples, each class with its share; several sizes give a run each, on examples
+    that the next larger size has too.
+    limit: keep only the first examples of each split.
+    dir: where to look for its files, before `$CNNLAB_DATA_DIR` and the user's cache folder.
+    """
+
+    licence: ClassVar[str] = ""
+    origin: ClassVar[str] = ""
+    class_names: ClassVar[tuple[str, ...] | None] = None
+    """The names of all its classes, where they are known without reading it."""
+
+    validation: Validation = SHARE_HELD_OUT
+    classes: ClassNames = None
+    train_sizes: TrainSizes = None
+    limit: PositiveInt | None = None
+    dir: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        """`data: digits` is short for `data: {name: digits}`."""
+        return {"name": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Both ways to write it."""
+        long = dict(handler.resolve_ref_schema(handler(core_schema)))
+        title, description = long.pop("title", cls.__name__), long.pop("description", "")
+        forms: list[dict[str, Any]] = [long]
+        names = get_args(cls.model_fields["name"].annotation)  # none where a package of somebody else's gives it
+        if long.get("required") == ["name"] and names:
+            forms.append({"const": names[0]})
+        return {"title": title, "description": description, "anyOf": forms}
+
+    def published_sizes(self) -> tuple[int, int] | None:
+        """How many training and test examples there are before anything is held out; None where not known yet."""
+        return None
+
+    def known_sizes(self) -> tuple[int, int] | None:
+        """The same of the classes that are kept."""
+        return None if self.classes else self.published_sizes()
+
+    def train_size(self) -> int | None:
+        """How many examples are trained on; None where not known yet, the largest where there are several sizes."""
+        sizes = self.known_sizes()
+        if sizes is None:
+            return None
+        rest = max(0, sizes[0] - self.held_out(sizes[0]))
+        return min(rest, max(self.train_sizes or (rest,)), self.limit or rest)
+
+    def holds_out_nothing(self) -> bool:
+        """Whether there are no validation examples, as far as that is known."""
+        sizes = self.known_sizes()
+        return self.validation != "test" and (self.held_out(sizes[0]) if sizes else self.validation) == 0
+
+    def held_out(self, total: int) -> int:
+        """How many of `total` training examples are held out for validation."""
+        match self.validation:
+            case "test":
+                return 0
+            case "auto":
+                return count_of(SHARE_HELD_OUT, total)
+        return count_of(self.validation, total)
+
+
+def count_of(share: int | float, total: int) -> int:
+    """A count as it is, a fraction as that part of `total`."""
+    return share if isinstance(share, int) else round(share * total)

@@ -1,0 +1,164 @@
+"""Decoding picture files, one after another or by several processes at once.
+
+It imports nothing of cnnlab's but errors, since every process that decodes imports it anew.
+"""
+
+import hashlib
+import io
+import os
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cnnlab.errors import DataError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a bomb: a quarter of a GiB in colour
+MAX_FILE_BYTES = 1 << 28
+PER_TASK = 256  # pictures that a process decodes before it tells of them
+WRITTEN_BYTES = 1 << 20  # at once
+WORTH_PROCESSES = 2048  # pictures; starting processes takes as long as decoding about that many small ones
+
+
+@dataclass(frozen=True)
+class Size:
+    """What every picture is brought to."""
+
+    height: int
+    width: int
+    channels: int
+    fit: Literal["stretch", "crop", "pad"]
+
+    @property
+    def bytes(self) -> int:
+        """What a picture takes decoded."""
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that is no picture, by its place in the list."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What became of some files: SHA-256 of each one's pixels, zeros where it has a fault."""
+
+    first: int
+    digests: bytes
+    faults: tuple[Fault, ...]
+
+
+def decode(path: str, size: Size) -> NDArray[np.uint8]:
+    """The picture in a file, (height, width, channels) uint8. Raises DataError, with nothing but the reason.
+
+    Turned upright as its EXIF says; grey from colour by ITU-R 601-2, transparency left out, 16 bits by their upper 8;
+    resampled bilinearly.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+                raise DataError(f"is larger than {MAX_FILE_BYTES:,} bytes")
+            content = file.read()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}") from None
+    if not content:
+        raise DataError("is empty")
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            return _brought_to(image, size)
+    except UnidentifiedImageError:
+        raise DataError("is not a picture of a format that is read, or its beginning is damaged") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"has more than {MAX_PIXELS:,} pixels") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, ZeroDivisionError) as error:
+        raise DataError(f"is damaged: {' '.join(str(error).split())}") from None
+
+
+def _brought_to(image: Image.Image, size: Size) -> NDArray[np.uint8]:
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(f"has {image.width:,}×{image.height:,} pixels; expected at most {MAX_PIXELS:,}")
+    image.load()
+    upright: Image.Image = image
+    if image.format in ("JPEG", "TIFF", "PNG", "WEBP") and ("exif" in image.info or image.format == "TIFF"):
+        upright = ImageOps.exif_transpose(image)
+    mode = "RGB" if size.channels == 3 else "L"
+    if upright.mode != mode:
+        upright = _in_mode(upright, mode)
+    if upright.size != (size.width, size.height):
+        wanted = (size.width, size.height)
+        match size.fit:
+            case "stretch":
+                upright = upright.resize(wanted, Image.Resampling.BILINEAR)
+            case "crop":
+                upright = ImageOps.fit(upright, wanted, Image.Resampling.BILINEAR)
+            case "pad":
+                upright = ImageOps.pad(upright, wanted, Image.Resampling.BILINEAR)
+    return np.asarray(upright).reshape(size.height, size.width, size.channels)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError(f"pixels of mode {image.mode} have no range that is known")
+    elif image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert(mode)
+
+
+def decode_into(path: Path, files: Sequence[str], size: Size, processes: int | None = None) -> Iterator[Decoded]:
+    """Decode `files` into `path`, which has room for all, one after another; yield what becomes of them, in order.
+
+    Many files are shared by as many processes as there are cores. Raises DataError where a process dies.
+    """
+    tasks = [(str(path), first, files[first : first + PER_TASK], size) for first in range(0, len(files), PER_TASK)]
+    processes = min(processes or os.cpu_count() or 1, len(tasks))
+    if processes < 2 or len(files) < WORTH_PROCESSES:
+        yield from map(_decode_some, tasks)
+        return
+    # Spawned, not forked: TensorFlow's threads may be running here already.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_ignore_interrupts)
+    try:
+        yield from pool.map(_decode_some, tasks)
+    except BrokenProcessPool:
+        raise DataError("a process that decodes pictures died, perhaps for lack of memory") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+def _decode_some(task: tuple[str, int, Sequence[str], Size]) -> Decoded:
+    path, first, files, size = task
+    faults = []
+    digests = bytearray()
+    with open(path, "r+b", buffering=WRITTEN_BYTES) as target, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, such as on odd EXIF; what matters is an error
+        target.seek(first * size.bytes)
+        for index, file in enumerate(files, start=first):
+            try:
+                pixels = decode(file, size).tobytes()
+                digests += hashlib.sha256(pixels).digest()
+            except (DataError, MemoryError) as error:
+                faults.append(Fault(index, str(error) or "takes more memory than there is"))
+                pixels = bytes(size.bytes)
+                digests += bytes(32)
+            target.write(pixels)
+    return Decoded(first, bytes(digests), tuple(faults))

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from pydantic import TypeAdapter
+
+from cnnlab.experiment.preprocessing import Augmentation
+from cnnlab.models.augmentation import Augmenter
+
+SPEC = TypeAdapter(Augmentation)
+SIDE = 12
+
+
+def augmenter(*steps):
+    return Augmenter([SPEC.validate_python(step) for step in steps])
+
+
+@pytest.fixture(scope="module")
+def images():
+    """64 pictures without a black pixel, so that what comes in from outside is told."""
+    return np.random.default_rng(0).uniform(0.1, 1, (64, SIDE, SIDE, 3)).astype(np.float32)
+
+
+def augmented(images, *steps, seed=3, epoch=0):
+    augment = augmenter(*steps)
+    return augment(tf.constant(images), augment.draws(len(images), seed, epoch)).numpy()
+
+
+ALL = ["horizontal_flip", {"random_crop": 2}, {"translation": 0.25}, {"rotation": 20}, {"cutout": 4}]
+
+
+def test_without_steps_nothing_is_drawn():
+    assert augmenter().draws(10, 0, 0) is None
+
+
+@pytest.mark.parametrize("step", ALL)
+def test_every_step_changes_pictures_anew_in_every_epoch_and_with_every_seed(images, step):
+    first = augmented(images, step)
+    assert first.shape == images.shape
+    assert not np.array_equal(first, images)
+    np.testing.assert_array_equal(first, augmented(images, step))
+    assert not np.array_equal(first, augmented(images, step, epoch=1))
+    assert not np.array_equal(first, augmented(images, step, seed=4))
+
+
+@pytest.mark.parametrize("step", ALL)
+def test_a_picture_comes_out_the_same_in_any_batch(images, step):
+    """Pictures depend on their own row alone: another batch size or another replica makes no difference."""
+    augment = augmenter(step)
+    draws = augment.draws(len(images), 3, 0)
+    whole = augment(tf.constant(images), draws).numpy()
+    some = np.array([40, 7, 63])
+    np.testing.assert_array_equal(augment(tf.constant(images[some]), tf.gather(draws, some)).numpy(), whole[some])
+
+
+def test_two_steps_of_a_kind_draw_different_numbers(images):
+    draws = augmenter({"cutout": 4}, {"cutout": 4}).draws(64, 0, 0).numpy()
+    assert not np.array_equal(draws[:, :2], draws[:, 2:])
+
+
+def test_a_flip_mirrors_about_half_of_the_pictures_and_leaves_the_others(images):
+    flipped = augmented(images, "horizontal_flip")
+    mirrored = [np.array_equal(new, old[:, ::-1]) for new, old in zip(flipped, images, strict=True)]
+    same = [np.array_equal(new, old) for new, old in zip(flipped, images, strict=True)]
+    assert np.all(np.array(mirrored) | np.array(same))
+    assert 16 < sum(mirrored) < 48
+
+
+@pytest.mark.parametrize(("step", "most"), [({"random_crop": 2}, 2), ({"translation": 0.25}, 3)])
+def test_shifts_are_by_whole_pixels_and_black_comes_in(images, step, most):
+    shifts = set()
+    for new, old in zip(augmented(images, step), images, strict=True):
+        padded = np.pad(old, [(most, most), (most, most), (0, 0)])
+        found = [
+            (y - most, x - most)
+            for y in range(2 * most + 1)
+            for x in range(2 * most + 1)
+            if np.array_equal(padded[y : y + SIDE, x : x + SIDE], new)
+        ]
+        assert len(found) == 1
+        shifts.add(found[0])
+    assert {y for y, _ in shifts} == {x for _, x in shifts} == set(range(-most, most + 1))
+
+
+def test_rotation_by_a_right_angle_is_exact_and_stays_within_its_degrees(images):
+    draws = tf.constant([[1.0, 0.0], [0.5, 0.0], [0.0, 0.0]])  # plus 90, none, minus 90 degrees
+    turned = augmenter({"rotation": 90})(tf.constant(images[:3]), draws).numpy()
+    np.testing.assert_allclose(turned[1], images[1], atol=1e-6)
+    ways = {1: np.rot90(images[0], 1), -1: np.rot90(images[0], -1)}
+    way = next(way for way, expected in ways.items() if np.allclose(turned[0], expected, atol=1e-4))
+    np.testing.assert_allclose(turned[2], np.rot90(images[2], -way), atol=1e-4)
+
+
+def test_cutout_blacks_out_a_square_of_its_size_somewhere(images):
+    corners = set()
+    for new, old in zip(augmented(images, {"cutout": 4}), images, strict=True):
+        rows, columns = np.nonzero((new == 0).all(axis=-1))
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        assert len(rows) == height * width  # a whole rectangle, less at the edge
+        assert 2 <= height <= 4
+        assert 2 <= width <= 4
+        kept = (new != 0).any(axis=-1)
+        np.testing.assert_array_equal(new[kept], old[kept])
+        corners.add((rows[0], columns[0]))
+    assert len(corners) > 30
+
+
+def test_mixup_keeps_the_larger_part_and_mixes_by_it(images):
+    augment = augmenter({"mixup": 1.0})
+    draws = augment.draws(64, 0, 0)
+    partners = images[::-1]
+    mixed, part = augment.mix(tf.constant(images), tf.constant(partners), draws)
+    part = part.numpy()
+    assert part.min() >= 0.5
+    assert part.max() <= 1
+    assert np.ptp(part) > 0.3
+    weight = part[:, None, None, None]
+    np.testing.assert_allclose(mixed.numpy(), weight * images + (1 - weight) * partners, rtol=1e-6)
+
+
+def test_mixup_parts_are_beta_distributed():
+    """With alpha 1 the parts are uniform, so the larger one has a mean of three quarters."""
+    parts = augmenter({"mixup": 1.0}).draws(20_000, 0, 0).numpy()[:, -1]
+    assert parts.mean() == pytest.approx(0.75, abs=0.005)
+    assert augmenter({"mixup": 1e-4}).draws(1000, 0, 0).numpy()[:, -1].mean() > 0.99
