@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["CNNLAB_OFFLINE"] = "1"  # no test leaves this machine; those of downloads talk to themselves
 
 DATA_DIR = Path(os.environ.get("CNNLAB_DATA_DIR", "/nowhere"))
 needs_mnist = pytest.mark.skipif(not (DATA_DIR / "mnist").is_dir(), reason="CNNLAB_DATA_DIR holds no MNIST")
 needs_cifar10 = pytest.mark.skipif(
     not (DATA_DIR / "cifar-10-batches-bin").is_dir(), reason="CNNLAB_DATA_DIR holds no CIFAR-10"
+)
+needs_cifar10_folder = pytest.mark.skipif(
+    not (DATA_DIR / "cifar10-folder").is_dir(), reason="CNNLAB_DATA_DIR holds no cifar10-folder"
 )
 Cnnlab = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,6 +56,19 @@ def run_cnnlab(*arguments: object, cwd: Path, env: dict[str, str] | None = None)
 def cnnlab(tmp_path: Path) -> Cnnlab:
     """`cnnlab` in an empty folder; keywords add to the environment."""
     return lambda *arguments, **env: run_cnnlab(*arguments, cwd=tmp_path, env=env)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty `$CNNLAB_DATA_DIR`; nothing else of the machine is read or written, nothing downloaded."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("CNNLAB_DATA_DIR", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("CNNLAB_MIRROR", raising=False)
+    monkeypatch.setenv("CNNLAB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    return folder
 
 
 @pytest.fixture

@@ -91,11 +91,14 @@ def fetch(remote: Remote, destination: Path) -> None:
     """Download `remote` from the first mirror that serves the genuine file, unless `destination` exists.
 
     `destination` appears complete and checked, or not at all. What had arrived when the network failed stays beside
-    it, for the next fetch to go on from. Raises DownloadError naming each mirror's fault, or the disk's.
+    it, for the next fetch to go on from. Raises DownloadError naming each mirror's fault, or the disk's, or saying
+    that `$CNNLAB_OFFLINE` is set.
     """
     try:
         if destination.exists():
             return  # also where the folder is read-only and no lock can be made
+        if os.environ.get("CNNLAB_OFFLINE"):
+            raise DownloadError(f"{destination.name}: is not here, and CNNLAB_OFFLINE forbids downloads")
         destination.parent.mkdir(parents=True, exist_ok=True)
         with _alone(destination):
             if not destination.exists():

@@ -21,7 +21,10 @@ def test_the_result_is_on_stdout_and_the_table_on_stderr(trained):
     assert result.endswith("(200 examples)")
     assert run == "run: runs/tiny-1"
     table = (trained / "stderr").read_text().splitlines()
-    assert table[0] == "tiny: 1,490 parameters; digits: 200 train, 144 validation, 200 test examples; on CPU:0"
+    assert (
+        table[0]
+        == "tiny: 1,490 parameters; digits: 200 train, 144 validation, 200 test examples, 0.2 MB resident; on CPU:0"
+    )
     assert table[1].split() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
     assert [line.split()[0] for line in table[2:]] == ["1", "2"]
 
@@ -197,7 +200,12 @@ def test_damaged_data_is_one_line_and_leaves_nothing(cnnlab, tmp_path):
 def test_without_mnist_and_network_one_line_says_what_works(cnnlab, tmp_path):
     nowhere = "http://127.0.0.1:9"
     done = cnnlab(
-        "train", "lenet", CNNLAB_DATA_DIR=str(tmp_path / "data"), XDG_CACHE_HOME=str(tmp_path), https_proxy=nowhere
+        "train",
+        "lenet",
+        CNNLAB_DATA_DIR=str(tmp_path / "data"),
+        XDG_CACHE_HOME=str(tmp_path),
+        https_proxy=nowhere,
+        CNNLAB_OFFLINE="",
     )
     assert_one_line(done, 1, "mnist: train-images-idx3-ubyte.gz: no network to download it", "--data digits works now")
 

@@ -1,0 +1,101 @@
+"""Files that data sets are made of, and what a file that cannot be used must lead to."""
+
+import contextlib
+import gzip
+import signal
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlab.data import load
+from cnnlab.errors import DataError
+
+IDX_TYPES = {"uint8": 8, "int8": 9, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
+
+
+def idx_bytes(array):
+    """An IDX file of `array`."""
+    header = bytes([0, 0, IDX_TYPES[array.dtype.name], array.ndim])
+    return header + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+def mnist_arrays(count=40):
+    """The four arrays of a small variant of MNIST, by their files' names."""
+    images = np.arange(count * 784, dtype=np.uint32).astype(np.uint8).reshape(count, 28, 28)
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    return {
+        f"{part}-{name}": array[::step]
+        for part, step in (("train", 1), ("t10k", 2))
+        for name, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels))
+    }
+
+
+def mnist_files(count=40):
+    """The same as files."""
+    return {name: idx_bytes(array) for name, array in mnist_arrays(count).items()}
+
+
+def write_mnist(folder):
+    """The small variant of MNIST in `folder`, gzipped."""
+    folder.mkdir(parents=True)
+    for name, content in mnist_files().items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+    return folder
+
+
+def cifar_files(published, records=20):
+    """Small files in CIFAR's binary format, by name; the labels of each go up from 0."""
+    random = np.random.default_rng(0)
+    contents = {}
+    for name in published.files:
+        rows = random.integers(0, 256, (records, published.label_bytes + 3072), dtype=np.uint8)
+        rows[:, published.label_bytes - 1] = np.arange(records) % (10 if published.label_bytes == 1 else 100)
+        if published.label_bytes == 2:
+            rows[:, 0] = np.arange(records)[::-1] % 20
+        contents[name] = rows.tobytes()
+    return contents
+
+
+def write_folder(folder, contents):
+    """Files in a folder that is made."""
+    folder.mkdir(parents=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def write_picture(path, grey=100, size=(6, 4)):
+    """A picture of a single grey, (width, height), in the format that its name tells."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", size, grey).save(path)
+    return path
+
+
+@contextlib.contextmanager
+def soon(seconds: int = 30) -> Iterator[None]:
+    """What is in it must end within `seconds`, also where it waits for a file."""
+
+    def give_up(*_: object) -> None:
+        pytest.fail(f"not done within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def assert_refused(spec, *parts: str | Path) -> None:
+    """Loading it soon raises a DataError whose text is one line with every part."""
+    with soon(), pytest.raises(DataError) as caught:
+        load(spec)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message

@@ -1,0 +1,654 @@
+"""`fetch` against a real server on loopback that misbehaves in every way a mirror can."""
+
+import contextlib
+import fcntl
+import gzip
+import hashlib
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import Request
+
+import pytest
+
+from cnnlab.data import download, mirror
+from cnnlab.data.download import Remote, fetch
+from cnnlab.errors import DataError, DownloadError
+
+CONTENT = bytes(range(256)) * 2000
+BODY = CONTENT  # as it is served
+HALF = len(BODY) // 2
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server:
+    """Answers each path from its script: a list of functions of the handler, used in turn, the last for ever."""
+
+    def __init__(self):
+        self.scripts = {}
+        self.requests = []  # (path, its Range header)
+        self.over = threading.Event()  # ends what stalls
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(handler):
+                self.requests.append((handler.path, handler.headers["Range"]))
+                script = self.scripts.get(handler.path, [status(404)])
+                answer = script.pop(0) if len(script) > 1 else script[0]
+                handler.close_connection = True
+                with contextlib.suppress(ConnectionError):  # the client had enough
+                    answer(handler)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = False
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def url(self, name):
+        return f"http://127.0.0.1:{self.server.server_port}/{name}"
+
+    def ranges(self, name):
+        return [asked for path, asked in self.requests if path == f"/{name}"]
+
+    def close(self):
+        self.over.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def head(handler, code, **headers):
+    handler.send_response(code)
+    for key, value in headers.items():
+        handler.send_header(key.replace("_", "-"), str(value))
+    handler.end_headers()
+
+
+def status(code, **headers):
+    return lambda handler: head(handler, code, Content_Length=0, **headers)
+
+
+def serve(body=BODY, sent=None, promised=None, ranges=True):
+    """`body`, or what a Range asks of it; only `sent` bytes of that, under a Content-Length of `promised`."""
+
+    def answer(handler):
+        match = re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "") if ranges else None
+        start = int(match[1]) if match else 0
+        if start >= len(body):
+            head(handler, 416, Content_Length=0, Content_Range=f"bytes */{len(body)}")
+            return
+        rest = body[start:]
+        extent = {"Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if match else {}
+        head(handler, 206 if match else 200, Content_Length=len(rest) if promised is None else promised, **extent)
+        handler.wfile.write(rest[:sent])
+
+    return answer
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "BACKOFF", 0.01)
+    monkeypatch.setattr(mirror, "TIMEOUT", 10.0)
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "new" / "folder"
+
+
+def is_genuine(path):
+    return download.content_sha256(path) == DIGEST
+
+
+def remote(*urls, **changes):
+    return Remote(**{"name": "file", "urls": urls, "max_bytes": len(BODY) + 1000, "is_genuine": is_genuine, **changes})
+
+
+def fetched(folder, *urls, **changes):
+    """Fetch into `folder`, which then holds the genuine file and nothing else."""
+    fetch(remote(*urls, **changes), folder / "file")
+    assert (folder / "file").read_bytes() == BODY
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def failed(folder, *urls, kept=(), **changes):
+    """The error of a fetch into `folder`, in which no file but those of the URLs `kept` stays."""
+    with pytest.raises(DownloadError) as caught:
+        fetch(remote(*urls, **changes), folder / "file")
+    assert "\n" not in str(caught.value)
+    left = {path for path in folder.iterdir() if path.suffix != ".lock"}
+    assert left == {partial(folder, url) for url in kept}
+    return str(caught.value)
+
+
+def partial(folder, url):
+    return folder / f".file.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part"
+
+
+def wait_for_bytes(path):
+    for _ in range(1000):
+        if path.exists() and path.stat().st_size:
+            return
+        time.sleep(0.01)
+
+
+def leave_partial(folder, url, content):
+    folder.mkdir(parents=True)
+    partial(folder, url).write_bytes(content)
+
+
+def test_mirrors_are_tried_in_order_until_one_serves_the_genuine_file(server, folder):
+    server.scripts = {"/corrupt": [serve(b"x" * 50)], "/good": [serve()], "/unneeded": [serve()]}
+    fetched(folder, *map(server.url, ("missing", "corrupt", "good", "unneeded")))
+    assert [path for path, _ in server.requests] == ["/missing", "/corrupt", "/good"]
+
+
+def test_a_fetch_that_fails_tells_each_mirrors_fault_in_one_line(server, folder):
+    server.scripts = {"/corrupt": [serve(b"x" * 50)]}
+    message = failed(folder, server.url("missing"), server.url("corrupt"))
+    assert message.startswith(f"file: cannot be downloaded ({server.url('missing')}: HTTP 404 Not Found; ")
+    assert message.endswith(f"{server.url('corrupt')}: not the genuine file (its content differs))")
+
+
+def test_a_file_that_is_there_is_not_fetched_nor_locked(server, folder):
+    (folder / ".file.lock").mkdir(parents=True)  # as if the folder were read-only
+    (folder / "file").write_bytes(b"what it is")
+    fetch(remote(server.url("good")), folder / "file")
+    assert (folder / "file").read_bytes() == b"what it is"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("error", [DataError("damaged"), gzip.BadGzipFile(), EOFError()])
+def test_a_check_that_finds_damage_means_not_genuine(server, folder, error):
+    def damaged(path):
+        raise error
+
+    server.scripts = {"/good": [serve()]}
+    assert "not the genuine file" in failed(folder, server.url("good"), is_genuine=damaged)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", [500, 503, 429])
+def test_a_busy_server_is_asked_again(server, folder, code):
+    server.scripts = {"/busy": [status(code), status(code), serve()]}
+    fetched(folder, server.url("busy"))
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_stays_busy_is_given_up_after_four_attempts(server, folder):
+    server.scripts = {"/busy": [status(503)], "/good": [serve()]}
+    fetched(folder, server.url("busy"), server.url("good"))
+    assert len(server.ranges("busy")) == 4
+
+
+def test_the_pauses_grow_and_heed_retry_after_within_reason(server, folder, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    later = [status(503, Retry_After=value) for value in ("2", "86400", "Fri, 31 Dec 1999 23:59:59 GMT")]
+    server.scripts = {"/busy": [*later, serve()]}
+    fetched(folder, server.url("busy"))
+    assert pauses == [2.0, mirror.LONGEST_RETRY_AFTER, 0.04]
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 416])
+def test_a_refusal_is_not_asked_again(server, folder, code):
+    server.scripts = {"/refused": [status(code)], "/good": [serve()]}
+    fetched(folder, server.url("refused"), server.url("good"))
+    assert len(server.requests) == 2
+
+
+def test_without_a_network_it_fails_at_once_and_says_so(folder, monkeypatch):
+    def no_name_server(host, *arguments):
+        if host == "mirror":
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return really_look_up(host, *arguments)
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    really_look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", no_name_server)
+    started = time.monotonic()
+    message = failed(folder, "http://127.0.0.1:9/file", "http://mirror/file")  # the discard port: nothing listens
+    assert time.monotonic() - started < download.BACKOFF
+    assert message.startswith("file: no network to download it: no mirror can be reached (")
+    assert "http://127.0.0.1:9/file: Connection refused; http://mirror/file: Temporary failure" in message
+
+
+def test_a_mirror_that_answers_is_no_lack_of_network(server, folder):
+    urls = ["http://127.0.0.1:9/file", server.url("missing")]
+    for order in (urls, urls[::-1]):
+        assert "file: cannot be downloaded (" in failed(folder, *order)
+
+
+def close(handler):
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def not_http(handler):
+    handler.wfile.write(b"SSH-2.0-\x1b[31mOpenSSH\r\n")
+
+
+@pytest.mark.parametrize("broken", [close, not_http])
+def test_a_connection_that_breaks_before_the_answer_is_tried_again(server, folder, broken):
+    server.scripts = {"/broken": [broken, serve()]}
+    fetched(folder, server.url("broken"))
+    server.scripts = {"/broken": [broken]}
+    assert "\x1b" not in failed(folder / "again", server.url("broken"))
+    assert len(server.requests) == 6
+
+
+def test_a_truncated_download_is_resumed(server, folder):
+    server.scripts = {"/cut": [serve(sent=HALF), serve(sent=1000), serve()]}
+    fetched(folder, server.url("cut"))
+    assert server.ranges("cut") == [None, f"bytes={HALF}-", f"bytes={HALF + 1000}-"]
+
+
+def test_a_connection_reset_midway_is_resumed(server, folder):
+    url = server.url("reset")
+
+    def reset(handler):
+        serve(sent=HALF)(handler)
+        wait_for_bytes(partial(folder, url))  # a reset overtakes what is on its way
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(handler.connection.detach())
+
+    server.scripts = {"/reset": [reset, serve()]}
+    fetched(folder, url)
+    assert re.fullmatch(r"bytes=\d+-", server.ranges("reset")[1])
+
+
+def test_what_a_failed_fetch_got_is_resumed_by_the_next(server, folder):
+    url = server.url("cut")
+    server.scripts = {"/cut": [serve(sent=100)]}
+    message = failed(folder, url, kept=[url])
+    assert f"broke off after 400 of {len(BODY):,} bytes" in message
+    server.scripts = {"/cut": [serve()]}
+    fetched(folder, url)
+    assert server.ranges("cut")[-1] == "bytes=400-"
+
+
+def test_a_partial_belongs_to_its_url(server, folder):
+    server.scripts = {"/cut": [serve(sent=100)], "/good": [serve()]}
+    fetched(folder, server.url("cut"), server.url("good"))
+    assert server.ranges("good") == [None]
+
+
+def test_a_server_that_sends_ranges_piecemeal_is_asked_for_each(server, folder):
+    def piece(handler):
+        start = int((handler.headers["Range"] or "bytes=0-")[6:-1])
+        end = min(start + 200_000, len(BODY))
+        head(handler, 206, Content_Length=end - start, Content_Range=f"bytes {start}-{end - 1}/{len(BODY)}")
+        handler.wfile.write(BODY[start:end])
+
+    server.scripts = {"/pieces": [piece]}
+    fetched(folder, server.url("pieces"))
+    assert server.ranges("pieces") == [None, "bytes=200000-", "bytes=400000-"]
+
+
+def test_a_server_that_ignores_ranges_is_read_from_the_beginning(server, folder):
+    server.scripts = {"/cut": [serve(sent=HALF), serve(ranges=False)]}
+    fetched(folder, server.url("cut"))
+    assert server.ranges("cut") == [None, f"bytes={HALF}-"]
+
+
+def test_a_server_that_answers_another_range_is_read_from_the_beginning(server, folder):
+    def other(handler):
+        head(handler, 206, Content_Length=100, Content_Range=f"bytes 0-99/{len(BODY)}")
+        handler.wfile.write(BODY[:100])
+
+    server.scripts = {"/cut": [serve(sent=HALF), other, serve()]}
+    fetched(folder, server.url("cut"))
+    assert server.ranges("cut") == [None, f"bytes={HALF}-", None]
+
+
+def test_a_range_that_cannot_be_satisfied_is_read_from_the_beginning(server, folder):
+    leave_partial(folder, server.url("file"), BODY + b"longer, of an earlier version")
+    server.scripts = {"/file": [serve()]}
+    fetched(folder, server.url("file"))
+    assert server.ranges("file") == [f"bytes={len(BODY) + 29}-", None]
+
+
+def test_a_partial_of_an_earlier_version_costs_one_more_download(server, folder):
+    leave_partial(folder, server.url("file"), b"x" * HALF)
+    server.scripts = {"/file": [serve()]}
+    fetched(folder, server.url("file"))
+    assert server.ranges("file") == [f"bytes={HALF}-", None]
+
+
+def test_a_mirror_that_is_corrupt_from_the_beginning_too_is_given_up(server, folder):
+    leave_partial(folder, server.url("corrupt"), b"x" * HALF)
+    server.scripts = {"/corrupt": [serve(b"y" * len(BODY))], "/good": [serve()]}
+    fetched(folder, server.url("corrupt"), server.url("good"))
+    assert server.ranges("corrupt") == [f"bytes={HALF}-", None]
+
+
+def test_a_mirror_that_breaks_off_corrupt_content_is_given_up(server, folder):
+    corrupt = b"y" * len(BODY)
+    server.scripts = {"/corrupt": [*[serve(corrupt, sent=HALF), serve(corrupt)] * 2, status(404)], "/good": [serve()]}
+    fetched(folder, server.url("corrupt"), server.url("good"))
+    assert server.ranges("corrupt") == [None, f"bytes={HALF}-"] * 2
+
+
+def test_a_length_too_long_is_a_fault(server, folder):
+    server.scripts = {"/long": [serve(promised=len(BODY) + 10)], "/good": [serve()]}
+    fetched(folder, server.url("long"), server.url("good"))
+    assert f"bytes={len(BODY)}-" in server.ranges("long")
+
+
+def test_a_length_too_short_is_a_fault(server, folder):
+    server.scripts = {"/short": [serve(promised=len(BODY) - 10)], "/good": [serve()]}
+    fetched(folder, server.url("short"), server.url("good"))
+    assert server.ranges("short") == [None]
+
+
+def chunked(*chunks, end=b"0\r\n\r\n"):
+    def answer(handler):
+        head(handler, 200, Transfer_Encoding="chunked")
+        for chunk in chunks:
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        handler.wfile.write(end)
+
+    return answer
+
+
+def test_a_chunked_download_without_length_is_complete(server, folder):
+    server.scripts = {"/chunked": [chunked(BODY[:HALF], BODY[HALF:])]}
+    fetched(folder, server.url("chunked"))
+    assert len(server.requests) == 1
+
+
+def test_a_chunked_download_that_breaks_off_is_resumed(server, folder):
+    server.scripts = {"/chunked": [chunked(BODY[:HALF], end=b""), serve()]}
+    fetched(folder, server.url("chunked"))
+    assert server.ranges("chunked") == [None, f"bytes={HALF}-"]
+
+
+def test_a_download_that_ends_with_the_connection_is_complete(server, folder):
+    def plain(handler):
+        head(handler, 200)
+        handler.wfile.write(BODY)
+
+    server.scripts = {"/plain": [plain]}
+    fetched(folder, server.url("plain"))
+
+
+def test_a_server_that_does_not_close_the_connection_is_not_waited_for(server, folder):
+    def stay(handler):
+        serve()(handler)
+        server.over.wait()
+
+    server.scripts = {"/open": [stay]}
+    fetched(folder, server.url("open"))
+
+
+def test_a_file_larger_than_expected_is_refused_before_it_is_read(server, folder):
+    server.scripts = {"/large": [serve(sent=0, promised=10**15)]}
+    message = failed(folder, server.url("large"), max_bytes=5000)
+    assert "larger than the 5,000 bytes expected" in message
+    assert len(server.requests) == 1
+
+
+def test_an_endless_body_is_refused(server, folder):
+    def endless(handler):
+        head(handler, 200)
+        for _ in range(100):
+            handler.wfile.write(BODY)
+
+    server.scripts = {"/endless": [endless]}
+    assert f"larger than the {len(BODY) + 1000:,} bytes expected" in failed(folder, server.url("endless"))
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_says_nothing_is_given_up(server, folder, monkeypatch):
+    monkeypatch.setattr(mirror, "TIMEOUT", 0.2)
+    server.scripts = {"/silent": [lambda handler: server.over.wait()], "/good": [serve()]}
+    fetched(folder, server.url("silent"), server.url("good"))
+    assert len(server.ranges("silent")) == 4
+
+
+def test_a_server_that_stalls_midway_is_resumed(server, folder, monkeypatch):
+    monkeypatch.setattr(mirror, "TIMEOUT", 0.5)
+
+    def stall(handler):
+        serve(sent=HALF)(handler)
+        server.over.wait()
+
+    server.scripts = {"/stall": [stall, serve()]}
+    fetched(folder, server.url("stall"))
+    assert server.ranges("stall") == [None, f"bytes={HALF}-"]
+
+
+def test_a_server_that_trickles_is_resumed(server, folder, monkeypatch):
+    monkeypatch.setattr(mirror, "SLOW_WINDOW", 0.3)
+
+    def trickle(handler):
+        head(handler, 200, Content_Length=len(BODY))
+        for byte in BODY[:200]:
+            handler.wfile.write(bytes([byte]))
+            if server.over.wait(0.02):
+                return
+
+    server.scripts = {"/trickle": [trickle, serve()]}
+    fetched(folder, server.url("trickle"))
+    assert len(server.requests) == 2
+    assert 0 < int(server.ranges("trickle")[1][6:-1]) < 100
+
+
+def test_a_redirect_is_followed_with_the_range(server, folder):
+    server.scripts = {"/old": [status(302, Location="/new")], "/new": [serve(sent=HALF), serve()]}
+    fetched(folder, server.url("old"))
+    assert server.ranges("new") == [None, f"bytes={HALF}-"]
+
+
+@pytest.mark.parametrize("target", ["/loop", "file:///etc/hosts", "ftp://127.0.0.1/file", "http://[broken/"])
+def test_a_redirect_to_nowhere_good_is_a_fault(server, folder, target):
+    server.scripts = {"/loop": [status(301, Location=target)], "/good": [serve()]}
+    fetched(folder, server.url("loop"), server.url("good"))
+
+
+def test_the_body_of_a_redirect_is_not_read(server, folder):
+    ended = []
+
+    def endless(handler):
+        head(handler, 302, Location="/good")
+        for _ in range(100):
+            handler.wfile.write(BODY)
+        ended.append(True)
+
+    server.scripts = {"/old": [endless], "/good": [serve()]}
+    fetched(folder, server.url("old"))
+    assert not ended
+
+
+@pytest.mark.parametrize(("target", "safe"), [("https://b/file", True), ("http://a/file", False)])
+def test_a_redirect_never_leads_from_https_to_http(tmp_path, target, safe):
+    arguments = (Request("https://a/file"), (tmp_path / "body").open("wb"), 302, "Found", {}, target)
+    if safe:
+        assert mirror._Redirects().redirect_request(*arguments).full_url == target
+    else:
+        with pytest.raises(mirror.Fault, match="redirects to http://a/file, which is not safe"):
+            mirror._Redirects().redirect_request(*arguments)
+
+
+@pytest.mark.parametrize("url", ["file://{0}", "{0}", "ftp://127.0.0.1:9/file", "data:,file", "http://[/", "http://h:x/", "http://127.0.0.1:9/ä"])  # fmt: skip
+def test_a_url_that_is_not_of_the_web_is_a_fault(tmp_path, folder, url):
+    (tmp_path / "local").write_bytes(BODY)
+    message = failed(folder, url.format(tmp_path / "local"))
+    assert "not an http:// or https:// URL" in message or "not a usable URL" in message
+
+
+def test_the_users_mirror_comes_first(monkeypatch):
+    monkeypatch.delenv("CNNLAB_MIRROR", raising=False)
+    assert download.mirrors("https://a/", "https://b/") == ("https://a/", "https://b/")
+    monkeypatch.setenv("CNNLAB_MIRROR", "http://our-server/data")
+    assert download.mirrors("https://a/") == ("http://our-server/data/", "https://a/")
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from cnnlab.data import download, mirror
+
+folder, *urls = sys.argv[1:]
+download.PATIENCE = 0.1
+check = lambda path: download.content_sha256(path) == {digest!r}
+download.fetch(download.Remote("file", tuple(urls), 10**9, check), Path(folder) / "file")
+"""
+
+
+def start_fetch(log, folder, *urls):
+    command = [sys.executable, "-c", FETCH.format(digest=DIGEST), str(folder), *urls]
+    with log.open("w") as file:
+        return subprocess.Popen(command, stderr=file)
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(server, folder, tmp_path):
+    logs = [tmp_path / "first.log", tmp_path / "second.log"]
+
+    def wait(handler):
+        while not any(log.read_text() for log in logs) and not server.over.is_set():
+            time.sleep(0.01)
+        serve()(handler)
+
+    server.scripts = {"/file": [wait]}
+    processes = [start_fetch(log, folder, server.url("file")) for log in logs]
+    assert [process.wait(timeout=30) for process in processes] == [0, 0]
+    said = sorted(log.read_text() for log in logs)
+    assert said == ["", "waiting for another process that downloads file\n"]
+    assert server.ranges("file") == [None]
+    assert (folder / "file").read_bytes() == BODY
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def test_a_killed_process_blocks_nobody_and_its_partial_is_resumed(server, folder, tmp_path):
+    url = server.url("file")
+
+    def kill(handler):
+        serve(sent=HALF)(handler)
+        wait_for_bytes(partial(folder, url))
+        process.kill()
+
+    server.scripts = {"/file": [kill, serve()]}
+    process = start_fetch(tmp_path / "log", folder, url)
+    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert (folder / ".file.lock").exists()
+    fetched(folder, url)
+    assert re.fullmatch(r"bytes=\d+-", server.ranges("file")[1])
+
+
+def test_a_wait_for_another_process_is_announced_once(server, folder, monkeypatch, capsys):
+    monkeypatch.setattr(download, "PATIENCE", 0.05)
+    server.scripts = {"/good": [serve()]}
+    folder.mkdir(parents=True)
+    other = (folder / ".file.lock").open("w")
+    fcntl.flock(other, fcntl.LOCK_EX)
+    timer = threading.Timer(0.2, other.close)
+    timer.start()
+    fetched(folder, server.url("good"))
+    timer.join()
+    assert capsys.readouterr().err == "waiting for another process that downloads file\n"
+
+
+def test_ctrl_c_leaves_a_partial_that_the_next_fetch_resumes(server, folder):
+    url = server.url("file")
+
+    def interrupt(handler):
+        serve(sent=HALF)(handler)
+        time.sleep(0.1)  # until the client waits for the rest
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        server.over.wait()
+
+    server.scripts = {"/file": [interrupt, serve()]}
+    with pytest.raises(KeyboardInterrupt):
+        fetch(remote(url), folder / "file")
+    assert partial(folder, url).read_bytes() == BODY[:HALF]
+    fetched(folder, url)
+    assert server.ranges("file") == [None, f"bytes={HALF}-"]
+
+
+def test_a_full_disk_is_named_and_given_its_room_back(server, folder, monkeypatch):
+    url = server.url("file")
+    leave_partial(folder, url, BODY[:HALF])
+    server.scripts = {"/file": [serve()]}
+    really_open = Path.open
+
+    def full(path, mode="r", *arguments):
+        return really_open(Path("/dev/full") if path.suffix == ".part" else path, mode, *arguments)
+
+    monkeypatch.setattr(Path, "open", full)
+    message = failed(folder, url, server.url("never"))
+    assert message == f"{folder / 'file'}: cannot be written: No space left on device; set CNNLAB_DATA_DIR"
+    assert server.ranges("never") == []
+
+
+def test_a_file_is_on_the_disk_before_it_appears(server, folder, monkeypatch):
+    synced = []
+    monkeypatch.setattr(download.os, "fsync", lambda _: synced.append((folder / "file").exists()))
+    server.scripts = {"/good": [serve()]}
+    fetched(folder, server.url("good"))
+    assert synced == [False]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "new").write_text("a file")
+    with pytest.raises(
+        DownloadError, match=r"new/folder/file: cannot be written: Not a directory; set CNNLAB_DATA_DIR"
+    ):
+        fetch(remote("http://127.0.0.1:9/"), tmp_path / "new" / "folder" / "file")
+
+
+def test_nothing_is_printed_where_nobody_watches(server, folder, capsys):
+    server.scripts = {"/busy": [status(503), serve()]}
+    fetched(folder, server.url("missing"), server.url("busy"))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_starts_at_the_resumed_position(server, folder, monkeypatch):
+    leave_partial(folder, server.url("file"), BODY[:HALF])
+    server.scripts = {"/file": [serve()]}
+    bars = []
+    really_progress = download.download_progress
+    monkeypatch.setattr(download, "download_progress", lambda: bars.append(really_progress()) or bars[0])
+    started = []
+    monkeypatch.setattr(download.Progress, "reset", lambda bar, task, **state: started.append(state))
+    fetched(folder, server.url("file"))
+    assert started == [{"total": len(BODY), "completed": HALF}]
+    assert bars[0].tasks[0].completed == len(BODY) - HALF  # what was advanced: `reset` did nothing
+
+
+def test_the_sha256_of_content_sees_through_gzip(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(b"one") + gzip.compress(b" two"))
+    assert download.content_sha256(path) == hashlib.sha256(b"one two").hexdigest()
+    assert download.file_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_bytes(b"one two")
+    assert download.content_sha256(path) == download.file_sha256(path) == hashlib.sha256(b"one two").hexdigest()
+
+
+@pytest.mark.parametrize("damage", [lambda good: good[:-9], lambda good: good[:2], lambda good: good + b"x", lambda good: good[:15] + b"xxxx" + good[19:]])  # fmt: skip
+def test_damaged_gzip_has_no_content(tmp_path, damage):
+    (tmp_path / "file").write_bytes(damage(gzip.compress(os.urandom(1000))))
+    assert download.content_sha256(tmp_path / "file") is None
+
+
+def test_a_gzip_bomb_has_no_content(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST_CONTENT", 10**6)
+    (tmp_path / "file").write_bytes(gzip.compress(bytes(10**6)))
+    assert download.content_sha256(tmp_path / "file") == hashlib.sha256(bytes(10**6)).hexdigest()
+    (tmp_path / "file").write_bytes(gzip.compress(bytes(10**6 + 1)))
+    assert download.content_sha256(tmp_path / "file") is None
