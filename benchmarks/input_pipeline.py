@@ -26,7 +26,7 @@ from cnnlab.experiment.data import Folder
 from cnnlab.quantities import Bytes
 
 SMALL, SMALL_SIDE = 60_000, 32  # CIFAR-10's
-LARGE, LARGE_SIDE = 2_600, 512  # 2 GB decoded
+LARGE, LARGE_SIDE = 10_400, 256  # 2 GB decoded
 CLASSES = 10
 PROCESSES = 2
 EXPERIMENT = """\
@@ -116,8 +116,9 @@ def _memory(root: Path) -> list[dict[str, object]]:
         peak = _peak(experiment, kind, limit)
         rows.append(
             {
-                f"{LARGE:,} pictures, {Bytes(decoded)} decoded": kind,
-                "limit": "none" if limit is None else str(Bytes(limit)),
+                f"{LARGE:,} pictures of {LARGE_SIDE}×{LARGE_SIDE}": kind,
+                "decoded": Bytes(decoded),
+                "limit": None if limit is None else Bytes(limit),
                 "peak": Bytes(peak),
                 "to resident": peak / int(rows[0]["peak"] if rows else peak),  # type: ignore[call-overload]
             }

@@ -20,7 +20,7 @@ from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import loss_function
-from cnnlab.training.input_pipeline import batches
+from cnnlab.training.input_pipeline import batches, resident
 
 SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom enough to cost nothing
 
@@ -65,8 +65,8 @@ class Engine:
         self._seed = seed
         self._size = len(examples)
         self.steps_per_epoch = -(-len(examples) // self._batch_size)
-        self._images = self._resident(examples.images[:]) if placement == "resident" else None
-        self._labels = self._resident(examples.labels)
+        self._images = self._on_every_replica(resident(examples)) if placement == "resident" else None
+        self._labels = self._on_every_replica(tf.convert_to_tensor(examples.labels))
         self._steps_per_call = 0  # not known before the first call, which also traces
         self._run_steps = tf.function(self._steps)
 
@@ -97,9 +97,18 @@ class Engine:
             step = until
             yield progress
 
-    def _resident(self, array: object) -> object:
-        """A copy of `array` on every replica."""
-        return self._strategy.experimental_distribute_values_from_function(lambda _: tf.convert_to_tensor(array))
+    def _on_every_replica(self, tensor: tf.Tensor) -> object:
+        """`tensor` on the device of every replica; the same memory where it is there already."""
+        if tf.distribute.has_strategy():
+            devices = self._strategy.extended.worker_devices
+        else:
+            devices = [device.name for kind in ("GPU", "CPU") for device in tf.config.list_logical_devices(kind)]
+
+        def copy(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+            with tf.device(devices[context.replica_id_in_sync_group]):
+                return tf.identity(tensor)
+
+        return self._strategy.experimental_distribute_values_from_function(copy)
 
     def _resize_call(self, steps: int, seconds: float) -> None:
         if self._steps_per_call == 0:

@@ -1,5 +1,6 @@
 """How training pictures come to the devices: all of them at once, or batch by batch while training goes on."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,9 @@ from cnnlab import memory
 from cnnlab.data import Examples
 
 SHARE = 0.5  # of the device's memory that pictures may take: the rest is for the network, its gradients and the batch
-AHEAD = 4  # batches read before they are needed
+AHEAD = 4  # batches read before they are needed, as long as they are small:
+AHEAD_BYTES = 1 << 26
+ALIGNMENT = 64  # bytes; what TensorFlow takes over without a copy must begin at a multiple of it
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,24 @@ def _memory() -> int | None:
     return memory.available()
 
 
+def resident(examples: Examples) -> tf.Tensor:
+    """All pictures (n, height, width, channels) uint8 as one tensor on the host, in no more memory than they take.
+
+    `tf.convert_to_tensor` of an array takes twice that at its peak.
+    """
+    shape = examples.images.shape
+    buffer = np.empty(math.prod(shape) + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    pictures = buffer[start : start + math.prod(shape)].reshape(shape)
+    for part in examples.chunks():
+        pictures[part] = examples.images[part]
+    return tf.experimental.dlpack.from_dlpack(pictures.__dlpack__())
+
+
 def batches(examples: Examples, order: NDArray[np.int32], batch_size: int) -> tf.data.Dataset:
     """The pictures of an epoch, batch by batch (batch, height, width, channels) uint8, in the order of `order`.
 
-    Reading goes on beside training, `AHEAD` batches at most, and always gives the same order.
+    Reading goes on beside training, `AHEAD` batches or `AHEAD_BYTES` at most, and always gives the same order.
     """
     images = examples.images
     shape = [None, *images.shape[1:]]
@@ -58,4 +75,5 @@ def batches(examples: Examples, order: NDArray[np.int32], batch_size: int) -> tf
         return tf.ensure_shape(tf.numpy_function(read, [step], tf.uint8, stateful=False), shape)
 
     steps = -(-len(order) // batch_size)
-    return tf.data.Dataset.range(steps).map(load, num_parallel_calls=2, deterministic=True).prefetch(AHEAD)
+    ahead = max(1, min(AHEAD, AHEAD_BYTES // (batch_size * math.prod(images.shape[1:]))))
+    return tf.data.Dataset.range(steps).map(load, num_parallel_calls=2, deterministic=True).prefetch(ahead)

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import resource
 import signal
 import struct
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from PIL import Image
 from cnnlab.data import load
 from cnnlab.errors import DataError
 
+MEMORY = 2 << 30  # bytes
 IDX_TYPES = {"uint8": 8, "int8": 9, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
 
 
@@ -76,19 +78,23 @@ def write_picture(path, grey=100, size=(6, 4)):
 
 
 @contextlib.contextmanager
-def soon(seconds: int = 30) -> Iterator[None]:
-    """What is in it must end within `seconds`, also where it waits for a file."""
+def soon(seconds: int = 10) -> Iterator[None]:
+    """What is in it must end within `seconds`, also where it waits for a file, and take at most MEMORY more."""
 
     def give_up(*_: object) -> None:
         pytest.fail(f"not done within {seconds} s")
 
     before = signal.signal(signal.SIGALRM, give_up)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, hard))
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def assert_refused(spec, *parts: str | Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from cnnlab.data import load
-from cnnlab.errors import ConfigError, DataError
+from cnnlab.errors import ConfigError
 from cnnlab.experiment.data import Idx, Npz, Raw
-from tests.data.making import assert_refused, idx_bytes, soon
+from tests.data.making import assert_refused, idx_bytes
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (12, 4, 5), dtype=np.uint8)
@@ -261,7 +261,7 @@ def with_value(images, value):
         ("y_train", LABELS + 1, "y_train: has a label 3; the labels of 3 classes are 0 to 2"),
         ("y_train", LABELS.astype(np.int64) - 2**40, f"y_train: has a label {-2**40}"),
         ("y_train", LABELS.astype(np.float64), "y_train: labels of shape (12,) and type float64; expected one integer each"),
-        ("y_train", LABELS.astype(str), "y_train: labels of shape (12,) and type <U1"),
+        ("y_train", LABELS.astype(str), "y_train: labels of shape (12,) and type <U3"),
         ("y_train", ONE_HOT * 2, "y_train: not one-hot"),
         ("y_train", ONE_HOT + 1, "y_train: not one-hot"),
         ("y_train", ONE_HOT * np.nan, "y_train: not one-hot"),
@@ -344,13 +344,12 @@ def at(offset, value, mark=b"PK\x01\x02"):
         pytest.param(at(8, 1), id="encrypted"),
         pytest.param(at(6, 99), id="version of zip that is none"),
         pytest.param(at(10, 77), id="compression that is none"),
-        pytest.param(at(9, 8), id="name said to be UTF-8"),
+        pytest.param(lambda good: at(9, 8)(good.replace(b"y_test", b"\xff_test")), id="name said to be UTF-8"),
     ],
 )
 def test_a_damaged_npz_is_named(npz_file, damage):
     path = npz_file / "a.npz"
-    np.savez(path, x_train=IMAGES, y_train=LABELS, **{"ä": LABELS})
-    good = path.read_bytes().replace("ä".encode(), b"\xff\xff")
+    good = path.read_bytes()
     bad = damage(good)
     assert bad != good
     path.write_bytes(bad)
@@ -472,6 +471,4 @@ def test_what_is_no_file_is_named_and_not_waited_for(data_dir, spec, make):
     path = data_dir / ("a.npz" if spec.name == "npz" else "a")
     make(path)
     (data_dir / "b").write_bytes(b"\0")
-    with soon(5), pytest.raises(DataError) as caught:
-        load(spec)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert_refused(spec, f"{path}: ")

@@ -181,7 +181,7 @@ def test_a_preview_is_what_the_engine_trains_on(monkeypatch):
 
 # More pictures than memory
 
-SIDE, PICTURES = 512, 2_600  # 2 GB decoded
+SIDE, PICTURES = 256, 10_400  # 2 GB decoded
 LIMIT = PICTURES * SIDE**2 * 3 // 2
 LARGE = f"""\
 name: large
@@ -203,7 +203,7 @@ def test_a_folder_of_twice_the_memory_is_trained_on(tmp_path):
         for number in range(PICTURES // 2):
             file = place / f"{number:04}.jpg"
             if number >= 10:
-                os.link(place / f"{number % 10:04}.jpg", file)
+                os.link(place / f"{number % 10:05}.jpg", file)
             else:
                 Image.new("RGB", (SIDE, SIDE), (200 * label, 10 * number, 0)).save(file)
     (tmp_path / "large.yaml").write_text(LARGE)
