@@ -12,10 +12,12 @@ from cnnlab.errors import RequestError
 from cnnlab.experiment import data as specs
 from cnnlab.experiment.data import DATA_NAMES, Data, custom
 
+IN_A_FILE = " in an experiment file"
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A data set as `cnnlab data list` shows it; what depends on options is None."""
+    """A data set as `cnnlab data list` shows it; `spec` is None where it depends on options, `place` then says so."""
 
     name: str
     spec: Data | None
@@ -28,25 +30,25 @@ def entries() -> list[Entry]:
     for name in (*DATA_NAMES, *custom.names()):
         try:
             spec = named(name)
-        except RequestError:
-            spec = None
-        found.append(Entry(name, spec, place_of(spec) if spec else None))
+        except RequestError as error:
+            found.append(Entry(name, None, str(error).removeprefix(f"{name}: ").removesuffix(IN_A_FILE)))
+        else:
+            found.append(Entry(name, spec, place_of(spec)))
     return found
 
 
 def named(name: str) -> Data:
     """The data set of that name as it is published, nothing held out. Raises RequestError where it needs options."""
-    for value in ({"name": name, "validation": 0}, {"name": name}):
-        try:
-            return specs.spec_of(value)
-        except ValidationError as error:
-            missing = [str(problem["loc"][-1]) for problem in error.errors() if problem["type"] == "missing"]
-            if not missing:
-                continue
-            raise RequestError(
-                f"{name}: needs options ({', '.join(missing)}); name an experiment file that has them"
-            ) from None
-    raise RequestError(f"{name}: no such data set; `cnnlab data list` lists them")
+    if name not in (*DATA_NAMES, *custom.names()):
+        raise RequestError(f"{name}: no such data set; `cnnlab data list` lists them")
+    try:
+        return specs.spec_of({"name": name, "validation": 0})
+    except ValidationError as error:
+        problems = error.errors()
+    missing = [str(problem["loc"][-1]) for problem in problems if problem["type"] == "missing"]
+    if missing:
+        raise RequestError(f"{name}: described by options ({', '.join(missing)}){IN_A_FILE}")
+    raise RequestError(f"{name}: {problems[0]['msg'].removeprefix(f'{name}: ')}")
 
 
 def place_of(data: Data) -> str | None:
@@ -85,7 +87,23 @@ def fetch(data: Data) -> Sequence[Path]:
 
 def about(data: Data) -> dict[str, Any]:
     """What is documented of it."""
-    return {"licence": data.licence or None, "origin": data.origin or None, "place": place_of(data)}
+    return {
+        "licence": data.licence or None,
+        "origin": data.origin or None,
+        "place": place_of(data),
+        "published_digests": _digests(data),
+    }
+
+
+def _digests(data: Data) -> dict[str, str]:
+    """What tells the genuine files, by name: `sha256:…` of what they contain; none where nobody published any."""
+    match data:
+        case specs.Mnist() | specs.FashionMnist():
+            published = _published(data)
+            return {name: f"{published.algorithm}:{digest}" for name, digest in published.digests.items()}
+        case specs.Cifar10() | specs.Cifar100():
+            return {name: f"sha256:{digest}" for name, digest in _published_cifar(data).files.items()}
+    return {}
 
 
 def _published(data: specs.Mnist | specs.FashionMnist) -> mnist_format.Published:

@@ -44,14 +44,16 @@ def test_list_names_every_data_set_and_where_it_is(cnnlab):
     )
     assert rows["digits"]["here"] == "inside scikit-learn"
     assert rows["mnist"]["here"] == "no: cnnlab data fetch mnist"
-    assert rows["folder"]["here"] == "described by options"
+    assert rows["folder"]["here"] == "described by options (path, image_size, num_classes)"
     assert "mnist" in cnnlab("data", "list").stdout
 
 
 def test_fetch_says_what_needs_no_fetching_and_what_cannot_be(cnnlab, monkeypatch):
     assert cnnlab("data", "fetch", "digits").stdout == "digits: nothing to fetch: inside scikit-learn\n"
     assert_one_line(cnnlab("data", "fetch", "mnits"), 2, "mnits: no such data set")
-    assert_one_line(cnnlab("data", "fetch", "raw"), 2, "raw: needs options (image_shape, num_classes, train_images")
+    assert_one_line(
+        cnnlab("data", "fetch", "raw"), 2, "raw: described by options (image_shape, num_classes, train_images"
+    )
 
 
 def test_info_counts_every_class_of_every_split_and_tells_the_pixels(cnnlab):

@@ -90,7 +90,8 @@ def _report(measured: dict[str, Any], classes: list[dict[str, Any]], dataset: "D
     heading = f"{measured['name']}: pictures of {'×'.join(map(str, measured['image_shape']))}, uint8 in [0, 255]"
     facts = [f"{key}: {measured[key]}" for key in ("licence", "origin", "place") if measured[key]]
     if measured["genuine"] is not None:
-        facts.append("genuine: yes, by SHA-256" if measured["genuine"] else "genuine: no, a variant")
+        told_by = f"by the digests of its {len(measured['published_digests'])} files"
+        facts.append(f"genuine: yes, {told_by}" if measured["genuine"] else f"genuine: no, a variant, {told_by}")
     total = {"class": "total", **{name: len(examples) for name, examples in dataset.splits().items()}}
     pixels = [
         {

@@ -30,7 +30,7 @@ def listing(format: Annotated[Format, typer.Option(help="How to print the table.
                 "shape": "×".join(map(str, spec.image_shape)) if spec else None,
                 "classes": spec.num_classes if spec else None,
                 "licence": (spec.licence or None) if spec else None,
-                "here": entry.place or (f"no: cnnlab data fetch {entry.name}" if spec else "described by options"),
+                "here": entry.place or f"no: cnnlab data fetch {entry.name}",
                 "about": summaries.get(entry.name, ""),
             }
         )

@@ -71,6 +71,12 @@ def validate(value: Any) -> CustomData:
     missing = [attribute for attribute in ("image_shape", "class_names") if not hasattr(model, attribute)]
     if missing:
         raise PydanticCustomError("misfit", "{name}: {value} lacks {error}", _words(point, " and ".join(missing)))
+    unknown = [key for key in value if key not in model.model_fields] if isinstance(value, dict) else []
+    if unknown:
+        known = ", ".join(sorted(model.model_fields))
+        raise PydanticCustomError(
+            "misfit", "unknown key '{key}'; expected one of {known}", {"key": unknown[0], "known": known}
+        )
     return model.model_validate(value)
 
 
