@@ -26,6 +26,10 @@ class CnnlabError(Exception):
 class DataError(CnnlabError):
     """A file of examples that is missing, damaged or not what it should be."""
 
+    def __init__(self, message: str) -> None:
+        """One line, whatever a file is called."""
+        super().__init__(printable(message))
+
 
 class DownloadError(DataError):
     """A data set that cannot be fetched: no network, no mirror, or not the genuine bytes."""

@@ -3,6 +3,7 @@
 It imports nothing of cnnlab's but errors, since every process that decodes imports it anew.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -26,6 +27,18 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a bomb: a quarter of a GiB in colour
 MAX_FILE_BYTES = 1 << 28
+PNG = b"\x89PNG"
+TIFF = b"II", b"MM"
+ORIENTATION = 0x0112
+UPRIGHT = {  # by the value of that tag, EXIF 2.3
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 PER_TASK = 256  # pictures that a process decodes before it tells of them
 WRITTEN_BYTES = 1 << 20  # at once
 WORTH_PROCESSES = 2048  # pictures; starting processes takes as long as decoding about that many small ones
@@ -79,14 +92,35 @@ def decode(path: str, size: Size) -> NDArray[np.uint8]:
     if not content:
         raise DataError("is empty")
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        if content.startswith(PNG):  # Pillow decodes one whose checksums are wrong
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                image.verify()
+        with _quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return _brought_to(image, size)
     except UnidentifiedImageError:
         raise DataError("is not a picture of a format that is read, or its beginning is damaged") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"has more than {MAX_PIXELS:,} pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, ZeroDivisionError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a damaged file leads Pillow's readers to
         raise DataError(f"is damaged: {' '.join(str(error).split())}") from None
+
+
+@contextlib.contextmanager
+def _quiet(content: bytes) -> Iterator[None]:
+    """For what libtiff writes to standard error by itself."""
+    if not content.startswith(TIFF):
+        yield
+        return
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 def _brought_to(image: Image.Image, size: Size) -> NDArray[np.uint8]:
@@ -94,8 +128,10 @@ def _brought_to(image: Image.Image, size: Size) -> NDArray[np.uint8]:
         raise DataError(f"has {image.width:,}×{image.height:,} pixels; expected at most {MAX_PIXELS:,}")
     image.load()
     upright: Image.Image = image
-    if image.format in ("JPEG", "TIFF", "PNG", "WEBP") and ("exif" in image.info or image.format == "TIFF"):
-        upright = ImageOps.exif_transpose(image)
+    if "exif" in image.info or image.format in ("MPO", "TIFF"):
+        # Not `exif_transpose`, which also writes the tags anew, and fails where one of them is odd.
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+        upright = image if turn is None else image.transpose(turn)
     mode = "RGB" if size.channels == 3 else "L"
     if upright.mode != mode:
         upright = _in_mode(upright, mode)
@@ -107,8 +143,18 @@ def _brought_to(image: Image.Image, size: Size) -> NDArray[np.uint8]:
             case "crop":
                 upright = ImageOps.fit(upright, wanted, Image.Resampling.BILINEAR)
             case "pad":
-                upright = ImageOps.pad(upright, wanted, Image.Resampling.BILINEAR)
+                upright = _padded(upright, wanted)
     return np.asarray(upright).reshape(size.height, size.width, size.channels)
+
+
+def _padded(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+    """The whole picture in the middle of a black one. (Pillow's `pad` leaves nothing of a very narrow one.)"""
+    scale = min(wanted[0] / image.width, wanted[1] / image.height)
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    canvas = Image.new(image.mode, wanted)
+    place = (wanted[0] - width) // 2, (wanted[1] - height) // 2
+    canvas.paste(image.resize((width, height), Image.Resampling.BILINEAR), place)
+    return canvas
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:

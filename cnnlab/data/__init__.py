@@ -33,11 +33,14 @@ def load(data: Data) -> Dataset:
     if data.train_sizes:
         train = _of_size(train, data)
     keep = slice(data.limit)
+    test = source.test.take(keep)
+    if validation is not None:
+        validation = test if validation is source.test else validation.take(keep)
     return Dataset(
         data.name,
         train.take(keep),
-        validation.take(keep) if validation else None,
-        source.test.take(keep),
+        validation,
+        test,
         source.class_names,
         source.genuine,
     )

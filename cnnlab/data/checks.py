@@ -27,6 +27,8 @@ def examples(
     images_from, labels_from = where
     if images.ndim == 3:
         images = images[..., np.newaxis]
+    if labels.ndim not in (1, 2) or not (np.issubdtype(labels.dtype, np.number) or labels.dtype == bool):
+        raise DataError(f"{labels_from}: labels {labels.shape} of {labels.dtype}; expected an integer each, or one-hot")
     if images.shape[1:] != tuple(image_shape):
         got = "×".join(map(str, images.shape[1:]))
         raise DataError(f"{images_from}: images of {got}, expected {'×'.join(map(str, image_shape))}")

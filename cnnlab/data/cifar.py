@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import stat
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -111,9 +112,11 @@ def _from_folder(folder: Path, published: Published) -> dict[str, bytes]:
     contents = {}
     for name in published.files:
         try:
-            size = (folder / name).stat().st_size
-            if size > MAX_FILE:
-                raise DataError(f"{folder / name}: {size:,} bytes; expected at most {MAX_FILE:,}")
+            status = (folder / name).stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError(f"{folder / name}: not a file")
+            if status.st_size > MAX_FILE:
+                raise DataError(f"{folder / name}: {status.st_size:,} bytes; expected at most {MAX_FILE:,}")
             contents[name] = (folder / name).read_bytes()
         except OSError as error:
             raise DataError(f"{folder / name}: cannot be read: {error.strerror}") from None
@@ -124,15 +127,18 @@ def _from_archive(path: Path, published: Published) -> dict[str, bytes]:
     """The files inside the archive; nothing is unpacked to disk, so nothing can be written where it should not."""
     contents = {}
     try:
-        with gzip.open(path) as unzipped, tarfile.open(fileobj=_Bounded(path, unzipped), mode="r|") as archive:  # type: ignore[call-overload]
-            for member in archive:
-                inside = PurePosixPath(member.name)
-                if inside.is_absolute() or ".." in inside.parts:
-                    raise DataError(f"{path}: has a member {member.name} that leads out of it: not {published.title}'s")
-                if inside.name in published.files and member.isfile():
-                    file = archive.extractfile(member)
-                    contents[inside.name] = file.read() if file else b""
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        with gzip.open(path) as unzipped:
+            bounded = _Bounded(path, unzipped)
+            with tarfile.open(fileobj=bounded, mode="r|") as archive:  # type: ignore[call-overload]
+                for member in archive:
+                    inside = PurePosixPath(member.name)
+                    if inside.is_absolute() or ".." in inside.parts:
+                        raise DataError(f"{path}: has a member {member.name} that leads out of it")
+                    if inside.name in published.files and member.isfile():
+                        contents[inside.name] = _member(path, archive, member)
+            while bounded.read(1 << 20):  # to the end, where gzip's checksum is
+                pass
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path}: truncated or damaged ({error}); delete it, and get it anew") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -142,15 +148,25 @@ def _from_archive(path: Path, published: Published) -> dict[str, bytes]:
     return contents
 
 
+def _member(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    if member.size > MAX_FILE:  # also what a sparse file claims to be
+        raise DataError(f"{path}: {member.name}: {member.size:,} bytes; expected at most {MAX_FILE:,}")
+    file = archive.extractfile(member)
+    return file.read() if file else b""
+
+
 class _Bounded:
     """A file that refuses to give more than an archive of CIFAR can have: a gzip bomb ends here."""
 
     def __init__(self, path: Path, file: gzip.GzipFile) -> None:
-        self._path, self._file, self._left = path, file, MAX_ARCHIVE
+        self._path, self._file, self._left, self._ends = path, file, MAX_ARCHIVE, 0
 
     def read(self, size: int) -> bytes:
         content = self._file.read(size)
         self._left -= len(content)
+        self._ends += not content
+        if self._ends > 2:  # tarfile skips what a header promises, however much, by reading
+            raise EOFError("ends within a member")
         if self._left < 0:
             raise DataError(f"{self._path}: unpacks to more than {MAX_ARCHIVE:,} bytes")
         return content

@@ -22,6 +22,7 @@ from cnnlab.pictures import Fault, Size, decode_into
 from cnnlab.terminal import decoding_progress, warn
 
 VERSION = 1  # of what `cnnlab.pictures` makes of a file: a change of it makes every cache anew
+LONGEST_NAME = 50  # characters of the folder's; a file system allows 255 bytes
 NAMED = 3  # files that cannot be used and are named in one error
 
 
@@ -36,7 +37,7 @@ class DecodedPictures:
         """Of the folder `root`; nothing is read or decoded yet."""
         self._root, self._files, self._size = root.resolve(), files, size
         about = json.dumps([str(self._root), asdict(size)])
-        name = f"{self._root.name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
+        name = f"{self._root.name[:LONGEST_NAME]}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
         self.folder = cache_folder() / "decoded" / name
         self._pixels, self._index = self.folder / "pixels.bin", self.folder / "index.npz"
         self._made_of = f"{VERSION} {PIL.__version__} {state}"
@@ -68,7 +69,7 @@ class DecodedPictures:
     def _kept(self) -> StoredImages | None:
         """The pictures from before, each checked by its SHA-256; None where there are none, others or damaged ones."""
         try:
-            with np.load(self._index, allow_pickle=False) as index:
+            with self._index.open("rb") as file, np.load(file, allow_pickle=False) as index:
                 made_of, digests = str(index["made_of"]), index["digests"]
             if made_of != self._made_of:
                 return None
@@ -76,7 +77,7 @@ class DecodedPictures:
             images.check()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, DataError):
             if self._index.exists():
                 warn(f"{self.folder}: damaged; decoding the pictures again")
             return None

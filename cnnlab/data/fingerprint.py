@@ -41,7 +41,7 @@ def record(dataset: Dataset) -> dict[str, Any]:
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """How the data of `now` differ from those `recorded`, both from `record`; none where they are the same."""
-    if recorded["fingerprint"] == now["fingerprint"]:
+    if all(recorded[key] == now[key] for key in ("fingerprint", "classes")):
         return []
     found = []
     if recorded["image_shape"] != now["image_shape"]:

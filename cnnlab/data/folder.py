@@ -98,11 +98,13 @@ class _Lister:
             with os.scandir(place) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
             for entry in found:
-                if entry.name.startswith(".") or not entry.is_file():
+                if entry.name.startswith("."):
                     continue
                 if entry.name[entry.name.rfind(".") :].lower() not in SUFFIXES:
-                    self._ignored += 1
+                    self._ignored += entry.is_file()
                     continue
+                if not entry.is_file():
+                    raise DataError(f"{entry.path}: not a file")
                 status = entry.stat()
                 self._files.append(entry.path)
                 self._labels.append(label)

@@ -50,6 +50,8 @@ def read(path: Path) -> NDArray[Any]:
                 return _read(path, content)  # type: ignore[arg-type] # both read bytes
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path}: truncated or damaged .gz ({error}); delete it, and get it anew") from None
+    except MemoryError:
+        raise DataError(f"{path}: takes more memory than there is") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 

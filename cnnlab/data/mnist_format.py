@@ -123,7 +123,8 @@ def _examples(
 ) -> Examples:
     images, labels = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
     if arrays[images].dtype != np.uint8 or arrays[images].ndim != 3:
-        raise DataError(f"{places[images]}: {arrays[images].ndim} dimensions of {arrays[images].dtype}; expected 3")
+        got = f"{arrays[images].ndim} dimensions of {arrays[images].dtype.name}"
+        raise DataError(f"{places[images]}: {got}; expected 3 of uint8")
     where = places[images], places[labels]
     return checks.examples(arrays[images], arrays[labels], data.image_shape, data.num_classes, where)
 

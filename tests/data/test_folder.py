@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import types
@@ -108,7 +109,7 @@ def test_a_missing_test_folder_is_set_aside_by_the_option_test(data_dir, layout)
     dataset = load(spec(test=7, validation=2))
     assert {name: len(part) for name, part in dataset.splits().items()} == {"train": 5, "validation": 2, "test": 7}
     assert np.bincount(dataset.test.labels).tolist() == [3, 4]
-    assert sorted(sum(map(greys, dataset.splits().values()), [])) == [*CATS, *DOGS]
+    assert sorted(grey for part in dataset.splits().values() for grey in greys(part)) == [*CATS, *DOGS]
     assert greys(load(spec(test=7, validation=2)).test) == greys(dataset.test)
     assert [int(os.path.basename(file)[:3]) for file in dataset.train.files] == greys(dataset.train)
 
@@ -248,6 +249,17 @@ def test_pictures_are_turned_upright(alone, format, orientation):
     assert np.argwhere(quadrants).tolist() == [list(ORIENTATIONS[orientation])]
 
 
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
+def test_odd_exif_does_not_keep_a_picture_from_being_turned_upright(alone, format):
+    width, orientation = struct.pack("<HHIf", 0x0100, 11, 1, 1.5), struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + width + orientation + bytes(4)  # half a pixel of width
+    stored = np.zeros((32, 32), np.uint8)
+    stored[:16, :16] = 255
+    image = alone(saved(Image.fromarray(stored), format=format, exif=exif), "x.jpg", image_size=32)
+    assert image[:16, 16:].mean() > 200
+    assert image[:, :16].mean() < 50
+
+
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
 def test_a_picture_comes_to_its_size_by_fit(alone, fit):
     wide = np.repeat(np.array([[200, 200, 100, 100, 100, 100, 50, 50]], np.uint8), 4, axis=0)
@@ -375,11 +387,9 @@ DAMAGES = {
     "pixels truncated": lambda folder: os.truncate(folder / "pixels.bin", 100),
     "pixels longer": lambda folder: os.truncate(folder / "pixels.bin", 100_000),
     "no pixels": lambda folder: (folder / "pixels.bin").unlink(),
-    "pixels of a folder": lambda folder: ((folder / "pixels.bin").unlink(), (folder / "pixels.bin").mkdir()),
     "index truncated": lambda folder: os.truncate(folder / "index.npz", 300),
     "index empty": lambda folder: os.truncate(folder / "index.npz", 0),
     "index of text": lambda folder: (folder / "index.npz").write_text("no index"),
-    "an array": lambda folder: np.save((folder / "index.npz").open("wb"), np.zeros(3)),
     "a bit of a digest": lambda folder: flip(folder / "index.npz", (folder / "index.npz").read_bytes().find(b"digests") + 200),
     "encrypted": entry_with(8, 1),
     "compression that is none": entry_with(10, 77),
@@ -420,7 +430,7 @@ def test_a_data_set_is_read_on_when_its_cache_is_deleted_or_made_again(pets, tmp
 def test_a_data_set_whose_cache_becomes_shorter_is_an_error(pets, tmp_path):
     dataset = load(spec())
     os.truncate(cache_of(tmp_path) / "pixels.bin", 20)
-    with pytest.raises(DataError, match="pixels.bin: became shorter while it was read"):
+    with pytest.raises(DataError, match=r"pixels\.bin: became shorter while it was read"):
         dataset.train.images[:]
 
 
@@ -497,17 +507,16 @@ def test_a_decoding_process_that_dies_is_told_of(pets, several, monkeypatch):
     assert_refused(spec(), "a process that decodes pictures died, perhaps for lack of memory")
 
 
-@pytest.mark.parametrize("name", ["pets", "cache"])
-def test_a_cache_that_cannot_be_written_is_one_error(pets, tmp_path, monkeypatch, name):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(pets / "train" / "cat" / "010.png"))
-    assert_refused(
-        spec(), f"{pets / 'train' / 'cat' / '010.png'}", "cannot be written: Not a directory; set XDG_CACHE_HOME"
-    )
+def test_a_cache_that_cannot_be_written_is_one_error(pets, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert_refused(spec(), f"{tmp_path / 'file'}", "cannot be written: Not a directory; set XDG_CACHE_HOME")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_cache_that_may_not_be_written_is_one_error(pets, tmp_path):
     (tmp_path / "cache").mkdir(mode=0o500)
+    if os.access(tmp_path / "cache", os.W_OK):
+        pytest.skip("root may write everywhere")
     assert_refused(spec(), f"{tmp_path / 'cache'}", "cannot be written: Permission denied; set XDG_CACHE_HOME")
 
 

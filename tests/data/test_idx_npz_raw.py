@@ -261,7 +261,7 @@ def with_value(images, value):
         ("y_train", LABELS + 1, "y_train: has a label 3; the labels of 3 classes are 0 to 2"),
         ("y_train", LABELS.astype(np.int64) - 2**40, f"y_train: has a label {-2**40}"),
         ("y_train", LABELS.astype(np.float64), "y_train: labels of shape (12,) and type float64; expected one integer each"),
-        ("y_train", LABELS.astype(str), "y_train: labels of shape (12,) and type <U3"),
+        ("y_train", LABELS.astype(str), "y_train: labels (12,) of <U3"),
         ("y_train", ONE_HOT * 2, "y_train: not one-hot"),
         ("y_train", ONE_HOT + 1, "y_train: not one-hot"),
         ("y_train", ONE_HOT * np.nan, "y_train: not one-hot"),

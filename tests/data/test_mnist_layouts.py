@@ -211,7 +211,7 @@ HUGE = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**32 - 1, 2**32 - 1, 2**32 - 1)
         ("train-images", zipped(lambda good: good + b"x"), "the file has more"),
         ("train-images", zipped(lambda good: HUGE), "expected at most 2,147,483,648"),
         ("train-images", zipped(lambda good: idx_bytes(np.zeros((40, 20, 20), np.uint8))), "images of 20×20×1, expected 28×28×1"),
-        ("t10k-images", zipped(lambda good: idx_bytes(np.zeros((20, 28, 28), np.int32))), "3 dimensions of >i4; expected"),
+        ("t10k-images", zipped(lambda good: idx_bytes(np.zeros((20, 28, 28), np.int32))), "3 dimensions of int32; expected"),
         ("train-labels", zipped(lambda good: idx_bytes(np.zeros(39, np.uint8))), "39 labels for the 40 images of train-images-idx3-ubyte.gz"),
         ("train-labels", zipped(lambda good: idx_bytes(np.full(40, 10, np.uint8))), "has a label 10; the labels of 10 classes are 0 to 9"),
         ("t10k-labels", zipped(lambda good: idx_bytes(np.full(20, -1, np.int8))), "has a label -1; the labels of 10 classes are 0 to 9"),

@@ -68,7 +68,7 @@ def validate(value: Any) -> CustomData:
         ) from error
     if not (isinstance(model, type) and issubclass(model, CustomData)):
         raise PydanticCustomError("misfit", "{name}: {value} is no subclass of CustomData", _words(point))
-    missing = [attribute for attribute in ("image_shape", "class_names") if not hasattr(model, attribute)]
+    missing = [attribute for attribute in ("image_shape", "class_names") if getattr(model, attribute, None) is None]
     if missing:
         raise PydanticCustomError("misfit", "{name}: {value} lacks {error}", _words(point, " and ".join(missing)))
     unknown = [key for key in value if key not in model.model_fields] if isinstance(value, dict) else []

@@ -1,0 +1,176 @@
+"""Data sets that another package brings, installed for the test as a package is."""
+
+import json
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from cnnlab.data import load
+from cnnlab.experiment.data import Data
+from tests.data.making import assert_refused
+
+FACES = """
+from typing import ClassVar, Literal
+import numpy as np
+from cnnlab.errors import DataError
+from cnnlab.experiment.data.custom import CustomData
+
+X = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4)
+Y = np.array([0, 1, 0, 1, 0, 1])
+
+class Faces(CustomData):
+    \"\"\"Faces.\"\"\"
+    name: Literal["faces"]
+    brightness: int = 0
+    image_shape: ClassVar[tuple[int, int, int]] = (4, 4, 1)
+    class_names: ClassVar[tuple[str, ...]] = ("woman", "man")
+
+    def read(self):
+        return {read}
+
+class Nameless(CustomData):
+    name: Literal["faces"]
+    image_shape: ClassVar[tuple[int, int, int]] = (4, 4, 1)
+
+class Stranger:
+    pass
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A function that installs a package whose class `Faces` reads what is given, as an expression."""
+
+    def install(read="X + self.brightness, Y, X[:2], Y[:2]", entry="faces_of_test:Faces"):
+        site = tmp_path / "site"
+        about = site / "faces_of_test-1.dist-info"
+        about.mkdir(parents=True)
+        (site / "faces_of_test.py").write_text(FACES.replace("{read}", read))
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: faces-of-test\nVersion: 1\n")
+        (about / "entry_points.txt").write_text(f"[cnnlab.data]\nfaces = {entry}\n")
+        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.delitem(sys.modules, "faces_of_test", raising=False)
+        return str(site)
+
+    return install
+
+
+def spec(**options):
+    value = {"name": "faces", "validation": 0, **options} if options else "faces"
+    return TypeAdapter(Data).validate_python(value)
+
+
+def test_a_data_set_of_another_package_is_read_by_its_name(data_dir, install):
+    install()
+    dataset = load(spec())
+    assert dataset.name == "faces"
+    assert dataset.image_shape == (4, 4, 1)
+    assert dataset.class_names == ("woman", "man")
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (5, 1, 2)
+    assert dataset.test.images[0, 0, :, 0].tolist() == [0, 1, 2, 3]
+    assert dataset.test.labels.dtype == np.int32
+    assert dataset.genuine is None
+
+
+def test_its_fields_are_options_beside_those_of_every_data_set(data_dir, install):
+    install()
+    dataset = load(spec(brightness=50, classes=["man", "woman"], limit=2))
+    assert dataset.test.images[0, 0, :, 0].tolist() == [0, 1, 2, 3]
+    assert dataset.train.images[0, 0, 0, 0] == 50
+    assert dataset.train.labels.tolist() == [1, 0]
+
+
+def test_labels_may_be_one_hot_and_pictures_in_colour(data_dir, install):
+    install("X[..., None], np.eye(2)[Y], X[:2, ..., None], Y[:2, None]")
+    dataset = load(spec(validation="test"))
+    assert dataset.train.labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert dataset.test.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        ("X / 255, Y, X, Y", "x_train: 3 dimensions of float64; expected pictures, uint8 in [0, 255]"),
+        ("X, Y, X.reshape(6, 16), Y", "x_test: 2 dimensions of uint8; expected pictures"),
+        ("X[:, :3], Y, X, Y", "x_train: images of 3×4×1, expected 4×4×1"),
+        ("X, Y[1:], X, Y", "y_train: 5 labels for the 6 images of faces: x_train"),
+        ("X, Y, X, Y + 1", "y_test: has a label 2; the labels of 2 classes are 0 to 1"),
+        ("X, Y - 1, X, Y", "y_train: has a label -1; the labels of 2 classes are 0 to 1"),
+        ("X, Y / 2, X, Y", "y_train: labels of shape (6,) and type float64"),
+        ("X, Y, X[:0], Y[:0]", "y_test: has no examples"),
+        ("X, Y", "reading it failed: ValueError: not enough values to unpack"),
+        ("None", "reading it failed: TypeError: "),
+        ("[X, X[1:]], Y, X, Y", "reading it failed: ValueError: "),
+        ("1 / 0", "reading it failed: ZeroDivisionError: division by zero"),
+        ("open('/nowhere/faces')", "reading it failed: FileNotFoundError: [Errno 2] No such file"),
+        ("super().read()", "reading it failed: NotImplementedError: Faces.read"),
+        ("int('several\\nlines')", "reading it failed: ValueError: "),
+    ],
+)
+def test_what_it_reads_is_checked_and_what_it_raises_told(data_dir, install, read, message):
+    install(read)
+    assert_refused(spec(), f"faces: {message}")
+
+
+def test_its_own_data_error_is_told_as_it_is(data_dir, install):
+    install("(_ for _ in ()).throw(DataError('faces.zip: damaged; get it anew'))")
+    assert_refused(spec(), "faces.zip: damaged; get it anew")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("faces_of_test:Stranger", "faces: faces_of_test:Stranger is no subclass of CustomData"),
+        ("faces_of_test:Y", "faces: faces_of_test:Y is no subclass of CustomData"),
+        ("faces_of_test:Nameless", "faces: faces_of_test:Nameless lacks class_names"),
+        ("faces_of_test:Missing", "faces: faces_of_test:Missing cannot be imported: "),
+        ("faces_of_nobody:Faces", "faces: faces_of_nobody:Faces cannot be imported: No module named 'faces_of_nobody'"),
+    ],
+)
+def test_an_entry_point_that_brings_no_data_set_is_a_problem_of_the_file(install, entry, message):
+    install(entry=entry)
+    with pytest.raises(ValidationError) as caught:
+        spec()
+    (problem,) = caught.value.errors()
+    assert problem["msg"].startswith(message)
+
+
+def test_an_unknown_name_is_still_unknown(install):
+    install()
+    with pytest.raises(ValidationError, match="union_tag_invalid"):
+        TypeAdapter(Data).validate_python("races")
+
+
+def experiment(tmp_path, data):
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        textwrap.dedent(f"""\
+        name: x
+        data: {data}
+        model: {{layers: [flatten, {{dense: 2}}]}}
+        train: {{epochs: 1, batch_size: 2, optimizer: sgd}}
+        """)
+    )
+    return path
+
+
+def test_an_experiment_names_it_and_it_is_listed(tmp_path, data_dir, install, cnnlab):
+    site = install()
+    done = cnnlab("data", "info", experiment(tmp_path, "faces"), "--format", "json", PYTHONPATH=site)
+    assert done.returncode == 0, done.stderr
+    assert [entry["class"] for entry in json.loads(done.stdout)["classes"]] == ["woman", "man"]
+    done = cnnlab("data", "list", PYTHONPATH=site)
+    assert any(line.split()[0] == "faces" for line in done.stdout.splitlines() if line)
+
+
+def test_an_option_that_it_does_not_have_is_named_with_its_place(tmp_path, data_dir, install, cnnlab):
+    site = install()
+    done = cnnlab("data", "info", experiment(tmp_path, "{name: faces, brightnes: 3}"), PYTHONPATH=site)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "x.yaml:2:" in done.stderr
+    assert "unknown key" in done.stderr
+    assert "brightness" in done.stderr
