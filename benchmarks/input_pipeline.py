@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from cnnlab.cli.tables import Format, render
-from cnnlab.data import folder
+from cnnlab.data.sources import folder
 from cnnlab.experiment.data import Folder
 from cnnlab.quantities import Bytes
 

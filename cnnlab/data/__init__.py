@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from cnnlab.data import (
+from cnnlab.data.dataset import Dataset, Examples, Source
+from cnnlab.data.sources import (
     cifar10,
     cifar100,
     custom,
@@ -15,7 +16,6 @@ from cnnlab.data import (
     raw,
     synthetic,
 )
-from cnnlab.data.dataset import Dataset, Examples, Source
 from cnnlab.data.splits import of_classes, split, subset
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment import data as specs

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cnnlab.data import cifar, cifar10, cifar100, fashion_mnist, mnist, mnist_format
+from cnnlab.data.sources import cifar, cifar10, cifar100, fashion_mnist, mnist, mnist_format
 from cnnlab.errors import RequestError
 from cnnlab.experiment import data as specs
 from cnnlab.experiment.data import DATA_NAMES, Data, custom

@@ -10,7 +10,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from cnnlab.data import cifar, cifar10, cifar100, load
+from cnnlab.data import load
+from cnnlab.data.sources import cifar, cifar10, cifar100
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
 from tests.conftest import DATA_DIR, needs_cifar10

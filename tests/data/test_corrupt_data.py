@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from cnnlab.data import cifar10
+from cnnlab.data.sources import cifar10
 from cnnlab.errors import printable
 from cnnlab.experiment.data import Data
 from tests.data.making import assert_refused, cifar_files, idx_bytes, write_folder, write_mnist, write_picture

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from cnnlab.data import fashion_mnist, load, mnist
+from cnnlab.data import load
+from cnnlab.data.sources import fashion_mnist, mnist
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
 from tests.conftest import DATA_DIR, needs_mnist

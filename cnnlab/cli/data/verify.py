@@ -52,8 +52,8 @@ def _counted(errors: int, warnings: int) -> str:
 
 def _findings(spec: "Data") -> tuple[list["Finding"], int]:
     from cnnlab import data
-    from cnnlab.data import folder
     from cnnlab.data.check import Finding, check
+    from cnnlab.data.sources import folder
     from cnnlab.experiment.data import Folder
 
     found: list[Finding] = []

@@ -4,8 +4,8 @@ Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images", https:
 no licence is stated. The binary version: a byte for the group, 0 to 19, a byte for the class, 0 to 99, then the planes.
 """
 
-from cnnlab.data import cifar
 from cnnlab.data.dataset import Source
+from cnnlab.data.sources import cifar
 from cnnlab.experiment.data import Cifar100
 
 PUBLISHED = cifar.Published(

@@ -4,8 +4,8 @@ LeCun, Cortes and Burges 1998, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0. 
 labels are the digits, 0 to 9.
 """
 
-from cnnlab.data import mnist_format
 from cnnlab.data.dataset import Source
+from cnnlab.data.sources import mnist_format
 from cnnlab.experiment.data import Mnist
 
 PUBLISHED = mnist_format.Published(

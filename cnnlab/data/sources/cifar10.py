@@ -5,8 +5,8 @@ no licence is stated. The binary version: a byte of label, 0 to 9, then the plan
 which is never loaded.
 """
 
-from cnnlab.data import cifar
 from cnnlab.data.dataset import Source
+from cnnlab.data.sources import cifar
 from cnnlab.experiment.data import Cifar10
 
 PUBLISHED = cifar.Published(

@@ -4,8 +4,8 @@ Xiao, Rasul and Vollgraf 2017, https://github.com/zalandoresearch/fashion-mnist,
 labels 0 to 9 are ten kinds of clothes.
 """
 
-from cnnlab.data import mnist_format
 from cnnlab.data.dataset import Source
+from cnnlab.data.sources import mnist_format
 from cnnlab.experiment.data import FashionMnist
 
 PUBLISHED = mnist_format.Published(

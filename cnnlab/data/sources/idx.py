@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data import checks, own
 from cnnlab.data.dataset import Examples, Source
 from cnnlab.data.locate import find
+from cnnlab.data.sources import checks, own
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Idx
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cnnlab.data import checks
 from cnnlab.data.dataset import Source
+from cnnlab.data.sources import checks
 from cnnlab.errors import CnnlabError, DataError
 from cnnlab.experiment.data import CustomData
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data import own
 from cnnlab.data.dataset import Examples, Source
 from cnnlab.data.decoded import DecodedPictures
 from cnnlab.data.locate import find
+from cnnlab.data.sources import own
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Folder
 from cnnlab.pictures import SUFFIXES, Size
