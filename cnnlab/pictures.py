@@ -8,6 +8,8 @@ import hashlib
 import io
 import os
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -79,8 +81,8 @@ class Decoded:
 def decode(path: str, size: Size) -> NDArray[np.uint8]:
     """The picture in a file, (height, width, channels) uint8. Raises DataError, with nothing but the reason.
 
-    Turned upright as its EXIF says; grey from colour by ITU-R 601-2, transparency left out, 16 bits by their upper 8;
-    resampled bilinearly.
+    Turned upright as its EXIF says; grey from colour by ITU-R 601-2; what is transparent on white; 16 bits by their
+    upper 8; resampled bilinearly.
     """
     try:
         with open(path, "rb", buffering=0) as file:
@@ -133,7 +135,7 @@ def _brought_to(image: Image.Image, size: Size) -> NDArray[np.uint8]:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
         upright = image if turn is None else image.transpose(turn)
     mode = "RGB" if size.channels == 3 else "L"
-    if upright.mode != mode:
+    if upright.mode != mode or upright.has_transparency_data:
         upright = _in_mode(upright, mode)
     if upright.size != (size.width, size.height):
         wanted = (size.width, size.height)
@@ -158,12 +160,14 @@ def _padded(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} have no range that is known")
-    elif image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
+    elif image.has_transparency_data:  # what is drawn on nothing was meant for paper
+        drawn = image.convert("RGBA")
+        image = Image.new("RGBA", image.size, "white")
+        image.alpha_composite(drawn)
     return image.convert(mode)
 
 
@@ -178,17 +182,36 @@ def decode_into(path: Path, files: Sequence[str], size: Size, processes: int | N
         yield from map(_decode_some, tasks)
         return
     # Spawned, not forked: TensorFlow's threads may be running here already.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),))
     try:
-        yield from pool.map(_decode_some, tasks)
+        with _blocked_interrupts():
+            results = pool.map(_decode_some, tasks)  # starts the processes
+        yield from results
     except BrokenProcessPool:
         raise DataError("a process that decodes pictures died, perhaps for lack of memory") from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+@contextlib.contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """Ctrl-C waits; processes that are started meanwhile never hear of it: it is the parent's to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Have this process end soon after `parent` did, however that came: nobody else would tell it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _decode_some(task: tuple[str, int, Sequence[str], Size]) -> Decoded:

@@ -50,6 +50,8 @@ def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
         differing = differing_keys([record.get("experiment", {}) for _, record in records])
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
+    if _hides_other_data([record for _, record in records]):
+        differing["data.fingerprint"] = [record["data"]["fingerprint"][:8] for _, record in records]
     rows = [
         {"run": str(run.path), **{key: values[index] for key, values in differing.items()}, **_outcome(record)}
         for index, (run, record) in enumerate(records)
@@ -58,6 +60,18 @@ def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
     shown = [column for column in outcomes if _says_something(column, rows)]
     comparison = Comparison(records, rows, list(differing), shown)
     return replace(comparison, rows=_sorted(rows, comparison.columns, sort))
+
+
+def _hides_other_data(records: Sequence[dict[str, Any]]) -> bool:
+    """Whether runs whose experiments name the same data were trained on different examples."""
+    seen: dict[str, str] = {}
+    for record in records:
+        data, fingerprint = repr(record.get("experiment", {}).get("data")), record.get("data", {}).get("fingerprint")
+        if not isinstance(fingerprint, str):
+            return False
+        if seen.setdefault(data, fingerprint) != fingerprint:
+            return True
+    return False
 
 
 def _outcome(record: dict[str, Any]) -> dict[str, Any]:

@@ -42,14 +42,14 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
         raise RunError(f"{run.weights}: damaged: these weights give a loss of {outcome.loss}")
     if split == "test" or (split == "validation" and experiment.data.validation == "test"):
         run.record_test_use("evaluate")
-    return keep(run, split, outcome, dataset.class_names)
+    return keep(run, split, outcome, dataset)
 
 
 def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> None:
     """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
     try:
         found = fingerprint.differences(record["data"], fingerprint.record(dataset))
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
     if found:
         raise RunError(
@@ -58,8 +58,9 @@ def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> No
         )
 
 
-def keep(run: Run, split: str, outcome: Outcome, class_names: tuple[str, ...]) -> dict[str, Any]:
+def keep(run: Run, split: str, outcome: Outcome, dataset: Dataset) -> dict[str, Any]:
     """Write what was measured into the run's evaluation/ folder, and return it."""
-    measured = evaluation(split, outcome, class_names)
-    run.write_evaluation(split, measured, prediction_rows(outcome))
+    measured = evaluation(split, outcome, dataset.class_names)
+    files = dataset.splits()[split].files
+    run.write_evaluation(split, measured, prediction_rows(outcome, None if files is None else files.tolist()))
     return measured

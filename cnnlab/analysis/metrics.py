@@ -1,10 +1,12 @@
 """What the predictions are worth, by scikit-learn's definitions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from cnnlab.errors import printable
 from cnnlab.models.inference import Outcome
 
 
@@ -30,10 +32,17 @@ def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> di
     }
 
 
-def prediction_rows(outcome: Outcome) -> list[dict[str, Any]]:
-    """A row an example, in the order of the data: its index from 0, label, prediction and the prediction's score."""
+def prediction_rows(outcome: Outcome, files: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """A row an example, in the order of the data: its index from 0, label, prediction and the prediction's score.
+
+    And its file, where each has one.
+    """
     best = outcome.scores.max(axis=1)
-    return [
+    rows: list[dict[str, Any]] = [
         {"example": index, "label": int(label), "prediction": int(prediction), "score": f"{score:.6g}"}
         for index, (label, prediction, score) in enumerate(zip(outcome.labels, outcome.predictions, best, strict=True))
     ]
+    if files is not None:
+        for row, file in zip(rows, files, strict=True):
+            row["file"] = printable(file)
+    return rows

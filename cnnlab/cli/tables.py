@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from cnnlab.errors import printable
 from cnnlab.quantities import Bytes, Change
 
 Row = Mapping[str, Any]
@@ -114,7 +115,7 @@ def _cell(value: Any, decimals: int) -> str:
             return f"{value:,}"
         case float():
             return f"{value:.{decimals}f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3g}"
-    return str(value)
+    return printable(str(value))
 
 
 def _decimals(value: float) -> int:

@@ -34,6 +34,7 @@ def quietly_imported() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+        tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
 
 
 @contextmanager

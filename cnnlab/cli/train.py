@@ -36,7 +36,7 @@ def train(
         typer.Option(help="Use this data set, with a tenth held out, instead of the file's.", show_default=False),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Use only the first N examples of each split.", metavar="N", show_default=False)
+        int | None, typer.Option(help="Use only N examples of each split.", metavar="N", show_default=False)
     ] = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help=f"Only see whether it runs: one epoch of {SMOKE_EXAMPLES} examples.")

@@ -32,13 +32,12 @@ def load(data: Data) -> Dataset:
     train, validation = _hold_out(source, data)
     if data.train_sizes:
         train = _of_size(train, data)
-    keep = slice(data.limit)
-    test = source.test.take(keep)
+    test = _limited(source.test, data)
     if validation is not None:
-        validation = test if validation is source.test else validation.take(keep)
+        validation = test if validation is source.test else _limited(validation, data)
     return Dataset(
         data.name,
-        train.take(keep),
+        _limited(train, data),
         validation,
         test,
         source.class_names,
@@ -110,6 +109,10 @@ def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
             "try --set data.validation=0.1"
         )
     return split(source.train, count) if count else (source.train, None)
+
+
+def _limited(examples: Examples, data: Data) -> Examples:
+    return examples if data.limit is None or data.limit >= len(examples) else subset(examples, data.limit)
 
 
 def _of_size(train: Examples, data: Data) -> Examples:

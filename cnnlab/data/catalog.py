@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cnnlab.config.hints import did_you_mean
 from cnnlab.data.sources import cifar, cifar10, cifar100, fashion_mnist, mnist, mnist_format
 from cnnlab.errors import RequestError
 from cnnlab.experiment import data as specs
@@ -40,7 +41,7 @@ def entries() -> list[Entry]:
 def named(name: str) -> Data:
     """The data set of that name as it is published, nothing held out. Raises RequestError where it needs options."""
     if name not in (*DATA_NAMES, *custom.names()):
-        raise RequestError(f"{name}: no such data set; `cnnlab data list` lists them")
+        raise RequestError(f"{name}: no such data set; {did_you_mean(name, [*DATA_NAMES, *custom.names()])}")
     try:
         return specs.spec_of({"name": name, "validation": 0})
     except ValidationError as error:

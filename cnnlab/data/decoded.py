@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -12,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from cnnlab.data.download import cache_folder
+from cnnlab.data.locks import alone
 from cnnlab.data.stored import StoredImages
 from cnnlab.errors import DataError
 from cnnlab.pictures import Fault, Size, decode_into
 from cnnlab.terminal import decoding_progress, warn
 
-VERSION = 1  # of what `cnnlab.pictures` makes of a file: a change of it makes every cache anew
+VERSION = 2  # of what `cnnlab.pictures` makes of a file: a change of it makes every cache anew
 LONGEST_NAME = 50  # characters of the folder's; a file system allows 255 bytes
 NAMED = 3  # files that cannot be used and are named in one error
 
@@ -47,8 +46,12 @@ class DecodedPictures:
 
         Raises DataError naming the files that cannot be decoded, or the folder that cannot be written.
         """
+        # Without the lock first: where everything is there, the folder need not be writable.
+        return self._kept() or self._made_alone()
+
+    def _made_alone(self) -> StoredImages:
         with self._locked():
-            return self._kept() or self._made()
+            return self._kept(told=True) or self._made()
 
     def faults(self) -> list[tuple[str, str]]:
         """Every file that cannot be decoded, and why; nothing is kept."""
@@ -61,13 +64,16 @@ class DecodedPictures:
         """A second process that wants the same waits, and then has it too."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock"):
+            with alone(self.folder / ".lock", f"decodes {self._root.name}"):
                 yield
         except OSError as error:
             raise DataError(f"{self.folder}: cannot be written: {error.strerror}; set XDG_CACHE_HOME") from None
 
-    def _kept(self) -> StoredImages | None:
-        """The pictures from before, each checked by its SHA-256; None where there are none, others or damaged ones."""
+    def _kept(self, *, told: bool = False) -> StoredImages | None:
+        """The pictures from before, each checked by its SHA-256; None where there are none, others or damaged ones.
+
+        Of damaged ones a warning tells, if `told`.
+        """
         try:
             with self._index.open("rb") as file, np.load(file, allow_pickle=False) as index:
                 made_of, digests = str(index["made_of"]), index["digests"]
@@ -77,8 +83,8 @@ class DecodedPictures:
             images.check()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, DataError):
-            if self._index.exists():
+        except Exception:  # whatever a damaged file leads NumPy and zipfile to
+            if told:
                 warn(f"{self.folder}: damaged; decoding the pictures again")
             return None
         return images

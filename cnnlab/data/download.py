@@ -4,22 +4,22 @@ import contextlib
 import gzip
 import hashlib
 import os
+import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 from rich.progress import Progress, TaskID
 
+from cnnlab.data.locks import alone
 from cnnlab.data.mirror import CHUNK, Fault, chunks, extent, open_url
 from cnnlab.errors import DataError, DownloadError, printable
-from cnnlab.terminal import download_progress, stderr
+from cnnlab.terminal import download_progress
 
 ATTEMPTS = 4  # at one mirror
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each later one
-PATIENCE = 1.0  # seconds of waiting for another process before saying so
 LARGEST_CONTENT = 1 << 31  # bytes; what decompresses to more is a bomb
 
 
@@ -54,7 +54,11 @@ def data_folders() -> list[Path]:
 
 def cache_folder() -> Path:
     """Where cnnlab keeps what it can fetch again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnlab"
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(chosen or Path.home() / ".cache") / "cnnlab"
+    except RuntimeError:  # neither $HOME nor an entry for this user
+        return Path(tempfile.gettempdir()) / "cnnlab"
 
 
 def mirrors(*bases: str) -> tuple[str, ...]:
@@ -100,28 +104,15 @@ def fetch(remote: Remote, destination: Path) -> None:
         if os.environ.get("CNNLAB_OFFLINE"):
             raise DownloadError(f"{destination.name}: is not here, and CNNLAB_OFFLINE forbids downloads")
         destination.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(destination):
+        lock = destination.with_name(f".{destination.name}.lock")
+        with alone(lock, f"downloads {destination.name}"):
             if not destination.exists():
                 _fetch_from_mirrors(remote, destination)
+            # Only now that the file is there: whoever waits for this lock finds it, whichever lock a third one takes.
+            _remove(lock)
     except OSError as error:  # of the disk: the network's are faults by now
         reason = error.strerror or error
         raise DownloadError(printable(f"{destination}: cannot be written: {reason}; set CNNLAB_DATA_DIR")) from None
-
-
-@contextlib.contextmanager
-def _alone(destination: Path) -> Iterator[None]:
-    """While no other process fetches the same file. The system frees the lock of a process that dies."""
-    path = destination.with_name(f".{destination.name}.lock")
-    lock = filelock.FileLock(path, mode=0o666)  # in a shared folder another user may be the next to take it
-    try:
-        held = lock.acquire(timeout=PATIENCE)
-    except filelock.Timeout:
-        stderr().print(f"waiting for another process that downloads {destination.name}", markup=False)
-        held = lock.acquire()
-    with held:
-        yield
-        # Only now that the file is there: whoever waits for this lock finds it, whichever lock a third one takes.
-        _remove(path)
 
 
 def _remove(*paths: Path) -> None:

@@ -1,5 +1,6 @@
 """Finding the files of a data set."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,9 +15,9 @@ def folders(directory: str | None) -> list[Path]:
     """
     if directory is None:
         return data_folders()
-    if not Path(directory).is_dir():
+    if not Path(directory).expanduser().is_dir():
         raise DataError(f"data.dir: {directory}: no such folder")
-    return [Path(directory), *data_folders()]
+    return [Path(directory).expanduser(), *data_folders()]
 
 
 def find(name: str, directory: str | None, kind: str) -> Path:
@@ -24,7 +25,7 @@ def find(name: str, directory: str | None, kind: str) -> Path:
 
     Raises DataError naming the places.
     """
-    places = [folder / name for folder in (*folders(directory), Path())]
+    places = [folder / Path(name).expanduser() for folder in (*folders(directory), Path())]
     found = first_existing(places)
     if found is not None:
         return found
@@ -37,4 +38,4 @@ def find(name: str, directory: str | None, kind: str) -> Path:
 
 def first_existing(paths: Iterable[Path]) -> Path | None:
     """The first of `paths` that there is."""
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if os.path.exists(path)), None)  # False where looking is forbidden

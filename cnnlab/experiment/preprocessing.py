@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Tag
 
-from cnnlab.experiment.choice import Choice, Positive, Strict, by_kind
+from cnnlab.experiment.choice import Choice, Strict, by_kind
 
 
 class RandomCrop(Choice):
@@ -77,7 +77,7 @@ class Mixup(Choice):
 
     kind: ClassVar[str] = "mixup"
     short: ClassVar[str | None] = "alpha"
-    alpha: Positive = 0.2
+    alpha: Annotated[float, Field(ge=1e-3, le=1e3)] = 0.2
 
 
 Augmentation = Annotated[

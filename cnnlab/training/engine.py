@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlab.data import Examples
+from cnnlab.errors import DataError
 from cnnlab.experiment.losses import Loss, SumOfSquares
 from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.augmentation import Augmenter
@@ -74,13 +75,15 @@ class Engine:
         """Train one epoch, yielding after every graph call.
 
         `rates` (steps,) are the learning rates of the steps, where they are not all the optimizer's.
+        Raises DataError where pictures that are streamed can no longer be read.
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
         order = order_of(self._size, self._seed, epoch)
         draws = self._augmenter.draws(self._size, self._seed, epoch)
         stream = None
+        failures: list[DataError] = []
         if self._images is None:
-            stream = iter(batches(self._examples, order.numpy(), self._batch_size))
+            stream = iter(batches(self._examples, order.numpy(), self._batch_size, failures))
         # The sums travel through the calls, so that they are added up in one order however the steps are divided.
         loss_sum, correct = tf.constant(0.0, tf.float64), tf.constant(0)
         step = 0
@@ -88,9 +91,14 @@ class Engine:
         while step < self.steps_per_epoch:
             until = min(step + max(self._steps_per_call, 1), self.steps_per_epoch)
             started = time.perf_counter()
-            loss_sum, correct = self._run_steps(
-                order, tf.constant(step), tf.constant(until), loss_sum, correct, step_rates, draws, stream
-            )
+            try:
+                loss_sum, correct = self._run_steps(
+                    order, tf.constant(step), tf.constant(until), loss_sum, correct, step_rates, draws, stream
+                )
+            except tf.errors.OpError:
+                if failures:
+                    raise failures[0] from None
+                raise
             examples = min(until * self._batch_size, self._size)
             progress = Progress(until, examples, float(loss_sum) / examples, int(correct) / examples)
             self._resize_call(until - step, time.perf_counter() - started)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnlab import memory
 from cnnlab.data import Examples
+from cnnlab.errors import DataError
 
 SHARE = 0.5  # of the device's memory that pictures may take: the rest is for the network, its gradients and the batch
 AHEAD = 4  # batches read before they are needed, as long as they are small:
@@ -60,16 +61,23 @@ def resident(examples: Examples) -> tf.Tensor:
     return tf.experimental.dlpack.from_dlpack(pictures.__dlpack__())
 
 
-def batches(examples: Examples, order: NDArray[np.int32], batch_size: int) -> tf.data.Dataset:
+def batches(
+    examples: Examples, order: NDArray[np.int32], batch_size: int, failures: list[DataError]
+) -> tf.data.Dataset:
     """The pictures of an epoch, batch by batch (batch, height, width, channels) uint8, in the order of `order`.
 
+    Why reading failed is put into `failures`: TensorFlow itself only tells that it did.
     Reading goes on beside training, `AHEAD` batches or `AHEAD_BYTES` at most, and always gives the same order.
     """
     images = examples.images
     shape = [None, *images.shape[1:]]
 
     def read(step: np.int64) -> NDArray[np.uint8]:
-        return images[order[step * batch_size : (step + 1) * batch_size]]
+        try:
+            return images[order[step * batch_size : (step + 1) * batch_size]]
+        except DataError as error:
+            failures.append(error)
+            raise
 
     def load(step: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.numpy_function(read, [step], tf.uint8, stateful=False), shape)

@@ -58,7 +58,7 @@ def train(
         files.write(run.weights, lambda path: weights.save(model, path))
         files.write(run.model, model.save)
         run.record_test_use("train")
-        evaluation = keep(run, "test", outcome, dataset.class_names)
+        evaluation = keep(run, "test", outcome, dataset)
         run.update(
             {
                 "status": "finished",

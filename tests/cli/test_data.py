@@ -102,7 +102,9 @@ def test_verify_names_every_damaged_picture_and_fails(cnnlab, pictures):
     assert done.returncode == 1
     assert "error: pets/train/cat/3.png: is not a picture" in done.stdout
     assert "error: pets/test/dog/1.png: is damaged: " in done.stdout
-    assert "files that are no pictures by their names, and are left out: 1" in done.stdout
+    assert (
+        "pets: left out, since they are no pictures by their names: 1, such as pets/train/cat/notes.txt" in done.stdout
+    )
     assert done.stdout.endswith("folder: 32 examples read: 2 errors, 1 warning\n")
 
 
@@ -188,3 +190,34 @@ def test_evaluate_says_how_the_data_differ(cnnlab, pictures):
     assert_one_line(done, 1, "was trained on other examples of folder than are here: test: other pictures")
     (pictures / "test/dog/2.png").unlink()
     assert_one_line(cnnlab("evaluate", "runs/pets-1"), 1, "test: 8 examples then, 7 now")
+
+
+def test_a_preview_takes_the_name_of_a_data_set(cnnlab, tmp_path):
+    done = cnnlab("data", "preview", "digits", "--count", 5)
+    assert (done.returncode, done.stdout) == (0, "preview.png\n")
+    assert_one_line(cnnlab("data", "preview", "digits", "--augment"), 2, "digits is a data set; name an experiment")
+    assert_one_line(
+        cnnlab("data", "preview", "digts"), 2, "digts: no such data set or experiment; did you mean 'digits'?"
+    )
+    assert_one_line(cnnlab("data", "preview", "digits", "--out", "x.jpg"), 2, "x.jpg: expected the name of a .png file")
+
+
+def test_a_folder_that_is_no_split_is_told(cnnlab, pictures):
+    (pictures / "test").rename(pictures / "Test")
+    done = cnnlab("data", "info", "pets.yaml")
+    assert done.returncode == 0
+    assert "pets: Test left out: splits are folders called train, validation and test" in done.stderr
+
+
+def test_predictions_name_their_files(cnnlab, pictures, tmp_path):
+    cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
+    rows = list(csv.DictReader((tmp_path / "runs/pets-1/evaluation/test-predictions.csv").read_text().splitlines()))
+    assert [row["file"] for row in rows][:2] == ["pets/test/cat/0.png", "pets/test/cat/1.png"]
+
+
+def test_runs_of_one_experiment_on_other_data_are_told_apart(cnnlab, pictures):
+    cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
+    assert "fingerprint" not in cnnlab("compare", "runs").stdout
+    Image.new("RGB", (8, 8)).save(pictures / "train/dog/2.png")
+    cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
+    assert cnnlab("compare", "runs").stdout.split()[:2] == ["run", "fingerprint"]

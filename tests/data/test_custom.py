@@ -77,10 +77,10 @@ def test_a_data_set_of_another_package_is_read_by_its_name(data_dir, install):
 
 def test_its_fields_are_options_beside_those_of_every_data_set(data_dir, install):
     install()
-    dataset = load(spec(brightness=50, classes=["man", "woman"], limit=2))
+    dataset = load(spec(brightness=50, classes=["man", "woman"]))
     assert dataset.test.images[0, 0, :, 0].tolist() == [0, 1, 2, 3]
     assert dataset.train.images[0, 0, 0, 0] == 50
-    assert dataset.train.labels.tolist() == [1, 0]
+    assert dataset.train.labels.tolist()[:2] == [1, 0]
 
 
 def test_labels_may_be_one_hot_and_pictures_in_colour(data_dir, install):
@@ -101,7 +101,7 @@ def test_labels_may_be_one_hot_and_pictures_in_colour(data_dir, install):
         ("X, Y - 1, X, Y", "y_train: has a label -1; the labels of 2 classes are 0 to 1"),
         ("X, Y / 2, X, Y", "y_train: labels of shape (6,) and type float64"),
         ("X, Y, X[:0], Y[:0]", "y_test: has no examples"),
-        ("X, Y", "reading it failed: ValueError: not enough values to unpack"),
+        ("X, Y", "read() gives 2 things; expected x_train, y_train, x_test, y_test"),
         ("None", "reading it failed: TypeError: "),
         ("[X, X[1:]], Y, X, Y", "reading it failed: ValueError: "),
         ("1 / 0", "reading it failed: ZeroDivisionError: division by zero"),

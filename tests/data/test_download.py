@@ -19,7 +19,7 @@ from urllib.request import Request
 
 import pytest
 
-from cnnlab.data import download, mirror
+from cnnlab.data import download, locks, mirror
 from cnnlab.data.download import Remote, fetch
 from cnnlab.errors import DataError, DownloadError
 
@@ -502,10 +502,10 @@ def test_the_users_mirror_comes_first(monkeypatch):
 FETCH = """
 import sys
 from pathlib import Path
-from cnnlab.data import download, mirror
+from cnnlab.data import download, locks
 
 folder, *urls = sys.argv[1:]
-download.PATIENCE = 0.1
+locks.PATIENCE = 0.1
 check = lambda path: download.content_sha256(path) == {digest!r}
 download.fetch(download.Remote("file", tuple(urls), 10**9, check), Path(folder) / "file")
 """
@@ -552,7 +552,7 @@ def test_a_killed_process_blocks_nobody_and_its_partial_is_resumed(server, folde
 
 
 def test_a_wait_for_another_process_is_announced_once(server, folder, monkeypatch, capsys):
-    monkeypatch.setattr(download, "PATIENCE", 0.05)
+    monkeypatch.setattr(locks, "PATIENCE", 0.05)
     server.scripts = {"/good": [serve()]}
     folder.mkdir(parents=True)
     other = (folder / ".file.lock").open("w")

@@ -1,12 +1,13 @@
 """Folders of pictures: what is taken from them, what it becomes, and how it is kept."""
 
-import functools
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
+import time
 import types
 
 import numpy as np
@@ -148,9 +149,9 @@ def remove(path):
     ("change", "named", "message"),
     [
         (lambda pets: write_picture(pets / "test" / "emu" / "1.png"), "test/emu", "a class that train does not have"),
-        (lambda pets: write_picture(pets / "train" / "emu" / "1.png"), "train", "3 class folders, but data.num_classes is 2"),
-        (lambda pets: remove(pets / "train" / "cat"), "train", "1 class folders, but data.num_classes is 2"),
-        (lambda pets: remove(pets / "test" / "cat"), "test/cat", "cannot be read: No such file or directory"),
+        (lambda pets: write_picture(pets / "train" / "emu" / "1.png"), "train", "3 class folders (cat, dog, emu), but data.num_classes is 2; splits are folders called train, validation and test"),
+        (lambda pets: remove(pets / "train" / "cat"), "train", "1 class folders (dog), but data.num_classes is 2"),
+        (lambda pets: remove(pets / "test" / "cat"), "test/cat", "no such folder, though it is a class of train"),
         (lambda pets: [file.unlink() for file in (pets / "train" / "cat").iterdir()], "train/cat", "no pictures (.bmp, .gif, "),
         (lambda pets: [file.rename(f"{file}.part") for file in (pets / "test" / "dog").iterdir()], "test/dog", "no pictures"),
         (lambda pets: remove(pets / "train"), ".", "has test, but no train"),
@@ -187,6 +188,16 @@ GREY_OF_COLOUR = np.asarray(Image.fromarray(COLOUR).convert("L"))
 PALETTE = Image.fromarray(RAMP).convert("P")
 
 
+def on_white(colour, alpha):
+    """What is seen of a picture on paper."""
+    return np.rint((colour * (alpha / 255)) + (255 - alpha.astype(float))).astype(np.uint8)
+
+
+WHITE_RAMP = on_white(RAMP, OTHER)
+WHITE_COLOUR = on_white(COLOUR, RAMP[..., np.newaxis])
+GREY_OF_WHITE_COLOUR = np.asarray(Image.fromarray(WHITE_COLOUR).convert("L"))
+
+
 def saved(image, **options):
     return lambda path: image.save(path, **options)
 
@@ -194,12 +205,12 @@ def saved(image, **options):
 MODES = {
     "grey": (saved(Image.fromarray(RAMP)), "x.png", RAMP, None),
     "colour": (saved(Image.fromarray(COLOUR)), "x.png", GREY_OF_COLOUR, COLOUR),
-    "grey, transparent": (saved(Image.fromarray(np.stack([RAMP, OTHER], -1))), "x.png", RAMP, None),
-    "colour, transparent": (saved(Image.fromarray(np.dstack([COLOUR, RAMP]))), "x.png", GREY_OF_COLOUR, COLOUR),
+    "grey, transparent": (saved(Image.fromarray(np.stack([RAMP, OTHER], -1))), "x.png", WHITE_RAMP, None),
+    "colour, transparent": (saved(Image.fromarray(np.dstack([COLOUR, RAMP]))), "x.png", GREY_OF_WHITE_COLOUR, WHITE_COLOUR),
     "palette": (saved(PALETTE), "x.png", RAMP, None),
-    "palette, one colour transparent": (saved(PALETTE, transparency=0), "x.png", RAMP, None),
-    "palette, transparent": (saved(PALETTE, transparency=bytes(range(16))), "x.png", RAMP, None),
-    "grey, one level transparent": (saved(Image.fromarray(RAMP), transparency=16), "x.png", RAMP, None),
+    "palette, one colour transparent": (saved(PALETTE, transparency=0), "x.png", np.where(RAMP == 0, 255, RAMP), None),
+    "palette, transparent": (saved(PALETTE, transparency=bytes(range(16))), "x.png", np.where(RAMP == 0, 255, RAMP), None),
+    "grey, one level transparent": (saved(Image.fromarray(RAMP), transparency=16), "x.png", np.where(RAMP == 16, 255, RAMP), None),
     "two levels": (saved(Image.fromarray(RAMP > 99)), "x.png", (RAMP > 99) * np.uint8(255), None),
     "16 bits": (saved(Image.fromarray(RAMP * np.uint16(256) + np.uint16(255))), "x.png", RAMP, None),
     "16 bits, TIFF": (saved(Image.fromarray(RAMP * np.uint16(256))), "x.tif", RAMP, None),
@@ -217,7 +228,7 @@ def test_pictures_of_every_mode_become_grey_or_colour(alone, mode, channels):
     image = alone(make, name, channels=channels)
     expected = grey[..., np.newaxis] if channels == 1 else np.dstack([grey] * 3) if colour is None else colour
     assert image.dtype == np.uint8
-    tolerance = 1 if name == "x.jpg" else 0  # JPEG rounds
+    tolerance = 1 if name == "x.jpg" or "transparent" in mode else 0  # JPEG rounds, and so does laying on white
     assert np.abs(image.astype(int) - expected).max() <= tolerance
 
 
@@ -503,7 +514,7 @@ def test_what_several_processes_cannot_decode_is_named(pets, several):
 
 
 def test_a_decoding_process_that_dies_is_told_of(pets, several, monkeypatch):
-    monkeypatch.setattr(pictures, "_ignore_interrupts", functools.partial(os._exit, 9))
+    monkeypatch.setattr(pictures, "_end_with_parent", os._exit)
     assert_refused(spec(), "a process that decodes pictures died, perhaps for lack of memory")
 
 
@@ -558,3 +569,56 @@ def test_a_folder_of_sixty_thousand_pictures_is_decoded_once(data_dir, tmp_path,
     assert decodings == [60_000]
     assert 100 < dataset.test.images[:].mean() < 140
     shutil.rmtree(tmp_path / "cache")
+
+
+ENDS = """
+import sys
+from cnnlab.data import load
+from cnnlab.experiment.data import Folder
+if __name__ == "__main__":
+    load(Folder(name="folder", path="pets", image_size=4, num_classes=2))
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.6, 0.8])
+def test_ctrl_c_while_decoding_is_heard_by_one_process_alone(pets, tmp_path, seconds):
+    """Only the process that was started says anything, however young its helpers are."""
+    for number in range(3000):
+        os.link(pets / "train/cat/010.png", pets / f"train/cat/x{number}.png")
+    (tmp_path / "ends.py").write_text(ENDS)
+    started = subprocess.Popen(
+        [sys.executable, "ends.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(seconds)
+    os.killpg(started.pid, signal.SIGINT)
+    _, said = started.communicate(timeout=30)
+    assert said.count("Traceback") <= 1
+    assert "init_import_site" not in said
+
+
+def test_helpers_end_with_the_process_that_started_them(pets, tmp_path):
+    for number in range(20_000):
+        os.link(pets / "train/cat/010.png", pets / f"train/cat/x{number}.png")
+    (tmp_path / "ends.py").write_text(ENDS)
+    started = subprocess.Popen([sys.executable, "ends.py"], cwd=tmp_path, stderr=subprocess.PIPE)
+    time.sleep(1.0)
+    started.kill()
+    started.communicate(timeout=20)  # their end of the pipe is closed
+
+
+def test_sixteen_bits_in_a_pgm_become_eight(alone):
+    pgm = b"P5 2 2 65535 " + np.array([0, 0x8000, 0x4000, 0xFFFF], ">u2").tobytes()
+    assert alone(lambda path: path.write_bytes(pgm), "x.pgm", image_size=2).ravel().tolist() == [0, 0x80, 0x40, 0xFF]
+
+
+def test_what_is_decoded_can_be_used_where_nothing_may_be_written(pets, tmp_path, monkeypatch):
+    before = load(spec())
+    monkeypatch.setattr(decoded, "alone", None)  # no lock can be made
+    np.testing.assert_array_equal(load(spec()).train.images[:], before.train.images[:])
+
+
+def test_classes_may_be_called_as_splits_are(tmp_path, data_dir):
+    for name in ("test", "exam"):
+        write_picture(data_dir / "pets" / name / "1.png")
+        write_picture(data_dir / "pets" / name / "2.png")
+    assert load(spec(test=2)).class_names == ("exam", "test")

@@ -108,7 +108,8 @@ def header(kind, *sizes):
         ("a", header(7, 12, 4, 5) + IMAGES.tobytes(), "not an IDX file: starts with 00 00 07 03"),
         ("a", b"\0\0\x08\0", "not an IDX file"),
         ("a", header(8, 12, 4, 5)[:-1], "truncated within its header"),
-        ("a", header(8, 2**32 - 1, 2**32 - 1, 2**32 - 1), "bytes; expected at most 2,147,483,648"),
+        ("a", header(8, 2**32 - 1, 2**32 - 1, 2**32 - 1), "values; expected at most 2,147,483,648"),
+        ("b", header(8, 0, 2**32 - 1, 2**32 - 1, 2**32 - 1), "values; expected at most 2,147,483,648"),
         ("a", header(0x0E, 2**28, 1, 1), "its header promises 2,147,483,648 bytes of data, the file has 0"),
         ("a", idx_bytes(IMAGES)[:-7], "its header promises 240 bytes of data, the file has 233"),
         ("a", idx_bytes(IMAGES) + b"x", "its header promises 240 bytes of data, the file has more"),
@@ -472,3 +473,11 @@ def test_what_is_no_file_is_named_and_not_waited_for(data_dir, spec, make):
     make(path)
     (data_dir / "b").write_bytes(b"\0")
     assert_refused(spec, f"{path}: ")
+
+
+def test_a_dark_part_of_an_npz_is_not_brightened(data_dir):
+    bright, dark = np.full((4, 2, 2), 200.0), np.ones((4, 2, 2))
+    np.savez(data_dir / "a.npz", x_train=bright, y_train=np.arange(4) % 2, x_test=dark, y_test=np.arange(4) % 2)
+    spec = {"name": "npz", "file": "a.npz", "image_shape": [2, 2, 1], "num_classes": 2, "validation": 0}
+    dataset = load(Npz(**spec))
+    assert (dataset.train.images.max(), dataset.test.images.max()) == (200, 1)

@@ -63,7 +63,7 @@ def test_augmentation_changes_what_is_trained_on():
 def test_batches_come_in_order_and_every_picture_once():
     examples = random_examples(50)
     order = np.random.default_rng(1).permutation(50).astype(np.int32)
-    parts = [batch.numpy() for batch in batches(examples, order, 16)]
+    parts = [batch.numpy() for batch in batches(examples, order, 16, [])]
     assert [len(part) for part in parts] == [16, 16, 16, 2]
     np.testing.assert_array_equal(np.concatenate(parts), examples.images[order])
 

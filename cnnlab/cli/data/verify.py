@@ -9,6 +9,7 @@ import typer
 
 from cnnlab.cli.data.target import Target, data_of
 from cnnlab.cli.options import Set
+from cnnlab.errors import printable
 
 if TYPE_CHECKING:
     from cnnlab.data.check import Finding
@@ -37,7 +38,7 @@ def verify(
         print(json.dumps({"examples": count, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         for finding in findings:
-            print(f"{'error' if finding.is_error else 'warning'}: {finding}")
+            print(printable(f"{'error' if finding.is_error else 'warning'}: {finding}"))
         errors = sum(finding.is_error for finding in findings)
         print(f"{spec.name}: {count:,} examples read: {_counted(errors, len(findings) - errors)}")
     if any(finding.is_error for finding in findings) or (strict and findings):
@@ -61,8 +62,9 @@ def _findings(spec: "Data") -> tuple[list["Finding"], int]:
         faults, listing = folder.faults(spec)
         found = [Finding("damaged", path, 1, reason, is_error=True) for path, reason in faults]
         if listing.ignored:
-            text = f"files that are no pictures by their names, and are left out: {listing.ignored:,}"
-            found.append(Finding("ignored", str(listing.root), listing.ignored, text))
+            count = len(listing.ignored)
+            text = f"left out, since they are no pictures by their names: {count:,}, such as {listing.ignored[0]}"
+            found.append(Finding("ignored", str(listing.root), count, text))
         if faults:
             return found, len(listing.files)
     dataset = data.load(spec)

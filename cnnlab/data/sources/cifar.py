@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import stat
 import tarfile
 import zlib
@@ -75,8 +76,9 @@ def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Sou
 def locate(data: Cifar10 | Cifar100, published: Published) -> Path | None:
     """The folder of files or the archive; None where neither is here."""
     for place in _places(data, published):
-        is_folder = place.is_dir() and any((place / name).exists() for name in published.files)
-        if is_folder or (place.name == published.archive and place.is_file()):
+        # Of os.path, since that is no error where looking is forbidden.
+        is_folder = any(os.path.exists(place / name) for name in published.files)
+        if is_folder or (place.name == published.archive and os.path.isfile(place)):
             return place
     return None
 

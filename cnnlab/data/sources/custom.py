@@ -11,11 +11,15 @@ from cnnlab.experiment.data import CustomData
 def load(data: CustomData) -> Source:
     """What its `read` gives, checked as every other source. Raises DataError naming the data set."""
     try:
-        x_train, y_train, x_test, y_test = map(np.asarray, data.read())
+        arrays = tuple(map(np.asarray, data.read()))
     except CnnlabError:
         raise
-    except Exception as error:
-        raise DataError(f"{data.name}: reading it failed: {type(error).__name__}: {error}") from error
+    except Exception as error:  # somebody else's code, whatever it raises
+        reason = " ".join(str(error).split())
+        raise DataError(f"{data.name}: reading it failed: {type(error).__name__}: {reason}") from error
+    if len(arrays) != 4:
+        raise DataError(f"{data.name}: read() gives {len(arrays)} things; expected x_train, y_train, x_test, y_test")
+    x_train, y_train, x_test, y_test = arrays
     for name, images in (("x_train", x_train), ("x_test", x_test)):
         if images.dtype != np.uint8 or images.ndim not in (3, 4):
             raise DataError(

@@ -17,6 +17,7 @@ from cnnlab.data.sources import own
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Folder
 from cnnlab.pictures import SUFFIXES, Size
+from cnnlab.terminal import warn
 
 SPLITS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 
@@ -33,7 +34,8 @@ class Listing:
     files: tuple[str, ...]
     labels: NDArray[np.int32]
     splits: dict[str, slice]
-    ignored: int
+    ignored: tuple[str, ...]
+    """What lies among them and is no picture by its name, or in no class."""
     state: str
     """SHA-256 over names, sizes and times: equal where nothing was changed."""
 
@@ -59,15 +61,23 @@ def list_files(data: Folder) -> Listing:
     inside = {path.name for path in _subfolders(root)}
     places = {split: next((root / name for name in names if name in inside), None) for split, names in SPLITS.items()}
     roots = {split: place for split, place in places.items() if place is not None}
-    if roots and "train" not in roots:
-        raise DataError(f"{root}: has {', '.join(sorted(inside & {*sum(SPLITS.values(), ())}))}, but no train")
+    if "train" not in roots and (inside - {path.name for path in roots.values()} or not roots):
+        roots = {}  # classes, one of which may be called `test`
+    elif "train" not in roots:
+        raise DataError(f"{root}: has {', '.join(sorted(path.name for path in roots.values()))}, but no train")
     class_names = tuple(path.name for path in _subfolders(roots.get("train", root)))
     if len(class_names) != data.num_classes:
+        named = f" ({', '.join(class_names[:8])}{', …' if len(class_names) > 8 else ''})" if class_names else ""
         raise DataError(
-            f"{roots.get('train', root)}: {len(class_names)} class folders, but data.num_classes is {data.num_classes}"
+            f"{roots.get('train', root)}: {len(class_names)} class folders{named}, but data.num_classes is "
+            f"{data.num_classes}; splits are folders called train, validation and test"
         )
     lister = _Lister(root, class_names)
     splits = {split: lister.add(place) for split, place in (roots or {"": root}).items()}
+    left_out = sorted(inside - {path.name for path in roots.values()}) if roots else []
+    if left_out:
+        warn(f"{root}: {', '.join(left_out)} left out: splits are folders called train, validation and test")
+        lister.ignored.extend(str(root / name) for name in left_out)
     return lister.listing(splits if roots else {})
 
 
@@ -78,7 +88,7 @@ class _Lister:
         self._root, self._class_names = root, class_names
         self._files: list[str] = []
         self._labels: list[int] = []
-        self._ignored = 0
+        self.ignored: list[str] = []
         self._state = hashlib.sha256(json.dumps(class_names).encode())
 
     def add(self, place: Path) -> slice:
@@ -88,6 +98,8 @@ class _Lister:
         first = len(self._files)
         for label, name in enumerate(self._class_names):
             before = len(self._files)
+            if not (place / name).is_dir():
+                raise DataError(f"{place / name}: no such folder, though it is a class of train")
             self._add_class(place / name, label)
             if len(self._files) == before:
                 raise DataError(f"{place / name}: no pictures ({', '.join(sorted(SUFFIXES))}) in it")
@@ -101,7 +113,7 @@ class _Lister:
                 if entry.name.startswith("."):
                     continue
                 if entry.name[entry.name.rfind(".") :].lower() not in SUFFIXES:
-                    self._ignored += entry.is_file()
+                    self.ignored.append(entry.path)
                     continue
                 if not entry.is_file():
                     raise DataError(f"{entry.path}: not a file")
@@ -115,7 +127,7 @@ class _Lister:
     def listing(self, splits: dict[str, slice]) -> Listing:
         labels = np.array(self._labels, np.int32)
         state = self._state.hexdigest()
-        return Listing(self._root, self._class_names, tuple(self._files), labels, splits, self._ignored, state)
+        return Listing(self._root, self._class_names, tuple(self._files), labels, splits, tuple(self.ignored), state)
 
 
 def faults(data: Folder) -> tuple[list[tuple[str, str]], Listing]:

@@ -74,8 +74,10 @@ def _read(path: Path, file: BinaryIO) -> NDArray[Any]:
     shape = struct.unpack(f">{magic[3]}I", sizes)
     kind = np.dtype(TYPES[magic[2]])
     expected = math.prod(shape) * kind.itemsize
-    if expected > MAX_BYTES:
-        raise DataError(f"{path}: its header promises {expected:,} bytes; expected at most {MAX_BYTES:,}")
+    if max(expected, *shape) > MAX_BYTES:
+        raise DataError(
+            f"{path}: its header promises {'×'.join(map(str, shape))} values; expected at most {MAX_BYTES:,}"
+        )
     content = file.read(expected + 1)
     if len(content) != expected:
         got = f"{len(content):,}" if len(content) < expected else "more"

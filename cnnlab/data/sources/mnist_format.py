@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def locate(data: Mnist | FashionMnist, published: Published) -> dict[str, Path] 
         found = {name: path for name, path in files.items() if path is not None}
         if len(found) == len(FILES):
             return found
-        if (folder / published.archive).is_file():
+        if os.path.isfile(folder / published.archive):
             return folder / published.archive
     return None
 

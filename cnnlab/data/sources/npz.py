@@ -1,6 +1,7 @@
 """NumPy archives: read as numbers only, never as pickled objects."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from cnnlab.data.sources import checks, own
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Npz
 
+Pair = tuple[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]]
+"""The names of images and labels, and their arrays."""
 MAX_BYTES = 2**34  # of one array
 PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 
@@ -21,7 +24,9 @@ def load(data: Npz) -> Source:
     """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32. Raises DataError naming file and array."""
     path = find(data.file, data.dir, "npz")
     with _Archive(path) as archive:
-        train, validation, test = (_examples(archive, data, PARTS[part]) for part in ("train", "validation", "test"))
+        pairs = [archive.pair(PARTS[part]) for part in ("train", "validation", "test")]
+    scale = _scale([(f"{path}: {pair[0][0]}", pair[1][0]) for pair in pairs if pair])
+    train, validation, test = (_examples(path, data, pair, scale) for pair in pairs)
     if train is None:
         raise DataError(f"{path}: has no x_train and y_train (or train_images and train_labels)")
     return own.source(data, train, test, checks.numbered(data.num_classes), validation)
@@ -37,21 +42,33 @@ def arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArra
     return (*pairs[0][1], *pairs[1][1])
 
 
-def _examples(archive: "_Archive", data: Npz, names: tuple[str, ...]) -> Examples | None:
-    pair = archive.pair(names)
+def _examples(path: Path, data: Npz, pair: Pair | None, scale: int) -> Examples | None:
     if pair is None:
         return None
     (images_name, labels_name), (images, labels) = pair
-    where = f"{archive.path}: {images_name}", f"{archive.path}: {labels_name}"
+    if np.issubdtype(images.dtype, np.floating):
+        images = np.rint(images * scale)
+    images = images.astype(np.uint8, copy=False)
+    where = f"{path}: {images_name}", f"{path}: {labels_name}"
+    return checks.examples(images, labels, data.image_shape, data.num_classes, where)
+
+
+def _scale(images: Sequence[tuple[str, NDArray[Any]]]) -> int:
+    """What the floats among an archive's pictures are multiplied with: 255 where they are fractions, else 1.
+
+    Decided for all parts together, since one alone may be dark. Raises DataError where a value is out of range.
+    """
+    for where, array in images:
+        _check_range(where, array)
+    floats = [array for _, array in images if np.issubdtype(array.dtype, np.floating) and array.size]
+    return 255 if all(array.max() <= 1 for array in floats) else 1
+
+
+def _check_range(where: str, images: NDArray[Any]) -> None:
     if images.ndim not in (3, 4):
-        raise DataError(f"{where[0]}: {images.ndim} dimensions; expected pictures, 3 or 4")
-    return checks.examples(_as_bytes(images, where[0]), labels, data.image_shape, data.num_classes, where)
-
-
-def _as_bytes(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
-    """uint8 as it is; whole numbers from 0 to 255; floats in [0, 1] or [0, 255], rounded to 256 levels."""
+        raise DataError(f"{where}: {images.ndim} dimensions; expected pictures, 3 or 4")
     if images.dtype == np.uint8 or not images.size:
-        return images.astype(np.uint8, copy=False)
+        return
     if not np.issubdtype(images.dtype, np.number) or np.issubdtype(images.dtype, np.complexfloating):
         raise DataError(f"{where}: {images.dtype}; expected uint8, or floats in [0, 1]")
     if not np.isfinite(images).all():
@@ -60,9 +77,6 @@ def _as_bytes(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
     low, high = images.min(), images.max()
     if low < 0 or high > 255:
         raise DataError(f"{where}: values from {low:g} to {high:g}; expected [0, 1] or [0, 255]")
-    is_fraction = np.issubdtype(images.dtype, np.floating) and high <= 1
-    rounded: NDArray[np.uint8] = np.rint(images * 255 if is_fraction else images).astype(np.uint8)
-    return rounded
 
 
 class _Archive:
@@ -86,8 +100,8 @@ class _Archive:
     def __exit__(self, *_: object) -> None:
         self._zip.close()
 
-    def pair(self, parts: tuple[str, ...]) -> tuple[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]] | None:
-        """The names of images and labels of a part, and their arrays; None where there is none."""
+    def pair(self, parts: tuple[str, ...]) -> Pair | None:
+        """A part, under the first of the names `parts` that it has; None where there is none."""
         for part in parts:
             for names in ((f"x_{part}", f"y_{part}"), (f"{part}_images", f"{part}_labels")):
                 present = [name in self._members for name in names]

@@ -131,7 +131,7 @@ class DataSpec(Strict):
     classes: keep only these, by name; they are numbered in this order.
     train_sizes: train on that many examples, each class with its share; several sizes give a run each, on examples
     that the next larger size has too.
-    limit: keep only the first examples of each split.
+    limit: keep only so many examples of each split, each class with its share.
     dir: where to look for its files, before `$CNNLAB_DATA_DIR` and the user's cache folder.
     """
 

@@ -71,6 +71,10 @@ def validate(value: Any) -> CustomData:
     missing = [attribute for attribute in ("image_shape", "class_names") if getattr(model, attribute, None) is None]
     if missing:
         raise PydanticCustomError("misfit", "{name}: {value} lacks {error}", _words(point, " and ".join(missing)))
+    if len(model.image_shape) != 3:
+        raise PydanticCustomError(
+            "misfit", "{name}: {value}: image_shape is not (height, width, channels)", _words(point)
+        )
     unknown = [key for key in value if key not in model.model_fields] if isinstance(value, dict) else []
     if unknown:
         known = ", ".join(sorted(model.model_fields))
@@ -81,7 +85,7 @@ def validate(value: Any) -> CustomData:
 
 
 def _words(point: EntryPoint, error: object = "") -> dict[str, str]:
-    return {"name": point.name, "value": point.value, "error": str(error)}
+    return {"name": point.name, "value": point.value, "error": " ".join(str(error).split())[:200]}
 
 
 def _points() -> list[EntryPoint]:
