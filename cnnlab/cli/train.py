@@ -127,12 +127,15 @@ def _data(config: str, name: str) -> dict[str, Any]:
 
 
 def _of_each_size(experiment: "Experiment", name: str | None) -> Iterator[tuple["Experiment", str | None]]:
-    """The experiment, once for each of its training sizes, and what to call the run."""
+    """The experiment, once for each of its training sizes, and what to call the run.
+
+    The largest first: that there are too few examples is told before anything is trained.
+    """
     sizes = experiment.data.train_sizes or ()
     if len(sizes) < 2:
         yield experiment, name
         return
-    for size in sizes:
+    for size in sorted(sizes, reverse=True):
         data = experiment.data.model_copy(update={"train_sizes": (size,)})
         yield experiment.model_copy(update={"data": data}), name and f"{name}-{size}"
 
@@ -156,4 +159,5 @@ def _print_results(results: list[dict[str, Any]], format: Format) -> None:
         print(json.dumps(results[0] if len(results) == 1 else results, indent=2))
     elif len(results) > 1:
         columns = ["train_examples", "accuracy", "loss", "val_accuracy", "val_loss", "run"]
+        results = sorted(results, key=lambda result: result["train_examples"])
         print(f"\n{tables.render(results, columns, tables.Format.TABLE)}")

@@ -176,10 +176,10 @@ def test_train_sizes_are_a_run_each_on_the_same_test_set(cnnlab, tiny, tmp_path)
     assert lines[-3].split() == ["train_examples", "accuracy", "loss", "val_accuracy", "val_loss", "run"]
     assert [line.split()[0] for line in lines[-2:]] == ["100", "300"]
     records = [json.loads((tmp_path / f"runs/tiny-{number}/run.json").read_text())["data"] for number in (1, 2)]
-    assert [record["splits"]["train"]["examples"] for record in records] == [100, 300]
+    assert [record["splits"]["train"]["examples"] for record in records] == [300, 100]
     assert records[0]["splits"]["test"] == records[1]["splits"]["test"]
     assert records[0]["splits"]["validation"] == records[1]["splits"]["validation"]
-    again = cnnlab("train", "runs/tiny-1/config.yaml", "--quiet", "--format", "json")
+    again = cnnlab("train", "runs/tiny-2/config.yaml", "--quiet", "--format", "json")
     assert json.loads(again.stdout)["train_examples"] == 100
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cnnlab.data import load
 from cnnlab.errors import DataError, printable
+from cnnlab.experiment.data import Folder
 
 MEMORY = 2 << 30  # bytes
 IDX_TYPES = {"uint8": 8, "int8": 9, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
@@ -105,3 +106,24 @@ def assert_refused(spec, *parts: str | Path) -> None:
     assert "\n" not in message
     for part in parts:
         assert printable(str(part)) in printable(message)
+
+
+# Folders of pictures
+
+CATS, DOGS = range(10, 70, 10), range(110, 190, 10)  # a grey each
+
+
+def folder_spec(**options):
+    given = {"path": "pets", "image_size": 4, "channels": 1, "num_classes": 2, "validation": 0, **options}
+    return Folder(name="folder", **given)
+
+
+def greys(examples):
+    """The grey of every picture, each of a single one."""
+    return examples.images[:][:, 0, 0, 0].tolist()
+
+
+def write_classes(folder, cats=CATS, dogs=DOGS):
+    for name, values in (("cat", cats), ("dog", dogs)):
+        for value in values:
+            write_picture(folder / name / f"{value:03}.png", value)

@@ -1,12 +1,20 @@
 """`cnnlab data preview`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnnlab.cli.data.target import Target, data_of, is_data_set
 from cnnlab.cli.options import Set
+from cnnlab.errors import RequestError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Grid = tuple[NDArray[np.uint8], list[str], str]
+    """Pictures, what each is called, and the heading above all."""
 
 COLUMNS = 10
 
@@ -23,40 +31,48 @@ def preview(
     epoch: Annotated[int, typer.Option(help="Which epoch, with --augment.", min=1, max=1_000_000)] = 1,
 ) -> None:
     """Draw a grid of labelled pictures of a data set or an experiment, as they are, or as training gets them."""
-    from cnnlab import data
     from cnnlab.analysis import grid
-    from cnnlab.config.lint import check
-    from cnnlab.config.load import read
-    from cnnlab.config.overrides import parse_sets
-    from cnnlab.errors import RequestError
 
-    spec = data_of(target, set or [])
     if augment and split != "train":
         raise RequestError(f"--augment --split {split}: only training pictures are augmented")
     if augment and is_data_set(target):
         raise RequestError(f"--augment: {target} is a data set; name an experiment, which says how")
-    if augment:
-        loaded = read(target, parse_sets(set or []))
-        check(loaded)
-        experiment = loaded.experiment
-    dataset = data.load(spec)
-    if augment:
-        from cnnlab.cli.tensorflow import quietly_imported
-
-        quietly_imported()
-        from cnnlab.training.preview import first_batch
-
-        seen = first_batch(experiment, dataset, epoch)
-        images, titles = seen.images[:count], seen.titles[:count]
-        heading = f"{experiment.name}: training pictures of epoch {epoch}, seed {experiment.seed}"
-    else:
-        splits = dataset.splits()
-        if split not in splits:
-            raise RequestError(f"--split {split}: there are no such examples; there are {' and '.join(splits)}")
-        from cnnlab.data.splits import subset
-
-        chosen = subset(splits[split], count)
-        images, titles = chosen.images[:], [dataset.class_names[label] for label in chosen.labels]
-        heading = f"{dataset.name}: {len(chosen):,} of {len(splits[split]):,} {split} pictures"
-    grid.draw(images, titles, heading, out, COLUMNS)
+    sets = set or []
+    images, titles, heading = _augmented(target, sets, epoch) if augment else _as_they_are(target, sets, split, count)
+    grid.draw(images[:count], titles[:count], heading, out, COLUMNS)
     print(out)
+
+
+def _augmented(config: str, sets: list[str], epoch: int) -> "Grid":
+    from cnnlab import data
+    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.config.lint import check
+    from cnnlab.config.load import read
+    from cnnlab.config.overrides import parse_sets
+
+    loaded = read(config, parse_sets(sets))
+    check(loaded)
+    experiment = loaded.experiment
+    dataset = data.load(experiment.data)
+    quietly_imported()
+    from cnnlab.training.preview import first_batch
+
+    seen = first_batch(experiment, dataset, epoch)
+    heading = (
+        f"{experiment.name}: the first batch of epoch {epoch}, seed {experiment.seed}, {len(seen.titles)} pictures"
+    )
+    return seen.images, seen.titles, heading
+
+
+def _as_they_are(target: str, sets: list[str], split: str, count: int) -> "Grid":
+    """So many pictures of a split, each class with its share."""
+    from cnnlab import data
+    from cnnlab.data.splits import subset
+
+    dataset = data.load(data_of(target, sets))
+    splits = dataset.splits()
+    if split not in splits:
+        raise RequestError(f"--split {split}: there are no such examples; there are {' and '.join(splits)}")
+    chosen = subset(splits[split], count)
+    titles = [dataset.class_names[label] for label in chosen.labels]
+    return chosen.images[:], titles, f"{dataset.name}: {len(chosen):,} of {len(splits[split]):,} {split} pictures"

@@ -1,0 +1,337 @@
+"""How decoded pictures are kept, and who decodes them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlab import pictures
+from cnnlab.data import decoded, load
+from cnnlab.data.stored import digests_of
+from cnnlab.errors import DataError
+from tests.conftest import DATA_DIR, needs_cifar10_folder
+from tests.data.making import CATS, DOGS, assert_refused, greys, write_classes, write_picture
+from tests.data.making import folder_spec as spec
+
+
+@pytest.fixture
+def decodings(monkeypatch):
+    """The number of pictures of every decoding."""
+    counts = []
+
+    def counted(path, files, size):
+        counts.append(len(files))
+        return pictures.decode_into(path, files, size)
+
+    monkeypatch.setattr(decoded, "decode_into", counted)
+    return counts
+
+
+def cache_of(tmp_path):
+    (folder,) = (tmp_path / "cache" / "cnnlab" / "decoded").iterdir()
+    return folder
+
+
+def test_pictures_are_decoded_once(pets, decodings):
+    first, second = load(spec()), load(spec())
+    assert decodings == [17]
+    assert greys(second.train) == greys(first.train) == [*CATS, *DOGS]
+    for examples in (second.train, second.test):
+        np.testing.assert_array_equal(examples.digests, digests_of(examples.images[:]))
+
+
+def test_each_size_colour_and_fit_is_kept_for_itself(pets, decodings):
+    specs = [
+        spec(),
+        spec(image_size=[4, 5]),
+        spec(image_size=[5, 4]),
+        spec(channels=3),
+        spec(fit="pad"),
+        spec(fit="crop"),
+    ]
+    for _ in range(2):
+        for each in specs:
+            assert load(each).image_shape == each.image_shape
+    assert decodings == [17] * len(specs)
+
+
+def test_folders_of_one_name_are_kept_apart(pets, tmp_path, decodings):
+    write_classes(tmp_path / "other" / "pets", [1, 2], [101, 102])
+    for _ in range(2):
+        assert greys(load(spec(test=2, path=str(tmp_path / "other" / "pets"))).train) != greys(load(spec()).train)
+    assert decodings == [4, 17]
+
+
+CHANGES = {
+    "written": lambda cat: write_picture(cat / "010.png", 15),
+    "replaced": lambda cat: (write_picture(cat / "new.png", 15), os.replace(cat / "new.png", cat / "010.png")),
+    "added": lambda cat: write_picture(cat / "015.png", 15),
+    "removed": lambda cat: (cat / "010.png").unlink(),
+    "renamed": lambda cat: (cat / "010.png").rename(cat / "099.png"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_folder_that_was_changed_is_decoded_again(pets, decodings, capsys, change):
+    load(spec())
+    cat = pets / "train" / "cat"
+    CHANGES[change](cat)
+    dataset = load(spec())
+    assert len(decodings) == 2
+    with_images = [np.asarray(Image.open(path))[0, 0] for path in sorted(cat.iterdir())]
+    assert greys(dataset.train) == [*with_images, *DOGS]
+    assert load(spec()).train.files.tolist() == dataset.train.files.tolist()
+    assert len(decodings) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_a_class_that_was_renamed_is_decoded_again(pets, decodings):
+    load(spec())
+    for part in ("train", "test"):
+        (pets / part / "cat").rename(pets / part / "emu")
+    assert greys(load(spec()).train) == [*DOGS, *CATS]
+
+
+def flip(path, place=-1):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def entry_with(place, value):
+    """The index with another byte in its list of members."""
+
+    def damage(folder):
+        path = folder / "index.npz"
+        content = bytearray(path.read_bytes())
+        content[content.find(b"PK\x01\x02") + place] = value
+        path.write_bytes(content)
+
+    return damage
+
+
+DAMAGES = {
+    "a bit of a pixel": lambda folder: flip(folder / "pixels.bin"),
+    "pixels truncated": lambda folder: os.truncate(folder / "pixels.bin", 100),
+    "pixels longer": lambda folder: os.truncate(folder / "pixels.bin", 100_000),
+    "no pixels": lambda folder: (folder / "pixels.bin").unlink(),
+    "index truncated": lambda folder: os.truncate(folder / "index.npz", 300),
+    "index empty": lambda folder: os.truncate(folder / "index.npz", 0),
+    "index of text": lambda folder: (folder / "index.npz").write_text("no index"),
+    "a bit of a digest": lambda folder: flip(folder / "index.npz", (folder / "index.npz").read_bytes().find(b"digests") + 200),
+    "encrypted": entry_with(8, 1),
+    "compression that is none": entry_with(10, 77),
+    "version that is none": entry_with(6, 99),
+    "other arrays": lambda folder: np.savez(folder / "index.npz", a=1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES])
+def test_a_damaged_cache_is_noticed_with_a_warning_and_repaired(pets, tmp_path, decodings, capsys, damage):
+    load(spec())
+    folder = cache_of(tmp_path)
+    DAMAGES[damage](folder)
+    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert capsys.readouterr().err == f"cnnlab: warning: {folder}: damaged; decoding the pictures again\n"
+    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert decodings == [17, 17]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_cache_that_was_deleted_is_made_again(pets, tmp_path, decodings, capsys):
+    load(spec())
+    shutil.rmtree(tmp_path / "cache")
+    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert decodings == [17, 17]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_data_set_is_read_on_when_its_cache_is_deleted_or_made_again(pets, tmp_path):
+    dataset = load(spec())
+    write_picture(pets / "train" / "cat" / "010.png", 15)
+    load(spec())
+    assert greys(dataset.train) == [*CATS, *DOGS]
+    shutil.rmtree(tmp_path / "cache")
+    assert greys(dataset.train) == [*CATS, *DOGS]
+
+
+def test_a_data_set_whose_cache_becomes_shorter_is_an_error(pets, tmp_path):
+    dataset = load(spec())
+    os.truncate(cache_of(tmp_path) / "pixels.bin", 20)
+    with pytest.raises(DataError, match=r"pixels\.bin: became shorter while it was read"):
+        dataset.train.images[:]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [slice(None), slice(3, 9), slice(None, None, 2), slice(5, 5), np.array([3, 1, 2, 3]), np.array([], int), np.array([-1, 0]), np.arange(14) > 9],
+    ids=str,
+)  # fmt: skip
+def test_pictures_on_disk_are_indexed_as_arrays_are(pets, which):
+    train = load(spec()).train
+    np.testing.assert_array_equal(train.images[which], train.images[:][which])
+    np.testing.assert_array_equal(train.take(which).images[:], train.images[:][which])
+    np.testing.assert_array_equal(train.take(which).take(slice(1, 3)).images[:], train.images[:][which][1:3])
+
+
+def test_damaged_pictures_leave_no_cache_behind(pets, tmp_path, capsys):
+    path = pets / "train" / "cat" / "010.png"
+    path.write_bytes(b"no picture")
+    assert_refused(spec(), f"{path}: is not a picture")
+    assert [file.name for file in cache_of(tmp_path).iterdir() if file.name != ".lock"] == []
+    write_picture(path, 10)
+    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert capsys.readouterr().err == ""
+
+
+LOAD = """
+import json, sys
+from cnnlab.data import load
+from cnnlab.experiment.data import Folder
+dataset = load(Folder(**json.loads(sys.argv[1])))
+print(dataset.train.images[:][:, 0, 0, 0].tolist())
+"""
+
+
+def test_two_processes_that_want_the_same_both_get_it(pets, tmp_path, decodings):
+    options = json.dumps({"name": "folder", **spec().model_dump(mode="json", exclude={"name"})})
+    processes = [
+        subprocess.Popen([sys.executable, "-c", LOAD, options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]  # fmt: skip
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert (out, err, process.returncode) == (f"{[*CATS, *DOGS]}\n", "", 0)
+    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert decodings == []
+
+
+@pytest.fixture
+def several(monkeypatch):
+    """Two processes share the work, however little it is."""
+    monkeypatch.setattr(pictures, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(pictures, "PER_TASK", 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+def test_several_processes_decode_as_one_does(pets, tmp_path, request):
+    alone = load(spec(image_size=[7, 5], fit="pad"))
+    shutil.rmtree(tmp_path / "cache")
+    request.getfixturevalue("several")
+    together = load(spec(image_size=[7, 5], fit="pad"))
+    for name, examples in alone.splits().items():
+        np.testing.assert_array_equal(together.splits()[name].images[:], examples.images[:])
+        np.testing.assert_array_equal(together.splits()[name].digests, examples.digests)
+
+
+def test_what_several_processes_cannot_decode_is_named(pets, several):
+    path = pets / "train" / "dog" / "150.png"
+    path.write_bytes(b"")
+    assert_refused(spec(), f"{path}: is empty")
+
+
+def test_a_decoding_process_that_dies_is_told_of(pets, several, monkeypatch):
+    monkeypatch.setattr(pictures, "_end_with_parent", os._exit)
+    assert_refused(spec(), "a process that decodes pictures died, perhaps for lack of memory")
+
+
+def test_a_cache_that_cannot_be_written_is_one_error(pets, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert_refused(spec(), f"{tmp_path / 'file'}", "cannot be written: Not a directory; set XDG_CACHE_HOME")
+
+
+def test_a_cache_that_may_not_be_written_is_one_error(pets, tmp_path):
+    (tmp_path / "cache").mkdir(mode=0o500)
+    if os.access(tmp_path / "cache", os.W_OK):
+        pytest.skip("root may write everywhere")
+    assert_refused(spec(), f"{tmp_path / 'cache'}", "cannot be written: Permission denied; set XDG_CACHE_HOME")
+
+
+def test_too_little_room_is_one_error_before_anything_is_decoded(pets, monkeypatch, decodings):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=17 * 16 - 1))
+    assert_refused(spec(), "decoded, the pictures of", "choose a smaller image_size, or set XDG_CACHE_HOME")
+    assert decodings == []
+
+
+def test_a_disk_that_becomes_full_is_one_error_and_nothing_is_kept(pets, tmp_path, monkeypatch):
+    def full(path, files, size):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(decoded, "decode_into", full)
+    assert_refused(spec(), "cannot be written: No space left on device; set XDG_CACHE_HOME")
+    assert [file.name for file in cache_of(tmp_path).iterdir() if file.name != ".lock"] == []
+
+
+def test_a_folder_with_the_longest_name_is_kept(data_dir, decodings):
+    write_classes(data_dir / ("x" * 255))
+    for _ in range(2):
+        assert len(load(spec(path="x" * 255, test=4)).test) == 4
+    assert decodings == [14]
+
+
+def test_a_picture_whose_name_is_no_utf8_is_read(pets):
+    path = os.fsencode(pets / "train" / "cat") + b"/099\xe9.png"
+    write_picture(pets / "train" / "cat" / "099.png", 99).rename(os.fsdecode(path))
+    for _ in range(2):
+        assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
+
+
+@needs_cifar10_folder
+def test_a_folder_of_sixty_thousand_pictures_is_decoded_once(data_dir, tmp_path, decodings):
+    for _ in range(2):
+        dataset = load(spec(path=str(DATA_DIR / "cifar10-folder"), image_size=32, channels=3, num_classes=10))
+        assert np.bincount(dataset.train.labels).tolist() == [5000] * 10
+        assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
+    assert decodings == [60_000]
+    assert 100 < dataset.test.images[:].mean() < 140
+    shutil.rmtree(tmp_path / "cache")
+
+
+ENDS = """
+import sys
+from cnnlab.data import load
+from cnnlab.experiment.data import Folder
+if __name__ == "__main__":
+    load(Folder(name="folder", path="pets", image_size=4, num_classes=2))
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.6, 0.8])
+def test_ctrl_c_while_decoding_is_heard_by_one_process_alone(pets, tmp_path, seconds):
+    """Only the process that was started says anything, however young its helpers are."""
+    for number in range(3000):
+        os.link(pets / "train/cat/010.png", pets / f"train/cat/x{number}.png")
+    (tmp_path / "ends.py").write_text(ENDS)
+    started = subprocess.Popen(
+        [sys.executable, "ends.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(seconds)
+    os.killpg(started.pid, signal.SIGINT)
+    _, said = started.communicate(timeout=30)
+    assert said.count("Traceback") <= 1
+    assert "init_import_site" not in said
+
+
+def test_helpers_end_with_the_process_that_started_them(pets, tmp_path):
+    for number in range(20_000):
+        os.link(pets / "train/cat/010.png", pets / f"train/cat/x{number}.png")
+    (tmp_path / "ends.py").write_text(ENDS)
+    started = subprocess.Popen([sys.executable, "ends.py"], cwd=tmp_path, stderr=subprocess.PIPE)
+    time.sleep(1.0)
+    started.kill()
+    started.communicate(timeout=20)  # their end of the pipe is closed
+
+
+def test_what_is_decoded_can_be_used_where_nothing_may_be_written(pets, tmp_path, monkeypatch):
+    before = load(spec())
+    monkeypatch.setattr(decoded, "alone", None)  # no lock can be made
+    np.testing.assert_array_equal(load(spec()).train.images[:], before.train.images[:])
