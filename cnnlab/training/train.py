@@ -1,7 +1,7 @@
 """The recipe: data, network, engine, run folder."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from cnnlab.training import environment, schedules
 from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, StopWhenDiverged
 from cnnlab.training.engine import Engine
 from cnnlab.training.input_pipeline import Placement, place
+from cnnlab.training.interrupts import kept_for_check
 
 
 def train(
@@ -120,15 +121,18 @@ def fit(
     model.stop_training = False
     callbacks.on_train_begin()
     try:
-        for epoch in range(settings.epochs):
-            callbacks.on_epoch_begin(epoch)
-            logs = _train_epoch(engine, epoch, _rates(model, settings, epoch, engine.steps_per_epoch), callbacks)
-            if dataset.validation:
-                outcome = forward(dataset.validation)
-                logs |= {"val_loss": outcome.loss, "val_accuracy": outcome.accuracy}
-            callbacks.on_epoch_end(epoch, logs)
-            if model.stop_training:
-                break
+        with kept_for_check() as check_interrupt:
+            for epoch in range(settings.epochs):
+                callbacks.on_epoch_begin(epoch)
+                rates = _rates(model, settings, epoch, engine.steps_per_epoch)
+                logs = _train_epoch(engine, epoch, rates, callbacks, check_interrupt)
+                if dataset.validation:
+                    outcome = forward(dataset.validation)
+                    logs |= {"val_loss": outcome.loss, "val_accuracy": outcome.accuracy}
+                callbacks.on_epoch_end(epoch, logs)
+                if model.stop_training:
+                    break
+            check_interrupt()
     finally:
         for bar in report:
             bar.close()
@@ -147,11 +151,16 @@ def _rates(model: keras.Model, settings: Train, epoch: int, steps: int) -> NDArr
 
 
 def _train_epoch(
-    engine: Engine, epoch: int, rates: NDArray[np.float32] | None, callbacks: keras.callbacks.CallbackList
+    engine: Engine,
+    epoch: int,
+    rates: NDArray[np.float32] | None,
+    callbacks: keras.callbacks.CallbackList,
+    check_interrupt: Callable[[], None],
 ) -> dict[str, float]:
     started = time.perf_counter()
     first = 0
     for progress in engine.epoch(epoch, rates):
+        check_interrupt()
         callbacks.on_train_batch_begin(first)
         logs = {"loss": progress.loss, "accuracy": progress.accuracy}
         callbacks.on_train_batch_end(progress.steps - 1, {**logs, "examples": progress.examples})
