@@ -73,7 +73,6 @@ class Fault:
 class Decoded:
     """What became of some files: SHA-256 of each one's pixels, zeros where it has a fault."""
 
-    first: int
     digests: bytes
     faults: tuple[Fault, ...]
 
@@ -171,13 +170,13 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
     return image.convert(mode)
 
 
-def decode_into(path: Path, files: Sequence[str], size: Size, processes: int | None = None) -> Iterator[Decoded]:
+def decode_into(path: Path, files: Sequence[str], size: Size) -> Iterator[Decoded]:
     """Decode `files` into `path`, which has room for all, one after another; yield what becomes of them, in order.
 
     Many files are shared by as many processes as there are cores. Raises DataError where a process dies.
     """
     tasks = [(str(path), first, files[first : first + PER_TASK], size) for first in range(0, len(files), PER_TASK)]
-    processes = min(processes or os.cpu_count() or 1, len(tasks))
+    processes = min(os.cpu_count() or 1, len(tasks))
     if processes < 2 or len(files) < WORTH_PROCESSES:
         yield from map(_decode_some, tasks)
         return
@@ -230,4 +229,4 @@ def _decode_some(task: tuple[str, int, Sequence[str], Size]) -> Decoded:
                 pixels = bytes(size.bytes)
                 digests += bytes(32)
             target.write(pixels)
-    return Decoded(first, bytes(digests), tuple(faults))
+    return Decoded(bytes(digests), tuple(faults))
