@@ -11,6 +11,7 @@ from cnnlab.cli.data import data
 from cnnlab.cli.describe import describe
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.init import init
+from cnnlab.cli.launch import launch
 from cnnlab.cli.schema import schema
 from cnnlab.cli.show import show
 from cnnlab.cli.train import train
@@ -41,6 +42,6 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, evaluate, compare, configs, init, validate, describe, show, schema):
+for command in (train, launch, evaluate, compare, configs, init, validate, describe, show, schema):
     app.command()(command)
 app.add_typer(data, name="data")

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from cnnlab.data.download import cache_folder
+
+if TYPE_CHECKING:
+    from cnnlab.training.devices import Setting
 
 # Runs in a process of its own, so that what TensorFlow says before it aborts still reaches the terminal.
 # Dropped: glog's I and W lines, absl's notice about itself, the list of CPU instructions, and what a
@@ -24,8 +28,8 @@ for line in sys.stdin.buffer:
 """
 
 
-def quietly_imported() -> None:
-    """Import TensorFlow and find its devices. What is not chatter still reaches standard error."""
+def quietly_imported(devices: "Setting" = "auto") -> None:
+    """Import TensorFlow and Keras, and set up `train.devices`. What is not chatter still reaches standard error."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # 2: errors only, once its logging is set up
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Not ~/.keras: a keras.json there may say channels_first or float64, which would change the numbers.
@@ -33,8 +37,10 @@ def quietly_imported() -> None:
     with _filtered_stderr():
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
+        from cnnlab.training.devices import strategy_of
+
+        strategy_of(devices)
 
 
 @contextmanager

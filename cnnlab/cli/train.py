@@ -35,6 +35,14 @@ def train(
         str | None,
         typer.Option(help="Use this data set, with a tenth held out, instead of the file's.", show_default=False),
     ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="What to train on: auto, cpu, gpu, or how many.", metavar="DEVICES", show_default=False),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="float32, mixed_bfloat16 or mixed_float16.", metavar="PRECISION", show_default=False),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(help="Use only N examples of each split.", metavar="N", show_default=False)
     ] = None,
@@ -63,7 +71,7 @@ def train(
     from cnnlab.terminal import stderr, warn
 
     sets = parse_sets(set or [])
-    changes = [*_shorthands(config, data, smoke, epochs, seed, limit), *sets]
+    changes = [*_shorthands(config, data, smoke, epochs, seed, limit, devices, precision), *sets]
     check_distinct([change for change in changes if change.option != "--smoke"])
     loaded = read(config, changes)
     warnings = check(loaded)
@@ -80,23 +88,34 @@ def train(
 
     from cnnlab.cli.tensorflow import quietly_imported
 
-    quietly_imported()
+    quietly_imported(loaded.experiment.train.devices)
     from cnnlab.training.train import train as run_experiment
 
     results = []
     for experiment, run_name in _of_each_size(loaded.experiment, name):
-        run, measured = run_experiment(experiment, runs, name=run_name, console=None if quiet else stderr())
+        done = run_experiment(experiment, runs, name=run_name, console=None if quiet else stderr())
+        if done is None:  # a worker, whose chief tells
+            continue
+        run, measured = done
         results.append(_result(run, measured))
         if format is Format.TABLE:
             print(
                 f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
                 f"({measured['examples']:,} examples)\nrun: {run.path}"
             )
-    _print_results(results, format)
+    if results:
+        _print_results(results, format)
 
 
 def _shorthands(
-    config: str, data: str | None, smoke: bool, epochs: int | None, seed: int | None, limit: int | None
+    config: str,
+    data: str | None,
+    smoke: bool,
+    epochs: int | None,
+    seed: int | None,
+    limit: int | None,
+    devices: str | None,
+    precision: str | None,
 ) -> Iterator["Override"]:
     """What the options other than --set change; --smoke before those that may change it again."""
     from cnnlab.config.overrides import Override
@@ -113,6 +132,11 @@ def _shorthands(
         yield Override(("seed",), seed, f"--seed {seed}")
     if limit is not None:
         yield Override(("data", "limit"), limit, f"--limit {limit}")
+    if devices is not None:
+        value = int(devices) if devices.isdecimal() else devices
+        yield Override(("train", "devices"), value, f"--devices {devices}")
+    if precision is not None:
+        yield Override(("train", "precision"), precision, f"--precision {precision}")
 
 
 def _data(config: str, name: str) -> dict[str, Any]:

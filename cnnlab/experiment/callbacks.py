@@ -1,8 +1,8 @@
-"""What watches the training: Keras's callbacks, by their names in the field."""
+"""What watches the training: Keras's callbacks, by their names in the field, and a user's own."""
 
 from typing import Annotated, ClassVar
 
-from pydantic import PositiveInt, Tag
+from pydantic import Field, JsonValue, PositiveInt, StringConstraints, Tag
 
 from cnnlab.experiment.choice import Choice, NonNegative, by_kind
 from cnnlab.experiment.schedules import Monitor
@@ -28,4 +28,24 @@ class EarlyStopping(Choice):
     restore_best_weights: bool = False
 
 
-Callback = Annotated[Annotated[EarlyStopping, Tag("early_stopping")], by_kind]
+class OwnCallback(Choice):
+    """Any other `keras.callbacks.Callback`, Keras's or of your own.
+
+    It gets the logs and the model that Keras's `fit` would give it; hooks of batches fire once for the many steps of a
+    graph call. Training imports its module from the working directory or the installed packages.
+
+    path: the import path of its class, or of a function that makes it, such as `keras.callbacks.TensorBoard`.
+    arguments: what that is called with; `{run}` in a text is the run folder.
+    Example: callback: {path: my_callbacks.Histogram, arguments: {every: 2}}
+    """
+
+    kind: ClassVar[str] = "callback"
+    short: ClassVar[str | None] = "path"
+    path: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", max_length=200)]
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+Callback = Annotated[
+    Annotated[EarlyStopping, Tag("early_stopping")] | Annotated[OwnCallback, Tag("callback")],
+    by_kind,
+]

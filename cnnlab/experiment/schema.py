@@ -19,6 +19,7 @@ from cnnlab.experiment.schedules import Constant, Schedule
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -48,7 +49,13 @@ class Train(Strict):
     loss: what training makes small.
     schedule: how the learning rate changes.
     callbacks: what watches the training.
-    precision: of all arithmetic.
+    precision: of the arithmetic: `float32`, or half of that for all but weights, their updates, losses and the last
+    layer: `mixed_bfloat16`, for processors that have it (AMX, AVX512-BF16) and newer GPUs, or `mixed_float16`, whose
+    losses are scaled so that small gradients do not vanish, for GPUs.
+    devices: what to train on: `auto`, all GPUs or TPUs that there are, else the CPU; `cpu`; `gpu`, all of them; or how
+    many: so many GPUs or, where there is none, so many parts of the CPU, which is for trying.
+    jit: whether XLA compiles the forward and backward pass: `auto`, on a GPU only, for on a CPU it made every network
+    slower, LeNet three times.
     input_pipeline: how pictures come to the device: `resident`, all of them at once; `streamed`, batch by batch, in
     memory that does not grow with the data; or `auto`, resident if they take at most half of its memory. The numbers
     are the same.
@@ -60,7 +67,9 @@ class Train(Strict):
     loss: Loss = CrossEntropy()
     schedule: Schedule = Constant()
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
-    precision: Literal["float32"] = "float32"
+    precision: Precision = "float32"
+    devices: Literal["auto", "cpu", "gpu"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    jit: Literal["auto", "on", "off"] = "auto"
     input_pipeline: Literal["auto", "resident", "streamed"] = "auto"
 
 

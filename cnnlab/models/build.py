@@ -16,9 +16,10 @@ from cnnlab.experiment.layers.pooling import ChannelMaxPool
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
 from cnnlab.experiment.network import Misfit, Place, assemble
 from cnnlab.experiment.preprocessing import Preprocessing
-from cnnlab.experiment.schema import Experiment, Model, Train
+from cnnlab.experiment.schema import Experiment, Model, Precision, Train
 from cnnlab.experiment.summary import summarize
-from cnnlab.paths import show_path
+from cnnlab.models import updates
+from cnnlab.paths import KeyPath, show_path
 
 Scaling = tuple[float, float] | tuple[list[float], list[float]]
 """What pixels are multiplied with and what is then added, for all channels or each."""
@@ -84,6 +85,7 @@ def build_for(experiment: Experiment, dataset: Dataset) -> keras.Model:
         name=experiment.name,
         zero_padding=experiment.preprocessing.zero_padding,
         scaling=scaling,
+        precision=experiment.train.precision,
     )
 
 
@@ -95,11 +97,13 @@ def build(
     name: str,
     zero_padding: int = 0,
     scaling: Scaling | None = None,
+    precision: Precision = "float32",
 ) -> keras.Model:
     """A network from images (n, *image_shape) float32 in [0, 1] to outputs (n, num_classes).
 
-    Padding and scaling come first. Its layers are named by kind and position (`conv2d_0`), so that the same model has
-    the same names everywhere.
+    Padding and scaling come first. The last layer computes in float32 whatever the `precision` of the others, for the
+    loss needs all the digits of its outputs (Micikevicius et al. 2017).
+    Its layers are named by kind and position (`conv2d_0`), so that the same model has the same names everywhere.
     Raises ConfigError where a layer cannot take what the one before it gives, or its weights need too much memory.
     """
     height, width, channels = image_shape
@@ -111,10 +115,11 @@ def build(
         raise ConfigError(f"model.layers: the network ends in {show(shape)}; expected ({num_classes},), one a class")
     inputs = value = keras.Input(image_shape, name="image")
     if zero_padding:
-        value = keras.layers.ZeroPadding2D(zero_padding, name="input_padding")(value)
+        value = keras.layers.ZeroPadding2D(zero_padding, name="input_padding", dtype="float32")(value)
     if scaling:
-        value = keras.layers.Rescaling(*scaling, name="input_scaling")(value)
-    return keras.Model(inputs, assemble(model.layers, value, _KerasAssembler()), name=name)
+        value = keras.layers.Rescaling(*scaling, name="input_scaling", dtype="float32")(value)
+    assembler = _KerasAssembler(precision, last=("model", "layers", len(model.layers) - 1))
+    return keras.Model(inputs, assemble(model.layers, value, assembler), name=name)
 
 
 def _scaling(preprocessing: Preprocessing, train: Examples) -> Scaling | None:
@@ -134,6 +139,8 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
     if train.optimizer.kind == "sgd" and not options["weight_decay"]:
         options["weight_decay"] = None  # not even computed; AdamW takes 0
     optimizer = OPTIMIZERS[train.optimizer.kind](**options)
+    if train.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     loss: Any = None  # Keras has no sum of squares
     if isinstance(train.loss, CrossEntropy):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=train.loss.from_logits)
@@ -141,33 +148,38 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
         loss = keras.losses.MeanSquaredError()
     model.compile(optimizer, loss, metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
+    updates.fuse(model.optimizer)
 
 
 class _KerasAssembler:
-    """Layers applied to Keras's symbolic tensors."""
+    """Layers applied to Keras's symbolic tensors, in `precision`, but the one at the path `last` in float32."""
+
+    def __init__(self, precision: Precision = "float32", last: KeyPath = ()) -> None:
+        self._precision, self._last = precision, last
 
     def shape(self, value: keras.KerasTensor) -> Shape:
         return tuple(value.shape[1:])
 
     def apply(self, spec: Leaf, place: Place, value: keras.KerasTensor) -> keras.KerasTensor:
+        common = {"name": place.name, "dtype": "float32" if place.path[:3] == self._last else self._precision}
         try:
             match spec:
                 case ChannelMaxPool():
                     *rest, channels = self.shape(value)
                     groups = (*rest, channels // spec.pool_size, spec.pool_size)
-                    return keras.ops.max(keras.layers.Reshape(groups, name=place.name)(value), axis=-1)
+                    return keras.ops.max(keras.layers.Reshape(groups, **common)(value), axis=-1)
                 case PadShortcut():
-                    kept = keras.layers.MaxPooling2D(1, spec.strides, "same", name=place.name)(value)
+                    kept = keras.layers.MaxPooling2D(1, spec.strides, "same", **common)(value)
                     missing = spec.channels - value.shape[-1]
                     return keras.ops.pad(kept, [(0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)])
-            return LAYERS[spec.kind](**_arguments(spec), name=place.name)(value)
+            return LAYERS[spec.kind](**_arguments(spec), **common)(value)
         except (OverflowError, tf.errors.ResourceExhaustedError) as error:
             raise ConfigError(f"{show_path(place.path)}: its weights need more memory than there is") from error
 
     def merge(
         self, kind: Literal["add", "concatenate"], place: Place, values: Sequence[keras.KerasTensor]
     ) -> keras.KerasTensor:
-        return MERGES[kind](name=place.name)(list(values))
+        return MERGES[kind](name=place.name, dtype=self._precision)(list(values))
 
 
 def _arguments(spec: Leaf) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def compile_forward(model: keras.Model, loss: Loss) -> Callable[[Examples], Outc
         losses = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None])
         for batch in tf.range(batches):
             part = slice(batch * batch_size, (batch + 1) * batch_size)  # the last one is as short as it is
-            outputs = model(to_input(images[part]), training=False)
+            outputs = tf.cast(model(to_input(images[part]), training=False), tf.float32)
             scores = scores.write(batch, class_scores(loss, outputs))
             losses = losses.write(batch, loss_of(labels[part], outputs))
         return scores.concat(), losses.concat()

@@ -1,7 +1,8 @@
-"""What happens at the ends of epochs: the table, the bar, and the stop when the loss is no number any more."""
+"""cnnlab's own callbacks: the table, the bar, the early stop, and the stop when the loss is no number any more."""
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -20,26 +21,31 @@ COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_ra
 WIDTHS = dict(zip(COLUMNS, (5, 8, 8, 8, 12, 13, 7), strict=True))
 
 
-def table_row(epoch: int, logs: dict[str, Any]) -> dict[str, Any]:
-    """A row of metrics.csv from what Keras's callbacks hear; `epoch` counts from 0 there and from 1 in the table."""
-    row: dict[str, Any] = {"epoch": epoch + 1, **{column: logs.get(column) for column in COLUMNS[1:]}}
-    row["learning_rate"] = float(str(np.float32(row["learning_rate"])))  # 0.1, not float32's 0.10000000149
-    row["seconds"] = round(row["seconds"], 3)
-    return row
-
-
 class MetricsTable(keras.callbacks.Callback):
-    """Writes the run's metrics.csv anew after every epoch."""
+    """The table of epochs, written into the run's metrics.csv, if there is a run, after every one."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run | None) -> None:
         super().__init__()
         self._run = run
+        self._began = self._seconds = 0.0
         self.rows: list[dict[str, Any]] = []
 
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Read it: the last reading is that of the training pass, without validation."""
+        self._seconds = time.perf_counter() - self._began
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Add the epoch's row."""
-        self.rows.append(table_row(epoch, logs or {}))
-        self._run.write_metrics(self.rows, COLUMNS)
+        """Add the epoch's row; `epoch` counts from 0, in the table from 1."""
+        row: dict[str, Any] = {"epoch": epoch + 1, **{column: (logs or {}).get(column) for column in COLUMNS[1:]}}
+        row["learning_rate"] = float(str(np.float32(row["learning_rate"])))  # 0.1, not float32's 0.10000000149
+        row["seconds"] = round(self._seconds, 3)
+        self.rows.append(row)
+        if self._run:
+            self._run.write_metrics(self.rows, COLUMNS)
 
     def results(self, epoch: int) -> dict[str, Any]:
         """What `epoch`, counted from 1, came to."""
@@ -59,18 +65,23 @@ class StopEarly(keras.callbacks.EarlyStopping):
         )
         self._console = console
 
-    def kept_epoch(self, last: int) -> int:
-        """The epoch, from 1, whose weights the network has after training that ended with the epoch `last`."""
-        return self.best_epoch + 1 if self.restore_best_weights else last
-
     def on_train_end(self, logs: Logs = None) -> None:
         """Restore the weights if asked to."""
         super().on_train_end(logs)
         if self._console and self.stopped_epoch:
+            kept = kept_epoch([self], self.stopped_epoch + 1)
             self._console.print(
                 f"stopped early: {self.monitor} was best after epoch {self.best_epoch + 1}, and no better for "
-                f"{self.patience} epochs; the weights are those of epoch {self.kept_epoch(self.stopped_epoch + 1)}"
+                f"{self.patience} epochs; the weights are those of epoch {kept}"
             )
+
+
+def kept_epoch(callbacks: Sequence[keras.callbacks.Callback], last: int) -> int:
+    """The epoch, from 1, whose weights the network has after training that ended with the epoch `last`."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.restore_best_weights:
+            last = callback.best_epoch + 1
+    return last
 
 
 class StopWhenDiverged(keras.callbacks.Callback):
@@ -104,12 +115,12 @@ class StopWhenDiverged(keras.callbacks.Callback):
 
 
 class ProgressReport(keras.callbacks.Callback):
-    """A bar within the epoch, and a line of the table after it."""
+    """A bar within the epoch, and the table's line after it."""
 
-    def __init__(self, console: Console, examples_per_epoch: int) -> None:
+    def __init__(self, console: Console, table: MetricsTable, examples: int, batch_size: int) -> None:
         super().__init__()
-        self._console = console
-        self._total = examples_per_epoch
+        self._console, self._table = console, table
+        self._total, self._batch_size = examples, batch_size
         self._started = 0.0
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
@@ -136,15 +147,14 @@ class ProgressReport(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Move the bar."""
-        logs = logs or {}
-        speed = logs["examples"] / (time.perf_counter() - self._started)
-        self._bar.update(
-            self._task, completed=logs["examples"], speed=f"{speed:,.0f} examples/s", loss=f"loss {logs['loss']:.4f}"
-        )
+        examples = min((batch + 1) * self._batch_size, self._total)
+        speed = examples / (time.perf_counter() - self._started)
+        loss = (logs or {})["loss"]
+        self._bar.update(self._task, completed=examples, speed=f"{speed:,.0f} examples/s", loss=f"loss {loss:.4f}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Print the epoch's line."""
-        row = table_row(epoch, logs or {})
+        row = self._table.rows[-1]
         self._console.print("  ".join(f"{_cell(name, row[name]):>{width}}" for name, width in WIDTHS.items()))
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ runs forward, backward and update for as many steps as take about half a second.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import loss_function
+from cnnlab.training import devices
 from cnnlab.training.input_pipeline import batches, resident
 
 SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom enough to cost nothing
@@ -42,7 +43,8 @@ class Engine:
     `batch_size` is global. In every epoch each example counts exactly once: the last batch is as short as it is, every
     batch is divided evenly over the replicas, and its gradient is the mean over its examples wherever they lie (for
     `sum_of_squares` their sum). What regularizers add is trained on, but is no part of the loss that is reported.
-    Whether pictures are `resident` or `streamed` changes no number.
+    Whether pictures are `resident` or `streamed` changes no number. With `jit`, XLA compiles the forward and backward
+    pass, for GPUs.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Engine:
         seed: int,
         augmentation: Sequence[Augmentation] = (),
         placement: Literal["resident", "streamed"] = "resident",
+        jit: bool = False,
     ) -> None:
         self._model = model
         self._examples = examples
@@ -70,9 +73,15 @@ class Engine:
         self._labels = self._on_every_replica(tf.convert_to_tensor(examples.labels))
         self._steps_per_call = 0  # not known before the first call, which also traces
         self._run_steps = tf.function(self._steps)
+        self._gradients = tf.function(self._compute_gradients, jit_compile=True) if jit else self._compute_gradients
 
-    def epoch(self, epoch: int, rates: NDArray[np.float32] | None = None) -> Iterator[Progress]:
-        """Train one epoch, yielding after every graph call.
+    def epoch(
+        self,
+        epoch: int,
+        rates: NDArray[np.float32] | None = None,
+        before_call: Callable[[int], object] = lambda step: None,
+    ) -> Iterator[Progress]:
+        """Train one epoch, yielding after every graph call; `before_call` hears each one's first step, from 0.
 
         `rates` (steps,) are the learning rates of the steps, where they are not all the optimizer's.
         Raises DataError where pictures that are streamed can no longer be read.
@@ -85,22 +94,22 @@ class Engine:
         if self._images is None:
             stream = iter(batches(self._examples, order.numpy(), self._batch_size, failures))
         # The sums travel through the calls, so that they are added up in one order however the steps are divided.
-        loss_sum, correct = tf.constant(0.0, tf.float64), tf.constant(0)
+        sums = tf.zeros(2, tf.float64)  # the losses, and how many are predicted right
         step = 0
         step_rates = None if rates is None else tf.constant(rates)
         while step < self.steps_per_epoch:
             until = min(step + max(self._steps_per_call, 1), self.steps_per_epoch)
+            before_call(step)
             started = time.perf_counter()
             try:
-                loss_sum, correct = self._run_steps(
-                    order, tf.constant(step), tf.constant(until), loss_sum, correct, step_rates, draws, stream
-                )
+                sums = self._run_steps(order, tf.constant(step), tf.constant(until), sums, step_rates, draws, stream)
             except tf.errors.OpError:
                 if failures:
                     raise failures[0] from None
                 raise
             examples = min(until * self._batch_size, self._size)
-            progress = Progress(until, examples, float(loss_sum) / examples, int(correct) / examples)
+            loss, accuracy = (sums / examples).numpy().tolist()
+            progress = Progress(until, examples, loss, accuracy)
             self._resize_call(until - step, time.perf_counter() - started)
             step = until
             yield progress
@@ -108,17 +117,21 @@ class Engine:
     def _on_every_replica(self, tensor: tf.Tensor) -> object:
         """`tensor` on the device of every replica; the same memory where it is there already."""
         if tf.distribute.has_strategy():
-            devices = self._strategy.extended.worker_devices
+            names = self._strategy.extended.worker_devices  # of this worker
         else:
-            devices = [device.name for kind in ("GPU", "CPU") for device in tf.config.list_logical_devices(kind)]
+            names = [device.name for kind in ("GPU", "CPU") for device in tf.config.list_logical_devices(kind)]
+
+        remaining = iter(names)
 
         def copy(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
-            with tf.device(devices[context.replica_id_in_sync_group]):
+            with tf.device(next(remaining)):
                 return tf.identity(tensor)
 
         return self._strategy.experimental_distribute_values_from_function(copy)
 
     def _resize_call(self, steps: int, seconds: float) -> None:
+        # Workers must agree: a collective operation waits for the same step of the same call of all others.
+        seconds = devices.mean_of_workers(self._strategy, seconds)
         if self._steps_per_call == 0:
             self._steps_per_call = 4  # the call that traced says nothing of speed; the next few steps do
         else:
@@ -129,12 +142,11 @@ class Engine:
         order: tf.Tensor,
         first: tf.Tensor,
         last: tf.Tensor,
-        loss_sum: tf.Tensor,
-        correct: tf.Tensor,
+        sums: tf.Tensor,
         rates: tf.Tensor | None,
         draws: tf.Tensor | None,
         stream: Iterator[tf.Tensor] | None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tf.Tensor:
         for step in tf.range(first, last):
             if rates is not None:
                 self._model.optimizer.learning_rate.assign(rates[step])
@@ -144,16 +156,14 @@ class Engine:
                 images, places = self._images, batch
             else:  # the batch itself, not all pictures
                 images, places = next(stream), tf.range(tf.shape(batch)[0])
-            results = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws))
-            batch_loss, batch_correct = self._strategy.reduce(tf.distribute.ReduceOp.SUM, results, axis=None)
-            loss_sum += batch_loss
-            correct += batch_correct
-        return loss_sum, correct
+            own_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws))
+            sums += self._strategy.reduce(tf.distribute.ReduceOp.SUM, own_sums, axis=None)
+        return sums
 
     def _replica_step(
         self, batch: tf.Tensor, places: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor | None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One update from this replica's share of the batch, an even part of it.
+    ) -> tf.Tensor:
+        """One update from this replica's share of the batch, an even part of it; the sums over that, (2,) float64.
 
         `batch` are the examples' numbers, `places` where their pictures are in `images`.
         """
@@ -175,9 +185,29 @@ class Engine:
             partners = tf.range(tf.shape(batch)[0]) if positions is None else positions
             others, partner_labels, _ = pick(tf.shape(batch)[0] - 1 - partners)
             inputs, part = self._augmenter.mix(inputs, others, own_draws)
+        gradients, losses, correct = self._gradients(
+            inputs, own_labels, part, partner_labels, counts, tf.shape(batch)[0]
+        )
+        self._model.optimizer.apply(gradients, self._model.trainable_variables)
+        return tf.reduce_sum(tf.cast([losses, tf.cast(correct, tf.float32)], tf.float64), axis=1)
+
+    def _compute_gradients(
+        self,
+        inputs: tf.Tensor,
+        labels: tf.Tensor,
+        part: tf.Tensor | None,
+        partner_labels: tf.Tensor | None,
+        counts: tf.Tensor | None,
+        batch_size: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """This replica's share of the gradients, and of each example its loss and whether it is predicted right.
+
+        `part` of each label is `labels`, the rest `partner_labels`; an example that does not count has no loss.
+        `batch_size` is global.
+        """
         with tf.GradientTape() as tape:
-            outputs = self._model(inputs, training=True)
-            losses = self._loss(own_labels, outputs)
+            outputs = tf.cast(self._model(inputs, training=True), tf.float32)
+            losses = self._loss(labels, outputs)
             if part is not None:
                 losses = part * losses + (1 - part) * self._loss(partner_labels, outputs)
             if counts is not None:
@@ -185,15 +215,29 @@ class Engine:
             loss = tf.reduce_sum(losses)
             # Divided by what is global: the optimizer adds up the replicas' gradients.
             if not self._sums_over_batch:
-                loss /= tf.cast(tf.shape(batch)[0], losses.dtype)
+                loss /= tf.cast(batch_size, losses.dtype)
             if self._model.losses:
                 loss += tf.add_n(self._model.losses) / self._strategy.num_replicas_in_sync
-        variables = self._model.trainable_variables
-        self._model.optimizer.apply(tape.gradient(loss, variables), variables)
-        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == own_labels
+            loss = self._model.optimizer.scale_loss(loss)
+        gradients = tape.gradient(loss, self._model.trainable_variables)
+        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels
         if counts is not None:
             correct &= counts
-        return tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(correct, tf.int32))
+        return self._agreeing(gradients), losses, correct
+
+    def _agreeing(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """`gradients` as they are or, where loss scaling made some overflow on any replica, NaN on all.
+
+        A step is skipped where its gradients overflow, and Keras asks only the first replica.
+        """
+        if not isinstance(self._model.optimizer, keras.optimizers.LossScaleOptimizer):
+            return gradients
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync == 1:
+            return gradients
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
+        overflows = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(~finite, tf.float32))
+        return [tf.where(overflows > 0, tf.constant(np.nan), gradient) for gradient in gradients]
 
 
 def order_of(size: int, seed: int, epoch: int) -> tf.Tensor:

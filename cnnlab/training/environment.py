@@ -10,6 +10,7 @@ import numpy
 import tensorflow as tf
 
 import cnnlab
+from cnnlab.training.devices import num_workers
 
 
 def versions() -> dict[str, str]:
@@ -23,22 +24,28 @@ def versions() -> dict[str, str]:
     }
 
 
-def devices() -> dict[str, Any]:
+def devices(strategy: tf.distribute.Strategy) -> dict[str, Any]:
     """The strategy, and what it computes on."""
-    strategy = tf.distribute.get_strategy()
     return {
         "strategy": type(strategy).__name__.lstrip("_"),
+        "workers": num_workers(strategy),
         "replicas": strategy.num_replicas_in_sync,
-        "devices": device_names(),
+        "devices": [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()],
         "platform": platform.platform(),
         "cores": os.cpu_count(),
     }
 
 
-def device_names() -> list[str]:
-    """What TensorFlow computes on, such as `GPU:0`; the CPU where there is nothing else."""
-    names = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
-    return [name for name in names if not name.startswith("CPU")] or names
+def device_names(strategy: tf.distribute.Strategy) -> str:
+    """What one is training on, such as `GPU:0`, `CPU:0, CPU:1` or `CPU:0 of each of 2 workers`."""
+    if strategy.num_replicas_in_sync > 1:
+        specs = map(tf.DeviceSpec.from_string, strategy.extended.worker_devices)
+        names = ", ".join(f"{spec.device_type}:{spec.device_index}" for spec in specs)
+    else:
+        kinds = {device.device_type for device in tf.config.list_logical_devices()}
+        names = next(f"{kind}:0" for kind in ("TPU", "GPU", "CPU") if kind in kinds)
+    workers = num_workers(strategy)
+    return names if workers == 1 else f"{names} of each of {workers} workers"
 
 
 def git_commit() -> str | None:

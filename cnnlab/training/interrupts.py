@@ -8,11 +8,11 @@ from types import FrameType
 
 
 @contextmanager
-def kept_for_check() -> Iterator[Callable[[], None]]:
+def kept_for_check(agreed: Callable[[bool], bool] = bool) -> Iterator[Callable[[], None]]:
     """The first Ctrl-C waits for the next call of what this gives, which raises KeyboardInterrupt; a second does not.
 
     Raised wherever it comes, about one in twelve was lost: TensorFlow's C++ calls back into Python, and clears the
-    errors that it finds there.
+    errors that it finds there. `agreed` turns whether it came here into whether it came to any of the workers.
     """
     asked = False
 
@@ -23,7 +23,7 @@ def kept_for_check() -> Iterator[Callable[[], None]]:
         asked = True
 
     def check() -> None:
-        if asked:
+        if agreed(asked):
             raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():  # signals are not for others

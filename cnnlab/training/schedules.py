@@ -6,17 +6,19 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
+from cnnlab.experiment.schedules import Constant, Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Train
 
 
 def learning_rate(train: Train, epoch: int, step: int, steps: int, current: float) -> float:
     """The learning rate of a step of an epoch of `steps` steps, both counted from 0 as Keras counts.
 
-    `current` is what the rate is now: on a plateau, what its own callback has made of it.
+    `current` is what the rate is now: what callbacks have made of it, the plateau's or a user's.
     A warm-up gives a step the rate of the step's end, since a rate of zero would teach nothing.
     """
     schedule, base = train.schedule, train.optimizer.learning_rate
+    if isinstance(schedule, Constant) and epoch >= schedule.warmup:
+        return current  # a user's callback may have changed it
     done, warmup = epoch + step / steps, schedule.warmup
     ramp = min(1.0, (done + 1 / steps) / warmup) if warmup else 1.0
     if isinstance(schedule, ReduceOnPlateau):

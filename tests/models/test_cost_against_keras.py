@@ -21,6 +21,7 @@ class Recorder(_KerasAssembler):
     """Builds as cnnlab does, and notes every layer's name and shape."""
 
     def __init__(self):
+        super().__init__()
         self.shapes = []
 
     def apply(self, spec, place, value):

@@ -1,0 +1,89 @@
+"""PyTorch, eager: the loop that its users write, on data that lie in memory as tensors.
+
+All pictures are one uint8 tensor, a batch is taken out by a random permutation and scaled: several times faster than
+a DataLoader, whose cost a batch is Python's.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.contestants.serving import kind_and_options, read_task, scale_of, serve
+
+ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+
+
+def main() -> None:
+    """Serve."""
+    experiment, pixels, numbers = read_task()
+    images = torch.from_numpy(np.moveaxis(pixels, -1, 1).copy())
+    labels = torch.from_numpy(numbers.astype(np.int64))
+    torch.manual_seed(0)
+    settings = experiment["train"]
+    model = network(experiment["model"]["layers"], images.shape[1:])
+    optimizer = optimizer_of(settings["optimizer"], model)
+    loss_of = squared_error if settings["loss"] == "mse" else nn.functional.cross_entropy
+    scale, offset = scale_of(experiment)
+    batch_size = settings["batch_size"]
+    bfloat16 = settings["precision"] == "mixed_bfloat16"
+
+    def run_epoch() -> float:
+        order, total = torch.randperm(len(images)), 0.0
+        for batch in order.split(batch_size):
+            inputs = images[batch].float() / 255
+            if (scale, offset) != (1.0, 0.0):
+                inputs = inputs * scale + offset
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                loss = loss_of(model(inputs), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(batch)
+        return total / len(images)
+
+    serve(run_epoch)
+
+
+def network(layers: list[Any], shape: torch.Size) -> nn.Sequential:
+    """The layers of an experiment as PyTorch's, for pictures of `shape` (channels, height, width)."""
+    modules: list[nn.Module] = []
+    probe = torch.zeros(1, *shape)
+    for kind, options in map(kind_and_options, layers):
+        match kind:
+            case "conv2d":
+                size = options["kernel_size"]
+                padding = size // 2 if options["padding"] == "same" else 0
+                module: nn.Module = nn.Conv2d(probe.shape[1], options["filters"], size, padding=padding)
+            case "dense":
+                module = nn.Linear(probe.shape[1], options["units"])
+            case "max_pool2d":
+                module = nn.MaxPool2d(options["pool_size"])
+            case "flatten":
+                module = nn.Flatten()
+            case _:
+                raise ValueError(kind)
+        modules.append(module)
+        if options.get("activation", "linear") != "linear":
+            modules.append(ACTIVATIONS[options["activation"]]())
+        probe = module(probe)
+    return nn.Sequential(*modules)
+
+
+def optimizer_of(optimizer: Any, model: nn.Module) -> torch.optim.Optimizer:
+    """`{kind: options}` as PyTorch's."""
+    kind, options = kind_and_options(optimizer)
+    if kind == "sgd":
+        return torch.optim.SGD(model.parameters(), options["learning_rate"], momentum=options["momentum"])
+    betas = (options["beta_1"], options["beta_2"])
+    return torch.optim.Adam(model.parameters(), options["learning_rate"], betas=betas, eps=options["epsilon"])
+
+
+def squared_error(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The mean squared difference from one-hot labels."""
+    return nn.functional.mse_loss(outputs, nn.functional.one_hot(labels, outputs.shape[1]).float())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Whether this process is one of several workers, as its environment says, and which.
+
+`TF_CONFIG` is TensorFlow's own interface; `cnnlab launch`, Kubeflow and others set it. Where it is not set, Slurm's
+variables of a step with several tasks are read.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.errors import RequestError
+
+EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The addresses of all workers, the chief first, and this process's number among them."""
+
+    workers: tuple[str, ...]
+    index: int
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this worker writes the files and prints the result."""
+        return self.index == 0
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | None:
+    """The cluster that `TF_CONFIG` or Slurm describes; None where this process works alone.
+
+    Raises RequestError where `TF_CONFIG` describes none.
+    """
+    if text := environment.get("TF_CONFIG"):
+        cluster = _parse(text)
+    elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and "SLURM_PROCID" in environment:
+        cluster = _of_slurm()
+    else:
+        return None
+    return cluster if len(cluster.workers) > 1 else None
+
+
+def _parse(text: str) -> Cluster:
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise RequestError(f"TF_CONFIG: not JSON: {error}; expected such as {EXAMPLE}") from None
+    jobs, task = (config.get(key) if isinstance(config, dict) else None for key in ("cluster", "task"))
+    if not jobs and not task:
+        return Cluster(("localhost",), 0)  # TensorFlow too takes an empty one for none
+    if not isinstance(jobs, dict) or not isinstance(task, dict) or not all(map(_is_addresses, jobs.values())):
+        raise RequestError(f"TF_CONFIG: expected a map with a cluster and a task, such as {EXAMPLE}")
+    if unknown := sorted({*jobs} - {"chief", "worker"}):
+        raise RequestError(f"TF_CONFIG: cluster: cnnlab trains with workers only, got {', '.join(unknown)}")
+    kind, index = task.get("type"), task.get("index")
+    if kind not in jobs or not isinstance(index, int) or not 0 <= index < len(jobs[kind]):
+        places = ", ".join(f"{job} 0 to {len(addresses) - 1}" for job, addresses in jobs.items())
+        raise RequestError(f"TF_CONFIG: task: got {kind} {index}; the cluster has {places}")
+    chiefs, workers = jobs.get("chief", []), jobs.get("worker", [])
+    return Cluster((*chiefs, *workers), index + (len(chiefs) if kind == "worker" else 0))
+
+
+def _is_addresses(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and ":" in item for item in value)
+
+
+def _of_slurm() -> Cluster:
+    """What Slurm's variables say, through TensorFlow's resolver; `TF_CONFIG` is set to it for the strategy to read."""
+    import tensorflow as tf
+
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    try:
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(gpus_per_node=gpus)
+        workers = resolver.cluster_spec().as_dict()["worker"]
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise RequestError(f"Slurm's variables do not describe a cluster: {error}; set TF_CONFIG instead") from None
+    _, index = resolver.get_task_info()
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+    return Cluster(tuple(workers), index)

@@ -1,0 +1,110 @@
+"""From `train.devices` and the environment to a strategy of `tf.distribute`.
+
+One device has TensorFlow's default strategy, several of one machine `MirroredStrategy`, several machines
+`MultiWorkerMirroredStrategy`, a TPU its own. To the engine they are all the same.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal
+
+import tensorflow as tf
+
+from cnnlab.errors import RequestError, TrainingError
+from cnnlab.training import cluster
+
+Setting = Literal["auto", "cpu", "gpu"] | int
+
+
+@cache
+def strategy_of(setting: Setting) -> tf.distribute.Strategy:
+    """The strategy for `train.devices`. Once a process, before anything is computed: it sets the devices up.
+
+    Raises RequestError where there are no such devices, or `TF_CONFIG` describes no cluster.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if setting == "gpu" and not gpus:
+        raise RequestError("train.devices: gpu: TensorFlow finds no GPU here; `auto` takes what there is")
+    if isinstance(setting, int) and gpus and setting > len(gpus):
+        raise RequestError(f"train.devices: {setting}: TensorFlow finds {len(gpus)} GPUs here; `auto` takes them all")
+    used = [] if setting == "cpu" else gpus[:setting] if isinstance(setting, int) else gpus
+    if used != gpus:
+        tf.config.set_visible_devices(used, "GPU")
+    if workers := cluster.from_environment():
+        return _of_workers(workers, setting, bool(used))
+    if setting in ("auto", "gpu") and not used and _has_tpu():
+        return _of_tpu()
+    if len(used) > 1:
+        return tf.distribute.MirroredStrategy()
+    if isinstance(setting, int) and setting > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * setting)
+        return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(setting)])
+    tf.config.list_logical_devices()
+    return tf.distribute.get_strategy()
+
+
+def _of_workers(workers: cluster.Cluster, setting: Setting, has_gpus: bool) -> tf.distribute.Strategy:
+    if isinstance(setting, int) and setting > 1 and not has_gpus:
+        raise RequestError(f"train.devices: {setting}: a worker without a GPU trains on its CPU as one; leave it out")
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    # Every 30 seconds by default: who waits for a worker that is gone would hear of it only after two minutes.
+    strategy.extended._check_health_interval = 10
+    return strategy
+
+
+def _has_tpu() -> bool:
+    return bool(os.environ.get("TPU_NAME") or tf.config.list_physical_devices("TPU"))
+
+
+def _of_tpu() -> tf.distribute.Strategy:
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=os.environ.get("TPU_NAME", "local"))
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def num_workers(strategy: tf.distribute.Strategy) -> int:
+    """How many processes train together, this one among them."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 1
+    return sum(map(len, strategy.cluster_resolver.cluster_spec().as_dict().values()))
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the files and prints the result: one of several workers does."""
+    return bool(strategy.extended.should_checkpoint)
+
+
+def compiles(setting: Literal["auto", "on", "off"]) -> bool:
+    """Whether `train.jit` means that XLA compiles the step."""
+    return setting == "on" or (setting == "auto" and bool(tf.config.list_logical_devices("GPU")))
+
+
+def mean_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
+    """The mean of what every worker calls this with, at the same time: each waits for the others."""
+    if num_workers(strategy) == 1:
+        return value
+    values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(value, tf.float32))
+    mean: float = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None).numpy()
+    return mean
+
+
+@contextmanager
+def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Have no worker leave what is inside before all do: the others would take it for dead.
+
+    Raises TrainingError where one is lost.
+    """
+    try:
+        yield
+        mean_of_workers(strategy, 0.0)
+    except tf.errors.OpError as error:
+        if num_workers(strategy) == 1 or isinstance(error, tf.errors.ResourceExhaustedError):
+            raise
+        raise TrainingError(
+            "another worker was lost, and training cannot go on without it; start all workers again "
+            f"({' '.join(error.message.split())[:200]})"
+        ) from error

@@ -1,0 +1,107 @@
+"""Callbacks that an experiment names by their import path."""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from cnnlab.config.hints import did_you_mean
+from cnnlab.errors import ConfigError
+from cnnlab.experiment.callbacks import Callback, OwnCallback
+from cnnlab.runs import Run
+
+Factory = Callable[[Run | None], keras.callbacks.Callback | None]
+RUN = "{run}"
+WRITERS = (
+    keras.callbacks.BackupAndRestore,
+    keras.callbacks.CSVLogger,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.TensorBoard,
+)
+"""Keras's callbacks that write files: of several workers, only the chief's do."""
+
+
+def find(callbacks: Sequence[Callback]) -> list[Factory]:
+    """What makes the callbacks of a user's own among `callbacks`, in their order; imports their modules.
+
+    Raises ConfigError where a path leads to nothing that can be called.
+    """
+    return [
+        _factory(f"train.callbacks[{index}].callback", spec)
+        for index, spec in enumerate(callbacks)
+        if isinstance(spec, OwnCallback)
+    ]
+
+
+def make(factories: Sequence[Factory], run: Run | None) -> list[keras.callbacks.Callback]:
+    """The callbacks; of several workers, the chief alone has those of Keras that write files or that name `{run}`.
+
+    Raises ConfigError where one cannot be made with its arguments, or is no callback of Keras.
+    """
+    callbacks = (factory(run) for factory in factories)
+    return [callback for callback in callbacks if callback and (run or not isinstance(callback, WRITERS))]
+
+
+def _factory(key: str, spec: OwnCallback) -> Factory:
+    target = _find(f"{key}.path", spec.path)
+
+    def make(run: Run | None) -> keras.callbacks.Callback | None:
+        if run is None and RUN in json.dumps(spec.arguments):
+            return None
+        try:
+            callback = target(**_filled(spec.arguments, run))
+        except Exception as error:
+            raise ConfigError(f"{key}: {spec.path} cannot be made: {_told(error)}") from error
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ConfigError(
+                f"{key}.path: {spec.path} makes a {type(callback).__name__}; expected a keras.callbacks.Callback"
+            )
+        return callback
+
+    return make
+
+
+def _find(key: str, path: str) -> Callable[..., Any]:
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # last, so that no file there hides an installed package
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(f"{key}: importing {module_name} failed: {_told(error)}") from error
+        raise ConfigError(
+            f"{key}: no module {error.name}; expected one in the working directory or an installed package"
+        ) from None
+    except Exception as error:
+        raise ConfigError(f"{key}: importing {module_name} failed: {_told(error)}") from error
+    found = getattr(module, name, None)
+    if not callable(found):
+        names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        hint = "it is not a class or function" if hasattr(module, name) else did_you_mean(name, names)
+        raise ConfigError(f"{key}: {module_name} has no callback {name}; {hint}")
+    target: Callable[..., Any] = found
+    return target
+
+
+def _filled(value: Any, run: Run | None) -> Any:
+    """`value` with `{run}` replaced in every text of it."""
+    if isinstance(value, str):
+        return value.replace(RUN, str(run.path)) if run else value
+    if isinstance(value, dict):
+        return {key: _filled(item, run) for key, item in value.items()}
+    return [_filled(item, run) for item in value] if isinstance(value, list) else value
+
+
+def _told(error: Exception) -> str:
+    """`NameError: name 'x' is not defined (my_callbacks.py, line 3)`."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '').name}, line {error.lineno})"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
