@@ -30,7 +30,9 @@ for line in sys.stdin.buffer:
 
 def quietly_imported(devices: "Setting" = "auto") -> None:
     """Import TensorFlow and Keras, and set up `train.devices`. What is not chatter still reaches standard error."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # 2: errors only, once its logging is set up
+    # 2: errors only, once its logging is set up. 3, fatal ones, of several workers: the line about one that is lost is
+    # ours, TensorFlow has seven.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "TF_CONFIG" in os.environ else "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Not ~/.keras: a keras.json there may say channels_first or float64, which would change the numbers.
     os.environ["KERAS_HOME"] = str(cache_folder() / "keras")

@@ -23,7 +23,12 @@ def validate(
     ],
     set: Set = None,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
-    replicas: Annotated[int, typer.Option(help="How many devices are to share a batch.", min=1)] = 1,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            help="How many devices are to share a batch, where train.devices does not say.", min=1, show_default=False
+        ),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.TEXT,
 ) -> None:
     """Check experiment files: a line for every error and warning, with its place. Exits with 2 where there are errors.
@@ -45,7 +50,7 @@ def validate(
         raise typer.Exit(ConfigError.exit_code)
 
 
-def _findings(config: str, changes: Any, replicas: int) -> list[dict[str, Any]]:
+def _findings(config: str, changes: Any, replicas: int | None) -> list[dict[str, Any]]:
     from cnnlab.config.lint import lint
     from cnnlab.config.load import read
 

@@ -15,6 +15,7 @@ class Checked:
     experiment: Experiment
     summary: Summary | None
     replicas: int
+    """How many devices are to share a batch."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

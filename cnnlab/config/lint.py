@@ -32,9 +32,14 @@ class Finding:
         return f"{self.place}: {key}{self.message}" + ("" if self.is_error else f" [{self.rule}]")
 
 
-def lint(config: Config, replicas: int = 1) -> list[Finding]:
-    """All findings on `config`, in the order of their places; `replicas` is how many devices are to share a batch."""
+def lint(config: Config, replicas: int | None = None) -> list[Finding]:
+    """All findings on `config`, in the order of their places.
+
+    `replicas` is how many devices are to share a batch, unless it is as many as the experiment says.
+    """
     experiment = config.experiment
+    if replicas is None:
+        replicas = experiment.train.devices if isinstance(experiment.train.devices, int) else 1
     found: list[Finding] = []
     summary = None
     try:
@@ -52,9 +57,9 @@ def lint(config: Config, replicas: int = 1) -> list[Finding]:
     return sorted(unique, key=lambda finding: position(finding.place))
 
 
-def check(config: Config, replicas: int = 1) -> list[Finding]:
+def check(config: Config) -> list[Finding]:
     """The warnings on `config`. Raises ConfigError with a line for every error."""
-    findings = lint(config, replicas)
+    findings = lint(config)
     if errors := [str(finding) for finding in findings if finding.is_error]:
         raise ConfigError(*errors)
     return findings

@@ -11,6 +11,7 @@ from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Flatten, Rescale, ZeroPadding2D
+from cnnlab.experiment.layers.pooling import MaxPool2D
 from cnnlab.experiment.losses import CrossEntropy, SumOfSquares
 from cnnlab.experiment.optimizers import RMSprop, Sgd
 from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
@@ -35,6 +36,15 @@ def classes(checked: Checked) -> Iterator[Breach]:
             last,
             f"the network ends in {show(shape)}, and {data.name} has {outputs} classes; "
             f"expected a last layer such as dense: {outputs}",
+        )
+
+
+def jit(checked: Checked) -> Iterator[Breach]:
+    """XLA must have what the network needs."""
+    if checked.experiment.train.jit == "on" and any(isinstance(line.spec, MaxPool2D) for line in checked.lines):
+        yield (
+            ("train", "jit"),
+            "XLA has no gradient of max pooling that gives the same numbers every time; expected `auto` or `off`",
         )
 
 
@@ -195,7 +205,7 @@ def memory(checked: Checked) -> Iterator[Breach]:
         yield ("model",), f"training takes about {needed / 1e9:,.0f} GB; this machine has {present / 1e9:,.0f}"
 
 
-ERRORS: tuple[Rule, ...] = (classes, known_classes, hold_out, train_sizes, mixup_last, monitor)
+ERRORS: tuple[Rule, ...] = (classes, known_classes, hold_out, train_sizes, mixup_last, monitor, jit)
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
     input_scale, learning_rate, memory,

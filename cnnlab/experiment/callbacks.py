@@ -1,11 +1,23 @@
 """What watches the training: Keras's callbacks, by their names in the field, and a user's own."""
 
-from typing import Annotated, ClassVar
+import re
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, JsonValue, PositiveInt, StringConstraints, Tag
+from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.choice import Choice, NonNegative, by_kind
 from cnnlab.experiment.schedules import Monitor
+
+IMPORT_PATH = r"^[A-Za-z_]\w{0,99}(\.[A-Za-z_]\w{0,99}){1,9}$"
+
+
+def _as_import_path(value: Any) -> Any:
+    if not (isinstance(value, str) and re.fullmatch(IMPORT_PATH, value)):
+        raise PydanticCustomError(
+            "import_path_expected", "expected a module and a name in it, such as my_module.MyCallback"
+        )
+    return value
 
 
 class EarlyStopping(Choice):
@@ -41,7 +53,7 @@ class OwnCallback(Choice):
 
     kind: ClassVar[str] = "callback"
     short: ClassVar[str | None] = "path"
-    path: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", max_length=200)]
+    path: Annotated[str, BeforeValidator(_as_import_path), WithJsonSchema({"type": "string", "pattern": IMPORT_PATH})]
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
 

@@ -3,9 +3,9 @@
 The models are frozen, so an experiment cannot drift from the file that it came from.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.callbacks import Callback
@@ -19,6 +19,24 @@ from cnnlab.experiment.schedules import Constant, Schedule
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
+
+
+def _as_devices(value: Any) -> Any:
+    if value not in ("auto", "cpu", "gpu") and not (type(value) is int and 1 <= value <= MAX_DEVICES):
+        raise PydanticCustomError(
+            "devices_expected", f"expected 'auto', 'cpu', 'gpu' or how many devices, 1 to {MAX_DEVICES}"
+        )
+    return value
+
+
+MAX_DEVICES = 1024
+Devices = Annotated[
+    Literal["auto", "cpu", "gpu"] | int,
+    BeforeValidator(_as_devices),
+    WithJsonSchema(
+        {"anyOf": [{"enum": ["auto", "cpu", "gpu"]}, {"type": "integer", "minimum": 1, "maximum": MAX_DEVICES}]}
+    ),
+]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -68,7 +86,7 @@ class Train(Strict):
     schedule: Schedule = Constant()
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
     precision: Precision = "float32"
-    devices: Literal["auto", "cpu", "gpu"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    devices: Devices = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
     input_pipeline: Literal["auto", "resident", "streamed"] = "auto"
 

@@ -19,6 +19,7 @@ from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Precision, Train
 from cnnlab.experiment.summary import summarize
 from cnnlab.models import updates
+from cnnlab.models.determinism import draw_by_replica
 from cnnlab.paths import KeyPath, show_path
 
 Scaling = tuple[float, float] | tuple[list[float], list[float]]
@@ -134,7 +135,10 @@ def _scaling(preprocessing: Preprocessing, train: Examples) -> Scaling | None:
 
 
 def attach_optimizer(model: keras.Model, train: Train) -> None:
-    """Give `model` the optimizer, where Keras's callbacks look for it, and the loss, for users of model.keras."""
+    """Make `model` ready to be trained.
+
+    It gets the optimizer, where Keras's callbacks look for it, and the loss, for users of model.keras.
+    """
     options = dict(train.optimizer)
     if train.optimizer.kind == "sgd" and not options["weight_decay"]:
         options["weight_decay"] = None  # not even computed; AdamW takes 0
@@ -149,6 +153,7 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
     model.compile(optimizer, loss, metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
     updates.fuse(model.optimizer)
+    draw_by_replica(model)
 
 
 class _KerasAssembler:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from cnnlab.errors import RequestError, TrainingError
@@ -78,9 +79,15 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return bool(strategy.extended.should_checkpoint)
 
 
-def compiles(setting: Literal["auto", "on", "off"]) -> bool:
-    """Whether `train.jit` means that XLA compiles the step."""
-    return setting == "on" or (setting == "auto" and bool(tf.config.list_logical_devices("GPU")))
+def compiles(setting: Literal["auto", "on", "off"], model: keras.Model) -> bool:
+    """Whether `train.jit` means that XLA compiles the step of `model`.
+
+    By itself on GPUs alone, and not where there is max pooling: XLA has no gradient of it that repeats itself.
+    """
+    if setting != "auto":
+        return setting == "on"
+    pools = any(isinstance(layer, keras.layers.MaxPooling2D) for layer in model.layers)
+    return not pools and bool(tf.config.list_logical_devices("GPU"))
 
 
 def mean_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
@@ -105,6 +112,5 @@ def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
         if num_workers(strategy) == 1 or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         raise TrainingError(
-            "another worker was lost, and training cannot go on without it; start all workers again "
-            f"({' '.join(error.message.split())[:200]})"
+            "another worker was lost, and training cannot go on without it; see its own output, and start all again"
         ) from error

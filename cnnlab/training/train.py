@@ -120,7 +120,7 @@ def fit(
         seed=experiment.seed,
         augmentation=experiment.preprocessing.augmentation,
         placement=placement.kind,
-        jit=devices.compiles(settings.jit),
+        jit=devices.compiles(settings.jit, model),
     )
     if own:
         _build_metrics(model)

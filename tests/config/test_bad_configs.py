@@ -74,7 +74,7 @@ IN_SETTINGS = [
     (SOUND + "train: {callbacks: early_stopping}\n", ["x.yaml:6:20: train.callbacks: expected a list, got 'early_stopping'"]),
     (SOUND + "train: {callbacks: [early_stoping: 3]}\n", ["x.yaml:6:21: train.callbacks[0]: unknown kind 'early_stoping'; did you mean 'early_stopping'?"]),
     (SOUND + "train: {callbacks: [early_stopping]}\n", ["x.yaml:6:21: train.callbacks[0].early_stopping.patience: missing; this key is required"]),
-    (SOUND + "train: {precision: float16}\n", ["x.yaml:6:20: train.precision: expected 'float32', got 'float16'; did you mean 'float32'?"]),
+    (SOUND + "train: {precision: float16}\n", ["x.yaml:6:20: train.precision: expected 'float32', 'mixed_bfloat16' or 'mixed_float16', got 'float16'; did you mean 'mixed_float16'?"]),
     (SOUND + "train: 3\n", ["x.yaml:6:8: train: expected a map of keys, got 3"]),
     (SOUND + "train:\n", ["x.yaml:6:7: train: expected a map of keys, got nothing"]),
     (SOUND + "name: a/b\n", ["x.yaml:6:7: name: expected at most 100 letters, digits, '.', '_' and '-', got 'a/b'"]),
