@@ -25,8 +25,8 @@ lint: .venv/ready  ## what CI checks of the source
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready  ## the engine against Keras's fit, in one run
-	$(BIN)/python -m benchmarks
+bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md
+	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python
 
 docs: .venv/ready  ## the references of commands and experiment files, and the schema for editors, from the source
 	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md
@@ -41,7 +41,7 @@ lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock
 
 clean:  ## remove what make has made, but no runs
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-torch build dist .mypy_cache .ruff_cache .pytest_cache
 
 # The package is installed editable; its bytecode and that of everything it imports is compiled here, since a start
 # without takes seconds more.
@@ -51,4 +51,10 @@ clean:  ## remove what make has made, but no runs
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q -j 0 .venv/lib cnnlab
+	touch $@
+
+# A peer of the benchmarks only, in an environment of its own.
+.venv-torch/ready:
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 numpy
 	touch $@

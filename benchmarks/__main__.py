@@ -1,22 +1,45 @@
-"""`python -m benchmarks [--rounds 5]`: the tables of every benchmark."""
+"""`python -m benchmarks [--rounds 5] [--torch PYTHON]`: every benchmark, written to docs/benchmarks.md."""
 
 import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
-from cnnlab.cli.tensorflow import quietly_imported
+from benchmarks import engine_vs_peers, input_pipeline, page, start_up
+from benchmarks.engine_vs_peers import Contestant
+
+SHARES = ("experiment", "examples_per_second", "gflops", "matmul_gflops", "share_of_matmul", "seconds_to_first_step")
 
 
 def main() -> None:
-    """Print the tables."""
+    """Run all, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--rounds", type=int, default=5, help="epochs that count, of each contestant (default 5)")
-    rounds = parser.parse_args().rounds
-    from benchmarks import input_pipeline
+    parser.add_argument("--rounds", type=int, default=5, help="epochs or starts that count, of each (default 5)")
+    parser.add_argument(
+        "--torch", metavar="PYTHON", help="a Python that has PyTorch; without it, that peer is left out"
+    )
+    options = parser.parse_args()
+    contestants = [
+        Contestant("fit", "keras_fit"),
+        Contestant("cnnlab", "engine"),
+        *([Contestant("PyTorch", "pytorch", options.torch)] if options.torch else []),
+        Contestant("fit, mixed_bfloat16", "keras_fit", precision="mixed_bfloat16"),
+        Contestant("cnnlab, mixed_bfloat16", "engine", precision="mixed_bfloat16"),
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        race = engine_vs_peers.race(contestants, options.rounds, Path(scratch))
+        start = start_up.race(options.rounds, Path(scratch))
+    shares = [_share(name) for name in engine_vs_peers.NETWORKS]
+    print(page.write(race, start, shares, input_pipeline.tables(options.rounds), contestants))
 
-    print(input_pipeline.report(rounds), flush=True)  # before TensorFlow's threads: its peer forks
-    quietly_imported()
-    from benchmarks import engine_vs_fit
 
-    print(f"\n{engine_vs_fit.report(rounds)}")
+def _share(network: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "cnnlab", "bench", network, "--epochs", "3", "--format", "json"]
+    measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return {key: measured[key] for key in SHARES}
 
 
 if __name__ == "__main__":

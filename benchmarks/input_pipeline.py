@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnnlab.cli.tables import Format, render
 from cnnlab.data.sources import folder
 from cnnlab.experiment.data import Folder
 from cnnlab.quantities import Bytes
@@ -41,13 +40,13 @@ train: {{epochs: 1, batch_size: 32}}
 """
 
 
-def report(rounds: int) -> str:
-    """Both tables; times are medians of `rounds`."""
+def tables(rounds: int) -> list[list[dict[str, object]]]:
+    """Times, medians of `rounds`, and memory."""
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CACHE_HOME"] = str(Path(scratch, "cache"))
         decoding = _decoding(Path(scratch, "small"), rounds)
         memory = _memory(Path(scratch, "large"))
-    return "\n\n".join(render(rows, list(rows[0]), Format.TABLE) for rows in (decoding, memory))
+    return [decoding, memory]
 
 
 def _draw(root: Path, count: int, side: int, distinct: int) -> None:

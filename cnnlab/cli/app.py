@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cnnlab import __version__
+from cnnlab.cli.bench import bench
 from cnnlab.cli.compare import compare
 from cnnlab.cli.configs import configs
 from cnnlab.cli.data import data
@@ -12,6 +13,7 @@ from cnnlab.cli.describe import describe
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
+from cnnlab.cli.resume import resume
 from cnnlab.cli.schema import schema
 from cnnlab.cli.show import show
 from cnnlab.cli.train import train
@@ -42,6 +44,6 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, launch, evaluate, compare, configs, init, validate, describe, show, schema):
+for command in (train, resume, launch, evaluate, compare, configs, init, validate, describe, show, schema, bench):
     app.command()(command)
 app.add_typer(data, name="data")

@@ -36,13 +36,28 @@ def quietly_imported(devices: "Setting" = "auto") -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Not ~/.keras: a keras.json there may say channels_first or float64, which would change the numbers.
     os.environ["KERAS_HOME"] = str(cache_folder() / "keras")
-    with _filtered_stderr():
+    with _filtered_stderr(), _hidden("matplotlib", "pandas"):
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
         from cnnlab.training.devices import strategy_of
 
         strategy_of(devices)
+
+
+@contextmanager
+def _hidden(*packages: str) -> Iterator[None]:
+    """Have imports of these packages fail, as if they were not installed.
+
+    Keras imports them where it finds them, for pictures and tables that cnnlab does not have it make: half a second.
+    """
+    missing = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(missing))  # type: ignore[arg-type]  # None is how Python itself marks them
+    try:
+        yield
+    finally:
+        for package in missing:
+            del sys.modules[package]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`cnnlab train`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,12 +91,19 @@ def train(
     quietly_imported(loaded.experiment.train.devices)
     from cnnlab.training.train import train as run_experiment
 
+    def runs_of_all_sizes() -> Iterator[tuple["Run", dict[str, Any]]]:
+        for experiment, run_name in _of_each_size(loaded.experiment, name):
+            done = run_experiment(experiment, runs, name=run_name, console=None if quiet else stderr())
+            if done:  # only the chief of several workers tells
+                yield done
+
+    report(runs_of_all_sizes(), format)
+
+
+def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format) -> None:
+    """Print every run and what it measured, for people each as it comes."""
     results = []
-    for experiment, run_name in _of_each_size(loaded.experiment, name):
-        done = run_experiment(experiment, runs, name=run_name, console=None if quiet else stderr())
-        if done is None:  # a worker, whose chief tells
-            continue
-        run, measured = done
+    for run, measured in done:
         results.append(_result(run, measured))
         if format is Format.TABLE:
             print(

@@ -5,6 +5,7 @@ runs/lenet-1/
   run.json                         status, versions, devices, data fingerprint, timings, results
   metrics.csv                      one row an epoch, from 1
   weights.safetensors              the final weights, read by cnnlab
+  checkpoints/last.safetensors     all that resuming needs, as of the last whole epoch
   model.keras                      the same network for other tools; never read by cnnlab
   evaluation/test.json             what `cnnlab evaluate` measured
   evaluation/test-predictions.csv  and each example's prediction
@@ -59,6 +60,11 @@ class Run:
     def model(self) -> Path:
         """The network and its weights in Keras's format, for other tools."""
         return self.path / "model.keras"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What the run needs to go on after its last whole epoch, safetensors."""
+        return self.path / "checkpoints" / "last.safetensors"
 
     @property
     def metrics(self) -> Path:

@@ -55,3 +55,21 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def process() -> dict[str, Any]:
+    """Who trains: this process, on this machine."""
+    return {"pid": os.getpid(), "host": platform.node()}
+
+
+def is_alive(process: Any) -> bool:
+    """Whether what `process` recorded is a process of this machine that is still there."""
+    if not isinstance(process, dict) or process.get("host") != platform.node() or type(process.get("pid")) is not int:
+        return False
+    try:
+        os.kill(process["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

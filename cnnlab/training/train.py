@@ -1,36 +1,52 @@
 """The recipe: data, network, engine, run folder."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from rich.console import Console
 
 from cnnlab import data
-from cnnlab.analysis.evaluate import keep
-from cnnlab.config.load import to_data, to_yaml
-from cnnlab.data import Dataset, Examples, fingerprint
-from cnnlab.errors import CnnlabError, ConfigError, Diverged, Interrupted, TrainingError
+from cnnlab.analysis.evaluate import check_same_data, keep
+from cnnlab.config.load import load_file, to_data, to_yaml
+from cnnlab.data import Dataset, fingerprint
+from cnnlab.errors import CnnlabError, ConfigError, Diverged, Interrupted, RequestError, TrainingError
 from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.schedules import ReduceOnPlateau
-from cnnlab.experiment.schema import Experiment, Train
+from cnnlab.experiment.schema import Experiment
 from cnnlab.models import weights
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
-from cnnlab.models.inference import Outcome, compile_forward
+from cnnlab.models.inference import compile_forward
 from cnnlab.runs import Run, files
 from cnnlab.runs.folder import claim, now
-from cnnlab.training import devices, environment, own_callbacks, schedules
-from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, StopWhenDiverged, kept_epoch
-from cnnlab.training.engine import Engine
+from cnnlab.training import checkpoint as checkpoints
+from cnnlab.training import devices, environment, own_callbacks
+from cnnlab.training.callbacks import StopWhenDiverged
+from cnnlab.training.checkpoint import Checkpoint
+from cnnlab.training.fit import fit
 from cnnlab.training.input_pipeline import Placement, place
-from cnnlab.training.interrupts import kept_for_check
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is known and built before anything is written."""
+
+    experiment: Experiment
+    strategy: tf.distribute.Strategy
+    dataset: Dataset
+    model: keras.Model
+    placement: Placement
+    own_callbacks: list[own_callbacks.Factory]
+
+    @property
+    def is_chief(self) -> bool:
+        return devices.is_chief(self.strategy)
 
 
 def train(
@@ -42,6 +58,43 @@ def train(
     Progress goes to `console`, if there is one. Nothing is left behind where the data or the network are wrong;
     after that, run.json says how the run ended.
     """
+    ready = _prepare(experiment)
+    run = claim(runs, experiment.name, name, _record(ready)) if ready.is_chief else None
+    if run is None:
+        return _carry_on(ready)
+    with _status_of(run):
+        run.write_config(to_yaml(experiment))
+        return _carry_on(ready, run=run, console=console)
+
+
+def resume(run: Run, *, console: Console | None = None) -> tuple[Run, dict[str, Any]] | None:
+    """Go on with a run that did not finish, after its last whole epoch; as `train`.
+
+    Raises RunError where it has no checkpoint or the data are not those that it was trained on, RequestError where it
+    has finished or is running.
+    """
+    record = run.record()
+    check_resumable(run, record)
+    checkpoint = checkpoints.load(run)
+    ready = _prepare(load_file(run.config))
+    check_same_data(run, record, ready.dataset)
+    if not ready.is_chief:
+        return _carry_on(ready, checkpoint)
+    resumed = [*record.get("resumed", []), {"after_epoch": checkpoint.epoch, "when": now()}]
+    run.update({"status": "running", "process": environment.process(), "resumed": resumed})
+    with _status_of(run):
+        return _carry_on(ready, checkpoint, run, console)
+
+
+def check_resumable(run: Run, record: Mapping[str, Any]) -> None:
+    """Raise RequestError where a run has finished or, as far as this machine can tell, is still going on."""
+    if record["status"] == "finished":
+        raise RequestError(f"{run.path}: has finished; there is nothing to resume")
+    if record["status"] == "running" and environment.is_alive(record.get("process")):
+        raise RequestError(f"{run.path}: is being trained by process {record['process']['pid']}; end that first")
+
+
+def _prepare(experiment: Experiment) -> _Prepared:
     strategy = devices.strategy_of(experiment.train.devices)
     dataset = data.load(experiment.data)
     _check_monitors(experiment, dataset)
@@ -51,36 +104,59 @@ def train(
         model = build_for(experiment, dataset)
         attach_optimizer(model, experiment.train)
         placement = place(experiment.train.input_pipeline, dataset.train)
-    if not devices.is_chief(strategy):
-        with devices.together(strategy), strategy.scope():
-            fit(model, experiment, dataset, placement, own=own_callbacks.make(factories, None))
-        return None
+    return _Prepared(experiment, strategy, dataset, model, placement, factories)
 
-    run = claim(runs, experiment.name, name, _record(experiment, dataset, model, placement, strategy))
-    with _status_of(run), devices.together(strategy):
-        run.write_config(to_yaml(experiment))
+
+def _carry_on(
+    ready: _Prepared,
+    checkpoint: Checkpoint | None = None,
+    run: Run | None = None,
+    console: Console | None = None,
+) -> tuple[Run, dict[str, Any]] | None:
+    """Train to the end and, where there is a `run`, write all that it holds."""
+    started = time.perf_counter()
+    with devices.together(ready.strategy):
         if console:
-            console.print(_summary(experiment, dataset, model, placement, strategy))
-        started = time.perf_counter()
-        own = own_callbacks.make(factories, run)
-        with strategy.scope():
-            results = fit(model, experiment, dataset, placement, own=own, run=run, console=console)
-        outcome = compile_forward(model, experiment.train.loss)(dataset.test)
-        guard = StopWhenDiverged(experiment.train.optimizer)
-        guard.check(outcome.loss, "on the test examples after the last epoch")
-        files.write(run.weights, lambda path: weights.save(model, path))
-        files.write(run.model, model.save)
-        run.record_test_use("train")
-        evaluation = keep(run, "test", outcome, dataset)
-        run.update(
-            {
-                "status": "finished",
-                "finished": now(),
-                "seconds": round(time.perf_counter() - started, 3),
-                "results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
-            }
-        )
+            console.print(_summary(ready))
+        own = own_callbacks.make(ready.own_callbacks, run)
+        with ready.strategy.scope():
+            results = fit(
+                ready.model,
+                ready.experiment,
+                ready.dataset,
+                ready.placement,
+                own=own,
+                run=run,
+                console=console,
+                checkpoint=checkpoint,
+            )
+        if run is None:
+            return None
+        evaluation = _finish(ready, run, results, started, checkpoint)
     return run, evaluation
+
+
+def _finish(
+    ready: _Prepared, run: Run, results: Mapping[str, Any], started: float, checkpoint: Checkpoint | None
+) -> dict[str, Any]:
+    """Measure on the test set, and write what a finished run has."""
+    outcome = compile_forward(ready.model, ready.experiment.train.loss)(ready.dataset.test)
+    guard = StopWhenDiverged(ready.experiment.train.optimizer)
+    guard.check(outcome.loss, "on the test examples after the last epoch")
+    files.write(run.weights, lambda path: weights.save(ready.model, path))
+    files.write(run.model, ready.model.save)
+    run.record_test_use("train")
+    evaluation = keep(run, "test", outcome, ready.dataset)
+    before = sum(row["seconds"] for row in checkpoint.rows) if checkpoint else 0.0
+    run.update(
+        {
+            "status": "finished",
+            "finished": now(),
+            "seconds": round(before + time.perf_counter() - started, 3),
+            "results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
+        }
+    )
+    return evaluation
 
 
 def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
@@ -97,139 +173,28 @@ def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
         )
 
 
-def fit(
-    model: keras.Model,
-    experiment: Experiment,
-    dataset: Dataset,
-    placement: Placement,
-    *,
-    own: Sequence[keras.callbacks.Callback] = (),
-    run: Run | None = None,
-    console: Console | None = None,
-) -> dict[str, Any]:
-    """Every epoch, with Keras's callbacks called as its own `fit` calls them; batch hooks fire once a graph call.
-
-    `own` are a user's. The row of the table for the epoch whose weights the model has then.
-    """
-    settings = experiment.train
-    engine = Engine(
-        model,
-        settings.loss,
-        dataset.train,
-        batch_size=settings.batch_size,
-        seed=experiment.seed,
-        augmentation=experiment.preprocessing.augmentation,
-        placement=placement.kind,
-        jit=devices.compiles(settings.jit, model),
-    )
-    if own:
-        _build_metrics(model)
-    forward = compile_forward(model, settings.loss)
-    table = MetricsTable(run)
-    report = [ProgressReport(console, table, len(dataset.train), settings.batch_size)] if console else []
-    stops = [StopEarly(spec, console) for spec in settings.callbacks if isinstance(spec, EarlyStopping)]
-    callbacks = keras.callbacks.CallbackList(
-        [*schedules.callbacks(settings), StopWhenDiverged(settings.optimizer), *own, table, *report, *stops],
-        model=model,
-        epochs=settings.epochs,
-        steps=engine.steps_per_epoch,
-        verbose=0,
-    )
-    strategy = tf.distribute.get_strategy()
-
-    def agreed(asked: bool) -> bool:
-        return devices.mean_of_workers(strategy, float(asked)) > 0
-
-    model.stop_training = False
-    callbacks.on_train_begin()
-    logs: dict[str, float] = {}
-    try:
-        with kept_for_check(agreed) as check_interrupt:
-            for epoch in range(settings.epochs):
-                callbacks.on_epoch_begin(epoch)
-                rates = _rates(model, settings, epoch, engine.steps_per_epoch)
-                logs = _train_epoch(engine, epoch, rates, callbacks, check_interrupt)
-                if dataset.validation:
-                    logs |= _validate(forward, dataset.validation, callbacks)
-                callbacks.on_epoch_end(epoch, logs)
-                if model.stop_training:
-                    break
-            check_interrupt()
-    finally:
-        for bar in report:
-            bar.close()
-    callbacks.on_train_end(logs)
-    return table.results(kept_epoch([*own, *stops], len(table.rows)))
-
-
-def _build_metrics(model: keras.Model) -> None:
-    """Have the model name its metrics, as `fit` does before it calls a callback: by them it knows what is better."""
-    _, num_classes = model.output_shape
-    labels, outputs = np.zeros(1, np.int32), np.zeros((1, num_classes), np.float32)
-    model.compute_metrics(None, labels, outputs)
-    model.reset_metrics()
-
-
-def _validate(
-    forward: Callable[[Examples], Outcome], examples: Examples, callbacks: keras.callbacks.CallbackList
-) -> dict[str, float]:
-    callbacks.on_test_begin()
-    callbacks.on_test_batch_begin(0)
-    outcome = forward(examples)
-    logs = {"accuracy": outcome.accuracy, "loss": outcome.loss}
-    callbacks.on_test_batch_end(0, logs)
-    callbacks.on_test_end(logs)
-    return {f"val_{name}": value for name, value in logs.items()}
-
-
-def _rates(model: keras.Model, settings: Train, epoch: int, steps: int) -> NDArray[np.float32] | None:
-    """The learning rate of every step, where the schedule has more than one an epoch."""
-    if not schedules.changes_within_epochs(settings):
-        return None
-    return schedules.rates(settings, epoch, steps, float(model.optimizer.learning_rate))
-
-
-def _train_epoch(
-    engine: Engine,
-    epoch: int,
-    rates: NDArray[np.float32] | None,
-    callbacks: keras.callbacks.CallbackList,
-    check_interrupt: Callable[[], None],
-) -> dict[str, float]:
-    """Train an epoch, or as much of it as callbacks let it go on; the means of what was trained."""
-    for progress in engine.epoch(epoch, rates, callbacks.on_train_batch_begin):
-        check_interrupt()
-        logs = {"accuracy": progress.accuracy, "loss": progress.loss}
-        callbacks.on_train_batch_end(progress.steps - 1, logs)
-        if callbacks.model.stop_training:
-            break
-    return dict(logs)
-
-
-def _summary(
-    experiment: Experiment, dataset: Dataset, model: keras.Model, placement: Placement, strategy: tf.distribute.Strategy
-) -> str:
+def _summary(ready: _Prepared) -> str:
     """One line on what is about to be trained."""
-    sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in dataset.splits().items())
+    sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in ready.dataset.splits().items())
     return (
-        f"{experiment.name}: {model.count_params():,} parameters; {dataset.name}: {sizes} examples, {placement.why}; "
-        f"on {environment.device_names(strategy)}"
+        f"{ready.experiment.name}: {ready.model.count_params():,} parameters; {ready.dataset.name}: {sizes} examples, "
+        f"{ready.placement.why}; on {environment.device_names(ready.strategy)}"
     )
 
 
-def _record(
-    experiment: Experiment, dataset: Dataset, model: keras.Model, placement: Placement, strategy: tf.distribute.Strategy
-) -> dict[str, Any]:
+def _record(ready: _Prepared) -> dict[str, Any]:
+    test_uses = [{"by": "validation", "when": now()}] if ready.experiment.data.validation == "test" else []
     return {
         "status": "running",
         "started": now(),
-        "experiment": to_data(experiment),
-        "parameters": model.count_params(),
-        "data": fingerprint.record(dataset),
-        "input_pipeline": placement.kind,
-        "test_uses": [{"by": "validation", "when": now()}] if experiment.data.validation == "test" else [],
+        "process": environment.process(),
+        "experiment": to_data(ready.experiment),
+        "parameters": ready.model.count_params(),
+        "data": fingerprint.record(ready.dataset),
+        "input_pipeline": ready.placement.kind,
+        "test_uses": test_uses,
         "versions": environment.versions(),
-        "devices": environment.devices(strategy),
+        "devices": environment.devices(ready.strategy),
         "git_commit": environment.git_commit(),
     }
 
@@ -241,7 +206,8 @@ def _status_of(run: Run) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         run.update({"status": "interrupted", "finished": now()})
-        raise Interrupted(f"interrupted; {run.path} has no model") from None
+        hint = f"cnnlab resume {run.path} goes on" if run.checkpoint.is_file() else f"{run.path} has no model"
+        raise Interrupted(f"interrupted; {hint}") from None
     except BaseException as error:
         status = "diverged" if isinstance(error, Diverged) else "failed"
         message = str(error) if isinstance(error, CnnlabError) else repr(error)

@@ -1,0 +1,33 @@
+"""The plainest Keras script for LeNet-5 on MNIST: load the data, fit one epoch, measure, save.
+
+`python plain_script.py MNIST_NPZ MODEL_FILE`; MNIST_NPZ is as `keras.datasets.mnist` has it. What `cnnlab train lenet
+--epochs 1` does, without a run folder, tables, checks or a seed.
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+with np.load(sys.argv[1]) as data:
+    x_train, y_train = data["x_train"][..., np.newaxis] / np.float32(255), data["y_train"]
+    x_test, y_test = data["x_test"][..., np.newaxis] / np.float32(255), data["y_test"]
+model = keras.Sequential(
+    [
+        keras.Input((28, 28, 1)),
+        keras.layers.Conv2D(6, 5, padding="same", activation="relu"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Conv2D(16, 5, activation="relu"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(120, activation="relu"),
+        keras.layers.Dense(84, activation="relu"),
+        keras.layers.Dense(10),
+    ]
+)
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile(keras.optimizers.SGD(0.02, momentum=0.9), loss, metrics=["accuracy"])
+held_out = (x_train[55_000:], y_train[55_000:])
+model.fit(x_train[:55_000], y_train[:55_000], batch_size=128, epochs=1, validation_data=held_out, verbose=0)
+print(model.evaluate(x_test, y_test, verbose=0))
+model.save(sys.argv[2])

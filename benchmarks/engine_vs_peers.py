@@ -1,0 +1,111 @@
+"""Seconds an epoch: cnnlab's engine, Keras's own `fit` on arrays, PyTorch eager.
+
+Same network, optimizer, batch size, arithmetic and data. Each is a process of its own, and all wait while one of them
+trains an epoch: they take turns, so that a busy machine slows all alike. The first epoch of each (tracing, allocation)
+does not count. The data have the size of MNIST or CIFAR-10 and are drawn at random, since the time does not depend on
+the pixels; an epoch of the two large networks is 20,000 pictures.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnlab.config.load import load, to_data
+from cnnlab.quantities import Bytes
+
+NETWORKS = {
+    "fc": (60_000, 28, 28, 1),
+    "mlp-ce": (60_000, 28, 28, 1),
+    "lenet": (60_000, 28, 28, 1),
+    "cnn-32-64": (20_000, 28, 28, 1),
+    "cifar": (20_000, 32, 32, 3),
+}
+"""The course's fc-mse, mlp-ce, lenet5, cnn-32-64 and cifar-cnn, and the pictures of an epoch."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A way to train, in a process of `python`."""
+
+    name: str
+    module: str
+    python: str = sys.executable
+    precision: str = "float32"
+
+
+class _Process:
+    """A contestant at work on a network; `serving.py` is its other end."""
+
+    def __init__(self, contestant: Contestant, experiment: dict[str, Any], data: Path) -> None:
+        settings = {**experiment["train"], "precision": contestant.precision}
+        task = json.dumps({**experiment, "train": settings})
+        self._process = subprocess.Popen(
+            [contestant.python, "-m", f"benchmarks.contestants.{contestant.module}", task, str(data)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.seconds: list[float] = []
+
+    def run_epoch(self) -> None:
+        """Have it train an epoch; the others wait."""
+        self._process.stdin.write("epoch\n")  # type: ignore[union-attr]
+        self._process.stdin.flush()  # type: ignore[union-attr]
+        seconds, _ = self._process.stdout.readline().split()  # type: ignore[union-attr]
+        self.seconds.append(float(seconds))
+
+    def end(self) -> int:
+        """Have it end; its peak memory, in bytes."""
+        peak, _ = self._process.communicate()
+        return int(peak)
+
+
+def race(contestants: Sequence[Contestant], rounds: int, scratch: Path) -> list[dict[str, Any]]:
+    """A row for every network and contestant: the median and the range of `rounds` epochs, and the peak memory.
+
+    `to_fit` is relative to the first contestant.
+    """
+    rows = []
+    for name, shape in NETWORKS.items():
+        experiment = to_data(load(name))
+        data = _drawn(shape, scratch)
+        running = {contestant: _Process(contestant, experiment, data) for contestant in contestants}
+        for _ in range(rounds + 1):
+            for process in running.values():
+                process.run_epoch()
+        first = statistics.median(running[contestants[0]].seconds[1:])
+        for contestant, process in running.items():
+            seconds = process.seconds[1:]
+            rows.append(
+                {
+                    "network": name,
+                    "contestant": contestant.name,
+                    "seconds_per_epoch": statistics.median(seconds),
+                    "range": f"{min(seconds):.3g} to {max(seconds):.3g}",
+                    "to_fit": statistics.median(seconds) / first,
+                    "peak_memory": Bytes(process.end()),
+                }
+            )
+            print(*rows[-1].values(), file=sys.stderr, flush=True)
+    return rows
+
+
+def geometric_mean(rows: Sequence[dict[str, Any]], contestant: str) -> float:
+    """Of a contestant's ratios over all networks."""
+    return statistics.geometric_mean(row["to_fit"] for row in rows if row["contestant"] == contestant)
+
+
+def _drawn(shape: tuple[int, ...], scratch: Path) -> Path:
+    path = scratch / f"{'x'.join(map(str, shape))}.npz"
+    if not path.exists():
+        random = np.random.default_rng(0)
+        labels = random.integers(0, 10, shape[0], dtype=np.int32)
+        np.savez(path, images=random.integers(0, 256, shape, dtype=np.uint8), labels=labels)
+    return path

@@ -1,0 +1,137 @@
+"""docs/benchmarks.md: the tables of a run of all benchmarks, with machine, versions and a plot."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engine_vs_peers import Contestant, geometric_mean
+from cnnlab.cli.tables import Format, render
+
+DOCS = Path(__file__).parents[1] / "docs"
+PLOT = "benchmarks.png"
+TEXT = """\
+# Benchmarks
+
+`make bench` wrote this page, on {when}, on {machine}.
+
+## An epoch, against what one would use instead
+
+{engine_doc}
+{race}
+
+Geometric means of the ratios to `fit`: {means}.
+
+![Seconds an epoch, relative to Keras's fit in float32]({plot})
+
+## From shell to shell
+
+{start_doc}
+{start}
+
+## The share of the machine
+
+`cnnlab bench`, float32: what the products and sums of training come to a second, of what multiplying two matrices of
+2048 × 2048 comes to.
+
+{shares}
+
+## Pictures from a folder
+
+{pipeline_doc}
+{pipeline}
+"""
+
+
+def write(
+    race: Sequence[dict[str, Any]],
+    start: Sequence[dict[str, Any]],
+    shares: Sequence[dict[str, Any]],
+    pipeline: Sequence[Sequence[dict[str, Any]]],
+    contestants: Sequence[Contestant],
+) -> Path:
+    """Write the page and its plot; the page's path."""
+    from benchmarks import engine_vs_peers, input_pipeline, start_up
+
+    means = [f"{contestant.name} {geometric_mean(race, contestant.name):.2f}" for contestant in contestants[1:]]
+    _plot(race, [contestant.name for contestant in contestants])
+    page = DOCS / "benchmarks.md"
+    page.write_text(
+        TEXT.format(
+            when=datetime.now(UTC).date(),
+            machine=_machine(contestants),
+            engine_doc=_body(engine_vs_peers.__doc__),
+            race=_table(race),
+            means=", ".join(means),
+            plot=PLOT,
+            start_doc=_body(start_up.__doc__),
+            start=_table(start),
+            shares=_table(shares),
+            pipeline_doc=_body(input_pipeline.__doc__),
+            pipeline="\n\n".join(_table(rows) for rows in pipeline),
+        ),
+        encoding="utf-8",
+    )
+    return page
+
+
+def _body(docstring: str | None) -> str:
+    """A module's docstring, with its first line as the first paragraph."""
+    return f"{(docstring or '').strip()}\n"
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    return render(rows, list(rows[0]), Format.MD)
+
+
+def _machine(contestants: Sequence[Contestant]) -> str:
+    """The processor, the cores, and the versions of all that computes."""
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "numpy")]
+    for python in {contestant.python for contestant in contestants if contestant.module == "pytorch"}:
+        asked = [python, "-c", "import torch; print(torch.__version__)"]
+        versions.append(f"torch {subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()}")
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
+        f"{', '.join(versions)}"
+    )
+
+
+def _processor() -> str:
+    """Its name and what it has for half precision, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    facts = {key.strip(): value.strip() for key, value in facts.items()}
+    units = [flag for flag in ("avx512f", "avx512_bf16", "amx_bf16") if flag in facts.get("flags", "").split()]
+    return f"{facts.get('model name', platform.machine())} ({', '.join(units) or 'no AVX-512'})"
+
+
+def _plot(race: Sequence[dict[str, Any]], contestants: Sequence[str]) -> None:
+    """Bars of every network's contestants, relative to the first; shorter is faster."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    networks = list(dict.fromkeys(row["network"] for row in race))
+    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+    height = 0.8 / len(contestants)
+    for number, contestant in enumerate(contestants):
+        ratios = [row["to_fit"] for row in race if row["contestant"] == contestant]
+        places = [place + number * height for place in range(len(networks))]
+        bars = axes.barh(places, ratios, height, label=contestant)
+        axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=7)
+    axes.set_yticks([place + 0.4 - height / 2 for place in range(len(networks))], networks)
+    axes.invert_yaxis()
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xlabel("seconds an epoch, relative to Keras's fit in float32; shorter is faster")
+    axes.legend(fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(DOCS / PLOT, dpi=120)
+    plt.close(figure)

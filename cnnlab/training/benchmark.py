@@ -1,0 +1,131 @@
+"""How fast an experiment trains on this machine, and how much of the machine that uses."""
+
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from cnnlab import data
+from cnnlab.experiment.schema import Experiment, Precision
+from cnnlab.experiment.summary import summarize
+from cnnlab.models.build import attach_optimizer, build_for
+from cnnlab.models.determinism import make_deterministic
+from cnnlab.quantities import Bytes
+from cnnlab.training import devices, environment
+from cnnlab.training.engine import Engine
+from cnnlab.training.input_pipeline import place
+
+MATRIX = 2048  # rows of the square matrices whose product is the yardstick: large enough to keep all cores busy
+PRODUCTS, ROUNDS = 4, 7
+Epochs = Callable[[int], Iterable[int]]
+
+
+def benchmark(experiment: Experiment, epochs: int, count: Epochs = range) -> dict[str, Any]:
+    """Train for `epochs` after one that does not count; nothing is written.
+
+    `count` gives the numbers of the epochs, and may show how far they are. Speeds are medians. The share is what the
+    products and sums of the forward and backward pass, as `cnnlab describe` counts them, come to a second, of what
+    multiplying two large matrices comes to.
+    """
+    strategy = devices.strategy_of(experiment.train.devices)
+    dataset = data.load(experiment.data)
+    make_deterministic(experiment.seed)
+    with strategy.scope():
+        model = build_for(experiment, dataset)
+        attach_optimizer(model, experiment.train)
+        engine = Engine(
+            model,
+            experiment.train.loss,
+            dataset.train,
+            batch_size=experiment.train.batch_size,
+            seed=experiment.seed,
+            augmentation=experiment.preprocessing.augmentation,
+            placement=place(experiment.train.input_pipeline, dataset.train).kind,
+            jit=devices.compiles(experiment.train.jit, model),
+        )
+        first_step, seconds = _train(engine, epochs, count)
+    peak = _peak_memory()
+    examples = len(dataset.train)
+    cost = summarize(experiment.model.layers, experiment.input_shape).training
+    reached = (cost.multiplications + cost.additions) * examples / statistics.median(seconds)
+    possible = matmul_rate(experiment.train.precision) * _separate_devices(strategy)
+    return {
+        "experiment": experiment.name,
+        "devices": environment.device_names(strategy),
+        "precision": experiment.train.precision,
+        "batch_size": experiment.train.batch_size,
+        "examples": examples,
+        "epochs": epochs,
+        "examples_per_second": examples / statistics.median(seconds),
+        "seconds_per_epoch": statistics.median(seconds),
+        "fastest_epoch": min(seconds),
+        "slowest_epoch": max(seconds),
+        "seconds_to_first_step": first_step,
+        "peak_memory": Bytes(peak),
+        "gflops": reached / 1e9,
+        "matmul_gflops": possible / 1e9,
+        "share_of_matmul": reached / possible,
+    }
+
+
+def _train(engine: Engine, epochs: int, count: Epochs) -> tuple[float | None, list[float]]:
+    """Seconds from the process's start to the end of the first step, and of every epoch but the first."""
+    first_step, seconds = None, []
+    for epoch in count(epochs + 1):
+        started = time.perf_counter()
+        for progress in engine.epoch(epoch):
+            if epoch == 0 and progress.steps == 1:
+                first_step = _process_age()
+        seconds.append(time.perf_counter() - started)
+    return first_step, seconds[1:]
+
+
+def matmul_rate(precision: Precision = "float32") -> float:
+    """Products and sums a second of multiplying square matrices on the first device, the median of several tries."""
+    kind = keras.DTypePolicy(precision).compute_dtype
+    matrix = tf.cast(tf.random.stateless_normal([MATRIX, MATRIX], [0, 0]), kind)
+
+    @tf.function
+    def power() -> tf.Tensor:
+        product = matrix
+        for _ in tf.range(PRODUCTS):
+            product = tf.matmul(matrix, product) / MATRIX
+        return product[0, 0]
+
+    power()  # traces
+    seconds = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        power().numpy()
+        seconds.append(time.perf_counter() - started)
+    return PRODUCTS * 2 * MATRIX**3 / statistics.median(seconds)
+
+
+def _separate_devices(strategy: tf.distribute.Strategy) -> int:
+    """How many devices compute beside each other; parts of a CPU share it."""
+    return strategy.num_replicas_in_sync if tf.config.list_logical_devices("GPU") else devices.num_workers(strategy)
+
+
+def _peak_memory() -> int:
+    """Bytes of this process in main memory, at most so far; of the GPU where one trains."""
+    if tf.config.list_logical_devices("GPU"):
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in kB
+
+
+def _process_age() -> float | None:
+    """Seconds since this process began, to a hundredth; None where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return None
+    started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22 of proc(5), counted from the state, the third
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
