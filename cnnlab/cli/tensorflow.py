@@ -28,8 +28,11 @@ for line in sys.stdin.buffer:
 """
 
 
-def quietly_imported(devices: "Setting" = "auto") -> None:
-    """Import TensorFlow and Keras, and set up `train.devices`. What is not chatter still reaches standard error."""
+def quietly_imported(devices: "Setting | None" = None) -> None:
+    """Import TensorFlow and Keras, and find the devices. What is not chatter still reaches standard error.
+
+    For training, `train.devices` is set up, and the other workers, if there are any, are waited for.
+    """
     # 2: errors only, once its logging is set up. 3, fatal ones, of several workers: the line about one that is lost is
     # ours, TensorFlow has seven.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "TF_CONFIG" in os.environ else "2")
@@ -40,9 +43,14 @@ def quietly_imported(devices: "Setting" = "auto") -> None:
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
-        from cnnlab.training.devices import strategy_of
+        import keras  # noqa: F401 - while what it would import is hidden
 
-        strategy_of(devices)
+        if devices is None:
+            tf.config.list_logical_devices()
+        else:
+            from cnnlab.training.devices import strategy_of
+
+            strategy_of(devices)
 
 
 @contextmanager

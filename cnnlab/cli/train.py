@@ -89,7 +89,11 @@ def train(
     from cnnlab.cli.tensorflow import quietly_imported
 
     quietly_imported(loaded.experiment.train.devices)
+    from cnnlab.training.devices import has_gpu
     from cnnlab.training.train import train as run_experiment
+
+    if loaded.experiment.train.precision == "mixed_float16" and not has_gpu():
+        warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
 
     def runs_of_all_sizes() -> Iterator[tuple["Run", dict[str, Any]]]:
         for experiment, run_name in _of_each_size(loaded.experiment, name):

@@ -110,12 +110,12 @@ def matmul_rate(precision: Precision = "float32") -> float:
 
 def _separate_devices(strategy: tf.distribute.Strategy) -> int:
     """How many devices compute beside each other; parts of a CPU share it."""
-    return strategy.num_replicas_in_sync if tf.config.list_logical_devices("GPU") else devices.num_workers(strategy)
+    return strategy.num_replicas_in_sync if devices.has_gpu() else devices.num_workers(strategy)
 
 
 def _peak_memory() -> int:
     """Bytes of this process in main memory, at most so far; of the GPU where one trains."""
-    if tf.config.list_logical_devices("GPU"):
+    if devices.has_gpu():
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in kB

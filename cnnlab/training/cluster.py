@@ -6,6 +6,7 @@ variables of a step with several tasks are read.
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,9 +71,10 @@ def _of_slurm() -> Cluster:
     """What Slurm's variables say, through TensorFlow's resolver; `TF_CONFIG` is set to it for the strategy to read."""
     import tensorflow as tf
 
-    gpus = len(tf.config.list_physical_devices("GPU"))
+    # Without GPUs it divides none among the tasks, and fails: here it is told of more than enough, and sets nothing.
+    without_gpus = {} if shutil.which("nvidia-smi") else {"gpus_per_node": 1 << 16, "gpus_per_task": 1}
     try:
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(gpus_per_node=gpus)
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(auto_set_gpu=not without_gpus, **without_gpus)
         workers = resolver.cluster_spec().as_dict()["worker"]
     except (RuntimeError, ValueError, KeyError) as error:
         raise RequestError(f"Slurm's variables do not describe a cluster: {error}; set TF_CONFIG instead") from None

@@ -25,6 +25,7 @@ def strategy_of(setting: Setting) -> tf.distribute.Strategy:
 
     Raises RequestError where there are no such devices, or `TF_CONFIG` describes no cluster.
     """
+    workers = cluster.from_environment()  # first: under Slurm it says which GPUs are this task's
     gpus = tf.config.list_physical_devices("GPU")
     if setting == "gpu" and not gpus:
         raise RequestError("train.devices: gpu: TensorFlow finds no GPU here; `auto` takes what there is")
@@ -33,7 +34,7 @@ def strategy_of(setting: Setting) -> tf.distribute.Strategy:
     used = [] if setting == "cpu" else gpus[:setting] if isinstance(setting, int) else gpus
     if used != gpus:
         tf.config.set_visible_devices(used, "GPU")
-    if workers := cluster.from_environment():
+    if workers:
         return _of_workers(workers, setting, bool(used))
     if setting in ("auto", "gpu") and not used and _has_tpu():
         return _of_tpu()
@@ -79,6 +80,11 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return bool(strategy.extended.should_checkpoint)
 
 
+def has_gpu() -> bool:
+    """Whether there is a GPU to train on."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def compiles(setting: Literal["auto", "on", "off"], model: keras.Model) -> bool:
     """Whether `train.jit` means that XLA compiles the step of `model`.
 
@@ -87,7 +93,7 @@ def compiles(setting: Literal["auto", "on", "off"], model: keras.Model) -> bool:
     if setting != "auto":
         return setting == "on"
     pools = any(isinstance(layer, keras.layers.MaxPooling2D) for layer in model.layers)
-    return not pools and bool(tf.config.list_logical_devices("GPU"))
+    return not pools and has_gpu()
 
 
 def mean_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from tests.conftest import assert_one_line
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    from tests.conftest import TINY, run_cnnlab
+
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    done = run_cnnlab("bench", "tiny.yaml", "--epochs", "2", "--format", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in folder.iterdir()] == ["tiny.yaml"]  # nothing is written
+    return json.loads(done.stdout)
+
+
+def test_speed_is_examples_by_seconds(measured):
+    assert measured["examples"] == 200
+    assert measured["examples_per_second"] == pytest.approx(200 / measured["seconds_per_epoch"])
+    assert measured["fastest_epoch"] <= measured["seconds_per_epoch"] <= measured["slowest_epoch"]
+
+
+def test_the_first_step_comes_after_the_imports_and_within_the_run(measured):
+    assert 0.5 < measured["seconds_to_first_step"] < 300
+
+
+def test_the_share_is_what_describe_counts_of_what_matrices_reach(measured):
+    # Forward 4 * 13 * 13 * 9 + 4 * 6 * 6 * 10 products; the gradients of both weights, and of the dense layer's input.
+    products = 3 * 4 * 6 * 6 * 10 + 2 * 4 * 13 * 13 * 9
+    biases = measured["gflops"] * 1e9 / measured["examples_per_second"] - 2 * products
+    assert 0 <= biases < 0.2 * products
+    assert measured["share_of_matmul"] == pytest.approx(measured["gflops"] / measured["matmul_gflops"])
+    assert 0 < measured["share_of_matmul"] < 1
+
+
+def test_peak_memory_is_that_of_a_process_with_tensorflow(measured):
+    assert 100e6 < measured["peak_memory"] < 10e9
+
+
+def test_data_that_are_not_here_are_replaced_by_random_ones(cnnlab, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    done = cnnlab("bench", "fc", "--epochs", "1", CNNLAB_DATA_DIR=str(folder), XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "mnist is not on this machine: measured with random pictures of its shape" in done.stderr
+    assert "examples               60,000" in done.stdout
+
+
+def test_a_bad_experiment_is_told_as_train_tells_it(cnnlab):
+    assert_one_line(cnnlab("bench", "lenet", "--set", "train.epoch=3"), 2, "train.epoch: unknown key")
