@@ -32,6 +32,7 @@ def test_the_result_is_on_stdout_and_the_table_on_stderr(trained):
 def test_the_run_folder_is_complete(trained):
     names = sorted(str(path.relative_to(trained / "runs/tiny-1")) for path in (trained / "runs/tiny-1").rglob("*.*"))
     assert [name for name in names if "validation" not in name] == [
+        "checkpoints/last.safetensors",
         "config.yaml",
         "evaluation/test-predictions.csv",
         "evaluation/test.json",
@@ -143,7 +144,7 @@ def test_interrupting_says_so_and_is_recorded(tiny, tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.splitlines() == ["cnnlab: interrupted; runs/tiny-1 has no model"]
+    assert stderr.splitlines() == ["cnnlab: interrupted; cnnlab resume runs/tiny-1 goes on"]
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "interrupted"
 
 

@@ -17,8 +17,8 @@ from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.runs import Run
 from cnnlab.training import own_callbacks
 from cnnlab.training.engine import Engine, order_of
+from cnnlab.training.fit import fit
 from cnnlab.training.input_pipeline import place
-from cnnlab.training.train import fit
 from tests.conftest import TINY, assert_one_line
 
 SIZE, BATCH_SIZE, STEPS = 180, 32, 6  # the last batch has 20 examples
@@ -104,6 +104,7 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
         validation_data=validation and (in_floats(validation), targets(experiment, validation)),
         validation_batch_size=SIZE,
         callbacks=[*own, *callbacks],
+        shuffle=False,
         verbose=0,
     )
     return SimpleNamespace(model=model, callbacks=callbacks)
@@ -412,6 +413,20 @@ def test_results_are_those_of_the_last_epoch_where_early_stopping_had_nothing_to
     assert ours.results["epoch"] == 2
 
 
+@pytest.fixture
+def summaries(monkeypatch):
+    """Summaries by TensorFlow's own writer, since those of the package `tensorboard` are not among the requirements."""
+    import tensorflow.summary as written  # as Keras imports it: another object than tf.summary was until then
+
+    def writing(plugin):
+        metadata = tf.compat.v1.SummaryMetadata()
+        metadata.plugin_data.plugin_name = plugin
+        return lambda name, data, step=None: written.write(name, tf.cast(data, tf.float32), step, metadata)
+
+    for kind in ("scalar", "histogram", "image"):
+        monkeypatch.setattr(written, kind, writing(f"{kind}s"))
+
+
 def scalars(folder):
     """{(file's folder, tag, step): value} of every scalar in TensorBoard's files."""
     found = {}
@@ -427,7 +442,7 @@ def scalars(folder):
 
 
 @pytest.mark.parametrize("update_freq", ["epoch", "batch"])
-def test_tensorboard_writes_the_scalars_of_fit(both, tmp_path, update_freq):
+def test_tensorboard_writes_the_scalars_of_fit(both, tmp_path, summaries, update_freq):
     both(lambda folder: [keras.callbacks.TensorBoard(str(folder), update_freq=update_freq)], epochs=2)
     mine, keras_own = scalars(tmp_path / "ours"), scalars(tmp_path / "theirs")
     assert {
@@ -451,7 +466,7 @@ def tags(folder):
     }
 
 
-def test_tensorboard_writes_the_weights_pictures_and_speeds_of_fit(both, tmp_path):
+def test_tensorboard_writes_the_weights_pictures_and_speeds_of_fit(both, tmp_path, summaries):
     options = {"histogram_freq": 1, "write_images": True, "write_steps_per_second": True}
     both(lambda folder: [keras.callbacks.TensorBoard(str(folder), **options)], epochs=2)
     mine = tags(tmp_path / "ours")
@@ -512,15 +527,30 @@ def test_model_checkpoint_of_weights_alone_can_be_loaded_into_the_model(both, tm
     assert np.abs(ours.model.get_weights()[0]).max() > 0
 
 
+def test_backup_and_restore_goes_on_after_the_epochs_that_are_done_as_in_fit(both):
+    def make(folder):
+        return [keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False), Recorder()]
+
+    both(make, epochs=1)
+    ours, theirs = both(make, epochs=3)
+    assert theirs.callbacks[1].numbers("on_epoch_begin") == [1, 2]
+    assert ours.callbacks[1].numbers("on_epoch_begin") == [1, 2]
+    assert_same_weights(ours.model, theirs.model)
+
+
 def test_lambda_callback_equals_fit(both):
     heard = {"ours": [], "theirs": []}
 
     def make(folder):
         calls = heard[folder.name]
-        hooks = {hook: lambda *arguments, hook=hook: calls.append((hook, *arguments)) for hook in HOOKS[:2]}
-        numbered = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_begin", "on_epoch_end")
-        hooks |= {hook: lambda *arguments, hook=hook: calls.append((hook, *arguments)) for hook in numbered}
-        return [keras.callbacks.LambdaCallback(**hooks)]
+
+        def noting(hook):
+            if hook in ("on_train_begin", "on_train_end"):
+                return lambda logs: calls.append((hook, None, logs))
+            return lambda number, logs: calls.append((hook, number, logs))
+
+        hooks = [hook for hook in HOOKS if "test" not in hook]
+        return [keras.callbacks.LambdaCallback(**{hook: noting(hook) for hook in hooks})]
 
     both(make, epochs=2)
     mine, keras_own = heard["ours"], heard["theirs"]
@@ -543,7 +573,7 @@ def diverging(digits, callbacks):
     return ours[-1], theirs[-1], str(caught.value)
 
 
-def test_terminate_on_nan_and_cnnlab_end_training_at_the_batch_where_fit_ends_it(digits, capsys):
+def test_terminate_on_nan_and_cnnlab_end_training_at_the_batch_where_fit_ends_it(digits):
     _, keras_own, message = diverging(digits, lambda: [keras.callbacks.TerminateOnNaN()])
     last = keras_own.numbers("on_train_batch_end")[-1]
     assert 0 < last < STEPS - 1
@@ -551,15 +581,9 @@ def test_terminate_on_nan_and_cnnlab_end_training_at_the_batch_where_fit_ends_it
     assert f"by step {last + 1} of epoch 1;" in message
 
 
-def test_callbacks_hear_of_the_batch_whose_loss_is_nan_as_in_fit(digits, capsys):
+def test_callbacks_hear_of_the_batch_whose_loss_is_nan_as_in_fit(digits):
     mine, keras_own, _ = diverging(digits, lambda: [keras.callbacks.TerminateOnNaN()])
     assert mine.numbers("on_train_batch_end") == keras_own.numbers("on_train_batch_end")
-
-
-def test_terminate_on_nan_says_what_it_says_in_fit(digits, capsys):
-    # Of both sides, each once.
-    diverging(digits, lambda: [keras.callbacks.TerminateOnNaN()])
-    assert capsys.readouterr().out.count("Invalid loss, terminating training") == 2
 
 
 def test_terminate_on_nan_leaves_training_alone_that_does_not_diverge(both):
@@ -781,16 +805,13 @@ def test_callbacks_run_with_two_devices(cnnlab, tmp_path):
     ("path", "expected"),
     [
         ("no_module.MyCallback", ["train.callbacks[0].callback.path: no module no_module"]),
-        ("my_module.Note", ["train.callbacks[0].callback.path: my_module has no callback Note; did you mean 'Notes'?"]),
         ("raises.MyCallback", ["importing raises failed: ValueError: a\\nb (raises.py, line 2)"]),
-        ("broken.MyCallback", ["importing broken failed: SyntaxError: ", "(broken.py, line 1)"]),
         ("MyCallback", ["tiny.yaml:", "train.callbacks[0].callback", "such as my_module.MyCallback"]),
     ],
 )
 def test_an_import_that_fails_is_one_line_and_leaves_no_run(cnnlab, tmp_path, path, expected):
     (tmp_path / "my_module.py").write_text(OWN)
     (tmp_path / "raises.py").write_text("import keras\nraise ValueError('a\\nb')\n")
-    (tmp_path / "broken.py").write_text("def f(:\n")
     with_callbacks(tmp_path, [{"callback": path}])
     assert_one_line(cnnlab("train", "tiny.yaml"), 2, *expected)
     assert not (tmp_path / "runs").exists()
@@ -807,3 +828,8 @@ def test_what_is_no_callback_is_one_line(cnnlab, tmp_path, callback, expected):
     (tmp_path / "my_module.py").write_text(OWN)
     with_callbacks(tmp_path, [{"callback": callback}])
     assert_one_line(cnnlab("train", "tiny.yaml"), 2, "train.callbacks[0].callback", expected)
+
+
+def test_what_is_no_callback_is_one_line_of_a_quiet_training(cnnlab, tmp_path):
+    with_callbacks(tmp_path, [{"callback": "keras.layers.Flatten"}])
+    assert_one_line(cnnlab("train", "tiny.yaml", "--quiet"), 2, "train.callbacks[0].callback", "makes a Flatten")
