@@ -30,9 +30,10 @@ Callbacks = Sequence[keras.callbacks.Callback]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after `epoch` whole epochs."""
+    """The state after `epoch` whole epochs; `stopped` tells whether a callback ended the training there."""
 
     epoch: int
+    stopped: bool
     rows: list[dict[str, Any]]
     memories: list[dict[str, Any]]
     arrays: dict[str, NDArray[Any]]
@@ -50,6 +51,7 @@ class Checkpoint:
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
         table.rows[:] = self.rows
+        model.stop_training = self.stopped
         for number, (callback, memory) in enumerate(zip(_remembering(callbacks), self.memories, strict=True)):
             vars(callback).update(memory)
             best = [array for name, array in self.arrays.items() if name.startswith(f"best{number}/")]
@@ -72,7 +74,8 @@ class KeepCheckpoint(keras.callbacks.Callback):
             memories.append({name: _plain(getattr(callback, name)) for name in _names(callback)})
             for index, weight in enumerate(getattr(callback, "best_weights", None) or []):
                 arrays[f"best{number}/{index:04}"] = np.asarray(weight)
-        state = {"epoch": epoch + 1, "rows": self._table.rows, "callbacks": memories}
+        stopped = bool(self.model.stop_training)
+        state = {"epoch": epoch + 1, "stopped": stopped, "rows": self._table.rows, "callbacks": memories}
         text = {"state": json.dumps(state)}
         files.write(self._run.checkpoint, lambda path: path.write_bytes(safetensors.numpy.save(arrays, text)))
 
@@ -84,7 +87,9 @@ def load(run: Run) -> Checkpoint:
         with safetensors.safe_open(path, "numpy") as file:
             state = json.loads(file.metadata()["state"])
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
-        return Checkpoint(int(state["epoch"]), list(state["rows"]), list(state["callbacks"]), arrays)
+        return Checkpoint(
+            int(state["epoch"]), bool(state["stopped"]), list(state["rows"]), list(state["callbacks"]), arrays
+        )
     except FileNotFoundError:
         raise RunError(f"{run.path}: has no checkpoint: it ended before its first epoch did; train it again") from None
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:

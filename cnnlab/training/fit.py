@@ -36,8 +36,7 @@ def fit(
     """Every epoch, or all after those of `checkpoint`.
 
     Keras's callbacks are called as its own `fit` calls them; hooks of batches fire once a graph call.
-
-    `own` are a user's. The row of the table for the epoch whose weights the model has then.
+    `own` are a user's. The result is the row of the table for the epoch whose weights the model has then.
     """
     settings = experiment.train
     engine = Engine(
@@ -74,11 +73,13 @@ def fit(
     callbacks.on_train_begin()
     if checkpoint:
         checkpoint.restore(model, [*rates, *own, *stops], table)
-    first = checkpoint.epoch if checkpoint else 0
+    remaining = range(checkpoint.epoch if checkpoint else 0, settings.epochs)
+    if model.stop_training:  # a callback's last word before the end, which did not come
+        remaining = range(0)
     logs: dict[str, float] = {}
     try:
         with kept_for_check(agreed) as check_interrupt:
-            for epoch in range(first, settings.epochs):
+            for epoch in remaining:
                 callbacks.on_epoch_begin(epoch)
                 step_rates = _rates(model, settings, epoch, engine.steps_per_epoch)
                 logs = _train_epoch(engine, epoch, step_rates, callbacks, check_interrupt)

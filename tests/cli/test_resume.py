@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -110,3 +111,18 @@ def test_a_run_whose_process_is_alive_is_not_resumed(cnnlab, tmp_path, trained):
     (run / "run.json").write_text(json.dumps(record))
     (run / "config.yaml").write_bytes((source / "config.yaml").read_bytes())
     assert_one_line(cnnlab("resume", "runs/alive"), 2, f"is being trained by process {os.getpid()}")
+
+
+def test_a_run_that_early_stopping_had_ended_is_not_trained_on(cnnlab, tmp_path, ended):
+    run = tmp_path / "runs" / "whole"
+    shutil.copytree(ended / "runs" / "whole", run)
+    record = json.loads((run / "run.json").read_text()) | {"status": "interrupted"}
+    (run / "run.json").write_text(json.dumps(record))
+    (run / "weights.safetensors").unlink()
+    before = numbers(run)
+    assert len(before) < 61
+    done = cnnlab("resume", "runs/whole", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert numbers(run) == before
+    whole = ended / "runs" / "whole"
+    assert (run / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()

@@ -195,7 +195,7 @@ def test_a_callback_sees_every_call_that_fit_makes(both, loss):
     assert_same_weights(ours.model, theirs.model)
 
 
-@pytest.mark.parametrize("steps_per_call", [2, 3, 6])
+@pytest.mark.parametrize("steps_per_call", [2, 6])
 def test_batch_hooks_fire_once_a_graph_call_as_with_steps_per_execution(both, steps_per_call):
     ours, theirs = both(lambda folder: [Recorder()], steps_per_call=steps_per_call, epochs=2)
     (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
@@ -327,9 +327,9 @@ class ChangesRate(keras.callbacks.Callback):
         return float(self.model.optimizer.learning_rate)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize(
-    ("hook", "changes"), [("on_epoch_end", 2), ("on_train_batch_end", 6), ("on_train_batch_begin", 6)]
+    ("hook", "changes", "optimizer"),
+    [("on_epoch_end", 2, "sgd"), ("on_train_batch_end", 6, "sgd"), ("on_train_batch_begin", 6, "adam")],
 )
 def test_a_rate_that_a_callback_changes_is_trained_with(both, hook, changes, optimizer):
     rate = 0.2 if optimizer == "sgd" else 0.01
@@ -375,7 +375,7 @@ def test_learning_rate_scheduler_equals_fit(both):
 
 @pytest.mark.parametrize(
     ("monitor", "mode", "loss"),
-    [("val_accuracy", "auto", "cross_entropy"), ("val_loss", "auto", "mse"), ("accuracy", "max", "mse")],
+    [("val_accuracy", "auto", "cross_entropy"), ("val_loss", "auto", "mse")],
 )
 def test_reduce_lr_on_plateau_equals_fit(both, monitor, mode, loss):
     plateau = {"monitor": monitor, "mode": mode, "factor": 0.5, "patience": 1, "min_delta": 0.05}
@@ -389,8 +389,10 @@ def test_reduce_lr_on_plateau_equals_fit(both, monitor, mode, loss):
     assert_same_weights(ours.model, theirs.model)
 
 
-@pytest.mark.parametrize("restore", [True, False])
-@pytest.mark.parametrize(("monitor", "loss"), [("val_accuracy", "cross_entropy"), ("val_loss", "mse")])
+@pytest.mark.parametrize(
+    ("monitor", "loss", "restore"),
+    [("val_accuracy", "cross_entropy", True), ("val_loss", "mse", True), ("val_accuracy", "mse", False)],
+)
 def test_early_stopping_equals_fit(both, monitor, loss, restore):
     settings = {"monitor": monitor, "patience": 2, "min_delta": 0.02, "restore_best_weights": restore}
     ours, theirs = both(
@@ -817,19 +819,9 @@ def test_an_import_that_fails_is_one_line_and_leaves_no_run(cnnlab, tmp_path, pa
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(
-    ("callback", "expected"),
-    [
-        ("keras.layers.Flatten", "keras.layers.Flatten makes a Flatten; expected a keras.callbacks.Callback"),
-        ({"path": "my_module.Notes", "arguments": {"wrod": "x"}}, "my_module.Notes cannot be made: TypeError: "),
-    ],
-)
-def test_what_is_no_callback_is_one_line(cnnlab, tmp_path, callback, expected):
+def test_wrong_arguments_are_one_line_and_leave_no_run(cnnlab, tmp_path):
     (tmp_path / "my_module.py").write_text(OWN)
-    with_callbacks(tmp_path, [{"callback": callback}])
-    assert_one_line(cnnlab("train", "tiny.yaml"), 2, "train.callbacks[0].callback", expected)
-
-
-def test_what_is_no_callback_is_one_line_of_a_quiet_training(cnnlab, tmp_path):
-    with_callbacks(tmp_path, [{"callback": "keras.layers.Flatten"}])
-    assert_one_line(cnnlab("train", "tiny.yaml", "--quiet"), 2, "train.callbacks[0].callback", "makes a Flatten")
+    with_callbacks(tmp_path, [{"callback": {"path": "my_module.Notes", "arguments": {"wrod": "x"}}}])
+    expected = ["train.callbacks[0].callback", "my_module.Notes cannot be made: TypeError: "]
+    assert_one_line(cnnlab("train", "tiny.yaml"), 2, *expected)
+    assert not (tmp_path / "runs").exists()

@@ -24,7 +24,7 @@ def start(devices, out, addresses=(), index=0):
     return subprocess.Popen(
         [sys.executable, "-m", "tests.training.replicas", devices, str(out)],
         cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(task) if addresses else ""},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(task) if addresses else "{}"},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -102,44 +102,46 @@ def test_dropout_on_two_replicas_has_other_numbers_than_on_one_device(found):
 
 
 MASKS = """
-import sys, json, numpy as np, keras, tensorflow as tf
+import json, keras, tensorflow as tf
 from cnnlab.models.determinism import draw_by_replica
 from cnnlab.training.devices import strategy_of
 strategy = strategy_of(2)
-with strategy.scope():
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((200,)), keras.layers.Dropout(0.5)])
-    if sys.argv[1] == "by replica":
-        draw_by_replica(model)
 
-@tf.function
-def masks():
-    return strategy.run(lambda: model(tf.ones((1, 200)), training=True))
+def masks(prepare):
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((200,)), keras.layers.Dropout(0.5)])
+        prepare(model)
+    step = tf.function(lambda: strategy.run(lambda: model(tf.ones((1, 200)), training=True)))
+    drawn = [strategy.experimental_local_results(step()) for _ in range(2)]
+    return [[(mask.numpy().ravel() > 0).tolist() for mask in masks] for masks in drawn]
 
-drawn = [strategy.experimental_local_results(masks()) for _ in range(2)]
-print(json.dumps([[(mask.numpy().ravel() > 0).tolist() for mask in masks] for masks in drawn]))
+print(json.dumps({"own": masks(draw_by_replica), "keras": masks(lambda model: None)}))
 """
 
 
-def masks_of(how):
-    done = subprocess.run([sys.executable, "-c", MASKS, how], cwd=ROOT, capture_output=True, text=True, timeout=100)
+@pytest.fixture(scope="module")
+def masks():
+    """What two replicas drop in two steps, (steps, replicas, 200)."""
+    done = subprocess.run([sys.executable, "-c", MASKS], cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
-    return np.array(json.loads(done.stdout))
+    return {how: np.array(drawn) for how, drawn in json.loads(done.stdout).items()}
 
 
-def test_every_replica_drops_what_chance_gives_it():
-    masks = masks_of("by replica").reshape(4, 200)  # two steps of two replicas
-    for number, mask in enumerate(masks):
+def test_every_replica_drops_what_chance_gives_it(masks):
+    drawn = masks["own"].reshape(4, 200)
+    for number, mask in enumerate(drawn):
         assert 70 < mask.sum() < 130
-        for other in masks[number + 1 :]:
+        for other in drawn[number + 1 :]:
             assert 60 < (mask != other).sum() < 140
 
 
-def test_keras_alone_gives_every_replica_the_same_mask():
+def test_keras_alone_gives_every_replica_the_same_mask(masks):
     # If that is no longer so, `draw_by_replica` is needed no more.
-    first, second = masks_of("as Keras does")
-    assert (first[0] == first[1]).all()
-    assert (second[0] == second[1]).all()
+    first, second = masks["keras"]
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(second[0], second[1])
+    assert (first[0] != second[0]).any()
 
 
 def test_a_single_replica_drops_what_keras_drops():
