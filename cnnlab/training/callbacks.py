@@ -79,7 +79,7 @@ class StopEarly(keras.callbacks.EarlyStopping):
 def kept_epoch(callbacks: Sequence[keras.callbacks.Callback], last: int) -> int:
     """The epoch, from 1, whose weights the network has after training that ended with the epoch `last`."""
     for callback in callbacks:
-        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.restore_best_weights:
+        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
             last = callback.best_epoch + 1
     return last
 

@@ -51,7 +51,6 @@ class Checkpoint:
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
         table.rows[:] = self.rows
-        model.stop_training = self.stopped
         for number, (callback, memory) in enumerate(zip(_remembering(callbacks), self.memories, strict=True)):
             vars(callback).update(memory)
             best = [array for name, array in self.arrays.items() if name.startswith(f"best{number}/")]

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cnnlab.data import Dataset, Examples
 from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
@@ -50,7 +51,7 @@ def fit(
         jit=devices.compiles(settings.jit, model),
     )
     if own:
-        _build_metrics(model)
+        _build_metrics(model, settings.loss)
     forward = compile_forward(model, settings.loss)
     table = MetricsTable(run)
     report = [ProgressReport(console, table, len(dataset.train), settings.batch_size)] if console else []
@@ -58,7 +59,8 @@ def fit(
     rates = schedules.callbacks(settings)
     kept = [KeepCheckpoint(run, table, [*rates, *own, *stops])] if run else []
     callbacks = keras.callbacks.CallbackList(
-        [*rates, StopWhenDiverged(settings.optimizer), *own, table, *report, *stops, *kept],
+        [*rates, *own, StopWhenDiverged(settings.optimizer), table, *report, *stops, *kept],
+        add_history=True,
         model=model,
         epochs=settings.epochs,
         steps=engine.steps_per_epoch,
@@ -74,7 +76,7 @@ def fit(
     if checkpoint:
         checkpoint.restore(model, [*rates, *own, *stops], table)
     remaining = range(checkpoint.epoch if checkpoint else 0, settings.epochs)
-    if model.stop_training:  # a callback's last word before the end, which did not come
+    if checkpoint and checkpoint.stopped:  # all that was missing is the end
         remaining = range(0)
     logs: dict[str, float] = {}
     try:
@@ -96,10 +98,13 @@ def fit(
     return table.results(kept_epoch([*own, *stops], len(table.rows)))
 
 
-def _build_metrics(model: keras.Model) -> None:
-    """Have the model name its metrics, as `fit` does before it calls a callback: by them it knows what is better."""
-    _, num_classes = model.output_shape
-    labels, outputs = np.zeros(1, np.int32), np.zeros((1, num_classes), np.float32)
+def _build_metrics(model: keras.Model, loss: Loss) -> None:
+    """Have the model name its metrics, as `fit` does before it calls a callback: by them it knows what is better.
+
+    What labels look like tells Keras which accuracy is meant: numbers of classes, or one-hot for squared errors.
+    """
+    outputs = np.zeros((1, model.output_shape[-1]), np.float32)
+    labels = np.zeros(1, np.int32) if isinstance(loss, CrossEntropy) else outputs
     model.compute_metrics(None, labels, outputs)
     model.reset_metrics()
 

@@ -1,6 +1,7 @@
 """Callbacks that an experiment names by their import path."""
 
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -19,7 +20,6 @@ from cnnlab.runs import Run
 Factory = Callable[[Run | None], keras.callbacks.Callback | None]
 RUN = "{run}"
 WRITERS = (
-    keras.callbacks.BackupAndRestore,
     keras.callbacks.CSVLogger,
     keras.callbacks.ModelCheckpoint,
     keras.callbacks.TensorBoard,
@@ -50,6 +50,14 @@ def make(factories: Sequence[Factory], run: Run | None) -> list[keras.callbacks.
 
 def _factory(key: str, spec: OwnCallback) -> Factory:
     target = _find(f"{key}.path", spec.path)
+    if target is keras.callbacks.BackupAndRestore:
+        raise ConfigError(f"{key}.path: a run that was ended goes on with `cnnlab resume`; leave BackupAndRestore out")
+    if isinstance(target, type) and not issubclass(target, keras.callbacks.Callback):
+        raise ConfigError(f"{key}.path: {spec.path} is no keras.callbacks.Callback")
+    try:
+        inspect.signature(target).bind(**spec.arguments)
+    except TypeError as error:
+        raise ConfigError(f"{key}.arguments: {spec.path}: {error}") from None
 
     def make(run: Run | None) -> keras.callbacks.Callback | None:
         if run is None and RUN in json.dumps(spec.arguments):
