@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks import engine_vs_peers, input_pipeline, page, start_up
 from benchmarks.engine_vs_peers import Contestant
 
+EXAMPLES = 20_000  # to measure the share on
 SHARES = ("experiment", "examples_per_second", "gflops", "matmul_gflops", "share_of_matmul", "seconds_to_first_step")
 
 
@@ -38,6 +39,7 @@ def main() -> None:
 
 def _share(network: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "cnnlab", "bench", network, "--epochs", "3", "--format", "json"]
+    command += ["--set", f"data.limit={EXAMPLES}"]
     measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return {key: measured[key] for key in SHARES}
 

@@ -76,9 +76,16 @@ def _threads(count: int) -> dict[str, str]:
 def _signals_passed_to(workers: Sequence[subprocess.Popen[str]]) -> Iterator[None]:
     """Have SIGTERM go to the workers. A terminal's Ctrl-C goes to them anyway; here it is only not to end us first."""
 
+    def kill() -> None:
+        for worker in workers:
+            worker.kill()
+
     def terminate(number: int, frame: FrameType | None) -> None:
         for worker in workers:
             worker.terminate()
+        late = threading.Timer(LAST_GRACE, kill)
+        late.daemon = True
+        late.start()
 
     handlers = {signal.SIGINT: lambda number, frame: None, signal.SIGTERM: terminate}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

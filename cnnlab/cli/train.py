@@ -1,6 +1,7 @@
 """`cnnlab train`."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -144,7 +145,7 @@ def _shorthands(
     if limit is not None:
         yield Override(("data", "limit"), limit, f"--limit {limit}")
     if devices is not None:
-        value = int(devices) if devices.isdecimal() else devices
+        value = int(devices) if re.fullmatch(r"[0-9]{1,9}", devices) else devices
         yield Override(("train", "devices"), value, f"--devices {devices}")
     if precision is not None:
         yield Override(("train", "precision"), precision, f"--precision {precision}")

@@ -6,12 +6,13 @@ variables of a step with several tasks are read.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlab.errors import RequestError
+from cnnlab.errors import RequestError, printable
 
 EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -36,7 +37,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | N
     """
     if text := environment.get("TF_CONFIG"):
         cluster = _parse(text)
-    elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and "SLURM_PROCID" in environment:
+    elif "SLURM_PROCID" in environment and environment.get("SLURM_STEP_NUM_TASKS", "1") != "1":
         cluster = _of_slurm()
     else:
         return None
@@ -46,25 +47,35 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | N
 def _parse(text: str) -> Cluster:
     try:
         config = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"TF_CONFIG: not JSON: {error}; expected such as {EXAMPLE}") from None
-    jobs, task = (config.get(key) if isinstance(config, dict) else None for key in ("cluster", "task"))
+    if not isinstance(config, dict):
+        raise RequestError(f"TF_CONFIG: expected a map with a cluster and a task, such as {EXAMPLE}")
+    jobs, task = config.get("cluster"), config.get("task")
     if not jobs and not task:
         return Cluster(("localhost",), 0)  # TensorFlow too takes an empty one for none
     if not isinstance(jobs, dict) or not isinstance(task, dict) or not all(map(_is_addresses, jobs.values())):
-        raise RequestError(f"TF_CONFIG: expected a map with a cluster and a task, such as {EXAMPLE}")
+        raise RequestError(f"TF_CONFIG: expected a cluster of lists of host:port and a task, such as {EXAMPLE}")
     if unknown := sorted({*jobs} - {"chief", "worker"}):
-        raise RequestError(f"TF_CONFIG: cluster: cnnlab trains with workers only, got {', '.join(unknown)}")
-    kind, index = task.get("type"), task.get("index")
-    if kind not in jobs or not isinstance(index, int) or not 0 <= index < len(jobs[kind]):
-        places = ", ".join(f"{job} 0 to {len(addresses) - 1}" for job, addresses in jobs.items())
-        raise RequestError(f"TF_CONFIG: task: got {kind} {index}; the cluster has {places}")
+        raise RequestError(f"TF_CONFIG: cluster: cnnlab trains with workers only, got {printable(', '.join(unknown))}")
     chiefs, workers = jobs.get("chief", []), jobs.get("worker", [])
+    if len(chiefs) > 1 or len({*chiefs, *workers}) < len(chiefs) + len(workers):
+        raise RequestError("TF_CONFIG: cluster: expected one chief at most, and an address of its own for each worker")
+    kind, index = task.get("type"), task.get("index")
+    if not isinstance(kind, str) or type(index) is not int or not 0 <= index < len(jobs.get(kind, [])):
+        places = ", ".join(f"{job} 0 to {len(addresses) - 1}" for job, addresses in jobs.items())
+        got = printable(f"{kind} {index}")
+        raise RequestError(f"TF_CONFIG: task: got {got}; the cluster has {places}")
     return Cluster((*chiefs, *workers), index + (len(chiefs) if kind == "worker" else 0))
 
 
 def _is_addresses(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and ":" in item for item in value)
+    return isinstance(value, list) and bool(value) and all(map(_is_address, value))
+
+
+def _is_address(value: Any) -> bool:
+    match = re.fullmatch(r"[^\s:/][^\s/]*:(\d{1,5})", value) if isinstance(value, str) else None
+    return match is not None and 0 < int(match[1]) < 1 << 16
 
 
 def _of_slurm() -> Cluster:
@@ -76,8 +87,11 @@ def _of_slurm() -> Cluster:
     try:
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(auto_set_gpu=not without_gpus, **without_gpus)
         workers = resolver.cluster_spec().as_dict()["worker"]
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise RequestError(f"Slurm's variables do not describe a cluster: {error}; set TF_CONFIG instead") from None
-    _, index = resolver.get_task_info()
+        _, index = resolver.get_task_info()
+        if not isinstance(index, int) or not all(map(_is_address, workers)):
+            raise ValueError(f"task {os.environ['SLURM_PROCID']} of {len(workers)}")
+    except (RuntimeError, ValueError, LookupError, OSError) as error:
+        reason = printable(f"{error}")
+        raise RequestError(f"Slurm's variables do not describe a cluster: {reason}; set TF_CONFIG instead") from None
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
     return Cluster(tuple(workers), index)

@@ -5,6 +5,8 @@ One device has TensorFlow's default strategy, several of one machine `MirroredSt
 """
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +27,8 @@ def strategy_of(setting: Setting) -> tf.distribute.Strategy:
 
     Raises RequestError where there are no such devices, or `TF_CONFIG` describes no cluster.
     """
+    if not os.environ.get("TF_CONFIG"):
+        os.environ.pop("TF_CONFIG", None)  # an empty one is none to us, and no JSON to TensorFlow
     workers = cluster.from_environment()  # first: under Slurm it says which GPUs are this task's
     gpus = tf.config.list_physical_devices("GPU")
     if setting == "gpu" and not gpus:
@@ -52,6 +56,8 @@ def _of_workers(workers: cluster.Cluster, setting: Setting, has_gpus: bool) -> t
     if isinstance(setting, int) and setting > 1 and not has_gpus:
         raise RequestError(f"train.devices: {setting}: a worker without a GPU trains on its CPU as one; leave it out")
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TensorFlow takes it for itself, to wait for what never comes
     # Every 30 seconds by default: who waits for a worker that is gone would hear of it only after two minutes.
     strategy.extended._check_health_interval = 10
     return strategy

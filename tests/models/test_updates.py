@@ -32,6 +32,13 @@ OPTIMIZERS = {
     "clipped": lambda: keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=1.0),
     "averaged": lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9),
 }
+# TensorFlow's kernel takes 1 - beta_2 in float32, where that of 0.999 is off by 1.3e-5.
+TOLERANCES = {
+    name: {"rtol": 3e-5, "atol": 5e-6}
+    if type(make()) in (keras.optimizers.Adam, keras.optimizers.AdamW)
+    else {"rtol": 1e-5, "atol": 1e-7}
+    for name, make in OPTIMIZERS.items()
+}
 SHAPES = [(3, 3, 1, 4), (7, 5), (5,), ()]
 
 
@@ -56,7 +63,7 @@ def test_a_fused_optimizer_changes_variables_and_slots_as_keras_does(name):
     start = steps_of(OPTIMIZERS[name](), fused=False, steps=0)
     assert len(ours) == len(theirs) > len(SHAPES)
     for mine, keras_own in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(mine, keras_own, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(mine, keras_own, **TOLERANCES[name])
     for moved, before in zip(ours[: len(SHAPES)], start[: len(SHAPES)], strict=True):
         assert np.abs(moved - before).max() > 0.01
 
@@ -199,7 +206,7 @@ def test_on_two_replicas_a_fused_optimizer_changes_variables_and_slots_as_keras_
     ours, theirs = two_replicas["updates"][name]
     assert len(ours) == len(theirs) > len(SHAPES)
     for mine, keras_own in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(mine[0], keras_own[0], rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(mine[0], keras_own[0], **TOLERANCES[name])
         assert all(copy == mine[0] for copy in mine)
     assert len(ours[0]) == 2  # a copy of each variable on both
 
@@ -222,7 +229,7 @@ def network(*changes):
         [
             parse_set(change)
             for change in (
-                "model.layers=[{conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: tanh}}, flatten, {dense: 10}]",
+                "model.layers=[{conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: tanh}}, flatten, {dense: {units: 10}}]",
                 "train.optimizer={sgd: 1.0}",
                 *changes,
             )

@@ -690,7 +690,11 @@ def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expec
     ("path", "arguments", "expected"),
     [
         ("MODULE.fail", {}, ["MODULE.fail cannot be made: ValueError: first line\\nsecond line (MODULE.py, line 15)"]),
-        ("MODULE.make_histogram", {"evry": 1}, [".arguments: MODULE.make_histogram: missing a required argument: 'every'"]),
+        (
+            "MODULE.make_histogram",
+            {"evry": 1},
+            [".arguments: MODULE.make_histogram: missing a required argument: 'every'"],
+        ),
         ("MODULE.make_nothing", {}, ["MODULE.make_nothing makes a NoneType", "expected a keras.callbacks.Callback"]),
         ("keras.layers.Flatten", {}, ["keras.layers.Flatten is no keras.callbacks.Callback"]),
         ("keras.callbacks.BackupAndRestore", {"backup_dir": "a"}, ["`cnnlab resume`"]),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 OTHERS = ("two replicas", "two workers")
 HALF = {"bfloat16": 2e-3, "float16": 5e-4}
 NOISY = [name for name in EXPERIMENTS if name.startswith("noisy")]
-EXACT = [name for name in EXPERIMENTS if name not in HALF and name not in NOISY]
+EXACT = [name for name in EXPERIMENTS if name not in [*HALF, *NOISY, "dropout"]]
 
 
 def start(devices, out, addresses=(), index=0):
@@ -52,7 +52,7 @@ def found(tmp_path_factory):
 
 
 def test_there_are_as_many_replicas_as_meant(found):
-    counts = {where: {int(values[f"{name}/replicas"]) for name in EXPERIMENTS} for where, values in found.items()}
+    counts = {where: {int(values[f"{name}/replicas"]) for name in [*EXACT, *HALF]} for where, values in found.items()}
     assert counts == {"one device": {1}, "two replicas": {2}, "two workers": {2}}
 
 
@@ -86,17 +86,15 @@ def test_replicas_in_half_precision_give_one_devices_losses_but_for_rounding(fou
     np.testing.assert_allclose(found[other][f"{name}/weights"], weights, atol=2e-2)
 
 
-@pytest.mark.parametrize("other", OTHERS)
-def test_dropout_and_batch_norm_give_one_devices_accuracy_within_noise(found, other):
-    one, many = (np.array([found[where][f"{name}/test"] for name in NOISY]) for where in ("one device", other))
-    print("accuracies", one, many)
+def test_dropout_and_batch_norm_give_one_devices_accuracy_within_noise(found):
+    one, two = (np.array([found[where][f"{name}/test"] for name in NOISY]) for where in ("one device", "two replicas"))
     assert min(one) > 0.8
-    np.testing.assert_allclose(many, one, atol=0.06)
-    assert abs(many.mean() - one.mean()) < 0.03
+    np.testing.assert_allclose(two, one, atol=0.06)
+    assert two.mean() == pytest.approx(one.mean(), abs=0.03)
 
 
 def test_dropout_on_two_replicas_has_other_numbers_than_on_one_device(found):
-    losses = {where: values["noisy-0/losses"].tolist() for where, values in found.items()}
+    losses = {where: values["dropout/losses"].tolist() for where, values in found.items()}
     assert losses["two replicas"] == pytest.approx(losses["two workers"], rel=1e-4)  # the same two masks
     assert losses["two replicas"] != pytest.approx(losses["one device"], rel=1e-4)
 

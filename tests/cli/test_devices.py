@@ -1,0 +1,96 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from tests.conftest import assert_one_line
+
+NO_GPU = not tf.config.list_physical_devices("GPU")
+DENSE = "model.layers=[flatten, {dense: {units: 16, activation: relu}}, {dense: 10}]"
+
+
+def record_of(tmp_path, name="tiny-1"):
+    return json.loads((tmp_path / "runs" / name / "run.json").read_text())
+
+
+def test_a_number_of_devices_divides_the_cpu_and_gives_the_same_numbers(cnnlab, tiny, trained, tmp_path):
+    done = cnnlab("train", tiny, "--devices", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0].endswith("resident; on CPU:0, CPU:1")
+    record, one = record_of(tmp_path), record_of(trained)
+    assert record["status"] == "finished"
+    assert record["experiment"]["train"]["devices"] == 2
+    assert record["devices"]["strategy"] == "MirroredStrategy"
+    assert (record["devices"]["workers"], record["devices"]["replicas"]) == (1, 2)
+    assert record["devices"]["devices"] == ["CPU:0", "CPU:1"]
+    for key in ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
+        assert record["results"][key] == pytest.approx(one["results"][key], rel=1e-5)
+    again = cnnlab("evaluate", "runs/tiny-1", "--format", "json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["accuracy"] == record["results"]["test_accuracy"]
+
+
+def test_the_cpu_can_be_asked_for(cnnlab, tiny, tmp_path):
+    done = cnnlab("train", tiny, "--epochs", "1", "--devices", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "resident; on CPU:0\n" in done.stderr
+    record = record_of(tmp_path)
+    assert record["experiment"]["train"]["devices"] == "cpu"
+    assert (record["devices"]["workers"], record["devices"]["replicas"]) == (1, 1)
+
+
+@pytest.mark.skipif(not NO_GPU, reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_error(cnnlab, tiny, tmp_path):
+    done = cnnlab("train", tiny, "--devices", "gpu")
+    assert_one_line(done, 2, "train.devices: gpu: TensorFlow finds no GPU here", "`auto`")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "devices",
+    ["3x", "0", "-1", "1.5", "", "GPU", "two", "1025", "true", "²", "٣x", "9" * 5000],
+    ids=lambda devices: devices[:10],
+)
+def test_devices_that_are_none_are_an_error(cnnlab, tiny, tmp_path, devices):
+    done = cnnlab("train", tiny, f"--devices={devices}")
+    assert_one_line(done, 2, "train.devices: expected 'auto', 'cpu', 'gpu' or how many devices, 1 to 1024")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_precision_that_is_none_is_an_error(cnnlab, tiny):
+    assert_one_line(cnnlab("train", tiny, "--precision", "bfloat16"), 2, "--precision bfloat16", "'mixed_bfloat16'")
+
+
+def test_an_option_and_set_for_the_same_key_are_an_error(cnnlab, tiny):
+    done = cnnlab("train", tiny, "--devices", "cpu", "--set", "train.devices=2")
+    assert_one_line(done, 2, "--devices cpu", "--set train.devices=2")
+
+
+def test_compiling_max_pooling_is_refused(cnnlab, tiny, tmp_path):
+    done = cnnlab("train", tiny, "--set", "train.jit=on")
+    assert_one_line(done, 2, "train.jit=on", "max pooling")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_network_without_pooling_is_compiled_and_trained(cnnlab, tiny, tmp_path):
+    # The replicas' shares of the short last batch have shapes of their own.
+    for number, (jit, devices) in enumerate((("on", "2"), ("off", "1")), start=1):
+        done = cnnlab("train", tiny, "--quiet", "--set", f"train.jit={jit}", "--set", DENSE, "--devices", devices)
+        assert done.returncode == 0, done.stderr
+        assert record_of(tmp_path, f"tiny-{number}")["experiment"]["train"]["jit"] == jit
+    compiled, plain = (record_of(tmp_path, f"tiny-{number}")["results"] for number in (1, 2))
+    assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-4)
+    assert compiled["test_loss"] == pytest.approx(plain["test_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("text", [""])
+def test_an_empty_tf_config_is_none(cnnlab, tiny, tmp_path, text):
+    done = cnnlab("train", tiny, "--epochs", "1", "--devices", "2", "--quiet", TF_CONFIG=text)
+    assert done.returncode == 0, done.stderr
+    assert record_of(tmp_path)["devices"]["workers"] == 1
+
+
+def test_a_malformed_tf_config_is_told_in_one_line(cnnlab, tiny, tmp_path):
+    done = cnnlab("train", tiny, TF_CONFIG='{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}')
+    assert_one_line(done, 2, "TF_CONFIG: ")
+    assert not (tmp_path / "runs").exists()

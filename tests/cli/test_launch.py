@@ -1,0 +1,187 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_cnnlab
+
+ENDLESS = ("--epochs", "1000000", "--quiet")
+
+
+def status_of(folder):
+    return json.loads((folder / "runs/tiny-1/run.json").read_text())["status"]
+
+
+def children_of(pid):
+    """The process ids of all descendants."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:  # just ended
+                continue
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def is_alive(pid):
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Launched:
+    """`cnnlab launch --workers 2 -- train tiny.yaml`, without end and with the workers' pids by their number."""
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cnnlab", "launch", "--workers", "2", "--", "train", "tiny.yaml", *ENDLESS],
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a process group of its own, as a shell gives every command
+        )
+        self.folder = folder
+        self.everyone = set()
+
+    def wait_for_epoch(self):
+        metrics = self.folder / "runs/tiny-1/metrics.csv"
+        deadline = time.monotonic() + 120
+        while not (metrics.exists() and len(metrics.read_text().splitlines()) > 1):
+            assert self.process.poll() is None, self.process.communicate()[1]
+            assert time.monotonic() < deadline, "training does not begin"
+            time.sleep(0.1)
+        self.everyone = {self.process.pid, *children_of(self.process.pid)}
+
+    def worker(self, number):
+        for pid in self.everyone - {self.process.pid}:
+            entries = (Path("/proc") / str(pid) / "environ").read_bytes().split(b"\0")
+            config = next((entry for entry in entries if entry.startswith(b"TF_CONFIG=")), b"TF_CONFIG={}")
+            if json.loads(config.partition(b"=")[2]).get("task", {}).get("index") == number:
+                return pid
+        raise AssertionError(f"no worker {number}")
+
+    def end(self, seconds):
+        """What it wrote to standard error; no process of it is left."""
+        stdout, stderr = self.process.communicate(timeout=seconds)
+        assert stdout == ""
+        assert not [pid for pid in self.everyone if is_alive(pid)]
+        return stderr.splitlines()
+
+
+@pytest.fixture
+def launched(tiny, tmp_path):
+    launched = Launched(tmp_path)
+    try:
+        launched.wait_for_epoch()
+        yield launched
+    finally:
+        for pid in {launched.process.pid, *children_of(launched.process.pid), *launched.everyone}:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        launched.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, trained):
+    """A folder in which two workers trained what `trained` has, and what they wrote."""
+    folder = tmp_path_factory.mktemp("launched")
+    (folder / "tiny.yaml").write_text((trained / "tiny.yaml").read_text())
+    return folder, run_cnnlab("launch", "--workers", "2", "--", "train", "tiny.yaml", "--format", "json", cwd=folder)
+
+
+def test_workers_train_one_run_together(finished, trained):
+    folder, done = finished
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (folder / "runs").iterdir()] == ["tiny-1"]
+    record = json.loads((folder / "runs/tiny-1/run.json").read_text())
+    assert record["status"] == "finished"
+    assert (record["devices"]["workers"], record["devices"]["replicas"]) == (2, 2)
+    files = [
+        sorted(str(path.relative_to(where)) for path in (where / "runs/tiny-1").rglob("*"))
+        for where in (folder, trained)
+    ]
+    assert files[0] == files[1]
+
+
+def test_workers_give_the_numbers_of_one_process(finished, trained):
+    results = [json.loads((where / "runs/tiny-1/run.json").read_text())["results"] for where in (finished[0], trained)]
+    for key in ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
+        assert results[0][key] == pytest.approx(results[1][key], rel=1e-5)
+
+
+def test_standard_output_is_the_chiefs_result_alone(finished):
+    _, done = finished
+    result = json.loads(done.stdout)
+    assert result["run"] == "runs/tiny-1"
+    assert result["examples"] == 200
+
+
+def test_standard_error_has_each_workers_number_before_its_lines(finished):
+    _, done = finished
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("[0] tiny: 1,490 parameters; digits: 200 train")
+    assert lines[0].endswith("on CPU:0 of each of 2 workers")
+    assert [line.split()[:2] for line in lines[1:]] == [["[0]", "epoch"], ["[0]", "1"], ["[0]", "2"]]
+
+
+def test_a_wrong_config_is_told_by_the_workers_and_nothing_is_left(cnnlab, tiny, tmp_path):
+    done = cnnlab("launch", "--", "train", "tiny.yaml", "--set", "train.epoch=3")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    problem = "cnnlab: --set train.epoch=3: train.epoch: unknown key; did you mean 'epochs'?"
+    lines = set(done.stderr.splitlines())
+    told = {f"[{number}] {problem}" for number in (0, 1)}
+    assert lines & told
+    assert lines - told <= {f"cnnlab: worker {n} ended with exit code 2; the others are ended" for n in (0, 1)}
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--workers", "0", "--", "train", "x"], ["--workers", "x", "--", "train", "x"]]
+)
+def test_a_wrong_command_line_is_an_error(cnnlab, arguments):
+    done = cnnlab("launch", *arguments)
+    assert done.returncode == 2
+    assert "see `cnnlab launch --help`" in done.stderr
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_worker_that_is_killed_ends_all_and_is_named(launched, lost):
+    os.kill(launched.worker(lost), signal.SIGKILL)
+    lines = launched.end(60)
+    assert launched.process.returncode == 1
+    assert f"cnnlab: worker {lost} was ended by SIGKILL; the others are ended" in lines
+    others = [line for line in lines if line.startswith(f"[{1 - lost}] ")]
+    assert others[0].startswith(f"[{1 - lost}] cnnlab: another worker was lost, and training cannot go on without it")
+    assert len(others) == 1
+    assert len(lines) == 2
+    assert status_of(launched.folder) == ("failed" if lost == 1 else "running")  # a chief that is dead says nothing
+
+
+def test_ctrl_c_ends_all_and_is_recorded(launched):
+    os.killpg(launched.process.pid, signal.SIGINT)
+    lines = launched.end(60)
+    assert launched.process.returncode == 130
+    assert status_of(launched.folder) == "interrupted"
+    assert [line for line in lines if line.startswith("[0] cnnlab: interrupted; ")]
+    assert "runs/tiny-1" in "".join(lines)
+    assert not [line for line in lines if "Traceback" in line]
+
+
+def test_sigterm_ends_all_soon(launched):
+    launched.process.terminate()
+    lines = launched.end(25)
+    assert launched.process.returncode != 0
+    assert not [line for line in lines if "Traceback" in line]
