@@ -35,8 +35,8 @@ Geometric means of the ratios to `fit`: {means}.
 
 ## The share of the machine
 
-`cnnlab bench` on 20,000 pictures, float32: what the products and sums of training come to a second, of what multiplying two matrices of
-2048 × 2048 comes to.
+`cnnlab bench` on 20,000 pictures, float32: what the products and sums of training come to a second, of what
+multiplying two matrices of 2048 × 2048 comes to.
 
 {shares}
 
