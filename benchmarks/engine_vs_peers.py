@@ -3,7 +3,7 @@
 Same network, optimizer, batch size, arithmetic and data. Each is a process of its own, and all wait while one of them
 trains an epoch: they take turns, so that a busy machine slows all alike. The first epoch of each (tracing, allocation)
 does not count. The data have the size of MNIST or CIFAR-10 and are drawn at random, since the time does not depend on
-the pixels; an epoch of the two large networks is 20,000 pictures.
+the pixels; an epoch of the two large networks is 10,000 pictures.
 """
 
 import json
@@ -24,8 +24,8 @@ NETWORKS = {
     "fc": (60_000, 28, 28, 1),
     "mlp-ce": (60_000, 28, 28, 1),
     "lenet": (60_000, 28, 28, 1),
-    "cnn-32-64": (20_000, 28, 28, 1),
-    "cifar": (20_000, 32, 32, 3),
+    "cnn-32-64": (10_000, 28, 28, 1),
+    "cifar": (10_000, 32, 32, 3),
 }
 """The course's fc-mse, mlp-ce, lenet5, cnn-32-64 and cifar-cnn, and the pictures of an epoch."""
 

@@ -17,10 +17,16 @@ def main() -> None:
     task, images, labels = read_task()
     experiment = Experiment.model_validate(task, strict=False)
     settings = experiment.train
-    keras.config.set_dtype_policy(settings.precision)
     keras.utils.set_random_seed(0)
     scale = scale_of(task)
-    model = build(experiment.model, images.shape[1:], 10, name="model", scaling=None if scale == (1.0, 0.0) else scale)
+    model = build(
+        experiment.model,
+        images.shape[1:],
+        10,
+        name="model",
+        scaling=None if scale == (1.0, 0.0) else scale,
+        precision=settings.precision,
+    )
     attach_optimizer(model, settings)
     x = images.astype(np.float32) / 255
     y = keras.utils.to_categorical(labels, 10) if settings.loss.kind == "mse" else labels
