@@ -22,8 +22,11 @@ def launch(
 
     Example: `cnnlab launch --workers 2 -- train lenet --epochs 3`.
     """
+    from cnnlab.errors import RequestError
     from cnnlab.workers import run
 
+    if command[0] == "launch":
+        raise RequestError("launch cannot launch itself; expected a command for the workers, such as train lenet")
     code = run(command, workers)
     if code:
         raise typer.Exit(code)

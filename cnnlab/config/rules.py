@@ -48,6 +48,13 @@ def jit(checked: Checked) -> Iterator[Breach]:
         )
 
 
+def devices(checked: Checked) -> Iterator[Breach]:
+    """Every device must have a share of the batch."""
+    train = checked.experiment.train
+    if isinstance(train.devices, int) and train.devices > train.batch_size:
+        yield ("train", "devices"), f"{train.devices} devices cannot share a batch of {train.batch_size}"
+
+
 def monitor(checked: Checked) -> Iterator[Breach]:
     """What watches validation examples needs some."""
     for path, spec in _watchers(checked.experiment.train):
@@ -205,7 +212,7 @@ def memory(checked: Checked) -> Iterator[Breach]:
         yield ("model",), f"training takes about {needed / 1e9:,.0f} GB; this machine has {present / 1e9:,.0f}"
 
 
-ERRORS: tuple[Rule, ...] = (classes, known_classes, hold_out, train_sizes, mixup_last, monitor, jit)
+ERRORS: tuple[Rule, ...] = (classes, known_classes, hold_out, train_sizes, mixup_last, monitor, devices, jit)
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
     input_scale, learning_rate, memory,

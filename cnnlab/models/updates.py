@@ -2,6 +2,7 @@
 
 Keras writes Adam as a dozen operations, each of which reads and writes arrays of the variable's size. TensorFlow has
 the whole as one kernel, with the same formula on the same slots: with 3.3 million weights an epoch took 4 % less.
+Adam's second moment is a hundred-thousandth off Keras's, since the kernel takes 1 - beta_2 in float32.
 """
 
 import keras

@@ -16,9 +16,12 @@ import keras
 import tensorflow as tf
 
 from cnnlab.errors import RequestError, TrainingError
+from cnnlab.terminal import warn
 from cnnlab.training import cluster
 
 Setting = Literal["auto", "cpu", "gpu"] | int
+MAX_CPU_PARTS = 64  # for trying: each is another copy of the network in one graph
+SECONDS_OF_PATIENCE = 10.0  # with workers that are still missing, before it is said
 
 
 @cache
@@ -45,6 +48,10 @@ def strategy_of(setting: Setting) -> tf.distribute.Strategy:
     if len(used) > 1:
         return tf.distribute.MirroredStrategy()
     if isinstance(setting, int) and setting > 1:
+        if setting > MAX_CPU_PARTS:
+            raise RequestError(
+                f"train.devices: {setting}: there is no GPU here, and a CPU is divided into {MAX_CPU_PARTS} at most"
+            )
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * setting)
         return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(setting)])
@@ -55,12 +62,29 @@ def strategy_of(setting: Setting) -> tf.distribute.Strategy:
 def _of_workers(workers: cluster.Cluster, setting: Setting, has_gpus: bool) -> tf.distribute.Strategy:
     if isinstance(setting, int) and setting > 1 and not has_gpus:
         raise RequestError(f"train.devices: {setting}: a worker without a GPU trains on its CPU as one; leave it out")
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TensorFlow takes it for itself, to wait for what never comes
+    with _waiting_for(workers):
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
     # Every 30 seconds by default: who waits for a worker that is gone would hear of it only after two minutes.
     strategy.extended._check_health_interval = 10
     return strategy
+
+
+@contextmanager
+def _waiting_for(workers: cluster.Cluster) -> Iterator[None]:
+    """Say what is waited for where it takes long, and have Ctrl-C end the wait, which is not Python's."""
+    others = ", ".join(address for number, address in enumerate(workers.workers) if number != workers.index)
+    notice = threading.Timer(SECONDS_OF_PATIENCE, lambda: warn(f"waiting for the other workers: {others}"))
+    notice.daemon = True
+    notice.start()
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if in_main_thread else None
+    try:
+        yield
+    finally:
+        notice.cancel()
+        if in_main_thread:
+            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TensorFlow takes it for itself, and ends nothing then
 
 
 def _has_tpu() -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_cnnlab
+from tests.conftest import assert_one_line, run_cnnlab
 
 ENDLESS = ("--epochs", "1000000", "--quiet")
 
@@ -185,3 +185,7 @@ def test_sigterm_ends_all_soon(launched):
     lines = launched.end(25)
     assert launched.process.returncode != 0
     assert not [line for line in lines if "Traceback" in line]
+
+
+def test_launch_does_not_launch_itself(cnnlab):
+    assert_one_line(cnnlab("launch", "--", "launch", "--", "train", "digits"), 2, "launch cannot launch itself")

@@ -173,3 +173,20 @@ def test_errors_are_raised_all_at_once_and_warnings_returned(findings, tmp_path)
     assert len(caught.value.problems) == 2
     (tmp_path / "x.yaml").write_text(SOUND.replace("0.1", "30"))
     assert [finding.rule for finding in check(read("x.yaml"))] == ["learning-rate"]
+
+
+def test_every_device_has_a_share_of_the_batch(findings):
+    assert [str(found) for found in findings(train("devices: 999"))] == [
+        "x.yaml:10:3: train.devices: 999 devices cannot share a batch of 128",
+        "x.yaml:7:1: train.batch_size: a batch of 128 cannot be shared evenly by 999 replicas [batch-size]",
+    ][::-1]
+    assert findings(train("devices: 128")) == []
+
+
+def test_xla_is_not_asked_for_what_it_cannot_repeat(findings):
+    pooled = layers("    - max_pool2d: 2\n    - flatten\n    - dense: 10\n")
+    (found,) = findings(pooled + "  jit: on\n")
+    assert "train.jit: XLA has no gradient of max pooling" in str(found)
+    assert found.is_error
+    assert findings(pooled + "  jit: auto\n") == []
+    assert findings(train("jit: on")) == []
