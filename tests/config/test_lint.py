@@ -24,7 +24,7 @@ CNN = "    - conv2d: {filters: 2, kernel_size: 3, activation: relu}\n    - flatt
 def findings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def findings(text, *changes, replicas=1):
+    def findings(text, *changes, replicas=None):
         (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
         return lint(read("x.yaml", [parse_set(change) for change in changes]), replicas)
 
@@ -177,9 +177,9 @@ def test_errors_are_raised_all_at_once_and_warnings_returned(findings, tmp_path)
 
 def test_every_device_has_a_share_of_the_batch(findings):
     assert [str(found) for found in findings(train("devices: 999"))] == [
-        "x.yaml:10:3: train.devices: 999 devices cannot share a batch of 128",
         "x.yaml:7:1: train.batch_size: a batch of 128 cannot be shared evenly by 999 replicas [batch-size]",
-    ][::-1]
+        "x.yaml:10:3: train.devices: 999 devices cannot share a batch of 128",
+    ]
     assert findings(train("devices: 128")) == []
 
 
