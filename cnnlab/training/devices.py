@@ -6,6 +6,7 @@ One device has TensorFlow's default strategy, several of one machine `MirroredSt
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,10 @@ import keras
 import tensorflow as tf
 
 from cnnlab.errors import RequestError, TrainingError
-from cnnlab.terminal import warn
 from cnnlab.training import cluster
 
 Setting = Literal["auto", "cpu", "gpu"] | int
 MAX_CPU_PARTS = 64  # for trying: each is another copy of the network in one graph
-SECONDS_OF_PATIENCE = 10.0  # with workers that are still missing, before it is said
 
 
 @cache
@@ -71,17 +70,14 @@ def _of_workers(workers: cluster.Cluster, setting: Setting, has_gpus: bool) -> t
 
 @contextmanager
 def _waiting_for(workers: cluster.Cluster) -> Iterator[None]:
-    """Say what is waited for where it takes long, and have Ctrl-C end the wait, which is not Python's."""
+    """Say whom TensorFlow waits for, and have Ctrl-C end the wait, which is not Python's."""
     others = ", ".join(address for number, address in enumerate(workers.workers) if number != workers.index)
-    notice = threading.Timer(SECONDS_OF_PATIENCE, lambda: warn(f"waiting for the other workers: {others}"))
-    notice.daemon = True
-    notice.start()
+    print(f"worker {workers.index} of {len(workers.workers)} waits for {others}", file=sys.stderr, flush=True)
     in_main_thread = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_DFL) if in_main_thread else None
     try:
         yield
     finally:
-        notice.cancel()
         if in_main_thread:
             signal.signal(signal.SIGINT, before)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TensorFlow takes it for itself, and ends nothing then
