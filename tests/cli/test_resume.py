@@ -25,7 +25,7 @@ train:
   batch_size: 32
   optimizer: {adam: 0.002}
   schedule: {reduce_on_plateau: {patience: 1}}
-  callbacks: [early_stopping: {patience: 3, restore_best_weights: true}]
+  callbacks: [early_stopping: {monitor: val_accuracy, patience: 6, restore_best_weights: true}]
 """
 
 
