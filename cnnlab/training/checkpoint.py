@@ -8,6 +8,7 @@ depend on the epoch alone, so that a resumed run has the numbers of one that was
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -32,6 +33,7 @@ Callbacks = Sequence[keras.callbacks.Callback]
 class Checkpoint:
     """The state after `epoch` whole epochs; `stopped` tells whether a callback ended the training there."""
 
+    path: Path
     epoch: int
     stopped: bool
     rows: list[dict[str, Any]]
@@ -47,7 +49,7 @@ class Checkpoint:
         if {name: variable.shape for name, variable in variables.items()} != {
             name: array.shape for name, array in self.arrays.items() if not name.startswith("best")
         }:
-            raise RunError("the checkpoint is not of this run's network; train it again")
+            raise RunError(f"{self.path}: is not of the network in config.yaml; undo what was changed there")
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
         table.rows[:] = self.rows
@@ -87,7 +89,7 @@ def load(run: Run) -> Checkpoint:
             state = json.loads(file.metadata()["state"])
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
         return Checkpoint(
-            int(state["epoch"]), bool(state["stopped"]), list(state["rows"]), list(state["callbacks"]), arrays
+            path, int(state["epoch"]), bool(state["stopped"]), list(state["rows"]), list(state["callbacks"]), arrays
         )
     except FileNotFoundError:
         raise RunError(f"{run.path}: has no checkpoint: it ended before its first epoch did; train it again") from None
