@@ -24,8 +24,9 @@ def run(command: Sequence[str], count: int) -> int:
     Ctrl-C and SIGTERM go to all of them.
     """
     with _workers(command, count) as workers, _signals_passed_to(workers):
+        told: dict[str, str] = {}
         streams = [
-            threading.Thread(target=_prefix, args=(worker.stderr, f"[{number}] "), daemon=True)
+            threading.Thread(target=_prefix, args=(worker.stderr, f"[{number}] ", told), daemon=True)
             for number, worker in enumerate(workers)
         ]
         for stream in streams:
@@ -130,8 +131,10 @@ def _end(workers: Sequence[subprocess.Popen[str]]) -> None:
             worker.wait()
 
 
-def _prefix(lines: IO[str], prefix: str) -> None:
-    """Write every line as it comes, after `prefix`."""
+def _prefix(lines: IO[str], prefix: str, told: dict[str, str]) -> None:
+    """Write every line as it comes, after `prefix`; an error or a warning only if no other worker has `told` it."""
     for line in lines:
+        if line.startswith("cnnlab: ") and told.setdefault(line, prefix) != prefix:
+            continue
         sys.stderr.write(f"{prefix}{line}")
         sys.stderr.flush()
