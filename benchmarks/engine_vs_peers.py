@@ -3,7 +3,8 @@
 Same network, optimizer, batch size, arithmetic and data. Each is a process of its own, and all wait while one of them
 trains an epoch: they take turns, so that a busy machine slows all alike. The first epoch of each (tracing, allocation)
 does not count. The data have the size of MNIST or CIFAR-10 and are drawn at random, since the time does not depend on
-the pixels; an epoch of the two large networks is 10,000 pictures.
+the pixels; an epoch of the two large networks is 10,000 pictures. Where a range is wide, `fit` swings between two
+speeds from epoch to epoch, and its median, to which all is relative, differs between runs of this benchmark.
 """
 
 import json
