@@ -20,6 +20,7 @@ from cnnlab.models.determinism import make_deterministic
 from cnnlab.quantities import Bytes
 from cnnlab.training import devices, environment
 from cnnlab.training.engine import Engine
+from cnnlab.training.fit import engine_for
 from cnnlab.training.input_pipeline import place
 
 MATRIX = 2048  # rows of the square matrices whose product is the yardstick: large enough to keep all cores busy
@@ -40,16 +41,8 @@ def benchmark(experiment: Experiment, epochs: int, count: Epochs = range) -> dic
     with strategy.scope():
         model = build_for(experiment, dataset)
         attach_optimizer(model, experiment.train)
-        engine = Engine(
-            model,
-            experiment.train.loss,
-            dataset.train,
-            batch_size=experiment.train.batch_size,
-            seed=experiment.seed,
-            augmentation=experiment.preprocessing.augmentation,
-            placement=place(experiment.train.input_pipeline, dataset.train).kind,
-            jit=devices.compiles(experiment.train.jit, model),
-        )
+        placement = place(experiment.train.input_pipeline, dataset.train)
+        engine = engine_for(model, experiment, dataset.train, placement)
         first_step, seconds = _train(engine, epochs, count)
     peak = _peak_memory()
     examples = len(dataset.train)

@@ -23,6 +23,21 @@ from cnnlab.training.input_pipeline import Placement
 from cnnlab.training.interrupts import kept_for_check
 
 
+def engine_for(model: keras.Model, experiment: Experiment, examples: Examples, placement: Placement) -> Engine:
+    """The engine that trains `model` on `examples` as the experiment says, under the strategy of the moment."""
+    settings = experiment.train
+    return Engine(
+        model,
+        settings.loss,
+        examples,
+        batch_size=settings.batch_size,
+        seed=experiment.seed,
+        augmentation=experiment.preprocessing.augmentation,
+        placement=placement.kind,
+        jit=devices.compiles(settings.jit, model),
+    )
+
+
 def fit(
     model: keras.Model,
     experiment: Experiment,
@@ -40,16 +55,7 @@ def fit(
     `own` are a user's. The result is the row of the table for the epoch whose weights the model has then.
     """
     settings = experiment.train
-    engine = Engine(
-        model,
-        settings.loss,
-        dataset.train,
-        batch_size=settings.batch_size,
-        seed=experiment.seed,
-        augmentation=experiment.preprocessing.augmentation,
-        placement=placement.kind,
-        jit=devices.compiles(settings.jit, model),
-    )
+    engine = engine_for(model, experiment, dataset.train, placement)
     if own:
         _build_metrics(model, settings.loss)
     forward = compile_forward(model, settings.loss)

@@ -17,7 +17,8 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.inference import compile_forward
 from cnnlab.training import devices
-from cnnlab.training.engine import Engine
+from cnnlab.training.fit import engine_for
+from cnnlab.training.input_pipeline import place
 
 EPOCHS = 3
 # 151 examples in batches of 50: the last batch is one example, which one of two replicas has to do without.
@@ -67,15 +68,7 @@ def train(name, changes, strategy):
     with devices.together(strategy), strategy.scope():
         model = build_for(experiment, dataset)
         attach_optimizer(model, settings)
-        engine = Engine(
-            model,
-            settings.loss,
-            dataset.train,
-            batch_size=settings.batch_size,
-            seed=experiment.seed,
-            augmentation=experiment.preprocessing.augmentation,
-            placement="streamed" if settings.input_pipeline == "streamed" else "resident",
-        )
+        engine = engine_for(model, experiment, dataset.train, place(settings.input_pipeline, dataset.train))
         rates = np.linspace(0.1, 0.01, engine.steps_per_epoch, dtype=np.float32) if name == "rates" else None
         epochs = [list(engine.epoch(epoch, rates))[-1] for epoch in range(EPOCHS)]
     found = {
