@@ -10,6 +10,7 @@ A message says what happened, where, what was expected and what to do next.
     ├── TrainingError           training that cannot go on
     │   └── Diverged            a loss that is no longer a number
     ├── Interrupted             exit 130: Ctrl-C
+    │   └── Terminated          exit 143: SIGTERM
     └── RequestError            exit 2: the request was wrong
         └── ConfigError         an experiment that is not one; every problem of it at once
 """
@@ -51,6 +52,12 @@ class Interrupted(CnnlabError):
     """Training that the user ended."""
 
     exit_code = 130
+
+
+class Terminated(Interrupted):
+    """Training that the system ended, as schedulers do."""
+
+    exit_code = 143
 
 
 class RequestError(CnnlabError):

@@ -3,10 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from cnnlab.runs import Run
+from cnnlab.runs.claim import claimed
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CNNLAB_OFFLINE"] = "1"  # no test leaves this machine; those of downloads talk to themselves
@@ -37,6 +41,12 @@ train:
   optimizer: {sgd: {learning_rate: 0.1}}
   schedule: {exponential: 0.5}
 """
+
+
+def make_run(runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any]) -> Run:
+    """A run folder with nothing but this record, which no process works on."""
+    with claimed(runs, experiment_name, name, record) as run:
+        return run
 
 
 def run_cnnlab(*arguments: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

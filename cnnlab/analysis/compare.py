@@ -9,7 +9,8 @@ from cnnlab.analysis.differences import differing_keys
 from cnnlab.config.hints import did_you_mean
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run
-from cnnlab.runs.folder import find
+from cnnlab.runs.find import find
+from cnnlab.runs.status import status_of
 from cnnlab.terminal import warn
 
 
@@ -53,7 +54,7 @@ def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
     if _hides_other_data([record for _, record in records]):
         differing["data.fingerprint"] = [record["data"]["fingerprint"][:8] for _, record in records]
     rows = [
-        {"run": str(run.path), **{key: values[index] for key, values in differing.items()}, **_outcome(record)}
+        {"run": str(run.path), **{key: values[index] for key, values in differing.items()}, **_outcome(run, record)}
         for index, (run, record) in enumerate(records)
     ]
     outcomes = ["status", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
@@ -74,10 +75,10 @@ def _hides_other_data(records: Sequence[dict[str, Any]]) -> bool:
     return False
 
 
-def _outcome(record: dict[str, Any]) -> dict[str, Any]:
+def _outcome(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     results = record.get("results", {})
     return {
-        "status": record["status"],
+        "status": status_of(run, record),
         "val_accuracy": results.get("val_accuracy"),
         "accuracy": results.get("test_accuracy"),
         "loss": results.get("test_loss"),

@@ -6,14 +6,15 @@ from typing import Any
 
 from cnnlab import data
 from cnnlab.analysis.metrics import evaluation, prediction_rows
-from cnnlab.config.load import load_file
-from cnnlab.data import Dataset, fingerprint
+from cnnlab.analysis.recorded import check_same_data, experiment_of
+from cnnlab.data import Dataset
 from cnnlab.errors import RequestError, RunError
 from cnnlab.models import weights
 from cnnlab.models.build import build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
+from cnnlab.runs.status import status_of
 
 
 def evaluate(run: Run, split: str) -> dict[str, Any]:
@@ -23,12 +24,8 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     Raises RunError where the run has no weights or the data are not those that it was trained on.
     """
     record = run.record()
-    missing = [path.name for path in (run.config, run.weights) if not path.is_file()]
-    if missing and record["status"] == "finished":
-        raise RunError(f"{run.path}: {' and '.join(missing)} missing, though the run finished; train it again")
-    if missing:
-        raise RunError(f"{run.path}: has no model: its status is '{record['status']}'; only a finished run has one")
-    experiment = load_file(run.config)
+    check_finished(run, record)
+    experiment = experiment_of(run)
     dataset = data.load(experiment.data)
     check_same_data(run, record, dataset)
     splits = dataset.splits()
@@ -45,17 +42,14 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     return keep(run, split, outcome, dataset)
 
 
-def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> None:
-    """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
-    try:
-        found = fingerprint.differences(record["data"], fingerprint.record(dataset))
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
-    if found:
-        raise RunError(
-            f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; "
-            "set CNNLAB_DATA_DIR to the data of the run"
-        )
+def check_finished(run: Run, record: Mapping[str, Any]) -> None:
+    """Raise RunError where the run has no final weights; one that goes on for more epochs has those of before."""
+    status = status_of(run, record)
+    if status != "finished":
+        raise RunError(f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them")
+    missing = [path.name for path in (run.config, run.weights) if not path.is_file()]
+    if missing:
+        raise RunError(f"{run.path}: {' and '.join(missing)} missing, though the run finished; train it again")
 
 
 def keep(run: Run, split: str, outcome: Outcome, dataset: Dataset) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
 from cnnlab.cli.resume import resume
+from cnnlab.cli.runs import runs
 from cnnlab.cli.schema import schema
 from cnnlab.cli.show import show
+from cnnlab.cli.tensorboard import tensorboard
 from cnnlab.cli.train import train
 from cnnlab.cli.validate import validate
+from cnnlab.cli.verify import verify
 
 app = typer.Typer(
     name="cnnlab",
@@ -44,6 +47,9 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, resume, launch, evaluate, compare, configs, init, validate, describe, show, schema, bench):
+for command in (train, resume, launch, evaluate, compare, verify, tensorboard):
     app.command()(command)
+app.add_typer(runs, name="runs")
+for other in (configs, init, validate, describe, show, schema, bench):
+    app.command()(other)
 app.add_typer(data, name="data")

@@ -39,7 +39,7 @@ def evaluate(
     The network is rebuilt from the run's config and its weights; the results and every prediction are also written
     into the run's evaluation/ folder.
     """
-    from cnnlab.runs.folder import find_one
+    from cnnlab.runs.find import find_one
 
     folder = find_one(run)
     folder.record()  # a damaged one is told before the seconds that TensorFlow takes

@@ -1,33 +1,76 @@
 """`cnnlab resume`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnlab.cli.train import Format, report
+from cnnlab.cli.report import Format, report
+from cnnlab.errors import RequestError
+
+if TYPE_CHECKING:
+    from cnnlab.config.overrides import Override
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="The folder of a run that did not finish.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Runs that did not finish; with --all, folders of runs.", metavar="RUN...", show_default=False
+        ),
+    ],
+    all: Annotated[bool, typer.Option("--all", help="All unfinished runs in these folders.")] = False,
+    epochs: Annotated[
+        int | None, typer.Option(help="Train this many epochs in all, more than before.", show_default=False)
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import the callbacks that the run's config names: it may run any code.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
-    """Go on with a run that was interrupted, after its last whole epoch: its numbers are those of an uninterrupted one.
+    """Go on with runs that did not finish: their numbers are, bit for bit, those of uninterrupted ones.
+
+    Each goes on after its newest checkpoint that is whole. `--epochs` trains longer, also a run that has finished; any
+    other change is refused, for it would be another experiment.
 
     Several workers need to see the same folder: `cnnlab launch --workers 2 -- resume runs/lenet-1`.
     """
-    from cnnlab.config.load import load_file
-    from cnnlab.runs.folder import find_one
-    from cnnlab.terminal import stderr
+    from cnnlab.config.overrides import Override
 
-    folder = find_one(run)
-    folder.record()
-    devices = load_file(folder.config).train.devices
+    changes = [] if epochs is None else [Override(("train", "epochs"), epochs, f"--epochs {epochs}")]
+    go_on(runs, changes, all=all, trust=trust, quiet=quiet, format=format)
+
+
+def go_on(
+    paths: Sequence[Path],
+    changes: Sequence["Override"],
+    config: str | None = None,
+    *,
+    all: bool = False,
+    trust: bool = False,
+    quiet: bool = False,
+    format: Format = Format.TABLE,
+) -> None:
+    """Resume the runs at `paths`, or all unfinished ones in them; one may be told of as the experiment `config`."""
+    from cnnlab.config.load import load
+    from cnnlab.runs.find import find_one
+    from cnnlab.terminal import stderr
+    from cnnlab.training.resuming import plan, unfinished
+
+    runs = list(unfinished(paths)) if all else [find_one(path) for path in dict.fromkeys(paths)]
+    if not runs:
+        raise RequestError(f"{', '.join(map(str, paths))}: no run here is unfinished")
+    # A file that the user names may have code imported, as with `cnnlab train`.
+    experiment = None if config is None else load(config, changes)
+    resumptions = [plan(run, changes, experiment, trust=trust or config is not None) for run in runs]
+    devices = {resumption.experiment.train.devices for resumption in resumptions}
+    if len(devices) > 1:
+        raise RequestError(f"the runs differ in train.devices ({', '.join(map(str, devices))}); resume them in turn")
     from cnnlab.cli.tensorflow import quietly_imported
 
-    quietly_imported(devices)
-    from cnnlab.training.train import resume as resume_run
+    quietly_imported(devices.pop())
+    from cnnlab.training.train import resume as resume_runs
 
-    done = resume_run(folder, console=None if quiet else stderr())
-    report([done] if done else [], format)
+    report(resume_runs(resumptions, console=None if quiet else stderr()), format)

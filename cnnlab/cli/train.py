@@ -1,37 +1,31 @@
 """`cnnlab train`."""
 
-import json
-import re
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cnnlab.cli.options import Config, Set
-from cnnlab.errors import ConfigError
-
-if TYPE_CHECKING:
-    from cnnlab.config.overrides import Override
-    from cnnlab.experiment.schema import Experiment
-    from cnnlab.runs import Run
-
-SMOKE_EXAMPLES = 256
-
-
-class Format(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
+from cnnlab.cli.options import Set
+from cnnlab.cli.report import Format, report
+from cnnlab.cli.shorthands import SMOKE_EXAMPLES, changes_of, of_each, seeds_of
+from cnnlab.errors import ConfigError, RequestError
 
 
 def train(
-    config: Config,
+    config: Annotated[
+        str | None, typer.Argument(help="An experiment file, or the name of a shipped one.", show_default=False)
+    ] = None,
     set: Set = None,
     epochs: Annotated[int | None, typer.Option(help="Train this many epochs.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of weights and order.", show_default=False)] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="A run each for so many seeds, from the experiment's on, or for those of a list: 5, or 3,7,11.",
+            metavar="N|LIST",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(help="Use this data set, with a tenth held out, instead of the file's.", show_default=False),
@@ -44,6 +38,9 @@ def train(
         str | None,
         typer.Option(help="float32, mixed_bfloat16 or mixed_float16.", metavar="PRECISION", show_default=False),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write events; `cnnlab tensorboard runs/` shows them.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(help="Use only N examples of each split.", metavar="N", show_default=False)
     ] = None,
@@ -55,31 +52,51 @@ def train(
         str | None,
         typer.Option(help="The run folder's name, instead of the experiment's and a number.", show_default=False),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with this run, as `cnnlab resume` does.", metavar="RUN", show_default=False),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Do not train where `validate` warns.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
     """Train an experiment into a new run folder, and measure it on the test set.
 
-    Where `data.train_sizes` has several sizes, a run each.
+    Where `data.train_sizes` has several sizes or there are several seeds, a run each: in one process, and what differs
+    in the seed alone is compiled once. Ctrl-C saves the run, and `cnnlab resume` goes on with it.
 
-    Examples: `cnnlab train lenet`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05 --seed 1`.
+    Examples: `cnnlab train lenet --seeds 5`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05`.
     """
     from cnnlab.config.lint import check, lint
     from cnnlab.config.load import read
     from cnnlab.config.overrides import check_distinct, parse_sets
-    from cnnlab.runs.folder import check_name, check_writable
+    from cnnlab.runs.claim import check_name, check_writable
     from cnnlab.terminal import stderr, warn
 
+    if config is None and resume is None:
+        raise RequestError("train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`")
     sets = parse_sets(set or [])
-    changes = [*_shorthands(config, data, smoke, epochs, seed, limit, devices, precision), *sets]
+    source = config or ""
+    changes = [*changes_of(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard), *sets]
     check_distinct([change for change in changes if change.option != "--smoke"])
-    loaded = read(config, changes)
+    if resume is not None:
+        unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data}
+        if given := [option for option, value in unfit.items() if value]:
+            raise RequestError(f"{given[0]}: not with --resume, which goes on with a run as it is")
+        from cnnlab.cli.resume import go_on
+
+        go_on([resume], changes, config, quiet=quiet, format=format)
+        return
+    loaded = read(source, changes)
     warnings = check(loaded)
     if smoke:  # it is tried with an epoch and few examples, but meant as it is written
-        warnings = [finding for finding in lint(read(config, sets)) if not finding.is_error]
+        warnings = [finding for finding in lint(read(source, sets)) if not finding.is_error]
+    if seeds is not None and seed is not None and "," in seeds:
+        raise RequestError(f"--seed {seed}: not with a list of --seeds, which names them all")
+    numbers = None if seeds is None else seeds_of(seeds, loaded.experiment.seed)
+    experiments = list(of_each(loaded.experiment, name, numbers))
     check_writable(runs)
-    for _, run_name in _of_each_size(loaded.experiment, name):
+    for _, run_name in experiments:
         if run_name is not None:
             check_name(runs, run_name)
     if strict and warnings:
@@ -91,109 +108,8 @@ def train(
 
     quietly_imported(loaded.experiment.train.devices)
     from cnnlab.training.devices import has_gpu
-    from cnnlab.training.train import train as run_experiment
+    from cnnlab.training.train import train as run_experiments
 
     if loaded.experiment.train.precision == "mixed_float16" and not has_gpu():
         warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
-
-    def runs_of_all_sizes() -> Iterator[tuple["Run", dict[str, Any]]]:
-        for experiment, run_name in _of_each_size(loaded.experiment, name):
-            done = run_experiment(experiment, runs, name=run_name, console=None if quiet else stderr())
-            if done:  # only the chief of several workers tells
-                yield done
-
-    report(runs_of_all_sizes(), format)
-
-
-def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format) -> None:
-    """Print every run and what it measured, for people each as it comes."""
-    results = []
-    for run, measured in done:
-        results.append(_result(run, measured))
-        if format is Format.TABLE:
-            print(
-                f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
-                f"({measured['examples']:,} examples)\nrun: {run.path}"
-            )
-    if results:
-        _print_results(results, format)
-
-
-def _shorthands(
-    config: str,
-    data: str | None,
-    smoke: bool,
-    epochs: int | None,
-    seed: int | None,
-    limit: int | None,
-    devices: str | None,
-    precision: str | None,
-) -> Iterator["Override"]:
-    """What the options other than --set change; --smoke before those that may change it again."""
-    from cnnlab.config.overrides import Override
-
-    if data is not None:
-        # Another data set has another size and another protocol: the file's split is not meant for it.
-        yield Override(("data",), _data(config, data), f"--data {data}")
-    if smoke:
-        yield Override(("train", "epochs"), 1, "--smoke")
-        yield Override(("data", "limit"), SMOKE_EXAMPLES, "--smoke")
-    if epochs is not None:
-        yield Override(("train", "epochs"), epochs, f"--epochs {epochs}")
-    if seed is not None:
-        yield Override(("seed",), seed, f"--seed {seed}")
-    if limit is not None:
-        yield Override(("data", "limit"), limit, f"--limit {limit}")
-    if devices is not None:
-        value = int(devices) if re.fullmatch(r"[0-9]{1,9}", devices) else devices
-        yield Override(("train", "devices"), value, f"--devices {devices}")
-    if precision is not None:
-        yield Override(("train", "precision"), precision, f"--precision {precision}")
-
-
-def _data(config: str, name: str) -> dict[str, Any]:
-    """The `data` section for `--data NAME`; synthetic data take the shape of the file's."""
-    if name != "synthetic":
-        return {"name": name}
-    from cnnlab.config.load import load
-    from cnnlab.experiment.data import num_outputs
-
-    replaced = load(config).data
-    return {"name": name, "image_shape": list(replaced.image_shape), "num_classes": num_outputs(replaced)}
-
-
-def _of_each_size(experiment: "Experiment", name: str | None) -> Iterator[tuple["Experiment", str | None]]:
-    """The experiment, once for each of its training sizes, and what to call the run.
-
-    The largest first: that there are too few examples is told before anything is trained.
-    """
-    sizes = experiment.data.train_sizes or ()
-    if len(sizes) < 2:
-        yield experiment, name
-        return
-    for size in sorted(sizes, reverse=True):
-        data = experiment.data.model_copy(update={"train_sizes": (size,)})
-        yield experiment.model_copy(update={"data": data}), name and f"{name}-{size}"
-
-
-def _result(run: "Run", measured: dict[str, Any]) -> dict[str, Any]:
-    record = run.record()
-    return {
-        "run": str(run.path),
-        **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")},
-        **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
-        **{key: record[key] for key in ("parameters", "seconds")},
-        "train_examples": record["data"]["splits"]["train"]["examples"],
-    }
-
-
-def _print_results(results: list[dict[str, Any]], format: Format) -> None:
-    """The result for scripts; for people, who have read each, a table where there are several."""
-    from cnnlab.cli import tables
-
-    if format is Format.JSON:
-        print(json.dumps(results[0] if len(results) == 1 else results, indent=2))
-    elif len(results) > 1:
-        columns = ["train_examples", "accuracy", "loss", "val_accuracy", "val_loss", "run"]
-        results = sorted(results, key=lambda result: result["train_examples"])
-        print(f"\n{tables.render(results, columns, tables.Format.TABLE)}")
+    report(run_experiments(experiments, runs, console=None if quiet else stderr()), format)

@@ -54,9 +54,19 @@ def read(path: Path) -> Source:
     return _read(path, ())
 
 
+def read_complete(path: Path) -> Source:
+    """The file at `path`, which may extend no other. Raises ConfigError."""
+    source = Source(path, yaml.parse(read_text(path), str(path)), {})
+    if isinstance(source.document.data, dict) and "extends" in source.document.data:
+        raise ConfigError(f"{source.document.keys['extends',]}: extends: not in a run, whose experiment is complete")
+    return source
+
+
 def read_text(path: Path) -> str:
     """The text of an experiment file. Raises ConfigError where it is too large or no text."""
     try:
+        if not path.is_file() and path.exists():
+            raise ConfigError(f"{path}: is a {'folder' if path.is_dir() else 'device'}; expected an experiment file")
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: {path.stat().st_size:,} bytes; an experiment file has at most {MAX_BYTES:,}")
         return path.read_text(encoding="utf-8-sig")

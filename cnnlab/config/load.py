@@ -62,10 +62,18 @@ def read(config: str, changes: Sequence[Override] = ()) -> Config:
 
 def read_file(path: Path, changes: Sequence[Override] = ()) -> Config:
     """As `read`, for a file. Raises ConfigError as `load` does."""
-    source = files.read(path)
+    return _read(files.read(path), changes)
+
+
+def load_complete(path: Path, changes: Sequence[Override] = ()) -> Experiment:
+    """The experiment in a file that says everything itself, as that of a run. Raises ConfigError as `load` does."""
+    return _read(files.read_complete(path), changes).experiment
+
+
+def _read(source: Source, changes: Sequence[Override]) -> Config:
     data = source.document.data
     if isinstance(data, dict):
-        data = {"name": path.stem, **data}
+        data = {"name": source.path.stem, **data}
     experiment = _validate(data, source, ())
     if changes:
         # Changes are made to the complete form, so that they reach what the file leaves to its defaults.

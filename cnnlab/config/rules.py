@@ -6,7 +6,7 @@ from cnnlab import memory as machine
 from cnnlab.config.checked import Breach, Checked, Rule
 from cnnlab.config.data_rules import augmentation, hold_out, known_classes, mixup_last, test_as_validation, train_sizes
 from cnnlab.config.hints import count
-from cnnlab.experiment.callbacks import EarlyStopping, OwnCallback
+from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
 from cnnlab.experiment.layers.base import Weighted
@@ -233,9 +233,8 @@ def _output_line(checked: Checked) -> Line | None:
 def _watchers(train: Train) -> Iterator[tuple[KeyPath, EarlyStopping | ReduceOnPlateau]]:
     """What waits for a column of the table to become better."""
     for index, spec in enumerate(train.callbacks):
-        if isinstance(spec, OwnCallback):
-            continue
-        yield ("train", "callbacks", index, spec.kind), spec
+        if isinstance(spec, EarlyStopping):
+            yield ("train", "callbacks", index, spec.kind), spec
     if isinstance(train.schedule, ReduceOnPlateau):
         yield ("train", "schedule", train.schedule.kind), train.schedule
 

@@ -40,6 +40,25 @@ class EarlyStopping(Choice):
     restore_best_weights: bool = False
 
 
+class TensorBoard(Choice):
+    """Writes events for TensorBoard into the run folder; `cnnlab tensorboard runs/` shows them.
+
+    After every epoch loss, accuracy and learning rate, and of the first examples of an epoch the distribution of
+    weights and gradients and the share of each layer's outputs that are not zero; at the start the graph and the first
+    pictures. What it computes changes no number of the training.
+
+    histograms: every so many epochs what is computed of the examples; 0: never.
+    examples: how many of them; at most a batch.
+    images: how many pictures.
+    Example: tensorboard: {histograms: 5}
+    """
+
+    kind: ClassVar[str] = "tensorboard"
+    histograms: Annotated[int, Field(ge=0)] = 1
+    examples: Annotated[int, Field(gt=0, le=4096)] = 128
+    images: Annotated[int, Field(ge=0, le=100)] = 16
+
+
 class OwnCallback(Choice):
     """Any other `keras.callbacks.Callback`, Keras's or of your own.
 
@@ -58,6 +77,8 @@ class OwnCallback(Choice):
 
 
 Callback = Annotated[
-    Annotated[EarlyStopping, Tag("early_stopping")] | Annotated[OwnCallback, Tag("callback")],
+    Annotated[EarlyStopping, Tag("early_stopping")]
+    | Annotated[TensorBoard, Tag("tensorboard")]
+    | Annotated[OwnCallback, Tag("callback")],
     by_kind,
 ]

@@ -81,3 +81,9 @@ Optimizer = Annotated[
     | Annotated[RMSprop, Tag("rmsprop")],
     by_kind,
 ]
+
+
+def calmer(optimizer: Optimizer) -> str:
+    """What `--set` takes to try a training again that diverged: a tenth of the rate, or the default if that is less."""
+    default = type(optimizer).model_fields["learning_rate"].default
+    return f"train.optimizer.{optimizer.kind}.learning_rate={min(optimizer.learning_rate / 10, default):.3g}"

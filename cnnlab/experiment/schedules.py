@@ -23,6 +23,8 @@ class ScheduleSpec(Choice):
 
     within_epochs: ClassVar[bool] = False
     """Whether the rate changes at every step, not only from epoch to epoch."""
+    spans_training: ClassVar[bool] = False
+    """Whether the rate of every step depends on how many epochs there are in all."""
     counts_warmup: ClassVar[bool] = False
     """Whether the epochs of a warm-up are among those that the schedule counts."""
     warmup: NonNegative = 0.0
@@ -110,6 +112,7 @@ class Cosine(ScheduleSpec):
 
     kind: ClassVar[str] = "cosine"
     within_epochs: ClassVar[bool] = True
+    spans_training: ClassVar[bool] = True
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     def at(self, progress: float, epochs: float) -> float:
@@ -130,6 +133,7 @@ class OneCycle(ScheduleSpec):
 
     kind: ClassVar[str] = "one_cycle"
     within_epochs: ClassVar[bool] = True
+    spans_training: ClassVar[bool] = True
     pct_start: Annotated[float, Field(gt=0, lt=1)] = 0.3
     div_factor: Annotated[float, Field(ge=1, lt=1e30)] = 25.0
     final_div_factor: Annotated[float, Field(ge=1, lt=1e30)] = 10_000.0

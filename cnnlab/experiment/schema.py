@@ -77,6 +77,10 @@ class Train(Strict):
     input_pipeline: how pictures come to the device: `resident`, all of them at once; `streamed`, batch by batch, in
     memory that does not grow with the data; or `auto`, resident if they take at most half of its memory. The numbers
     are the same.
+    deterministic: whether the same seed gives the same bits, on the same machine with the same versions. Without it
+    GPUs are somewhat faster, and a resumed run is not quite the one that was not interrupted.
+    keep: how many checkpoints are kept: the newest, and those before it for the case that it is damaged.
+    checkpoint_minutes: a checkpoint is written after every epoch, and within one after so many minutes.
     """
 
     epochs: Annotated[int, Field(gt=0, le=1_000_000)] = 10
@@ -89,6 +93,9 @@ class Train(Strict):
     devices: Devices = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
     input_pipeline: Literal["auto", "resident", "streamed"] = "auto"
+    deterministic: bool = True
+    keep: Annotated[int, Field(gt=0, le=1_000_000)] = 2
+    checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6)] = 10.0
 
 
 class Published(Strict):

@@ -7,14 +7,17 @@ import keras
 import tensorflow as tf
 
 
-def make_deterministic(seed: int) -> None:
+def make_deterministic(seed: int, *, deterministic: bool = True) -> None:
     """Seed everything that draws, and have TensorFlow choose kernels and rewrites that repeat themselves.
+
+    Without `deterministic` they may be others, where nothing in this process has asked for them yet.
 
     For the whole process. Measuring needs it as training does: without it the same weights give losses that differ
     in the ninth digit.
     """
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
 
 
 def draw_by_replica(model: keras.Model) -> None:

@@ -5,18 +5,21 @@ runs/lenet-1/
   run.json                         status, versions, devices, data fingerprint, timings, results
   metrics.csv                      one row an epoch, from 1
   weights.safetensors              the final weights, read by cnnlab
-  checkpoints/last.safetensors     all that resuming needs, as of the last whole epoch
+  checkpoints/epoch-00003.safetensors   all that resuming needs, as of then; the newest few are kept
   model.keras                      the same network for other tools; never read by cnnlab
   evaluation/test.json             what `cnnlab evaluate` measured
   evaluation/test-predictions.csv  and each example's prediction
+  tensorboard/                     events, where the experiment asks for them
+  .lock                            held by the process that works on the run
 """
 
 import csv
 import io
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import stat
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,13 +27,20 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from cnnlab.errors import RequestError, RunError
-from cnnlab.experiment.schema import FOLDER_NAME
+from cnnlab.errors import RunError, printable
 from cnnlab.runs import files
 
 RECORD = "run.json"
+STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
+"""What run.json can say; of a run that is said to be running and whose process is gone, `status_of` says `crashed`."""
+MAX_BYTES = 1 << 26  # of run.json, which has a few kilobytes
+FOLDERS = ("", "checkpoints", "evaluation", "tensorboard")
+"""The folders that cnnlab writes in, below that of the run."""
 RECORD_TYPES: dict[str, type | UnionType] = {
     "status": str,
+    "started": str,
+    "process": dict,
+    "resumed": list,
     "experiment": dict,
     "parameters": int,
     "data": dict,
@@ -38,6 +48,9 @@ RECORD_TYPES: dict[str, type | UnionType] = {
     "seconds": int | float,
     "results": dict,
 }
+
+
+_updating = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -62,9 +75,14 @@ class Run:
         return self.path / "model.keras"
 
     @property
-    def checkpoint(self) -> Path:
-        """What the run needs to go on after its last whole epoch, safetensors."""
-        return self.path / "checkpoints" / "last.safetensors"
+    def checkpoints(self) -> Path:
+        """The folder of what the run needs to go on, safetensors."""
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's events."""
+        return self.path / "tensorboard"
 
     @property
     def metrics(self) -> Path:
@@ -72,10 +90,15 @@ class Run:
         return self.path / "metrics.csv"
 
     def record(self) -> dict[str, Any]:
-        """What run.json says. Raises RunError where there is none, or none that can be read."""
+        """What run.json says.
+
+        Raises RunError where there is none, or none that can be read, and where something in the folder is a link:
+        cnnlab makes none, and what it writes there would go elsewhere.
+        """
         path = self.path / RECORD
         try:
-            record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+            self._check_links()
+            record = json.loads(_read(path), parse_constant=_refuse)
         except FileNotFoundError:
             raise RunError(f"{self.path}: not a run folder: it has no {RECORD}") from None
         except OSError as error:
@@ -84,6 +107,8 @@ class Run:
             raise RunError(f"{path}: damaged: {error}") from None
         if not isinstance(record, dict) or "status" not in record:
             raise RunError(f"{path}: damaged: expected a map with a status")
+        if record["status"] not in STATUSES:
+            raise RunError(f"{path}: damaged: got the status {printable(repr(record['status']))[:80]}")
         for key, kind in RECORD_TYPES.items():
             if key in record and not isinstance(record[key], kind):
                 raise RunError(f"{path}: damaged: '{key}' is not what cnnlab writes there")
@@ -92,8 +117,21 @@ class Run:
         return record
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Change these keys of run.json."""
-        files.write_json(self.path / RECORD, {**self.record(), **changes})
+        """Change these keys of run.json; None removes one."""
+        with _updating:
+            record = {**self.record(), **changes}
+            self.create({key: value for key, value in record.items() if value is not None})
+
+    def create(self, record: Mapping[str, Any]) -> None:
+        """Write run.json anew."""
+        files.write_json(self.path / RECORD, record)
+
+    def _check_links(self) -> None:
+        for folder in FOLDERS:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                for entry in os.scandir(self.path / folder):
+                    if entry.is_symlink():
+                        raise RunError(f"{entry.path}: is a symbolic link; a run has none, and cnnlab follows none")
 
     def record_test_use(self, by: str) -> None:
         """Note in run.json that the test set was looked at. Choices made after that are made on test data."""
@@ -125,100 +163,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def check_writable(runs: Path) -> None:
-    """Raise RequestError unless run folders can be made in `runs`, which need not exist yet."""
-    existing = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
-    if not existing.is_dir():
-        raise RequestError(f"--runs {runs}: {existing} is a file; expected a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise RequestError(f"--runs {runs}: no permission to write in {existing}; choose another folder")
-
-
-def check_name(runs: Path, name: str) -> None:
-    """Raise RequestError unless `name` can be the name of a new run folder in `runs`."""
-    if not re.fullmatch(FOLDER_NAME, name):
-        raise RequestError(
-            f"--name {name}: expected at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
-        )
-    if (runs / name).exists():
-        raise RequestError(
-            f"--name {name}: {runs / name} exists and a run is never overwritten; "
-            "choose another name, or leave --name out for a numbered one"
-        )
-
-
-def claim(runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any]) -> Run:
-    """A new run folder of this process's own, `runs/NAME` or else `runs/EXPERIMENT-N` with the first free N.
-
-    `mkdir` is the claim: it is atomic, so of many processes one gets each name. `record` is the first run.json.
-    """
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        run = Run(_make_named(runs, name) if name else _make_numbered(runs, experiment_name))
-    except OSError as error:
-        raise RequestError(f"--runs {runs}: no run folder can be made there: {error.strerror}") from None
-    files.write_json(run.path / RECORD, record)
-    return run
-
-
-def _make_named(runs: Path, name: str) -> Path:
-    check_name(runs, name)
-    (runs / name).mkdir()
-    return runs / name
-
-
-def _make_numbered(runs: Path, name: str) -> Path:
-    number = 1
-    while True:
-        with suppress(FileExistsError):
-            (runs / f"{name}-{number}").mkdir()
-            return runs / f"{name}-{number}"
-        number += 1
-
-
-def find(paths: Sequence[Path]) -> Iterator[Run]:
-    """The runs that `paths` name: run folders, or folders of run folders, in the order of their names.
-
-    Raises RequestError where a path is neither.
-    """
-    for path in paths:
-        if (path / RECORD).is_file():
-            yield Run(path)
-            continue
-        if not path.is_dir():
-            raise RequestError(_missing(path))
-        inside = sorted((child for child in path.iterdir() if (child / RECORD).is_file()), key=_natural)
-        if not inside:
-            raise RequestError(f"{path}: no runs in this folder; `cnnlab train digits` makes one in runs/")
-        yield from map(Run, inside)
-
-
-def find_one(path: Path) -> Run:
-    """The run at `path`. Raises RequestError where there is none."""
-    if (path / RECORD).is_file():
-        return Run(path)
-    if path.is_dir():
-        children = [child for child in path.iterdir() if (child / RECORD).is_file()]
-        hint = f"; it holds runs, such as {min(children, key=_natural)}" if children else f": it has no {RECORD}"
-        raise RequestError(f"{path}: not a run folder{hint}")
-    raise RequestError(_missing(path))
+def _read(path: Path) -> str:
+    """The text of a file; of nothing else, for reading a pipe could take for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("expected a file")
+        if found.st_size > MAX_BYTES:
+            raise ValueError(f"{found.st_size:,} bytes")
+        return file.read().decode()
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
-
-
-def _missing(path: Path) -> str:
-    if path.exists():
-        return f"{path}: is a file; expected a run folder"
-    guess = Path("runs") / path
-    return f"{path}: no such folder" + (f"; did you mean {guess}?" if guess.is_dir() else "")
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts lenet-2 before lenet-10."""
-    parts = path.name.replace("_", "-").split("-")
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import os
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,16 +13,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cnnlab import data
+from cnnlab.experiment.callbacks import TensorBoard
 from cnnlab.experiment.schema import Experiment, Precision
 from cnnlab.experiment.summary import summarize
-from cnnlab.models.build import attach_optimizer, build_for
-from cnnlab.models.determinism import make_deterministic
 from cnnlab.quantities import Bytes
+from cnnlab.runs import Run
 from cnnlab.training import devices, environment
+from cnnlab.training.callbacks import MetricsTable
+from cnnlab.training.checkpoint import Keeper
 from cnnlab.training.engine import Engine
-from cnnlab.training.fit import engine_for
-from cnnlab.training.input_pipeline import place
+from cnnlab.training.tensorboard import Events
+from cnnlab.training.trainer import Trainer
 
 MATRIX = 2048  # rows of the square matrices whose product is the yardstick: large enough to keep all cores busy
 PRODUCTS, ROUNDS = 4, 7
@@ -35,17 +37,13 @@ def benchmark(experiment: Experiment, epochs: int, count: Epochs = range) -> dic
     products and sums of the forward and backward pass, as `cnnlab describe` counts them, come to a second, of what
     multiplying two large matrices comes to.
     """
-    strategy = devices.strategy_of(experiment.train.devices)
-    dataset = data.load(experiment.data)
-    make_deterministic(experiment.seed)
+    trainer = Trainer.of(experiment)
+    strategy = trainer.strategy
     with strategy.scope():
-        model = build_for(experiment, dataset)
-        attach_optimizer(model, experiment.train)
-        placement = place(experiment.train.input_pipeline, dataset.train)
-        engine = engine_for(model, experiment, dataset.train, placement)
-        first_step, seconds = _train(engine, epochs, count)
-    peak = _peak_memory()
-    examples = len(dataset.train)
+        first_step, seconds = _train(trainer.engine, epochs, count)
+        peak = _peak_memory()
+        keeping, looking = _extras(trainer)
+    examples = len(trainer.dataset.train)
     cost = summarize(experiment.model.layers, experiment.input_shape).training
     reached = (cost.multiplications + cost.additions) * examples / statistics.median(seconds)
     possible = matmul_rate(experiment.train.precision) * _separate_devices(strategy)
@@ -60,6 +58,8 @@ def benchmark(experiment: Experiment, epochs: int, count: Epochs = range) -> dic
         "seconds_per_epoch": statistics.median(seconds),
         "fastest_epoch": min(seconds),
         "slowest_epoch": max(seconds),
+        "seconds_per_checkpoint": keeping,
+        "seconds_per_epoch_of_tensorboard": looking,
         "seconds_to_first_step": first_step,
         "peak_memory": Bytes(peak),
         "gflops": reached / 1e9,
@@ -78,6 +78,32 @@ def _train(engine: Engine, epochs: int, count: Epochs) -> tuple[float | None, li
                 first_step = _process_age()
         seconds.append(time.perf_counter() - started)
     return first_step, seconds[1:]
+
+
+def _extras(trainer: Trainer) -> tuple[float, float]:
+    """Seconds of an epoch's end that its table and checkpoint take, and, where asked for, TensorBoard's events.
+
+    They are written beside run folders, on the disk that a run would use, and removed.
+    """
+    row = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"), 0.5)
+    with tempfile.TemporaryDirectory(dir=".", prefix=".cnnlab-bench-") as folder:
+        run = Run(Path(folder))
+        table = MetricsTable(run)
+        keeper = Keeper(trainer.model, trainer.experiment.train, table, [], run)
+        events = Events(TensorBoard(), trainer, run)
+        events.on_epoch_begin(0)
+        keeping, looking = [], []
+        for epoch in range(ROUNDS):
+            started = time.perf_counter()
+            table.on_epoch_end(epoch, row)
+            keeper.keep(epoch + 1)
+            kept = time.perf_counter()
+            events.on_epoch_end(epoch, row)
+            events.get_state()
+            keeping.append(kept - started)
+            looking.append(time.perf_counter() - kept)
+        events.close()
+    return statistics.median(keeping), statistics.median(looking[1:])  # the first one traces
 
 
 def matmul_rate(precision: Precision = "float32") -> float:

@@ -1,6 +1,5 @@
-"""cnnlab's own callbacks: the table, the bar, the early stop, and the stop when the loss is no number any more."""
+"""cnnlab's own callbacks: the table, the bar, the early stop."""
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cnnlab.errors import Diverged
 from cnnlab.experiment.callbacks import EarlyStopping
-from cnnlab.experiment.optimizers import Optimizer
 from cnnlab.runs import Run
 from cnnlab.training.schedules import better
 
@@ -27,12 +24,25 @@ class MetricsTable(keras.callbacks.Callback):
     def __init__(self, run: Run | None) -> None:
         super().__init__()
         self._run = run
-        self._began = self._seconds = 0.0
+        self._began = self._seconds = self._before = 0.0
         self.rows: list[dict[str, Any]] = []
+
+    @property
+    def seconds_so_far(self) -> float:
+        """What the epoch's training pass has taken, with what it took before it was interrupted."""
+        return self._seconds
+
+    def restore(self, rows: Sequence[dict[str, Any]], seconds: float) -> None:
+        """Go on with a table, in an epoch that has taken so many seconds."""
+        self.rows[:] = rows
+        self._before = seconds
+        self._write()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the clock."""
-        self._began = time.perf_counter()
+        self._began = time.perf_counter() - self._before
+        self._seconds = self._before
+        self._before = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Read it: the last reading is that of the training pass, without validation."""
@@ -44,12 +54,15 @@ class MetricsTable(keras.callbacks.Callback):
         row["learning_rate"] = float(str(np.float32(row["learning_rate"])))  # 0.1, not float32's 0.10000000149
         row["seconds"] = round(self._seconds, 3)
         self.rows.append(row)
-        if self._run:
-            self._run.write_metrics(self.rows, COLUMNS)
+        self._write()
 
     def results(self, epoch: int) -> dict[str, Any]:
         """What `epoch`, counted from 1, came to."""
         return {column: self.rows[epoch - 1][column] for column in COLUMNS[:5]}
+
+    def _write(self) -> None:
+        if self._run:
+            self._run.write_metrics(self.rows, COLUMNS)
 
 
 class StopEarly(keras.callbacks.EarlyStopping):
@@ -82,36 +95,6 @@ def kept_epoch(callbacks: Sequence[keras.callbacks.Callback], last: int) -> int:
         if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
             last = callback.best_epoch + 1
     return last
-
-
-class StopWhenDiverged(keras.callbacks.Callback):
-    """Ends training with Diverged as soon as a loss is NaN or infinite."""
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        super().__init__()
-        self._optimizer = optimizer
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Note the epoch for the message."""
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Check the mean loss of the epoch so far; `batch` counts steps from 0."""
-        self.check((logs or {})["loss"], f"by step {batch + 1} of epoch {self._epoch}")
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Check the validation loss, which sees what the epoch's last step did to the weights."""
-        self.check((logs or {}).get("val_loss", 0.0), f"on the validation examples after epoch {self._epoch}")
-
-    def check(self, loss: float, when: str) -> None:
-        """Raise Diverged unless `loss` is finite."""
-        if not math.isfinite(loss):
-            rate = self._optimizer.learning_rate
-            raise Diverged(
-                f"diverged: the loss became {loss} {when}; try a smaller learning rate, "
-                f"such as --set train.optimizer.{self._optimizer.kind}.learning_rate={rate / 10:.3g}"
-            )
 
 
 class ProgressReport(keras.callbacks.Callback):

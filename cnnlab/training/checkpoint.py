@@ -1,103 +1,184 @@
-"""What a run needs to go on after its last whole epoch, in one file of numbers.
+"""The state of a training: all that it needs to go on from where it is as if it had never stopped.
 
-checkpoints/last.safetensors holds every variable of the network (also the state of its dropout) and of the optimizer,
-and as text the epoch, the table so far and what the callbacks remember. The order of the examples and augmentation
-depend on the epoch alone, so that a resumed run has the numbers of one that was not interrupted.
+Every variable of the network (also the state of its dropout) and of the optimizer (its slots, its count of steps, the
+learning rate, the scale of the loss), what the callbacks remember, the table, and how far the epoch is. The order of
+the examples and augmentation depend on seed and epoch alone.
 """
 
-import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
-import safetensors
-import safetensors.numpy
 from numpy.typing import NDArray
+from pydantic import Field, JsonValue, ValidationError
 
 from cnnlab.errors import RunError
-from cnnlab.runs import Run, files
-from cnnlab.training.callbacks import MetricsTable
+from cnnlab.experiment.choice import Strict
+from cnnlab.experiment.schema import Train
+from cnnlab.runs import Run, checkpoints
+from cnnlab.runs.checkpoints import Place
+from cnnlab.training.callbacks import COLUMNS, MetricsTable
+from cnnlab.training.engine import START, Progress
 
 REMEMBERED: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: ("best",),
 }
 """What Keras's callbacks forget when training begins anew."""
 Callbacks = Sequence[keras.callbacks.Callback]
+Arrays = dict[str, NDArray[Any]]
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A callback, of a user's own too, that tells what it needs to go on."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What JSON can say, after an epoch or a graph call."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take that up, after `on_train_begin`."""
+
+
+class State(Strict):
+    """What a checkpoint says besides its arrays."""
+
+    epoch: int = Field(ge=0)
+    step: int = Field(0, ge=0)
+    examples: int = Field(0, ge=0)
+    sums: list[float] = Field([0.0, 0.0], min_length=2, max_length=2)
+    seconds: float = Field(0.0, ge=0)
+    stopped: bool = False
+    rows: list[dict[str, float | int | None]]
+    callbacks: list[dict[str, JsonValue]]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after `epoch` whole epochs; `stopped` tells whether a callback ended the training there."""
+    """The state after `state.epoch` whole epochs and `state.step` steps of the next one."""
 
-    path: Path
-    epoch: int
-    stopped: bool
-    rows: list[dict[str, Any]]
-    memories: list[dict[str, Any]]
-    arrays: dict[str, NDArray[Any]]
+    state: State
+    arrays: Arrays
+    path: Path | None = None
+
+    @property
+    def place(self) -> Place:
+        """How far the training is."""
+        return Place(self.state.epoch, self.state.step)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the epoch is."""
+        first, second = self.state.sums
+        return Progress(self.state.step, self.state.examples, (first, second)) if self.state.step else START
 
     def restore(self, model: keras.Model, callbacks: Callbacks, table: MetricsTable) -> None:
         """Bring a network that is built, and callbacks after `on_train_begin`, to this state.
 
         Raises RunError where it is that of another network.
         """
-        variables = _variables(model)
+        self.restore_variables(model)
+        table.restore(self.state.rows, self.state.seconds)
+        remembering = _remembering(callbacks)
+        if len(remembering) != len(self.state.callbacks):
+            raise RunError(f"{self.path}: is not of the callbacks in config.yaml; undo what was changed there")
+        for number, (callback, memory) in enumerate(zip(remembering, self.state.callbacks, strict=True)):
+            if isinstance(callback, Remembering):
+                callback.set_state(dict(memory))
+                continue
+            vars(callback).update({name: memory[name] for name in _names(callback) if name in memory})
+            best = [array for name, array in sorted(self.arrays.items()) if name.startswith(f"best{number}/")]
+            if best:
+                callback.best_weights = best
+
+    def restore_variables(self, model: keras.Model) -> None:
+        """Bring the network and its optimizer to this state. Raises RunError where it is that of another network."""
+        variables = variables_of(model)
         if {name: variable.shape for name, variable in variables.items()} != {
             name: array.shape for name, array in self.arrays.items() if not name.startswith("best")
         }:
             raise RunError(f"{self.path}: is not of the network in config.yaml; undo what was changed there")
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
-        table.rows[:] = self.rows
-        for number, (callback, memory) in enumerate(zip(_remembering(callbacks), self.memories, strict=True)):
-            vars(callback).update(memory)
-            best = [array for name, array in self.arrays.items() if name.startswith(f"best{number}/")]
-            if best:
-                callback.best_weights = best
 
 
-class KeepCheckpoint(keras.callbacks.Callback):
-    """Writes the checkpoint after every epoch, when all `callbacks` have done theirs."""
+class Keeper:
+    """Keeps the last state that was good: in memory and, where there is a run, on disk."""
 
-    def __init__(self, run: Run, table: MetricsTable, callbacks: Callbacks) -> None:
-        super().__init__()
-        self._run, self._table, self._callbacks = run, table, callbacks
+    def __init__(
+        self, model: keras.Model, settings: Train, table: MetricsTable, callbacks: Callbacks, run: Run | None
+    ) -> None:
+        self._model, self._settings = model, settings
+        self._table, self._callbacks, self._run = table, callbacks, run
+        self._written = time.monotonic()
+        self.last: Checkpoint | None = None
+        self.seconds: list[float] = []
+        """What each keeping took."""
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write it."""
-        arrays = {name: np.asarray(variable) for name, variable in _variables(self.model).items()}
+    @property
+    def is_due(self) -> bool:
+        """Whether the last one on disk is older than the experiment allows."""
+        return self._run is not None and time.monotonic() - self._written > 60 * self._settings.checkpoint_minutes
+
+    def keep(self, epoch: int, progress: Progress = START, *, write: bool = True) -> None:
+        """Keep the state after `epoch` whole epochs and `progress` in the next.
+
+        Raises RunError where it cannot be written; the checkpoint before is then the last.
+        """
+        started = time.perf_counter()
+        arrays: Arrays = {name: np.asarray(variable) for name, variable in variables_of(self._model).items()}
         memories = []
         for number, callback in enumerate(_remembering(self._callbacks)):
+            if isinstance(callback, Remembering):
+                memories.append(callback.get_state())
+                continue
             memories.append({name: _plain(getattr(callback, name)) for name in _names(callback)})
             for index, weight in enumerate(getattr(callback, "best_weights", None) or []):
                 arrays[f"best{number}/{index:04}"] = np.asarray(weight)
-        stopped = bool(self.model.stop_training)
-        state = {"epoch": epoch + 1, "stopped": stopped, "rows": self._table.rows, "callbacks": memories}
-        text = {"state": json.dumps(state)}
-        files.write(self._run.checkpoint, lambda path: path.write_bytes(safetensors.numpy.save(arrays, text)))
-
-
-def load(run: Run) -> Checkpoint:
-    """The last checkpoint of `run`. Raises RunError where there is none, or none that can be read."""
-    path = run.checkpoint
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            state = json.loads(file.metadata()["state"])
-            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
-        return Checkpoint(
-            path, int(state["epoch"]), bool(state["stopped"]), list(state["rows"]), list(state["callbacks"]), arrays
+        state = State(
+            epoch=epoch,
+            step=progress.steps,
+            examples=progress.examples,
+            sums=list(progress.sums),
+            seconds=self._table.seconds_so_far if progress.steps else 0.0,
+            stopped=bool(self._model.stop_training),
+            rows=[dict(row) for row in self._table.rows],
+            callbacks=memories,
         )
-    except FileNotFoundError:
-        raise RunError(f"{run.path}: has no checkpoint: it ended before its first epoch did; train it again") from None
-    except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{path}: damaged: {error}") from None
+        self.last = Checkpoint(state, arrays)
+        if self._run and write:
+            checkpoints.save(self._run, self.last.place, arrays, state.model_dump(), self._settings.keep)
+            self._written = time.monotonic()
+        self.seconds.append(time.perf_counter() - started)
 
 
-def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+def load(run: Run, *, set_aside: bool = True) -> Checkpoint | None:
+    """The newest checkpoint of `run` that is whole; None where there is none.
+
+    Raises RunError where one is whole and yet not of cnnlab.
+    """
+    found = checkpoints.newest(run, set_aside=set_aside)
+    if found is None:
+        return None
+    path, said, arrays = found
+    try:
+        state = State.model_validate(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RunError(f"{path}: damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if [row.get("epoch") for row in state.rows] != [*range(1, state.epoch + 1)] or any(
+        list(row) != list(COLUMNS) for row in state.rows
+    ):
+        raise RunError(f"{path}: damaged: its table is not that of {state.epoch} epochs")
+    return Checkpoint(state, arrays, path)
+
+
+def variables_of(model: keras.Model) -> dict[str, keras.Variable]:
     """Every variable by a name that is the same in every process."""
     variables = {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.variables}
     for number, variable in enumerate(model.optimizer.variables):
@@ -106,7 +187,7 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def _remembering(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
-    return [callback for callback in callbacks if _names(callback)]
+    return [callback for callback in callbacks if isinstance(callback, Remembering) or _names(callback)]
 
 
 def _names(callback: keras.callbacks.Callback) -> tuple[str, ...]:

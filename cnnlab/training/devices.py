@@ -131,6 +131,14 @@ def mean_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
     return mean
 
 
+def signal_of_any(strategy: tf.distribute.Strategy, number: int) -> int:
+    """The signal that came to any of the workers, SIGTERM before Ctrl-C; 0 where none did. As `mean_of_workers`."""
+    if num_workers(strategy) == 1:
+        return number
+    mean = mean_of_workers(strategy, {0: 0.0, signal.SIGINT: 1.0}.get(number, 1e6))
+    return signal.SIGTERM if mean > 1 else signal.SIGINT if mean else 0
+
+
 @contextmanager
 def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Have no worker leave what is inside before all do: the others would take it for dead.
@@ -145,5 +153,5 @@ def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
             raise
         raise TrainingError(
             "another worker was lost, and training cannot go on without it; see its own output, and have all workers "
-            "go on after the last whole epoch with `cnnlab resume`"
+            "go on after the last checkpoint with `cnnlab resume`"
         ) from error

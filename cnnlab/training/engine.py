@@ -22,6 +22,7 @@ from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import loss_function
 from cnnlab.training import devices
+from cnnlab.training.batch import order_of
 from cnnlab.training.input_pipeline import batches, resident
 
 SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom enough to cost nothing
@@ -29,12 +30,27 @@ SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an epoch is: steps and examples so far, and their mean loss and accuracy while the weights changed."""
+    """How far an epoch is: steps and examples so far, and the sums over them while the weights changed."""
 
-    steps: int
-    examples: int
-    loss: float
-    accuracy: float
+    steps: int = 0
+    examples: int = 0
+    sums: tuple[float, float] = (0.0, 0.0)
+    """Of the losses, and how many were predicted right."""
+    diverged_at: int | None = None
+    """The first step, counted from 0, whose loss is not finite."""
+
+    @property
+    def loss(self) -> float:
+        """The mean."""
+        return self.sums[0] / self.examples
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction predicted right."""
+        return self.sums[1] / self.examples
+
+
+START = Progress()
 
 
 class Engine:
@@ -66,7 +82,8 @@ class Engine:
         self._sums_over_batch = isinstance(loss, SumOfSquares)
         self._strategy = tf.distribute.get_strategy()
         self._batch_size = min(batch_size, len(examples))
-        self._seed = seed
+        self.seed = seed
+        """What the order of the examples and augmentation are drawn from; it may change between epochs."""
         self._size = len(examples)
         self.steps_per_epoch = -(-len(examples) // self._batch_size)
         self._images = self._on_every_replica(resident(examples)) if placement == "resident" else None
@@ -80,36 +97,46 @@ class Engine:
         epoch: int,
         rates: NDArray[np.float32] | None = None,
         before_call: Callable[[int], object] = lambda step: None,
+        *,
+        start: Progress = START,
+        steps: int | None = None,
     ) -> Iterator[Progress]:
         """Train one epoch, yielding after every graph call; `before_call` hears each one's first step, from 0.
 
         `rates` (steps,) are the learning rates of the steps, where they are not all the optimizer's.
+        An epoch that had come to `start` goes on there, and one may end after `steps`.
         Raises DataError where pictures that are streamed can no longer be read.
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
-        order = order_of(self._size, self._seed, epoch)
-        draws = self._augmenter.draws(self._size, self._seed, epoch)
+        end = self.steps_per_epoch if steps is None else steps
+        order = order_of(self._size, self.seed, epoch)
+        draws = self._augmenter.draws(self._size, self.seed, epoch)
         stream = None
         failures: list[DataError] = []
         if self._images is None:
-            stream = iter(batches(self._examples, order.numpy(), self._batch_size, failures))
+            rest = order.numpy()[start.steps * self._batch_size :]
+            stream = iter(batches(self._examples, rest, self._batch_size, failures))
         # The sums travel through the calls, so that they are added up in one order however the steps are divided.
-        sums = tf.zeros(2, tf.float64)  # the losses, and how many are predicted right
-        step = 0
+        sums = tf.constant(start.sums, tf.float64)
+        diverged_at = tf.constant(-1)
+        step = start.steps
         step_rates = None if rates is None else tf.constant(rates)
-        while step < self.steps_per_epoch:
-            until = min(step + max(self._steps_per_call, 1), self.steps_per_epoch)
+        while step < end:
+            until = min(step + max(self._steps_per_call, 1), end)
             before_call(step)
             started = time.perf_counter()
             try:
-                sums = self._run_steps(order, tf.constant(step), tf.constant(until), sums, step_rates, draws, stream)
+                sums, diverged_at = self._run_steps(
+                    order, tf.constant(step), tf.constant(until), sums, diverged_at, step_rates, draws, stream
+                )
             except tf.errors.OpError:
                 if failures:
                     raise failures[0] from None
                 raise
             examples = min(until * self._batch_size, self._size)
-            loss, accuracy = (sums / examples).numpy().tolist()
-            progress = Progress(until, examples, loss, accuracy)
+            first = int(diverged_at.numpy())
+            losses, correct = sums.numpy().tolist()
+            progress = Progress(until, examples, (losses, correct), None if first < 0 else first)
             self._resize_call(until - step, time.perf_counter() - started)
             step = until
             yield progress
@@ -143,10 +170,11 @@ class Engine:
         first: tf.Tensor,
         last: tf.Tensor,
         sums: tf.Tensor,
+        diverged_at: tf.Tensor,
         rates: tf.Tensor | None,
         draws: tf.Tensor | None,
         stream: Iterator[tf.Tensor] | None,
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         for step in tf.range(first, last):
             if rates is not None:
                 self._model.optimizer.learning_rate.assign(rates[step])
@@ -157,8 +185,10 @@ class Engine:
             else:  # the batch itself, not all pictures
                 images, places = next(stream), tf.range(tf.shape(batch)[0])
             own_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws))
-            sums += self._strategy.reduce(tf.distribute.ReduceOp.SUM, own_sums, axis=None)
-        return sums
+            step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, own_sums, axis=None)
+            sums += step_sums
+            diverged_at = tf.where((diverged_at < 0) & ~tf.math.is_finite(step_sums[0]), step, diverged_at)
+        return sums, diverged_at
 
     def _replica_step(
         self, batch: tf.Tensor, places: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor | None
@@ -238,11 +268,6 @@ class Engine:
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
         overflows = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(~finite, tf.float32))
         return [tf.where(overflows > 0, tf.constant(np.nan), gradient) for gradient in gradients]
-
-
-def order_of(size: int, seed: int, epoch: int) -> tf.Tensor:
-    """The order in which an epoch, counted from 0, goes through `size` examples, (size,) int32."""
-    return tf.random.experimental.stateless_shuffle(tf.range(size), tf.constant([seed, epoch], tf.int64))
 
 
 def _share_of(batch: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor | None]:

@@ -2,7 +2,10 @@
 
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,7 +13,13 @@ import numpy
 import tensorflow as tf
 
 import cnnlab
+from cnnlab.errors import printable
 from cnnlab.training.devices import num_workers
+
+PARTS = ("versions", "devices", "cpu", "threads", "variables")
+"""What of run.json is the environment."""
+INSTRUCTIONS = re.compile(r"sse4_[12]|avx.*|fma|f16c|amx.*|asimd.*|sve.*|bf16|i8mm")
+VARIABLES = re.compile(r"TF_ENABLE_ONEDNN_OPTS|TF_NUM_\w+_THREADS|ONEDNN_\w+|DNNL_\w+|OMP_NUM_THREADS|XLA_FLAGS")
 
 
 def versions() -> dict[str, str]:
@@ -62,14 +71,57 @@ def process() -> dict[str, Any]:
     return {"pid": os.getpid(), "host": platform.node()}
 
 
-def is_alive(process: Any) -> bool:
-    """Whether what `process` recorded is a process of this machine that is still there."""
-    if not isinstance(process, dict) or process.get("host") != platform.node() or type(process.get("pid")) is not int:
-        return False
+def cpu() -> dict[str, Any]:
+    """The processor, and which of its instructions kernels may choose by; empty where the system does not tell."""
     try:
-        os.kill(process["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {"model": platform.processor() or platform.machine()}
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = fields.get("flags", fields.get("Features", "")).split()
+    instructions = sorted(flag for flag in flags if INSTRUCTIONS.fullmatch(flag))
+    return {"model": fields.get("model name", platform.machine()), "instructions": instructions}
+
+
+def threads() -> dict[str, int]:
+    """How many threads compute: within an operation and beside each other, and on how many cores."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    config = tf.config.threading
+    within = config.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or available)
+    beside = config.get_inter_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTEROP_THREADS") or available)
+    return {"within_operations": within, "between_operations": beside, "cores": available}
+
+
+def variables() -> dict[str, str]:
+    """The environment's variables by which TensorFlow and oneDNN choose other kernels."""
+    return {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)}
+
+
+def environment(strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    """All of that, as run.json keeps it."""
+    return {
+        "versions": versions(),
+        "devices": devices(strategy),
+        "cpu": cpu(),
+        "threads": threads(),
+        "variables": variables(),
+    }
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """How the environment `now` differs from what run.json recorded `then`: `tensorflow 2.20.0 then, 2.21.0 now`."""
+    found = []
+    for part in PARTS:
+        recorded, here = then.get(part), now[part]
+        if not isinstance(recorded, dict):
+            found.append(f"{part} not recorded")
+            continue
+        for key in [*here, *(key for key in recorded if key not in here)]:
+            if recorded.get(key) != here.get(key):
+                found.append(f"{key} {_said(recorded, key)} then, {_said(here, key)} now")
+    return [printable(line) for line in found]
+
+
+def _said(part: Mapping[str, Any], key: str) -> str:
+    value = part.get(key, "none")
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,107 +1,136 @@
 """The epochs: the engine, validation, and Keras's callbacks around them."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from rich.console import Console
 
-from cnnlab.data import Dataset, Examples
-from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.data import Examples
+from cnnlab.experiment.callbacks import EarlyStopping, TensorBoard
 from cnnlab.experiment.losses import CrossEntropy, Loss
-from cnnlab.experiment.schema import Experiment, Train
-from cnnlab.models.inference import Outcome, compile_forward
+from cnnlab.experiment.schema import Train
+from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run
-from cnnlab.training import devices, schedules
-from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, StopWhenDiverged, kept_epoch
-from cnnlab.training.checkpoint import Checkpoint, KeepCheckpoint
-from cnnlab.training.engine import Engine
-from cnnlab.training.input_pipeline import Placement
-from cnnlab.training.interrupts import kept_for_check
-
-
-def engine_for(model: keras.Model, experiment: Experiment, examples: Examples, placement: Placement) -> Engine:
-    """The engine that trains `model` on `examples` as the experiment says, under the strategy of the moment."""
-    settings = experiment.train
-    return Engine(
-        model,
-        settings.loss,
-        examples,
-        batch_size=settings.batch_size,
-        seed=experiment.seed,
-        augmentation=experiment.preprocessing.augmentation,
-        placement=placement.kind,
-        jit=devices.compiles(settings.jit, model),
-    )
+from cnnlab.training import divergence, schedules
+from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, kept_epoch
+from cnnlab.training.checkpoint import Checkpoint, Keeper
+from cnnlab.training.engine import START, Progress
+from cnnlab.training.interrupts import Interrupts, Stopped
+from cnnlab.training.tensorboard import Events
+from cnnlab.training.trainer import Trainer
 
 
 def fit(
-    model: keras.Model,
-    experiment: Experiment,
-    dataset: Dataset,
-    placement: Placement,
+    trainer: Trainer,
     *,
     own: Sequence[keras.callbacks.Callback] = (),
     run: Run | None = None,
     console: Console | None = None,
     checkpoint: Checkpoint | None = None,
+    interrupts: Interrupts | None = None,
 ) -> dict[str, Any]:
-    """Every epoch, or all after those of `checkpoint`.
+    """Every epoch, or all that is left after `checkpoint`.
 
     Keras's callbacks are called as its own `fit` calls them; hooks of batches fire once a graph call.
     `own` are a user's. The result is the row of the table for the epoch whose weights the model has then.
+    Raises Diverged where a loss is not finite, and Stopped, when the state is saved, where a signal asked for the end.
     """
-    settings = experiment.train
-    engine = engine_for(model, experiment, dataset.train, placement)
+    settings, model = trainer.experiment.train, trainer.model
     if own:
         _build_metrics(model, settings.loss)
-    forward = compile_forward(model, settings.loss)
     table = MetricsTable(run)
-    report = [ProgressReport(console, table, len(dataset.train), settings.batch_size)] if console else []
+    report = [ProgressReport(console, table, len(trainer.dataset.train), settings.batch_size)] if console else []
     stops = [StopEarly(spec, console) for spec in settings.callbacks if isinstance(spec, EarlyStopping)]
+    events = [Events(spec, trainer, run) for spec in settings.callbacks if run and isinstance(spec, TensorBoard)]
     rates = schedules.callbacks(settings)
-    kept = [KeepCheckpoint(run, table, [*rates, *own, *stops])] if run else []
+    remembering = [*rates, *own, *events, *stops]
     callbacks = keras.callbacks.CallbackList(
-        [*rates, *own, StopWhenDiverged(settings.optimizer), table, *report, *stops, *kept],
+        [*rates, *own, *events, table, *report, *stops],
         add_history=True,
         model=model,
         epochs=settings.epochs,
-        steps=engine.steps_per_epoch,
+        steps=trainer.engine.steps_per_epoch,
         verbose=0,
     )
-    strategy = tf.distribute.get_strategy()
-
-    def agreed(asked: bool) -> bool:
-        return devices.mean_of_workers(strategy, float(asked)) > 0
-
+    keeper = Keeper(model, settings, table, remembering, run)
+    loop = _Loop(trainer, callbacks, keeper, interrupts or Interrupts())
     model.stop_training = False
     callbacks.on_train_begin()
     if checkpoint:
-        checkpoint.restore(model, [*rates, *own, *stops], table)
-    remaining = range(checkpoint.epoch if checkpoint else 0, settings.epochs)
-    if checkpoint and checkpoint.stopped:  # all that was missing is the end
-        remaining = range(0)
-    logs: dict[str, float] = {}
+        checkpoint.restore(model, remembering, table)
     try:
-        with kept_for_check(agreed) as check_interrupt:
-            for epoch in remaining:
-                callbacks.on_epoch_begin(epoch)
-                step_rates = _rates(model, settings, epoch, engine.steps_per_epoch)
-                logs = _train_epoch(engine, epoch, step_rates, callbacks, check_interrupt)
-                if dataset.validation:
-                    logs |= _validate(forward, dataset.validation, callbacks)
-                callbacks.on_epoch_end(epoch, logs)
-                if model.stop_training:
-                    break
-            check_interrupt()
+        with loop.interrupts.patiently():
+            logs = loop.run(checkpoint)
     finally:
         for bar in report:
             bar.close()
+        for written in events:
+            written.close()
     callbacks.on_train_end(logs)
     return table.results(kept_epoch([*own, *stops], len(table.rows)))
+
+
+class _Loop:
+    """One epoch after the other."""
+
+    def __init__(
+        self, trainer: Trainer, callbacks: keras.callbacks.CallbackList, keeper: Keeper, interrupts: Interrupts
+    ) -> None:
+        self._trainer, self._model, self._settings = trainer, trainer.model, trainer.experiment.train
+        self._callbacks, self._keeper, self.interrupts = callbacks, keeper, interrupts
+
+    def run(self, checkpoint: Checkpoint | None) -> dict[str, float]:
+        """The epochs after `checkpoint`; the logs of the last one."""
+        logs: dict[str, float] = {}
+        first, start = (checkpoint.state.epoch, checkpoint.progress) if checkpoint else (0, START)
+        if checkpoint and checkpoint.state.stopped:  # all that was missing is the end
+            return logs
+        self._keeper.keep(first, start, write=False)
+        for epoch in range(first, self._settings.epochs):
+            self._callbacks.on_epoch_begin(epoch)
+            logs = self._train(epoch, start)
+            start = START
+            if validation := self._trainer.dataset.validation:
+                logs |= _validate(self._trainer.forward, validation, self._callbacks)
+                if not math.isfinite(logs["val_loss"]):
+                    when = f"on the validation examples after epoch {epoch + 1}"
+                    raise divergence.of_examples(self._trainer, validation, logs["val_loss"], when)
+            if error := divergence.of_weights(self._trainer, epoch):
+                raise error
+            self._callbacks.on_epoch_end(epoch, logs)
+            self._keeper.keep(epoch + 1)
+            if self._model.stop_training:
+                break
+            if number := self.interrupts.asked():
+                raise Stopped(number)
+        return logs
+
+    def _train(self, epoch: int, start: Progress) -> dict[str, float]:
+        """Train what is left of an epoch, or as much of it as callbacks let it go on; the means of what was trained."""
+        engine = self._trainer.engine
+        rates = _rates(self._model, self._settings, epoch, engine.steps_per_epoch)
+        progress = start
+        for progress in engine.epoch(epoch, rates, self._callbacks.on_train_batch_begin, start=start):
+            self._callbacks.on_train_batch_end(progress.steps - 1, _logs(progress))
+            if progress.diverged_at is not None:
+                raise divergence.of_step(self._trainer, self._keeper, epoch, progress, rates)
+            if self._model.stop_training:
+                break
+            if progress.steps < engine.steps_per_epoch:
+                number = self.interrupts.asked()
+                if number or self._keeper.is_due:
+                    self._keeper.keep(epoch, progress)
+                if number:
+                    raise Stopped(number)
+        return _logs(progress)
+
+
+def _logs(progress: Progress) -> dict[str, float]:
+    return {"accuracy": progress.accuracy, "loss": progress.loss}
 
 
 def _build_metrics(model: keras.Model, loss: Loss) -> None:
@@ -132,20 +161,3 @@ def _rates(model: keras.Model, settings: Train, epoch: int, steps: int) -> NDArr
     if not schedules.changes_within_epochs(settings):
         return None
     return schedules.rates(settings, epoch, steps, float(model.optimizer.learning_rate))
-
-
-def _train_epoch(
-    engine: Engine,
-    epoch: int,
-    rates: NDArray[np.float32] | None,
-    callbacks: keras.callbacks.CallbackList,
-    check_interrupt: Callable[[], None],
-) -> dict[str, float]:
-    """Train an epoch, or as much of it as callbacks let it go on; the means of what was trained."""
-    for progress in engine.epoch(epoch, rates, callbacks.on_train_batch_begin):
-        check_interrupt()
-        logs = {"accuracy": progress.accuracy, "loss": progress.loss}
-        callbacks.on_train_batch_end(progress.steps - 1, logs)
-        if callbacks.model.stop_training:
-            break
-    return dict(logs)

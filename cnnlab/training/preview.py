@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Dataset
 from cnnlab.experiment.schema import Experiment
-from cnnlab.models.augmentation import Augmenter
-from cnnlab.models.inference import to_input
-from cnnlab.training.engine import order_of
+from cnnlab.training.batch import batch_of
 
 
 @dataclass(frozen=True)
@@ -23,19 +21,11 @@ class Seen:
 
 def first_batch(experiment: Experiment, dataset: Dataset, epoch: int) -> Seen:
     """The first batch of an epoch, counted from 1, as one device gets it."""
-    size = len(dataset.train)
-    batch = order_of(size, experiment.seed, epoch - 1).numpy()[: experiment.train.batch_size]
-    pictures = to_input(dataset.train.images[batch])
-    names = [dataset.class_names[label] for label in dataset.train.labels[batch]]
-    augmenter = Augmenter(experiment.preprocessing.augmentation)
-    draws = augmenter.draws(size, experiment.seed, epoch - 1)
-    if draws is not None:
-        own = tf.gather(draws, batch)
-        pictures = augmenter(pictures, own)
-        if augmenter.mixes:
-            pictures, part = augmenter.mix(pictures, tf.reverse(pictures, [0]), own)
-            mixed = zip(names, reversed(names), part.numpy(), strict=True)
-            names = [f"{name} {share:.0%} {other}" for name, other, share in mixed]
+    batch = batch_of(experiment, dataset.train, epoch - 1)
+    names = [dataset.class_names[label] for label in dataset.train.labels[batch.numbers]]
+    if batch.part is not None:
+        mixed = zip(names, reversed(names), batch.part.numpy(), strict=True)
+        names = [f"{name} {share:.0%} {other}" for name, other, share in mixed]
     padding = experiment.preprocessing.zero_padding
-    padded = tf.pad(pictures, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
+    padded = tf.pad(batch.inputs, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
     return Seen(np.rint(255 * np.clip(padded.numpy(), 0, 1)).astype(np.uint8), names)

@@ -3,7 +3,7 @@ import pytest
 from cnnlab.analysis.compare import compare
 from cnnlab.analysis.differences import brief, differing_keys
 from cnnlab.errors import RequestError, RunError
-from cnnlab.runs.folder import claim
+from tests.conftest import make_run
 
 
 def record(accuracy, seed=0, **changes):
@@ -18,8 +18,8 @@ def record(accuracy, seed=0, **changes):
 
 
 def test_only_the_keys_that_differ_are_columns(tmp_path):
-    claim(tmp_path, "tiny", None, record(0.75))
-    claim(tmp_path, "tiny", None, record(0.5, seed=1))
+    make_run(tmp_path, "tiny", None, record(0.75))
+    make_run(tmp_path, "tiny", None, record(0.5, seed=1))
     comparison = compare([tmp_path])
     rows = comparison.rows
     assert comparison.columns == ["run", "seed", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
@@ -29,8 +29,8 @@ def test_only_the_keys_that_differ_are_columns(tmp_path):
 
 
 def test_the_status_is_a_column_where_a_run_did_not_finish(tmp_path):
-    claim(tmp_path, "tiny", None, record(0.75))
-    claim(tmp_path, "tiny", None, {"status": "failed"})
+    make_run(tmp_path, "tiny", None, record(0.75))
+    make_run(tmp_path, "tiny", None, {"status": "failed"})
     comparison = compare([tmp_path], sort="accuracy")
     rows = comparison.rows
     assert "status" in comparison.outcomes
@@ -41,20 +41,20 @@ def test_the_status_is_a_column_where_a_run_did_not_finish(tmp_path):
 @pytest.mark.parametrize(("column", "order"), [("accuracy", [3, 1, 2]), ("loss", [3, 1, 2]), ("seed", [2, 1, 3])])
 def test_sorting_puts_the_best_first(tmp_path, column, order):
     for accuracy, seed in ((0.5, 8), (0.25, 7), (0.75, 9)):
-        claim(tmp_path, "tiny", None, record(accuracy, seed))
+        make_run(tmp_path, "tiny", None, record(accuracy, seed))
     rows = compare([tmp_path], sort=column).rows
     assert [row["run"] for row in rows] == [str(tmp_path / f"tiny-{number}") for number in order]
 
 
 def test_an_unknown_column_is_refused(tmp_path):
-    claim(tmp_path, "tiny", None, record(0.5))
+    make_run(tmp_path, "tiny", None, record(0.5))
     with pytest.raises(RequestError, match=r"--sort acuracy: no such column; did you mean 'accuracy'\?"):
         compare([tmp_path], sort="acuracy")
 
 
 def test_a_damaged_run_is_left_out_with_a_warning(tmp_path, capsys):
-    claim(tmp_path, "tiny", None, record(0.5))
-    (claim(tmp_path, "tiny", None, record(0.5)).path / "run.json").write_text("{")
+    make_run(tmp_path, "tiny", None, record(0.5))
+    (make_run(tmp_path, "tiny", None, record(0.5)).path / "run.json").write_text("{")
     rows = compare([tmp_path]).rows
     assert len(rows) == 1
     assert "damaged" in capsys.readouterr().err

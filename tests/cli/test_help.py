@@ -19,14 +19,15 @@ def test_the_reference_is_what_the_commands_say():
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "compare", "configs", "init", "validate", "describe", "show", "schema"]
+    "command",
+    ["train", "evaluate", "resume", "verify", "compare", "configs", "init", "validate", "describe", "show", "schema"],
 )
 def test_every_command_has_help_and_says_what_is_missing(cnnlab, command):
     help_of = cnnlab(command, "--help")
     assert (help_of.returncode, help_of.stderr) == (0, "")
     assert f"Usage: cnnlab {command}" in help_of.stdout
     if command not in ("configs", "schema"):
-        assert_one_line(cnnlab(command), 2, f"cnnlab {command}: Missing argument", f"see `cnnlab {command} --help`")
+        assert_one_line(cnnlab(command), 2, "Missing argument", f"see `cnnlab {command} --help`")
 
 
 def test_version(cnnlab):

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from cnnlab.runs.folder import claim
-from tests.conftest import assert_one_line
+from tests.conftest import assert_one_line, make_run
 
 
 def shell(command, cwd, **env):
@@ -23,8 +22,8 @@ def shell(command, cwd, **env):
 
 
 def test_ascii_terminals_get_escapes(tmp_path):
-    claim(tmp_path / "runs", "x", None, {"status": "finished", "experiment": {"a": "é"}})
-    claim(tmp_path / "runs", "x", None, {"status": "\ud800", "experiment": {"a": "…"}})
+    make_run(tmp_path / "runs", "x", None, {"status": "finished", "experiment": {"a": "é"}})
+    make_run(tmp_path / "runs", "x", None, {"status": "\ud800", "experiment": {"a": "…"}})
     done = shell("cnnlab compare runs", tmp_path, LC_ALL="C", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\\xe9" in done.stdout

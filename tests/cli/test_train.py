@@ -32,7 +32,9 @@ def test_the_result_is_on_stdout_and_the_table_on_stderr(trained):
 def test_the_run_folder_is_complete(trained):
     names = sorted(str(path.relative_to(trained / "runs/tiny-1")) for path in (trained / "runs/tiny-1").rglob("*.*"))
     assert [name for name in names if "validation" not in name] == [
-        "checkpoints/last.safetensors",
+        ".lock",
+        "checkpoints/epoch-00001.safetensors",
+        "checkpoints/epoch-00002.safetensors",
         "config.yaml",
         "evaluation/test-predictions.csv",
         "evaluation/test.json",
@@ -124,7 +126,7 @@ def test_divergence_is_named_and_recorded(cnnlab, tiny, tmp_path):
     assert done.returncode == 1
     warning, line = done.stderr.splitlines()
     assert "is far from what sgd usually takes" in warning
-    assert line.startswith("cnnlab: diverged: the loss became ")
+    assert line.startswith("cnnlab: runs/tiny-1: diverged: the loss became ")
     assert "--set train.optimizer.sgd.learning_rate=1e+29" in line
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "diverged"
     assert not (tmp_path / "runs/tiny-1/weights.safetensors").exists()
@@ -144,7 +146,7 @@ def test_interrupting_says_so_and_is_recorded(tiny, tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.splitlines() == ["cnnlab: interrupted; cnnlab resume runs/tiny-1 goes on"]
+    assert stderr.splitlines() == ["cnnlab: interrupted; `cnnlab resume runs/tiny-1` goes on after XX"]
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "interrupted"
 
 

@@ -14,7 +14,8 @@ from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.models import updates
 from cnnlab.models.build import attach_optimizer, build
-from cnnlab.training.engine import Engine, order_of
+from cnnlab.training.batch import order_of
+from cnnlab.training.engine import Engine
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS = {

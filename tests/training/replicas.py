@@ -17,8 +17,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.inference import compile_forward
 from cnnlab.training import devices
-from cnnlab.training.fit import engine_for
-from cnnlab.training.input_pipeline import place
+from cnnlab.training.trainer import Trainer
 
 EPOCHS = 3
 # 151 examples in batches of 50: the last batch is one example, which one of two replicas has to do without.
@@ -68,7 +67,7 @@ def train(name, changes, strategy):
     with devices.together(strategy), strategy.scope():
         model = build_for(experiment, dataset)
         attach_optimizer(model, settings)
-        engine = engine_for(model, experiment, dataset.train, place(settings.input_pipeline, dataset.train))
+        engine = Trainer.around(model, experiment, dataset).engine
         rates = np.linspace(0.1, 0.01, engine.steps_per_epoch, dtype=np.float32) if name == "rates" else None
         epochs = [list(engine.epoch(epoch, rates))[-1] for epoch in range(EPOCHS)]
     found = {

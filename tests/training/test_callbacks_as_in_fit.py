@@ -9,9 +9,10 @@ from cnnlab import data
 from cnnlab.errors import Diverged
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import attach_optimizer, build_for
-from cnnlab.training.engine import Engine, order_of
+from cnnlab.training.batch import order_of
+from cnnlab.training.engine import Engine
 from cnnlab.training.fit import fit
-from cnnlab.training.input_pipeline import place
+from cnnlab.training.trainer import Trainer
 
 SIZE, BATCH_SIZE, STEPS = 180, 32, 6  # the last batch has 20 examples
 LAYERS = ["flatten", {"dense": {"units": 16, "activation": "relu"}}, {"dense": 10}]
@@ -64,7 +65,7 @@ def in_floats(examples):
 
 def fit_by_cnnlab(experiment, dataset, callbacks):
     model = new_model(experiment, dataset)
-    results = fit(model, experiment, dataset, place("resident", dataset.train), own=callbacks)
+    results = fit(Trainer.around(model, experiment, dataset), own=callbacks)
     return SimpleNamespace(model=model, results=results, callbacks=callbacks)
 
 
@@ -537,7 +538,7 @@ def diverging(digits, callbacks):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "_resize_call", lambda self, steps, seconds: None)
         with pytest.raises(Diverged) as caught:
-            fit(model, experiment, digits, place("resident", digits.train), own=ours)
+            fit(Trainer.around(model, experiment, digits), own=ours)
     fit_by_keras(experiment, digits, theirs, steps_per_call=1)
     return ours[-1], theirs[-1], str(caught.value)
 
@@ -547,7 +548,7 @@ def test_terminate_on_nan_and_cnnlab_end_training_at_the_batch_where_fit_ends_it
     last = keras_own.numbers("on_train_batch_end")[-1]
     assert 0 < last < STEPS - 1
     assert not np.isfinite(keras_own.of("on_train_batch_end")[-1][2]["loss"])
-    assert f"by step {last + 1} of epoch 1;" in message
+    assert f"in step {last + 1} of epoch 1;" in message
 
 
 def test_callbacks_hear_of_the_batch_whose_loss_is_nan_as_in_fit(digits):

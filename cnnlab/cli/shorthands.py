@@ -1,0 +1,99 @@
+"""What the options of `cnnlab train` other than --set change."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.errors import RequestError
+
+if TYPE_CHECKING:
+    from cnnlab.config.overrides import Override
+    from cnnlab.experiment.schema import Experiment
+
+SMOKE_EXAMPLES = 256
+MAX_SEEDS = 10_000
+
+
+def changes_of(
+    config: str,
+    data: str | None,
+    smoke: bool,
+    epochs: int | None,
+    seed: int | None,
+    limit: int | None,
+    devices: str | None,
+    precision: str | None,
+    tensorboard: bool,
+) -> Iterator["Override"]:
+    """What the options other than --set change; --smoke before those that may change it again."""
+    from cnnlab.config.overrides import Override
+
+    if data is not None:
+        # Another data set has another size and another protocol: the file's split is not meant for it.
+        yield Override(("data",), _data(config, data), f"--data {data}")
+    if smoke:
+        yield Override(("train", "epochs"), 1, "--smoke")
+        yield Override(("data", "limit"), SMOKE_EXAMPLES, "--smoke")
+    if epochs is not None:
+        yield Override(("train", "epochs"), epochs, f"--epochs {epochs}")
+    if seed is not None:
+        yield Override(("seed",), seed, f"--seed {seed}")
+    if limit is not None:
+        yield Override(("data", "limit"), limit, f"--limit {limit}")
+    if devices is not None:
+        value = int(devices) if re.fullmatch(r"[0-9]{1,9}", devices) else devices
+        yield Override(("train", "devices"), value, f"--devices {devices}")
+    if precision is not None:
+        yield Override(("train", "precision"), precision, f"--precision {precision}")
+    if tensorboard:
+        from cnnlab.config.load import load
+        from cnnlab.experiment.choice import plain
+
+        callbacks = plain(load(config).train.callbacks)
+        if not any("tensorboard" in callback for callback in callbacks):
+            yield Override(("train", "callbacks"), [*callbacks, "tensorboard"], "--tensorboard")
+
+
+def _data(config: str, name: str) -> dict[str, Any]:
+    """The `data` section for `--data NAME`; synthetic data take the shape of the file's."""
+    if name != "synthetic":
+        return {"name": name}
+    from cnnlab.config.load import load
+    from cnnlab.experiment.data import num_outputs
+
+    replaced = load(config).data
+    return {"name": name, "image_shape": list(replaced.image_shape), "num_classes": num_outputs(replaced)}
+
+
+def seeds_of(text: str, first: int) -> list[int]:
+    """The seeds that `--seeds TEXT` asks for: so many from `first` on, or those of a list."""
+    if not re.fullmatch(r"[0-9]{1,10}( *, *[0-9]{1,10})* *,? *", text):
+        raise RequestError(f"--seeds {text}: expected how many, such as 5, or a list, such as 3,7,11")
+    seeds = [int(number) for number in text.split(",") if number.strip()]
+    if "," not in text:
+        seeds = list(range(first, first + min(seeds[0], MAX_SEEDS + 1)))
+    if not 0 < len(seeds) <= MAX_SEEDS or max(seeds) >= 2**32:
+        raise RequestError(f"--seeds {text}: expected 1 to {MAX_SEEDS:,} seeds, each from 0 to {2**32 - 1:,}")
+    if len(set(seeds)) < len(seeds):
+        raise RequestError(f"--seeds {text}: a seed is there twice, and would give the same run twice")
+    return seeds
+
+
+def of_each(
+    experiment: "Experiment", name: str | None, seeds: Sequence[int] | None
+) -> Iterator[tuple["Experiment", str | None]]:
+    """The experiment, once for each of its training sizes and each seed, and what to call the run.
+
+    The largest size first: that there are too few examples is told before anything is trained.
+    """
+    sizes = sorted(experiment.data.train_sizes or (), reverse=True)
+    for size in sizes if len(sizes) > 1 else [None]:
+        sized, sized_name = experiment, name
+        if size is not None:
+            data = experiment.data.model_copy(update={"train_sizes": (size,)})
+            sized, sized_name = experiment.model_copy(update={"data": data}), name and f"{name}-{size}"
+        for seed in seeds or [experiment.seed]:
+            yield (
+                sized.model_copy(update={"seed": seed}),
+                sized_name and (f"{sized_name}-{seed}" if seeds else sized_name),
+            )

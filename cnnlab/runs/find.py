@@ -1,0 +1,48 @@
+"""Runs that are there already."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cnnlab.errors import RequestError
+from cnnlab.runs.folder import RECORD, Run
+
+
+def find(paths: Sequence[Path]) -> Iterator[Run]:
+    """The runs that `paths` name: run folders, or folders of run folders, in the order of their names.
+
+    Raises RequestError where a path is neither.
+    """
+    for path in paths:
+        if (path / RECORD).is_file():
+            yield Run(path)
+            continue
+        if not path.is_dir():
+            raise RequestError(_missing(path))
+        inside = sorted((child for child in path.iterdir() if (child / RECORD).is_file()), key=_natural)
+        if not inside:
+            raise RequestError(f"{path}: no runs in this folder; `cnnlab train digits` makes one in runs/")
+        yield from map(Run, inside)
+
+
+def find_one(path: Path) -> Run:
+    """The run at `path`. Raises RequestError where there is none."""
+    if (path / RECORD).is_file():
+        return Run(path)
+    if path.is_dir():
+        children = [child for child in path.iterdir() if (child / RECORD).is_file()]
+        hint = f"; it holds runs, such as {min(children, key=_natural)}" if children else f": it has no {RECORD}"
+        raise RequestError(f"{path}: not a run folder{hint}")
+    raise RequestError(_missing(path))
+
+
+def _missing(path: Path) -> str:
+    if path.exists():
+        return f"{path}: is a file; expected a run folder"
+    guess = Path("runs") / path
+    return f"{path}: no such folder" + (f"; did you mean {guess}?" if guess.is_dir() else "")
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts lenet-2 before lenet-10."""
+    parts = path.name.replace("_", "-").split("-")
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -1,0 +1,65 @@
+"""Whose a run is at the moment: a lock that the system takes from a process that dies, and a heartbeat.
+
+The lock tells of processes on this machine and, where the file system shares locks, on others; the heartbeat, the
+file's time of change, of machines where it does not.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import filelock
+
+from cnnlab.errors import RequestError, RunError
+
+FILE = ".lock"
+BEAT = 15.0  # seconds between heartbeats
+LATE = 8 * BEAT  # after which a heart is taken to have stopped: clocks of machines differ, disks stall
+PATIENCE = 2.0  # seconds that another process may look at the lock, which it does by taking it
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """While this process alone works on the run in `folder`. Raises RequestError where another one does."""
+    path = folder / FILE
+    lock = filelock.FileLock(path, mode=0o644)
+    try:
+        lock.acquire(timeout=PATIENCE, poll_interval=0.02)
+    except filelock.Timeout:
+        raise RequestError(f"{folder}: another process is at work on it; end that first") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be locked: {error.strerror or error}") from error
+    stop = threading.Event()
+    threading.Thread(target=_beat, args=(path, stop), daemon=True).start()
+    try:
+        yield
+    finally:
+        stop.set()
+        lock.release()
+
+
+def is_held(folder: Path, *, elsewhere: bool) -> bool:
+    """Whether a process works on the run in `folder`; `elsewhere` where that would be on another machine."""
+    path = folder / FILE
+    try:
+        age = time.time() - path.stat(follow_symlinks=False).st_mtime
+    except OSError:
+        return False
+    try:
+        with filelock.FileLock(path, mode=0o644).acquire(timeout=0):
+            return elsewhere and age < LATE
+    except filelock.Timeout:
+        return True
+    except OSError:  # a folder that may only be read
+        return age < LATE
+
+
+def _beat(path: Path, stop: threading.Event) -> None:
+    while True:
+        with suppress(OSError):
+            os.utime(path)
+        if stop.wait(BEAT):
+            return

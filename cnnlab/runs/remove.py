@@ -1,0 +1,34 @@
+"""Taking a run away."""
+
+import os
+import shutil
+
+from cnnlab.errors import RequestError, RunError
+from cnnlab.runs import lock
+from cnnlab.runs.folder import Run
+from cnnlab.runs.status import check_idle
+
+
+def check_removable(run: Run) -> None:
+    """Raise RequestError where a process works on the run, or its folder is a link; a damaged one can be removed."""
+    if run.path.is_symlink():
+        raise RequestError(f"{run.path}: is a symbolic link; remove the link, or name the folder")
+    try:
+        record = run.record()
+    except RunError:
+        record = {}
+    check_idle(run, record)
+
+
+def remove(run: Run) -> None:
+    """Remove the folder. It first gets a hidden name, so that nothing ever reads a half of it.
+
+    Raises RunError where it cannot be removed.
+    """
+    hidden = run.path.with_name(f".removed-{os.getpid()}-{run.path.name}")
+    try:
+        with lock.held(run.path):
+            run.path.rename(hidden)
+        shutil.rmtree(hidden)
+    except OSError as error:
+        raise RunError(f"{run.path}: cannot be removed: {error.strerror or error}") from error

@@ -1,0 +1,47 @@
+"""What a single step sees: the same examples, changed by the same random numbers, as in the compiled epoch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cnnlab.data import Examples
+from cnnlab.experiment.schema import Experiment
+from cnnlab.models.augmentation import Augmenter
+from cnnlab.models.inference import to_input
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The numbers of the examples (n,), and their pictures (n, height, width, channels) float32 in [0, 1].
+
+    `part` of each picture is its own where pictures are mixed, (n,); the rest is that of its partner, the one at the
+    same place from the batch's end.
+    """
+
+    numbers: NDArray[np.int32]
+    inputs: tf.Tensor
+    part: tf.Tensor | None
+
+
+def batch_of(experiment: Experiment, examples: Examples, epoch: int, step: int = 0, most: int | None = None) -> Batch:
+    """The batch of a step of an epoch, both counted from 0; of a larger one its first `most`, if given."""
+    size = experiment.train.batch_size
+    order = order_of(len(examples), experiment.seed, epoch).numpy()
+    numbers = order[step * size : (step + 1) * size][:most]
+    pictures = to_input(tf.constant(examples.images[numbers]))
+    augmenter = Augmenter(experiment.preprocessing.augmentation)
+    draws = augmenter.draws(len(examples), experiment.seed, epoch)
+    part = None
+    if draws is not None:
+        own = tf.gather(draws, numbers)
+        pictures = augmenter(pictures, own)
+        if augmenter.mixes:
+            pictures, part = augmenter.mix(pictures, tf.reverse(pictures, [0]), own)
+    return Batch(numbers, pictures, part)
+
+
+def order_of(size: int, seed: int, epoch: int) -> tf.Tensor:
+    """The order in which an epoch, counted from 0, goes through `size` examples, (size,) int32."""
+    return tf.random.experimental.stateless_shuffle(tf.range(size), tf.constant([seed, epoch], tf.int64))

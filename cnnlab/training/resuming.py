@@ -1,0 +1,99 @@
+"""Whether a run can go on, and as what. No TensorFlow here: a refusal does not wait for it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlab.analysis.differences import brief, differing_keys
+from cnnlab.analysis.recorded import check_imports, experiment_of, recorded_experiment
+from cnnlab.config.load import to_data
+from cnnlab.config.overrides import Override
+from cnnlab.errors import RequestError, RunError
+from cnnlab.experiment.optimizers import calmer
+from cnnlab.experiment.schema import Experiment
+from cnnlab.runs import Run
+from cnnlab.runs.find import find
+from cnnlab.runs.status import check_idle, epochs_done, status_of
+from cnnlab.terminal import warn
+
+EPOCHS = "train.epochs"
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A run that can go on, and its experiment, perhaps of more epochs than before; `record` is its run.json."""
+
+    run: Run
+    record: dict[str, Any]
+    experiment: Experiment
+    is_raised: bool
+
+    def check_unchanged(self) -> None:
+        """Raise RequestError where another process has taken the run up since."""
+        now = self.run.record()
+        if (now["status"], now.get("resumed")) != (self.record["status"], self.record.get("resumed")):
+            raise RequestError(f"{self.run.path}: another process has gone on with it meanwhile")
+
+
+def plan(
+    run: Run, changes: Sequence[Override] = (), experiment: Experiment | None = None, *, trust: bool = False
+) -> Resumption:
+    """How `run` goes on: as its config.yaml says with `changes`, or as `experiment`, which may only have more epochs.
+
+    Raises RequestError where it is trained at the moment, has nothing left to do, or would become another experiment,
+    and RunError where its config has code imported without `trust`.
+    """
+    record = run.record()
+    check_idle(run, record)
+    was = recorded_experiment(run, record)
+    wanted = experiment or experiment_of(run, changes)
+    wanted = wanted.model_copy(update={"name": was.name, "published": was.published})
+    raised = _check_changes(run, was, wanted)
+    if record["status"] == "diverged":
+        raise RequestError(
+            f"{run.path}: diverged, and would again: the same seed gives the same numbers; train it anew, such as "
+            f"`cnnlab train {run.config} --set {calmer(was.train.optimizer)}`"
+        )
+    if record["status"] == "finished" and (record.get("stopped_early") or not raised):
+        more = f"; --epochs {2 * was.train.epochs} would train it on" if not record.get("stopped_early") else ""
+        raise RequestError(f"{run.path}: has finished; there is nothing to resume{more}")
+    if raised and was.train.schedule.spans_training and epochs_done(run):
+        raise RequestError(
+            f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
+            f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew"
+        )
+    if not trust:
+        check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
+    return Resumption(run, record, wanted, raised)
+
+
+def unfinished(folders: Sequence[Path]) -> Iterator[Run]:
+    """The runs in `folders` that can go on; what can not be read, or is trained at the moment, is told."""
+    for run in find(folders):
+        try:
+            record = run.record()
+        except RunError as error:
+            warn(f"{error}; left out")
+            continue
+        status = status_of(run, record)
+        if status in ("interrupted", "failed", "crashed"):
+            yield run
+        elif status != "finished":
+            warn(f"{run.path}: {status}; left out")
+
+
+def _check_changes(run: Run, was: Experiment, wanted: Experiment) -> bool:
+    """Whether there are more epochs. Raises RequestError where anything else differs."""
+    differing = differing_keys([to_data(was), to_data(wanted)])
+    then, now = differing.get(EPOCHS, (0, 0))
+    if now < then:
+        raise RequestError(f"{run.path}: {EPOCHS}: {now}, and it is trained for {then}; it may be raised only")
+    rest = {key: brief(key, values) for key, values in differing.items() if key != EPOCHS}
+    if rest:
+        told = "; ".join(f"{key}: {values[1]}, was {values[0]}" for key, values in rest.items())
+        raise RequestError(
+            f"{run.path}: would go on as another experiment: {told}; only {EPOCHS} may be raised; `cnnlab train` makes "
+            "a new run of it"
+        )
+    return bool(now > then)

@@ -1,0 +1,121 @@
+"""Training a run once more from its record, and holding the two against each other."""
+
+import csv
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors.numpy
+from rich.console import Console
+
+from cnnlab.analysis.evaluate import check_finished
+from cnnlab.analysis.recorded import check_imports, check_same_data, experiment_of, recorded_experiment
+from cnnlab.analysis.significance import mcnemar
+from cnnlab.config.load import to_data
+from cnnlab.errors import RunError
+from cnnlab.runs import Run
+from cnnlab.training import environment
+from cnnlab.training.train import new_runs, train_one
+from cnnlab.training.trainer import Trainer
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of it.
+
+    verdict: `identical`: table, weights and predictions are the same bits; `within noise`: they are not, and the test
+    accuracies differ by no more than chance has them differ (McNemar's exact test); `different`: by more.
+    """
+
+    run: str
+    verdict: Literal["identical", "within noise", "different"]
+    first_epoch_that_differs: int | None
+    largest_loss_difference: float
+    largest_weight_difference: float
+    predictions_that_differ: int
+    test_accuracy: float
+    test_accuracy_again: float
+    p_value: float
+    changed: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For scripts."""
+        return asdict(self)
+
+
+def verify(run: Run, console: Console | None = None) -> Verdict:
+    """Train what `run` recorded once more, beside it in a folder that is removed again, and compare.
+
+    Raises RunError where the run did not finish, its files contradict each other, it has code imported, or the data
+    are not those that it was trained on.
+    """
+    record = run.record()
+    check_finished(run, record)
+    experiment = experiment_of(run)
+    if to_data(experiment) != to_data(recorded_experiment(run, record)):
+        raise RunError(f"{run.path}: config.yaml is not the experiment that run.json recorded; undo the change")
+    check_imports(run, experiment, f"verify imports none; `cnnlab train {run.config}` does, and `compare` compares")
+    then = _read(run)
+    trainer = Trainer.of(experiment)
+    check_same_data(run, record, trainer.dataset)
+    with tempfile.TemporaryDirectory() as folder, new_runs(trainer, [(experiment, "again")], Path(folder)) as (again,):
+        train_one(trainer, experiment, again, console=console)
+        now = _read(again or run)
+    changed = environment.changes(record, environment.environment(trainer.strategy))
+    if not experiment.train.deterministic:
+        changed.append("train.deterministic is off")
+    return _compared(run, then, now, changed)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    rows: list[dict[str, str]]
+    predictions: list[tuple[str, str]]
+    weights: dict[str, Any]
+    bytes: bytes
+
+
+def _read(run: Run) -> _Numbers:
+    """Table without seconds, labels and predictions, weights. Raises RunError where the run lacks them."""
+    try:
+        with run.metrics.open(encoding="utf-8", newline="") as file:
+            rows = [{key: row[key] for key in row if key != "seconds"} for row in csv.DictReader(file)]
+        with run.predictions("test").open(encoding="utf-8", newline="") as file:
+            predictions = [(row["label"], row["prediction"]) for row in csv.DictReader(file)]
+        content = run.weights.read_bytes()
+        return _Numbers(rows, predictions, safetensors.numpy.load(content), content)
+    except (OSError, ValueError, KeyError, csv.Error, safetensors.SafetensorError) as error:
+        raise RunError(f"{run.path}: its table, weights or predictions cannot be read: {error}") from None
+
+
+def _compared(run: Run, then: _Numbers, now: _Numbers, changed: list[str]) -> Verdict:
+    if len(then.predictions) != len(now.predictions) or then.weights.keys() != now.weights.keys():
+        raise RunError(f"{run.path}: its files are not of the network and data in its config.yaml")
+    right, right_again = ([label == said for label, said in one.predictions] for one in (then, now))
+    p_value = mcnemar(right, right_again)
+    differing = [int(a["epoch"]) for a, b in zip(then.rows, now.rows, strict=False) if a != b]
+    if len(then.rows) != len(now.rows):
+        differing.append(min(len(then.rows), len(now.rows)) + 1)
+    wrong = sum(a != b for a, b in zip(then.predictions, now.predictions, strict=True))
+    same = then.bytes == now.bytes and not differing and not wrong
+    return Verdict(
+        run=str(run.path),
+        verdict="identical" if same else "within noise" if p_value >= SIGNIFICANT else "different",
+        first_epoch_that_differs=min(differing, default=None),
+        largest_loss_difference=max(
+            (abs(float(a["loss"]) - float(b["loss"])) for a, b in zip(then.rows, now.rows, strict=False)), default=0.0
+        ),
+        largest_weight_difference=max(
+            (float(np.max(np.abs(then.weights[name] - now.weights[name]), initial=0)) for name in then.weights),
+            default=0.0,
+        ),
+        predictions_that_differ=wrong,
+        test_accuracy=float(np.mean(right)),
+        test_accuracy_again=float(np.mean(right_again)),
+        p_value=p_value,
+        changed=changed,
+    )
