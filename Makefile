@@ -1,6 +1,8 @@
 # Everything from nothing but Python >= 3.11, make and the package registry.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests of one file share what is costly to make.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-slow lint bench docs lock clean
 
@@ -15,10 +17,10 @@ demo: .venv/ready  ## train two networks on real digits with two seeds each, eva
 	@echo "learning curves: runs/demo/curves.png"
 
 test: .venv/ready  ## the tests: no network, minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: .venv/ready  ## the long tests too
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest $(PARALLEL) -m ""
 
 lint: .venv/ready  ## what CI checks of the source
 	$(BIN)/ruff check .

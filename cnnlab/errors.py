@@ -39,6 +39,10 @@ class DownloadError(DataError):
 class RunError(CnnlabError):
     """A run folder that is missing, incomplete, damaged or cannot be written."""
 
+    def __init__(self, message: str) -> None:
+        """One line, whatever stands in a file."""
+        super().__init__(printable(message))
+
 
 class TrainingError(CnnlabError):
     """Training that cannot go on, such as for lack of memory."""

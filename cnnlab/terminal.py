@@ -6,6 +6,8 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cnnlab.errors import printable
+
 
 @functools.cache
 def stderr() -> Console:
@@ -15,7 +17,7 @@ def stderr() -> Console:
 
 def warn(message: str) -> None:
     """One line that a person should know, whatever else is quiet."""
-    print(f"cnnlab: warning: {message}", file=sys.stderr)
+    print(f"cnnlab: warning: {printable(message)}", file=sys.stderr)
 
 
 def download_progress() -> Progress:

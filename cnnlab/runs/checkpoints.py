@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,14 +43,13 @@ class Place:
 
 
 def places(run: Run) -> list[Place]:
-    """The checkpoints that there are, the newest first."""
+    """The checkpoints that there are, the newest first. Raises OSError where the folder may not be read."""
     try:
-        names = [path.name for path in run.checkpoints.iterdir()]
-    except OSError:
+        names = os.listdir(run.checkpoints)
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [match for name in names if (match := NAME.fullmatch(name))]
-    return sorted((Place(int(epoch), int(step or 0)) for epoch, step in (match.groups() for match in found)),
-                  key=lambda place: (place.epoch, place.step), reverse=True)  # fmt: skip
+    found = [place for name in names if (place := _place_of(name))]
+    return sorted(found, key=lambda place: (place.epoch, place.step), reverse=True)
 
 
 def save(run: Run, place: Place, arrays: Mapping[str, "NDArray[Any]"], state: Mapping[str, Any], keep: int) -> None:
@@ -60,8 +60,9 @@ def save(run: Run, place: Place, arrays: Mapping[str, "NDArray[Any]"], state: Ma
     import safetensors.numpy
 
     text = json.dumps(state)
-    described = {"state": text, "sha256": _checksum(arrays, text)}
-    files.write_bytes(run.checkpoints / place.name, safetensors.numpy.save(dict(arrays), described))
+    laid_out = {name: array.astype(array.dtype.newbyteorder("="), "C", copy=False) for name, array in arrays.items()}
+    described = {"state": text, "place": place.name, "sha256": _checksum(laid_out, place.name, text)}
+    files.write_bytes(run.checkpoints / place.name, safetensors.numpy.save(laid_out, described))
     for old in places(run)[keep:]:
         with suppress(OSError):
             (run.checkpoints / old.name).unlink()
@@ -71,50 +72,71 @@ def newest(run: Run, *, set_aside: bool = True) -> tuple[Path, dict[str, Any], d
     """The newest checkpoint that is whole: its file, its state and its arrays; None where there is none.
 
     One that is damaged is told, gets another name unless told not to, and the one before is taken.
+    Raises OSError where one may not be read.
     """
     for place in places(run):
         path = run.checkpoints / place.name
         try:
             return path, *read(path)
         except RunError as error:
-            aside = path.with_name(path.name + DAMAGED)
             if set_aside:
-                warn(f"{error}; it is set aside as {aside.name}, and the one before is used")
-                with suppress(OSError):
-                    path.replace(aside)
+                warn(f"{error}; {_set_aside(path)}, and the one before is used")
     return None
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, "NDArray[Any]"]]:
-    """The state and the arrays of the checkpoint at `path`. Raises RunError where it is not what was written."""
-    import safetensors
+    """The state and the arrays of the checkpoint at `path`.
+
+    Raises RunError where it is not what was written, and OSError where it may not be read.
+    """
+    import safetensors.numpy
 
     try:
-        with safetensors.safe_open(path, "numpy") as file:
-            described = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        content = files.read(path)
+        arrays = safetensors.numpy.load(content)
+        size = int.from_bytes(content[:8], "little")
+        described = json.loads(content[8 : 8 + size]).get("__metadata__", {})
         text = described["state"]
-        if _checksum(arrays, text) != described["sha256"]:
+        if _checksum(arrays, described["place"], text) != described["sha256"]:
             raise RunError(f"{path}: damaged: its checksum is not that of its contents")
         state = json.loads(text)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EMFILE):
-            raise PermissionError(error.errno, error.strerror, str(path)) from None
-        raise RunError(f"{path}: damaged: {error.strerror or error}") from None
+        if error.errno != errno.EIO:
+            raise
+        raise RunError(f"{path}: damaged: {error.strerror}") from None
     except KeyError as error:
         raise RunError(f"{path}: damaged: has no {error.args[0]}") from None
     except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path}: damaged: {error}") from None
+    if described["place"] != path.name:
+        raise RunError(f"{path}: damaged: it is that of {described['place']}")
     if not isinstance(state, dict):
         raise RunError(f"{path}: damaged: its state is no map")
     return state, arrays
 
 
-def _checksum(arrays: Mapping[str, "NDArray[np.generic]"], text: str) -> str:
+def _place_of(name: str) -> Place | None:
+    """The place whose checkpoint has that name."""
+    match = NAME.fullmatch(name)
+    place = Place(int(match[1]), int(match[2] or 0)) if match else None
+    return place if place and place.name == name else None
+
+
+def _set_aside(path: Path) -> str:
+    """Give it another name; what was done, in words."""
+    aside = path.with_name(path.name + DAMAGED)
+    try:
+        path.replace(aside)
+    except OSError as error:
+        return f"it cannot be set aside ({error.strerror})"
+    return f"it is set aside as {aside.name}"
+
+
+def _checksum(arrays: Mapping[str, "NDArray[np.generic]"], place: str, text: str) -> str:
     """SHA-256 over all that the file says."""
-    digest = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(f"{place}\n{text}".encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.data if array.flags.c_contiguous else array.tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()

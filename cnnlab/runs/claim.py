@@ -2,12 +2,13 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cnnlab.errors import RequestError
+from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import FOLDER_NAME
 from cnnlab.runs import lock
 from cnnlab.runs.folder import Run
@@ -36,10 +37,13 @@ def check_name(runs: Path, name: str) -> None:
 
 
 @contextmanager
-def claimed(runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any]) -> Iterator[Run]:
+def claimed(
+    runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any], config: str = ""
+) -> Iterator[Run]:
     """A new run folder of this process's own, `runs/NAME` or else `runs/EXPERIMENT-N` with the first free N, locked.
 
-    `mkdir` is the claim: it is atomic, so of many processes one gets each name. `record` is the first run.json.
+    `mkdir` is the claim: it is atomic, so of many processes one gets each name. `record` is the first run.json,
+    `config` the experiment; where they cannot be written nothing is left.
     """
     try:
         runs.mkdir(parents=True, exist_ok=True)
@@ -47,7 +51,12 @@ def claimed(runs: Path, experiment_name: str, name: str | None, record: Mapping[
     except OSError as error:
         raise RequestError(f"--runs {runs}: no run folder can be made there: {error.strerror}") from None
     with lock.held(run.path):
-        run.create(record)
+        try:
+            run.write_config(config)
+            run.create(record)
+        except RunError:
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
         yield run
 
 

@@ -18,7 +18,7 @@ def find(paths: Sequence[Path]) -> Iterator[Run]:
             continue
         if not path.is_dir():
             raise RequestError(_missing(path))
-        inside = sorted((child for child in path.iterdir() if (child / RECORD).is_file()), key=_natural)
+        inside = sorted(_inside(path), key=_natural)
         if not inside:
             raise RequestError(f"{path}: no runs in this folder; `cnnlab train digits` makes one in runs/")
         yield from map(Run, inside)
@@ -29,10 +29,15 @@ def find_one(path: Path) -> Run:
     if (path / RECORD).is_file():
         return Run(path)
     if path.is_dir():
-        children = [child for child in path.iterdir() if (child / RECORD).is_file()]
+        children = _inside(path)
         hint = f"; it holds runs, such as {min(children, key=_natural)}" if children else f": it has no {RECORD}"
         raise RequestError(f"{path}: not a run folder{hint}")
     raise RequestError(_missing(path))
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The run folders in `folder`; one with a hidden name is being removed."""
+    return [child for child in folder.iterdir() if not child.name.startswith(".") and (child / RECORD).is_file()]
 
 
 def _missing(path: Path) -> str:

@@ -16,8 +16,8 @@ runs/lenet-1/
 import csv
 import io
 import json
+import math
 import os
-import stat
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -27,13 +27,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from cnnlab.errors import RunError, printable
+from cnnlab.errors import RunError
 from cnnlab.runs import files
 
 RECORD = "run.json"
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
 """What run.json can say; of a run that is said to be running and whose process is gone, `status_of` says `crashed`."""
-MAX_BYTES = 1 << 26  # of run.json, which has a few kilobytes
+MAX_BYTES = 1 << 22  # of run.json, which has a few kilobytes
 FOLDERS = ("", "checkpoints", "evaluation", "tensorboard")
 """The folders that cnnlab writes in, below that of the run."""
 RECORD_TYPES: dict[str, type | UnionType] = {
@@ -98,7 +98,7 @@ class Run:
         path = self.path / RECORD
         try:
             self._check_links()
-            record = json.loads(_read(path), parse_constant=_refuse)
+            record = json.loads(files.read(path, MAX_BYTES), parse_constant=_refuse, parse_float=_finite)
         except FileNotFoundError:
             raise RunError(f"{self.path}: not a run folder: it has no {RECORD}") from None
         except OSError as error:
@@ -108,7 +108,7 @@ class Run:
         if not isinstance(record, dict) or "status" not in record:
             raise RunError(f"{path}: damaged: expected a map with a status")
         if record["status"] not in STATUSES:
-            raise RunError(f"{path}: damaged: got the status {printable(repr(record['status']))[:80]}")
+            raise RunError(f"{path}: damaged: got the status {repr(record['status'])[:80]}")
         for key, kind in RECORD_TYPES.items():
             if key in record and not isinstance(record[key], kind):
                 raise RunError(f"{path}: damaged: '{key}' is not what cnnlab writes there")
@@ -128,8 +128,8 @@ class Run:
 
     def _check_links(self) -> None:
         for folder in FOLDERS:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                for entry in os.scandir(self.path / folder):
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.path / folder) as entries:
+                for entry in entries:
                     if entry.is_symlink():
                         raise RunError(f"{entry.path}: is a symbolic link; a run has none, and cnnlab follows none")
 
@@ -163,20 +163,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read(path: Path) -> str:
-    """The text of a file; of nothing else, for reading a pipe could take for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("expected a file")
-        if found.st_size > MAX_BYTES:
-            raise ValueError(f"{found.st_size:,} bytes")
-        return file.read().decode()
-
-
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is more than a number can be")
+    return value
 
 
 def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ The lock tells of processes on this machine and, where the file system shares lo
 file's time of change, of machines where it does not.
 """
 
+import fcntl
 import os
 import threading
 import time
@@ -25,6 +26,8 @@ PATIENCE = 2.0  # seconds that another process may look at the lock, which it do
 def held(folder: Path) -> Iterator[None]:
     """While this process alone works on the run in `folder`. Raises RequestError where another one does."""
     path = folder / FILE
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such folder; it was removed meanwhile")
     lock = filelock.FileLock(path, mode=0o644)
     try:
         lock.acquire(timeout=PATIENCE, poll_interval=0.02)
@@ -43,18 +46,20 @@ def held(folder: Path) -> Iterator[None]:
 
 def is_held(folder: Path, *, elsewhere: bool) -> bool:
     """Whether a process works on the run in `folder`; `elsewhere` where that would be on another machine."""
-    path = folder / FILE
     try:
-        age = time.time() - path.stat(follow_symlinks=False).st_mtime
+        descriptor = os.open(folder / FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
-        with filelock.FileLock(path, mode=0o644).acquire(timeout=0):
-            return elsewhere and age < LATE
-    except filelock.Timeout:
+        beats = abs(time.time() - os.fstat(descriptor).st_mtime) < LATE
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who only look are in nobody's way
+    except BlockingIOError:
         return True
-    except OSError:  # a folder that may only be read
-        return age < LATE
+    except OSError:  # a file system without locks
+        return beats
+    finally:
+        os.close(descriptor)
+    return elsewhere and beats
 
 
 def _beat(path: Path, stop: threading.Event) -> None:

@@ -25,10 +25,14 @@ def remove(run: Run) -> None:
 
     Raises RunError where it cannot be removed.
     """
-    hidden = run.path.with_name(f".removed-{os.getpid()}-{run.path.name}")
+    path = run.path.absolute()
+    hidden = path.with_name(f".removed-{os.getpid()}-{path.name}")
     try:
-        with lock.held(run.path):
-            run.path.rename(hidden)
-        shutil.rmtree(hidden)
+        with lock.held(path):
+            path.rename(hidden)
     except OSError as error:
         raise RunError(f"{run.path}: cannot be removed: {error.strerror or error}") from error
+    try:
+        shutil.rmtree(hidden)
+    except OSError as error:
+        raise RunError(f"{hidden}: what is left of {run.path} cannot be removed: {error.strerror or error}") from error

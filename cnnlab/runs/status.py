@@ -1,12 +1,13 @@
 """What a run is up to, told truly also where the process that trained it could not say so any more."""
 
 import csv
+import io
 import platform
 from collections.abc import Mapping
 from typing import Any
 
 from cnnlab.errors import RequestError
-from cnnlab.runs import lock
+from cnnlab.runs import files, lock
 from cnnlab.runs.folder import STATUSES, Run
 
 ALL = (*STATUSES, "crashed")
@@ -22,7 +23,7 @@ def is_live(run: Run, record: Mapping[str, Any]) -> bool:
     """Whether a process works on the run at this moment."""
     process = record.get("process")
     host = process.get("host") if isinstance(process, dict) else None
-    return lock.is_held(run.path, elsewhere=host != platform.node())
+    return lock.is_held(run.path, elsewhere=host not in (None, platform.node()))
 
 
 def check_idle(run: Run, record: Mapping[str, Any]) -> None:
@@ -36,7 +37,6 @@ def check_idle(run: Run, record: Mapping[str, Any]) -> None:
 def epochs_done(run: Run) -> int:
     """How many whole epochs its table has; 0 where there is none that can be read."""
     try:
-        with run.metrics.open(encoding="utf-8", newline="") as file:
-            return sum(1 for _ in csv.DictReader(file))
+        return sum(1 for _ in csv.DictReader(io.StringIO(files.read(run.metrics).decode())))
     except (OSError, ValueError, csv.Error):
         return 0

@@ -9,6 +9,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -69,14 +70,18 @@ class Events(keras.callbacks.Callback):
         logs = logs or {}
         train = {"loss": logs["loss"], "accuracy": logs["accuracy"], "learning_rate": logs["learning_rate"]}
         self._files["train"].add_values(epoch + 1, _scalars(train))
-        if "val_loss" in logs:
+        if "validation" in self._files:
             validation = {"loss": logs["val_loss"], "accuracy": logs["val_accuracy"]}
             self._files["validation"].add_values(epoch + 1, _scalars(validation))
         if self._spec.histograms and (epoch + 1) % self._spec.histograms == 0:
             self._files["train"].add_values(epoch + 1, self._look())
 
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Have all of it on disk."""
+        self.get_state()
+
     def close(self) -> None:
-        """Close the files, also when training ended early."""
+        """Close the files, also where training ended with an error."""
         for file in self._files.values():
             file.close()
 
@@ -102,6 +107,7 @@ class _File:
 
     def cut(self, size: int) -> None:
         """Go on after `size` bytes; with 0, anew."""
+        self.close()
         self._guarded(partial(self._open, size))
         if size == 0:
             self.add(0, file_version=VERSION)
@@ -135,10 +141,10 @@ class _File:
         return size
 
     def close(self) -> None:
-        """Have all of it on disk, and no more to come."""
-        self.flush()
+        """No more is to come; what is not on disk by now is lost."""
         if self._file:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
             self._file = None
 
     def _open(self, size: int) -> None:

@@ -124,6 +124,7 @@ def train_one(
     """Train to the end and, where there is a `run`, write all that it holds."""
     started = time.perf_counter()
     strategy = trainer.strategy
+    console = console if run else None  # of several workers, the chief alone tells
 
     def agreed(number: int) -> int:
         return devices.signal_of_any(strategy, number)
@@ -193,9 +194,9 @@ def new_runs(
     with ExitStack() as stack:
         claimed_runs = []
         for experiment, name in group:
-            run = stack.enter_context(claimed(runs, experiment.name, name, _record(trainer, experiment)))
+            record, config = _record(trainer, experiment), to_yaml(experiment)
+            run = stack.enter_context(claimed(runs, experiment.name, name, record, config))
             stack.callback(ending.interrupted, run)
-            run.write_config(to_yaml(experiment))
             claimed_runs.append(run)
         yield claimed_runs
 

@@ -31,7 +31,7 @@ def test_the_share_is_what_describe_counts_of_what_matrices_reach(measured):
     # Forward 4 * 13 * 13 * 9 + 4 * 6 * 6 * 10 products; the gradients of both weights, and of the dense layer's input.
     products = 3 * 4 * 6 * 6 * 10 + 2 * 4 * 13 * 13 * 9
     biases = measured["gflops"] * 1e9 / measured["examples_per_second"] - 2 * products
-    assert 0 <= biases < 0.2 * products
+    assert -1e-6 <= biases < 0.2 * products  # of rounding
     assert measured["share_of_matmul"] == pytest.approx(measured["gflops"] / measured["matmul_gflops"])
     assert 0 < measured["share_of_matmul"] < 1
 
@@ -46,7 +46,7 @@ def test_data_that_are_not_here_are_replaced_by_random_ones(cnnlab, tmp_path):
     done = cnnlab("bench", "fc", "--epochs", "1", CNNLAB_DATA_DIR=str(folder), XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "mnist is not on this machine: measured with random pictures of its shape" in done.stderr
-    assert "examples               60,000" in done.stdout
+    assert ["examples", "60,000"] in [line.split() for line in done.stdout.splitlines()]
 
 
 def test_a_bad_experiment_is_told_as_train_tells_it(cnnlab):

@@ -1,13 +1,16 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
-import time
 
 import pytest
 
-from tests.conftest import assert_one_line
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.errors import RequestError, RunError
+from cnnlab.runs import Run, checkpoints, lock
+from cnnlab.training.resuming import plan, unfinished
+from tests.cli.killing import Kills, assert_same, finish, train_and_kill
+from tests.conftest import assert_one_line, run_cnnlab
 
 EXPERIMENT = """\
 name: long
@@ -21,108 +24,229 @@ model:
     - flatten
     - dense: 10
 train:
-  epochs: EPOCHS
-  batch_size: 32
+  epochs: 200
+  batch_size: 8
   optimizer: {adam: 0.002}
   schedule: {reduce_on_plateau: {patience: 1}}
-  callbacks: [early_stopping: {monitor: val_accuracy, patience: 6, restore_best_weights: true}]
+  callbacks: [tensorboard: {histograms: 20}, early_stopping: {monitor: val_accuracy, patience: 25, restore_best_weights: true}]
+  checkpoint_minutes: 0.002
 """
-
-
-def numbers(run):
-    return [line.rpartition(",")[0] for line in (run / "metrics.csv").read_text().splitlines()]
-
-
-def kill_after_rows(folder, rows):
-    """Train until the table has so many rows, then kill the process."""
-    command = [sys.executable, "-m", "cnnlab", "train", "long.yaml", "--quiet", "--name", "cut"]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    table = folder / "runs" / "cut" / "metrics.csv"
-    deadline = time.monotonic() + 120
-    while not table.exists() or len(table.read_text().splitlines()) <= rows:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.kill()
-    process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory):
-    """A folder in which one run was killed and resumed, and the same was trained in one go."""
+    """A folder in which a run was killed three times and resumed, and the same was trained in one go."""
+    import random
+
     folder = tmp_path_factory.mktemp("ended")
-    (folder / "long.yaml").write_text(EXPERIMENT.replace("EPOCHS", "60"))
-    kill_after_rows(folder, 4)
-    for arguments in (["resume", "runs/cut"], ["train", "long.yaml", "--name", "whole"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "cnnlab", *arguments, "--quiet"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
-        assert done.returncode == 0, done.stderr
+    (folder / "long.yaml").write_text(EXPERIMENT)
+    kills = Kills()
+    train_and_kill(folder, "long.yaml", "cut", 3, random.Random(5), kills)
+    assert kills.all == 3, "it was done before it could be killed"
+    finish(folder, "train", "long.yaml", "--name", "whole")
     return folder
 
 
 def test_a_killed_and_resumed_run_has_the_bytes_of_one_that_was_not(ended):
-    cut, whole = ended / "runs" / "cut", ended / "runs" / "whole"
-    assert numbers(cut) == numbers(whole)
-    assert len(numbers(whole)) > 5
-    for file in ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv"):
-        assert (cut / file).read_bytes() == (whole / file).read_bytes(), file
+    assert_same(ended / "runs" / "cut", ended / "runs" / "whole")
 
 
 def test_run_json_tells_where_it_was_resumed(ended):
     record = json.loads((ended / "runs" / "cut" / "run.json").read_text())
     assert record["status"] == "finished"
-    assert [entry["after_epoch"] >= 3 for entry in record["resumed"]] == [True]
+    assert len(record["resumed"]) == 3
+    assert all(entry["changed"] == [] for entry in record["resumed"])
     assert "resumed" not in json.loads((ended / "runs" / "whole" / "run.json").read_text())
-
-
-def test_a_finished_run_is_not_resumed(ended):
-    done = subprocess.run(
-        [sys.executable, "-m", "cnnlab", "resume", "runs/whole"], cwd=ended, capture_output=True, text=True, timeout=100
-    )
-    assert_one_line(done, 2, "runs/whole: has finished; there is nothing to resume")
-
-
-def test_without_a_checkpoint_or_with_a_damaged_one_nothing_is_resumed(cnnlab, tmp_path, trained):
-    run = tmp_path / "runs" / "broken"
-    run.mkdir(parents=True)
-    source = trained / "runs" / "tiny-1"
-    record = json.loads((source / "run.json").read_text()) | {"status": "failed"}
-    (run / "run.json").write_text(json.dumps(record))
-    (run / "config.yaml").write_bytes((source / "config.yaml").read_bytes())
-    assert_one_line(cnnlab("resume", "runs/broken"), 1, "runs/broken: has no checkpoint", "train it again")
-    (run / "checkpoints").mkdir()
-    whole = (source / "checkpoints" / "last.safetensors").read_bytes()
-    (run / "checkpoints" / "last.safetensors").write_bytes(whole[: len(whole) // 2])
-    assert_one_line(cnnlab("resume", "runs/broken"), 1, "runs/broken/checkpoints/last.safetensors: damaged")
-    assert json.loads((run / "run.json").read_text())["status"] == "failed"
-
-
-def test_a_run_whose_process_is_alive_is_not_resumed(cnnlab, tmp_path, trained):
-    run = tmp_path / "runs" / "alive"
-    run.mkdir(parents=True)
-    source = trained / "runs" / "tiny-1"
-    record = json.loads((source / "run.json").read_text()) | {"status": "running"}
-    record["process"]["pid"] = os.getpid()
-    (run / "run.json").write_text(json.dumps(record))
-    (run / "config.yaml").write_bytes((source / "config.yaml").read_bytes())
-    assert_one_line(cnnlab("resume", "runs/alive"), 2, f"is being trained by process {os.getpid()}")
 
 
 def test_a_run_that_early_stopping_had_ended_is_not_trained_on(cnnlab, tmp_path, ended):
     run = tmp_path / "runs" / "whole"
     shutil.copytree(ended / "runs" / "whole", run)
-    record = json.loads((run / "run.json").read_text()) | {"status": "interrupted"}
-    (run / "run.json").write_text(json.dumps(record))
+    change(run, status="interrupted")
     (run / "weights.safetensors").unlink()
-    before = numbers(run)
-    assert len(before) < 61
+    before = (run / "metrics.csv").read_text()
+    assert len(before.splitlines()) < 201
     done = cnnlab("resume", "runs/whole", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert numbers(run) == before
+    assert (run / "metrics.csv").read_text() == before
     whole = ended / "runs" / "whole"
     assert (run / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+
+
+def change(run, **changes):
+    record = json.loads((run / "run.json").read_text()) | changes
+    (run / "run.json").write_text(json.dumps(record))
+
+
+@pytest.fixture
+def run(tmp_path, trained, monkeypatch):
+    """The run of a tiny experiment, interrupted after its two epochs."""
+    shutil.copytree(trained / "runs", tmp_path / "runs")
+    change(tmp_path / "runs" / "tiny-1", status="interrupted")
+    monkeypatch.chdir(tmp_path)
+    return Run(tmp_path / "runs" / "tiny-1")
+
+
+def epochs(count):
+    return [parse_set(f"train.epochs={count}")]
+
+
+def test_an_interrupted_run_goes_on_as_it_is(run):
+    resumption = plan(run)
+    assert (resumption.experiment.train.epochs, resumption.is_raised) == (2, False)
+
+
+def test_a_run_that_is_trained_at_the_moment_is_refused_by_name(run):
+    change(run.path, status="running", process={"pid": 7, "host": os.uname().nodename})
+    with lock.held(run.path), pytest.raises(RequestError, match=r"is being trained by process 7 on .*; end that first"):
+        plan(run)
+    assert plan(run).record["status"] == "running"  # crashed, then
+
+
+def test_a_finished_run_goes_on_with_more_epochs_only(run):
+    change(run.path, status="finished")
+    with pytest.raises(RequestError, match="has finished; there is nothing to resume; --epochs 4 would train it on"):
+        plan(run)
+    assert plan(run, epochs(5)).is_raised
+    change(run.path, stopped_early=True)
+    with pytest.raises(RequestError, match=r"has finished; there is nothing to resume$"):
+        plan(run, epochs(5))
+
+
+def test_fewer_epochs_are_refused(run):
+    with pytest.raises(RequestError, match=r"train.epochs: 1, and it is trained for 2; it may be raised only"):
+        plan(run, epochs(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("train.batch_size=32", "train.batch_size: 32, was 64"),
+        ("seed=1", "seed: 1, was 0"),
+        ("train.optimizer={adam: 0.1}", r"train.optimizer: adam\(.*\), was sgd\(0.1\)"),
+        ("data.limit=100", "data.limit: 100, was 200"),
+        ("train.keep=9", "train.keep: 9, was 2"),
+        ("model.layers=[flatten, {dense: 10}]", "model.layers: flatten, dense, was conv2d, max_pool2d, flatten, dense"),
+    ],
+)
+def test_any_other_change_is_refused_with_the_difference(run, change, told):
+    with pytest.raises(
+        RequestError, match=f"would go on as another experiment: {told}; only train.epochs may be raised"
+    ):
+        plan(run, [parse_set(change)])
+    run.write_config(run.config.read_text())
+    with pytest.raises(RequestError, match=told):
+        plan(run, experiment=load(str(run.config), [*epochs(3), parse_set(change)]))
+
+
+def test_a_change_in_the_runs_own_file_is_found_too(run):
+    run.write_config(run.config.read_text().replace("batch_size: 64", "batch_size: 16"))
+    with pytest.raises(RequestError, match=r"train.batch_size: 16, was 64"):
+        plan(run)
+
+
+def test_all_differences_are_told_at_once(run):
+    with pytest.raises(RequestError, match=r"train.batch_size: 32, was 64; seed: 3, was 0;"):
+        plan(run, [parse_set("train.batch_size=32"), parse_set("seed=3")])
+
+
+def test_a_schedule_over_all_epochs_cannot_be_made_longer_afterwards(cnnlab, tiny, tmp_path):
+    done = cnnlab("train", tiny, "--quiet", "--set", "train.schedule=cosine")
+    assert done.returncode == 0, done.stderr
+    done = cnnlab("resume", "runs/tiny-1", "--epochs", "3")
+    assert_one_line(
+        done, 2, "its schedule, cosine, runs over all 2 epochs: with 3 the ones that are done", "train it anew"
+    )
+
+
+def test_code_of_a_folders_own_is_not_imported_without_trust(run):
+    config = run.config.read_text().replace("callbacks: []", "callbacks: [callback: evil.Callback]")
+    run.write_config(config)
+    change(run.path, experiment=plain_of(run))
+    with pytest.raises(RunError, match=r"has code of its own imported: evil.Callback; if you trust .*, add --trust"):
+        plan(run)
+    assert plan(run, trust=True)
+
+
+def plain_of(run):
+    from cnnlab.config.load import load_complete, to_data
+
+    return to_data(load_complete(run.config))
+
+
+def test_unfinished_runs_are_those_that_can_go_on(run, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    for name, status in {"a": "finished", "b": "failed", "c": "diverged", "d": "running", "e": "running"}.items():
+        shutil.copytree(run.path, runs / name)
+        change(runs / name, status=status)
+    shutil.copytree(run.path, runs / "f")
+    (runs / "f" / "run.json").write_text("{")
+    with lock.held(runs / "e"):
+        found = [one.path.name for one in unfinished([runs])]
+    assert found == ["b", "d", "tiny-1"]
+    warned = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2].partition(str(runs))[2][:3] for line in warned] == ["/c:", "/e:", "/f/"]
+
+
+def test_several_runs_go_on_in_one_process_and_the_result_is_told_of_all(cnnlab, run):
+    shutil.copytree(run.path, run.path.with_name("tiny-2"))
+    done = cnnlab("resume", "runs", "--all", "--epochs", "3", "--quiet", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert [result["run"] for result in json.loads(done.stdout)] == ["runs/tiny-1", "runs/tiny-2"]
+    tables = [(run.path.with_name(name) / "metrics.csv").read_text().splitlines() for name in ("tiny-1", "tiny-2")]
+    assert [len(table) for table in tables] == [4, 4]
+    assert_one_line(cnnlab("resume", "runs", "--all"), 2, "runs: no run here is unfinished")
+
+
+def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tiny):
+    done = cnnlab("train", "--resume", "runs/tiny-1", "--epochs", "3", "--quiet")
+    assert done.returncode == 0, done.stderr
+    done = cnnlab("train", "tiny.yaml", "--resume", "runs/tiny-1", "--epochs", "4")
+    assert done.returncode == 0, done.stderr
+    assert "goes on after epoch 3" in done.stderr
+    assert len(run.metrics.read_text().splitlines()) == 5
+    assert json.loads((run.path / "run.json").read_text())["experiment"]["train"]["epochs"] == 4
+    tiny.write_text(tiny.read_text().replace("filters: 4", "filters: 5"))
+    refused = cnnlab("train", "tiny.yaml", "--resume", "runs/tiny-1", "--epochs", "5")
+    assert_one_line(refused, 2, "model.layers[0].conv2d.filters: 5, was 4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["train", "--resume", "runs/tiny-1", "--seeds", "3"], "--seeds: not with --resume"),
+        (["train", "--resume", "runs/tiny-1", "--name", "x"], "--name: not with --resume"),
+        (["train", "--resume", "runs/tiny-1", "--smoke"], "--smoke: not with --resume"),
+        (["train", "--resume", "runs/none"], "runs/none: no such folder"),
+        (["resume", "runs"], "runs: not a run folder; it holds runs, such as runs/tiny-1"),
+        (["resume", "runs/tiny-1", "--epochs", "0"], "--epochs 0: train.epochs: expected a value greater than 0"),
+    ],
+)
+def test_what_cannot_be_resumed_is_told_in_a_line(cnnlab, run, arguments, told):
+    assert_one_line(cnnlab(*arguments), 2, told)
+
+
+def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_used(cnnlab, run, trained):
+    whole = (run.checkpoints / "epoch-00002.safetensors").read_bytes()
+    (run.checkpoints / "epoch-00002.safetensors").write_bytes(whole[: len(whole) // 2])
+    done = cnnlab("resume", "runs/tiny-1")
+    assert done.returncode == 0, done.stderr
+    warning = next(line for line in done.stderr.splitlines() if line.startswith("cnnlab: warning"))
+    assert "epoch-00002.safetensors: damaged" in warning
+    assert "it is set aside as epoch-00002.safetensors.damaged, and the one before is used" in warning
+    assert "goes on after epoch 1" in done.stderr
+    before = trained / "runs" / "tiny-1"
+    assert run.weights.read_bytes() == (before / "weights.safetensors").read_bytes()
+    assert [str(place) for place in checkpoints.places(run)] == ["epoch 2", "epoch 1"]
+
+
+def test_two_that_resume_at_once_do_the_work_once(tmp_path, run):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        commands = [("resume", "runs/tiny-1", "--epochs", "400", "--quiet")] * 2
+        done = list(pool.map(lambda command: run_cnnlab(*command, cwd=tmp_path), commands))
+    assert sorted(one.returncode for one in done) == [0, 2]
+    (refused,) = [one.stderr for one in done if one.returncode]
+    assert "another process" in refused or "is being trained" in refused or "has finished" in refused
+    assert len(run.record()["resumed"]) == 1

@@ -47,6 +47,9 @@ def loaded_by(*arguments, cwd):
         ["schema"],
         ["schema", "--format", "md"],
         ["init", "nowhere/lenet.yaml", "--like", "lenett"],
+        ["runs", "list"],
+        ["runs", "show", "runs/tiny-1"],
+        ["tensorboard", "runs"],
     ],
     ids=" ".join,
 )

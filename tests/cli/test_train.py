@@ -127,7 +127,7 @@ def test_divergence_is_named_and_recorded(cnnlab, tiny, tmp_path):
     warning, line = done.stderr.splitlines()
     assert "is far from what sgd usually takes" in warning
     assert line.startswith("cnnlab: runs/tiny-1: diverged: the loss became ")
-    assert "--set train.optimizer.sgd.learning_rate=1e+29" in line
+    assert "--set train.optimizer.sgd.learning_rate=0.01" in line
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "diverged"
     assert not (tmp_path / "runs/tiny-1/weights.safetensors").exists()
 
@@ -146,7 +146,8 @@ def test_interrupting_says_so_and_is_recorded(tiny, tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.splitlines() == ["cnnlab: interrupted; `cnnlab resume runs/tiny-1` goes on after XX"]
+    (line,) = stderr.splitlines()
+    assert line.startswith("cnnlab: interrupted; `cnnlab resume runs/tiny-1` goes on after ")
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "interrupted"
 
 

@@ -1,9 +1,22 @@
+import errno
+import io
+import itertools
 import json
+import os
+import re
+import resource
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnnlab.errors import RunError
-from cnnlab.runs import files
+from cnnlab.runs import Run, checkpoints, files
+from cnnlab.runs.checkpoints import Place
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -32,3 +45,376 @@ def test_json_has_no_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "b.json", {"a": float("nan")})
     assert not (tmp_path / "b.json").exists()
+
+
+LARGE = 100_000  # bytes, more than are buffered
+ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS]
+
+
+def raising(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def only_where(condition, error, function):
+    """`function`, which fails where `condition` holds of its arguments."""
+
+    def checked(*arguments, **keywords):
+        if condition(*arguments):
+            raise error
+        return function(*arguments, **keywords)
+
+    return checked
+
+
+def for_writing(function):
+    """`open` that has `function` open what is to be written, and reads as ever."""
+
+    def opened(file, mode="r", **keywords):
+        return open(file, mode, **keywords) if mode == "rb" else function(file, mode, **keywords)
+
+    return opened
+
+
+def files_that(write=io.FileIO.write, close=io.FileIO.close):
+    """`open` whose files are written to and closed by these."""
+    raw = type("Raw", (io.FileIO,), {"write": write, "close": close})
+    return for_writing(lambda path, mode: io.BufferedWriter(raw(path, mode)))
+
+
+def half_then(error):
+    def write(file, data):
+        if file.tell():
+            raise error
+        return io.FileIO.write(file, bytes(data)[: max(1, len(data) // 2)])
+
+    return write
+
+
+def closed_then(error):
+    def close(file):
+        was_open = not file.closed
+        io.FileIO.close(file)
+        if was_open:
+            raise error
+
+    return close
+
+
+def is_folder(descriptor):
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
+
+
+def on_open(patch, error):
+    patch.setattr(files, "open", for_writing(raising(error)), raising=False)
+
+
+def on_write(patch, error):
+    patch.setattr(files, "open", files_that(write=raising(error)), raising=False)
+
+
+def on_half_of_a_write(patch, error):
+    patch.setattr(files, "open", files_that(write=half_then(error)), raising=False)
+
+
+def on_close(patch, error):
+    patch.setattr(files, "open", files_that(close=closed_then(error)), raising=False)
+
+
+def on_fsync(patch, error):
+    patch.setattr(os, "fsync", only_where(lambda descriptor: not is_folder(descriptor), error, os.fsync))
+
+
+def on_replace(patch, error):
+    patch.setattr(Path, "replace", raising(error))
+
+
+def on_open_of_the_folder(patch, error):
+    patch.setattr(os, "open", only_where(lambda _, flags, *__: flags & os.O_DIRECTORY, error, os.open))
+
+
+def on_fsync_of_the_folder(patch, error):
+    patch.setattr(os, "fsync", only_where(is_folder, error, os.fsync))
+
+
+EARLY = [on_open, on_write, on_half_of_a_write, on_close, on_fsync, on_replace]
+LATE = [on_open_of_the_folder, on_fsync_of_the_folder]
+"""When the file has its name already."""
+
+every_fault = pytest.mark.parametrize(
+    ("number", "fault"),
+    [
+        pytest.param(number, fault, id=f"{errno.errorcode[number]} {fault.__name__}")
+        for number, fault in itertools.product(ERRORS, EARLY + LATE)
+    ],
+)
+
+
+def assert_fails(number, fault, path, change):
+    """`change` fails for the fault with the number, and says so of `path`."""
+    with pytest.MonkeyPatch.context() as patch:
+        fault(patch, OSError(number, os.strerror(number)))
+        with pytest.raises(RunError) as caught:
+            change()
+    assert str(caught.value) == f"{path}: cannot be written: {os.strerror(number)}"
+
+
+@every_fault
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_bytes_are_the_old_or_the_new_ones_after_any_fault(tmp_path, number, fault, size):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    assert_fails(number, fault, path, lambda: files.write_bytes(path, b"n" * size))
+    assert path.read_bytes() == (b"n" * size if fault in LATE else b"old")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@every_fault
+def test_a_first_write_leaves_nothing_or_the_whole_file_after_any_fault(tmp_path, number, fault):
+    path = tmp_path / "new" / "a.json"
+    assert_fails(number, fault, path, lambda: files.write_json(path, {"a": [1.5] * 10_000}))
+    if fault in LATE:
+        assert json.loads(path.read_text()) == {"a": [1.5] * 10_000}
+    assert list(path.parent.iterdir()) == [path] * (fault in LATE)
+
+
+@every_fault
+def test_a_record_is_the_old_or_the_new_one_after_any_fault(tmp_path, number, fault):
+    run = Run(tmp_path)
+    run.create({"status": "running", "seconds": 1.5})
+    assert_fails(number, fault, tmp_path / "run.json", lambda: run.update({"status": "finished"}))
+    assert run.record() == {"status": "finished" if fault in LATE else "running", "seconds": 1.5}
+    assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
+    run.update({"status": "finished"})
+    assert run.record() == {"status": "finished", "seconds": 1.5}
+
+
+@every_fault
+def test_the_newest_checkpoint_is_the_old_or_the_new_one_after_any_fault(tmp_path, number, fault, capsys):
+    run = Run(tmp_path)
+    arrays = [np.full(LARGE, epoch, dtype="float32") for epoch in range(4)]
+    for epoch in (1, 2):
+        checkpoints.save(run, Place(epoch), {"x": arrays[epoch]}, {"epoch": epoch}, 2)
+    path = run.checkpoints / Place(3).name
+    assert_fails(number, fault, path, lambda: checkpoints.save(run, Place(3), {"x": arrays[3]}, {"epoch": 3}, 2))
+    expected = [Place(3), Place(2), Place(1)] if fault in LATE else [Place(2), Place(1)]
+    assert sorted(run.checkpoints.iterdir(), reverse=True) == [run.checkpoints / place.name for place in expected]
+    path, state, got = checkpoints.newest(run)
+    assert (path.name, state) == (expected[0].name, {"epoch": expected[0].epoch})
+    np.testing.assert_array_equal(got["x"], arrays[expected[0].epoch])
+    assert capsys.readouterr().err == ""
+    checkpoints.save(run, Place(3), {"x": arrays[3]}, {"epoch": 3}, 2)
+    assert checkpoints.places(run) == [Place(3), Place(2)]
+
+
+def test_writing_a_checkpoint_anew_leaves_it_whole_when_that_fails(tmp_path):
+    run = Run(tmp_path)
+    checkpoints.save(run, Place(1), {}, {"times": 1}, 1)
+    path = run.checkpoints / Place(1).name
+    assert_fails(errno.ENOSPC, on_fsync, path, lambda: checkpoints.save(run, Place(1), {}, {"times": 2}, 1))
+    assert checkpoints.newest(run)[1] == {"times": 1}
+
+
+@pytest.mark.parametrize("size", [1, 6, 7, 8, 10_000])
+def test_a_file_is_whole_where_the_system_takes_a_part_at_a_time(tmp_path, monkeypatch, size):
+    data = bytes(number % 251 for number in range(size))
+    monkeypatch.setattr(
+        files, "open", files_that(write=lambda file, part: io.FileIO.write(file, bytes(part)[:7])), raising=False
+    )
+    files.write_bytes(tmp_path / "a.bin", data)
+    assert (tmp_path / "a.bin").read_bytes() == data
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", raising(OSError(errno.EROFS, "Read-only file system")))
+    with pytest.raises(RunError, match=r"new/a.txt: cannot be written: Read-only file system"):
+        files.write_text(tmp_path / "new" / "a.txt", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_the_system_refuses_halfway_is_not_left(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGE // 2, hard))
+    try:
+        with pytest.raises(RunError, match=r"a.bin: cannot be written: File too large"):
+            files.write_bytes(path, bytes(LARGE))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, ValueError])
+@pytest.mark.parametrize("fault", EARLY)
+def test_what_stops_a_write_leaves_the_old_file_and_nothing_else(tmp_path, fault, stop):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.MonkeyPatch.context() as patch:
+        fault(patch, stop())
+        with pytest.raises(stop):
+            files.write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_the_place_of_the_file_is_left_alone(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(RunError, match=r"a.txt: cannot be written: Is a directory"):
+        files.write_text(tmp_path / "a.txt", "text")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "a.txt"]
+
+
+def test_a_write_replaces_a_link_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "a.txt").symlink_to("mine.txt")
+    files.write_text(tmp_path / "a.txt", "text")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert not (tmp_path / "a.txt").is_symlink()
+    assert (tmp_path / "a.txt").read_text() == "text"
+
+
+@pytest.mark.parametrize("target", ["mine.txt", "missing.txt"])
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path, monkeypatch, target):
+    monkeypatch.setattr(files.secrets, "token_hex", lambda size: "5a" * size)
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / f".{os.getpid()}-5a5a5a5a.a.txt").symlink_to(target)
+    with pytest.raises(RunError, match=r"a.txt: cannot be written: File exists"):
+        files.write_text(tmp_path / "a.txt", "text")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert not (tmp_path / "a.txt").exists()
+    assert not (tmp_path / "missing.txt").exists()
+
+
+def test_no_two_temporary_files_have_the_same_name(tmp_path):
+    names = []
+    for _ in range(100):
+        files.write(tmp_path / "a.txt", lambda path: names.append(path.name) or path.write_text("text"))
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert re.fullmatch(rf"\.{os.getpid()}-[0-9a-f]{{8}}\.a\.txt", name)
+        assert files.LEFT_OVER.fullmatch(name)
+
+
+def test_a_left_over_of_a_process_with_the_same_number_does_not_stop_a_write(tmp_path):
+    def killed(temporary):
+        temporary.write_text("ha")
+        left_over.append(temporary.rename(tmp_path / "kept"))
+        left_over.append(temporary)
+        raise KeyboardInterrupt
+
+    left_over = []
+    with pytest.raises(KeyboardInterrupt):
+        files.write(tmp_path / "a.txt", killed)
+    kept, temporary = left_over
+    kept.rename(temporary)
+    files.write_text(tmp_path / "a.txt", "text")
+    assert (tmp_path / "a.txt").read_text() == "text"
+    assert temporary.read_text() == "ha"
+
+
+def test_many_may_write_the_same_file(tmp_path):
+    path = tmp_path / "a.txt"
+    texts = [str(number) * LARGE for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda text: files.write_text(path, text), texts * 4):
+            assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_changes_of_many_threads_add_up(tmp_path):
+    run = Run(tmp_path)
+    run.create({"status": "running"})
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: run.update({str(number): number}), range(40)))
+    assert run.record() == {"status": "running", **{str(number): number for number in range(40)}}
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    code = """
+import sys
+from pathlib import Path
+from cnnlab.runs import files
+
+def half(temporary):
+    temporary.write_text("ha")
+    print("half", flush=True)
+    sys.stdin.read()
+
+files.write(Path(sys.argv[1]), half)
+"""
+    command = [sys.executable, "-c", code, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.kill()
+    assert len(list(tmp_path.iterdir())) == 2
+    files.remove_left_overs(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
+
+
+def test_nothing_but_left_overs_is_removed(tmp_path):
+    left_over = [".1-00000000.run.json", ".4194304-0123abcd.epoch-00001.safetensors", ".7-ffffffff.model.keras"]
+    others = [
+        "run.json",
+        ".lock",
+        "1-0123abcd.run.json",
+        ".1.run.json",
+        ".1-.run.json",
+        ".1-0.run.json",
+        ".1-0123abc.run.json",
+        ".1-0123abcde.run.json",
+        ".1-0123ABCD.run.json",
+        ".1-0123abcg.run.json",
+        ".a-0123abcd.run.json",
+        ".-0123abcd.run.json",
+        ".1-0123abcdrun.json",
+        ".1-0123abcd.",
+        "x.1-0123abcd.run.json",
+        ".1-0123abcd.folder",
+    ]
+    (tmp_path / ".1-0123abcd.folder").mkdir()
+    for name in [*left_over, *others[:-1]]:
+        (tmp_path / name).write_text("")
+    files.remove_left_overs(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(others)
+
+
+def test_a_left_over_link_is_removed_and_not_followed(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / ".1-0123abcd.run.json").symlink_to("mine.txt")
+    files.remove_left_overs(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_that_is_not_there_has_no_left_overs(tmp_path):
+    files.remove_left_overs(tmp_path / "checkpoints")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["regular file", "folder", "pipe", "/dev/zero", "missing", "file over the limit"])
+def test_a_regular_file_is_read_and_nothing_stays_open(tmp_path, target):
+    path = tmp_path / target  # "/dev/zero" is absolute: that itself
+    if target == "folder":
+        path.mkdir()
+    elif target == "pipe":
+        os.mkfifo(path)
+    elif target.endswith(("file", "limit")):
+        path.write_bytes(b"x" * (11 if target.endswith("limit") else 10))
+    open_before = os.listdir("/dev/fd")
+    for _ in range(3):
+        if target == "regular file":
+            assert files.read(path, 10) == files.read(path) == b"x" * 10
+        elif target == "missing":
+            with pytest.raises(FileNotFoundError):
+                files.read(path)
+        else:
+            expected = "11 bytes" if target.endswith("limit") else "expected a file"
+            with pytest.raises(ValueError, match=expected):
+                files.read(path, 10)
+    assert len(os.listdir("/dev/fd")) == len(open_before)

@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -107,3 +109,146 @@ def test_uses_of_the_test_set_add_up(tmp_path):
     run.record_test_use("evaluate")
     record = json.loads((run.path / "run.json").read_text())
     assert [use["by"] for use in record["test_uses"]] == ["train", "evaluate"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (key, value)
+        for key, kind in {"status": (), "started": str, "process": dict, "resumed": list}.items()
+        for value in [3, True, None, 1.5, "text", [], {}, [{}], {"a": []}]
+        if not isinstance(value, kind)
+    ],
+    ids=repr,
+)
+def test_a_record_with_something_else_in_a_place_is_damaged(tmp_path, key, value):
+    (tmp_path / "run.json").write_text(json.dumps({"status": "running", key: value}))
+    with pytest.raises(RunError, match=rf"run.json: damaged: .*{key}"):
+        Run(tmp_path).record()
+
+
+@pytest.mark.parametrize("status", ["", "Finished", "finished ", "crashed", "x" * 10_000, "\x1b[2J\n\ud800"], ids=ascii)
+def test_an_unknown_status_is_told_in_a_short_line(tmp_path, status):
+    (tmp_path / "run.json").write_text(json.dumps({"status": status}))
+    with pytest.raises(RunError, match=r"run.json: damaged: got the status ") as caught:
+        Run(tmp_path).record()
+    message = str(caught.value).removeprefix(str(tmp_path))
+    assert message.isprintable()
+    assert len(message) < 200
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "run.json")
+    code = "import sys; from pathlib import Path; from cnnlab.runs import Run; Run(Path(sys.argv[1])).record()"
+    command = [sys.executable, "-c", code, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    assert done.stderr.splitlines()[-1] == f"cnnlab.errors.RunError: {tmp_path}/run.json: damaged: expected a file"
+    with pytest.raises(RequestError, match="not a run folder"):
+        find_one(tmp_path)
+
+
+def test_a_record_that_is_a_folder_is_told(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    open_before = os.listdir("/dev/fd")
+    for _ in range(3):
+        with pytest.raises(RunError, match=r"run.json: damaged: expected a file"):
+            Run(tmp_path).record()
+    assert len(os.listdir("/dev/fd")) == len(open_before)
+
+
+def test_a_huge_record_is_not_read(tmp_path):
+    with (tmp_path / "run.json").open("wb") as file:
+        file.truncate(100 << 20)
+    with pytest.raises(RunError, match=r"run.json: damaged: 104,857,600 bytes"):
+        Run(tmp_path).record()
+
+
+@pytest.mark.parametrize("target", ["file", "folder", "missing"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run.json",
+        "config.yaml",
+        "metrics.csv",
+        "weights.safetensors",
+        "model.keras",
+        ".lock",
+        "checkpoints",
+        "checkpoints/epoch-00001.safetensors",
+        "evaluation",
+        "evaluation/test.json",
+        "tensorboard",
+        "tensorboard/train",
+    ],
+)
+def test_a_run_with_a_link_is_refused(tmp_path, name, target):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text(json.dumps(RECORD))
+    run = Run(tmp_path / "run")
+    (run.path / name).parent.mkdir(parents=True)
+    if name != "run.json":
+        run.create(RECORD)
+    (run.path / name).symlink_to(tmp_path / target)
+    before = sorted(tmp_path.rglob("*"))
+    for act in (run.record, lambda: run.update({"seconds": 1}), lambda: run.record_test_use("evaluate")):
+        with pytest.raises(RunError) as caught:
+            act()
+        assert str(caught.value).startswith(f"{run.path / name}: is a symbolic link; ")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert json.loads((tmp_path / "file").read_text()) == RECORD
+
+
+def test_a_run_may_be_read_through_a_link_to_it(tmp_path):
+    run = make_run(tmp_path, "tiny", None, RECORD)
+    (tmp_path / "best").symlink_to(run.path.name)
+    assert Run(tmp_path / "best").record() == RECORD
+
+
+def test_a_folder_without_a_record_is_no_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("", "missing"):
+        with pytest.raises(RunError, match=r"not a run folder: it has no run.json"):
+            Run(tmp_path / name).record()
+    with pytest.raises(RunError, match=r"run.json: cannot be read: Not a directory"):
+        Run(tmp_path / "file").record()
+
+
+def test_an_update_changes_adds_and_removes_keys(tmp_path):
+    run = make_run(tmp_path, "tiny", None, {"status": "failed", "error": "x", "git_commit": None, "seconds": 0.1})
+    run.update({"status": "running", "error": None, "missing": None, "resumed": [{"after": None}]})
+    assert json.loads((run.path / "run.json").read_text()) == {
+        "status": "running",
+        "seconds": 0.1,
+        "resumed": [{"after": None}],
+    }
+
+
+@pytest.mark.parametrize("content", ["{", '{"status": "lost"}'])
+def test_a_damaged_record_is_not_updated(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=r"run.json: damaged"):
+        Run(tmp_path).update({"status": "finished"})
+    assert (tmp_path / "run.json").read_text() == content
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"seconds": 1e999',
+        '"results": {"test_accuracy": -1e999}',
+        '"mine": 1e999',
+        '"mine": %s' % ("[" * 900 + "]" * 900),
+        '"mine": %s' % ("9" * 4000),
+        '"mine": "\\ud800\\u0000"',
+    ],
+    ids=lambda more: more[:30],
+)
+def test_a_record_that_can_be_read_can_be_updated(tmp_path, more):
+    (tmp_path / "run.json").write_text(f'{{"status": "finished", {more}}}')
+    run = Run(tmp_path)
+    try:
+        record = run.record()
+    except RunError:
+        return
+    run.update({"status": "running"})
+    assert run.record() == {**record, "status": "running"}

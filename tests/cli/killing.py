@@ -1,0 +1,132 @@
+"""Trainings that are killed again and again, for the tests of what comes of them."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}\.epoch-.*")
+PATIENCE = 240  # seconds until a training must have begun
+FILES = ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv")
+
+
+@dataclass
+class Kills:
+    """How many there were, and how many of them while a checkpoint was being written."""
+
+    all: int = 0
+    while_writing: int = 0
+    trainings: int = 0
+    places: list[str] = field(default_factory=list)
+
+
+def start(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "cnnlab", *arguments, "--quiet"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(folder, *arguments):
+    """Run to the end."""
+    process = start(folder, *arguments)
+    _, stderr = process.communicate(timeout=600)
+    assert process.returncode == 0, stderr
+
+
+def is_trained_by(run: Path, pid: int) -> bool:
+    try:
+        return json.loads((run / "run.json").read_text())["process"]["pid"] == pid
+    except FileNotFoundError:
+        return False
+
+
+def checkpoints_of(run: Path) -> list[str]:
+    try:
+        return os.listdir(run / "checkpoints")
+    except FileNotFoundError:
+        return []
+
+
+def is_writing(run: Path) -> bool:
+    return any(TEMPORARY.fullmatch(name) for name in checkpoints_of(run))
+
+
+def has_written(run: Path, since: float) -> bool:
+    """Whether there is a checkpoint that is newer than that."""
+    for name in checkpoints_of(run):
+        with suppress(FileNotFoundError):  # an older one, removed just now
+            if (run / "checkpoints" / name).stat().st_mtime > since:
+                return True
+    return False
+
+
+def wait_until(process, condition) -> bool:
+    """Whether that came to be before the process ended, which it may do well only."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "training does not go on"
+        if process.poll() is not None:
+            assert process.returncode == 0, process.communicate()[1]
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+def kill(process, run: Path, number: int, draw: random.Random, kills: Kills) -> bool:
+    """Kill it at a random moment; whether it came to that.
+
+    One of five times before it may have saved anything, else later; and every second time while it writes a checkpoint.
+    """
+    began = time.time()
+    if not wait_until(process, lambda: is_trained_by(run, process.pid)):
+        return False
+    if number % 5 != 4 and not wait_until(process, lambda: has_written(run, began)):
+        return False
+    time.sleep(draw.uniform(0, 0.7))
+    if number % 2:
+        wait_until(process, lambda: is_writing(run))
+    process.kill()
+    stderr = process.communicate(timeout=60)[1]
+    if process.returncode == 0:
+        return False
+    assert process.returncode < 0, stderr
+    kills.all += 1
+    kills.while_writing += is_writing(run)  # what it was about is still there
+    return True
+
+
+def train_and_kill(folder: Path, config: str, name: str, count: int, draw: random.Random, kills: Kills) -> None:
+    """Train `config` into runs/NAME, killed up to `count` times and resumed until it is done."""
+    run = folder / "runs" / name
+    process = start(folder, "train", config, "--name", name)
+    kills.trainings += 1
+    for number in range(count):
+        if not kill(process, run, number, draw, kills):
+            break
+        kills.places.append(max((path.name for path in run.glob("checkpoints/epoch-*")), default="none"))
+        process = start(folder, "resume", f"runs/{name}")
+    _, stderr = process.communicate(timeout=600)
+    assert process.returncode == 0, stderr
+
+
+def numbers(run: Path) -> list[str]:
+    """The table without seconds."""
+    return [line.rpartition(",")[0] for line in (run / "metrics.csv").read_text().splitlines()]
+
+
+def assert_same(cut: Path, whole: Path) -> None:
+    """The two runs have the same bytes, and nothing is left of writing."""
+    assert numbers(cut) == numbers(whole)
+    for file in FILES:
+        assert (cut / file).read_bytes() == (whole / file).read_bytes(), file
+    assert not [path for path in cut.rglob(".*") if path.name != ".lock"]

@@ -1,0 +1,43 @@
+"""Many processes that train into one folder at the same time."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cnnlab.runs.find import find
+from cnnlab.runs.status import status_of
+
+
+def train_at_once(folder, count):
+    command = [sys.executable, "-m", "cnnlab", "train", "tiny.yaml", "--quiet", "--format", "json"]
+    processes = [
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
+    outcomes = [process.communicate(timeout=1500) for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, outcomes
+    return [json.loads(stdout) for stdout, _ in outcomes]
+
+
+def assert_all_good(folder, results):
+    runs = list(find([folder / "runs"]))
+    assert [run.path.name for run in runs] == [f"tiny-{number}" for number in range(1, len(results) + 1)]
+    assert sorted(result["run"] for result in results) == sorted(f"runs/{run.path.name}" for run in runs)
+    first = runs[0]
+    for run in runs:
+        assert status_of(run, run.record()) == "finished"
+        assert run.weights.read_bytes() == first.weights.read_bytes()
+        assert run.predictions("test").read_bytes() == first.predictions("test").read_bytes()
+        assert not [path for path in run.path.rglob(".*") if path.name != ".lock"]
+    assert len({run.record()["process"]["pid"] for run in runs}) == len(runs)
+
+
+def test_four_processes_at_once_make_four_good_runs(tiny, tmp_path):
+    assert_all_good(tmp_path, train_at_once(tmp_path, 4))
+
+
+@pytest.mark.slow
+def test_forty_processes_at_once_make_forty_good_runs(tiny, tmp_path):
+    assert_all_good(tmp_path, train_at_once(tmp_path, 40))

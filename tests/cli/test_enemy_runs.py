@@ -1,0 +1,798 @@
+"""Run folders that an enemy has prepared: every command reports them, and does nothing else."""
+
+import base64
+import inspect
+import json
+import marshal
+import math
+import os
+import pickle
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from cnnlab.analysis.compare import compare
+from cnnlab.analysis.evaluate import evaluate
+from cnnlab.analysis.recorded import experiment_of
+from cnnlab.cli import LONGEST_LINE
+from cnnlab.config.load import load_file, to_data
+from cnnlab.errors import CnnlabError, ConfigError, RequestError, RunError, TrainingError
+from cnnlab.models import weights
+from cnnlab.runs import Run, checkpoints
+from cnnlab.runs.checkpoints import Place
+from cnnlab.runs.remove import check_removable, remove
+from cnnlab.training import checkpoint
+from cnnlab.training.callbacks import COLUMNS, MetricsTable
+from cnnlab.training.checkpoint import Checkpoint, State
+from cnnlab.training.resuming import plan
+from cnnlab.training.train import resume
+from cnnlab.training.trainer import Trainer
+from cnnlab.training.verify import verify
+
+ESCAPE = "\x1b[31mowned\x1b]0;owned\x07\r\x9b2J\u202e"
+MEMORY = 32 << 30  # of address space, for what should not even begin to be allocated
+EVIL = "from pathlib import Path\nimport keras\nPath(__file__).with_name('marker').touch()\n\n\nclass Callback(keras.callbacks.Callback):\n    pass\n"
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the trained run, to prepare: it finished, and all of it is well."""
+    shutil.copytree(trained / "runs/tiny-1", tmp_path / "runs/tiny-1")
+    return tmp_path / "runs/tiny-1"
+
+
+@pytest.fixture
+def interrupted(run):
+    """The same, as if it had been interrupted after its last epoch."""
+    change_record(run, status="interrupted")
+    return run
+
+
+@pytest.fixture(scope="module")
+def trainer(trained):
+    """The network of the run, with its optimizer."""
+    return Trainer.of(experiment_of(Run(trained / "runs/tiny-1")))
+
+
+def change_record(run, **changes):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **changes}))
+
+
+def change_config(run, old, new, *, recorded=False):
+    """Replace a part of config.yaml; `recorded`: run.json says the same."""
+    text = (run / "config.yaml").read_text()
+    assert old in text
+    (run / "config.yaml").write_text(text.replace(old, new))
+    if recorded:
+        change_record(run, experiment=to_data(load_file(run / "config.yaml")))
+
+
+def outside(run):
+    """Every file below the folder that `cnnlab` runs in, but those of the run."""
+    files = (path for path in run.parents[1].rglob("*") if path.is_file() and run not in path.parents)
+    return {path: path.read_bytes() for path in files}
+
+
+def attacked(run, *arguments):
+    """`cnnlab ARGUMENTS` beside `runs/`: it ends, prints what a terminal can take, and leaves all else as it is."""
+    before = outside(run)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnlab", *arguments],
+        cwd=run.parents[1],
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+    )
+    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+    assert outside(run) == before
+    assert "Traceback" not in done.stderr
+    assert all(c == "\n" or c.isprintable() for c in done.stdout + done.stderr), done
+    assert all(len(line) < 2 * LONGEST_LINE for line in done.stderr.splitlines())
+    return done
+
+
+def assert_reported(run, *arguments, parts):
+    done = attacked(run, *arguments)
+    assert done.returncode in (1, 2), done
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+def assert_refused(run, work, *parts, error=CnnlabError):
+    """`work` raises for the run an error of one line that has these parts, and leaves all else as it is."""
+    before = outside(run)
+    with pytest.raises(error) as caught:
+        work(Run(run))
+    assert outside(run) == before
+    assert "\n" not in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def evaluated(run):
+    return evaluate(run, "test")
+
+
+def resumed(run):
+    return list(resume([plan(run)]))
+
+
+class Pickled:
+    """What makes a file when it is read back."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+def put_pickle(run, name, protocol=4):
+    (run / name).write_bytes(pickle.dumps(Pickled(run.parents[1] / "marker"), protocol))
+
+
+def put_keras_lambda(run):
+    """model.keras as Keras writes it, with a Lambda layer that makes a file."""
+    marker = str(run.parents[1] / "marker")
+    code = compile(f"lambda x: (open({marker!r}, 'w').close(), x)[1]", "<evil>", "eval").co_consts[0]
+    function = {
+        "class_name": "__lambda__",
+        "config": {"code": base64.b64encode(marshal.dumps(code)).decode(), "defaults": None, "closure": None},
+    }
+    layer = {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "evil", "function": function}}
+    config = {"module": "keras", "class_name": "Sequential", "config": {"name": "evil", "layers": [layer]}}
+    with zipfile.ZipFile(run / "model.keras", "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": keras.__version__}))
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", b"")
+
+
+def test_the_pickle_would_run(run):
+    put_pickle(run, "metrics.csv")
+    pickle.loads((run / "metrics.csv").read_bytes())
+    assert (run.parents[1] / "marker").exists()
+
+
+# What carries code
+
+
+def test_weights_that_are_a_pickle_are_reported(run):
+    for name in ("weights.safetensors", "evaluation/test-predictions.csv", "metrics.csv"):
+        put_pickle(run, name)
+    put_keras_lambda(run)
+    assert_reported(run, "evaluate", "runs/tiny-1", parts=["runs/tiny-1/weights.safetensors: damaged"])
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        ("metrics.csv", 4),
+        ("evaluation/test-predictions.csv", 0),
+        ("evaluation/test-predictions.csv", 4),
+        ("weights.safetensors", 0),
+        ("weights.safetensors", 4),
+    ],
+)
+def test_verify_reads_no_pickle(run, name, protocol):
+    put_pickle(run, name, protocol)
+    assert_refused(run, verify, "tiny-1: its table, weights or predictions cannot be read", error=RunError)
+
+
+@pytest.mark.parametrize("protocol", [0, 4])
+def test_a_table_that_is_a_pickle_does_not_spoil_the_list(interrupted, protocol):
+    put_pickle(interrupted, "metrics.csv", protocol)
+    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
+        done = attacked(interrupted, *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_run_of_pickles_is_trained_anew(interrupted, trained):
+    for path in interrupted.rglob("*.safetensors"):
+        put_pickle(interrupted, path)
+    for name in ("metrics.csv", "evaluation/test-predictions.csv"):
+        put_pickle(interrupted, name)
+    put_keras_lambda(interrupted)
+    done = attacked(interrupted, "resume", "runs/tiny-1", "--quiet")
+    assert done.returncode == 0
+    assert [".safetensors: damaged: " in line for line in done.stderr.splitlines()] == [True, True]
+    for name in ("weights.safetensors", "evaluation/test-predictions.csv"):
+        assert (interrupted / name).read_bytes() == (trained / "runs/tiny-1" / name).read_bytes()
+
+
+def test_a_lambda_in_a_keras_file_is_never_read(run):
+    put_keras_lambda(run)
+    before, measured = outside(run), json.loads((run / "evaluation/test.json").read_text())
+    assert evaluated(Run(run)) == measured
+    assert verify(Run(run)).verdict == "identical"
+    change_record(run, status="interrupted")
+    resumed(Run(run))
+    assert outside(run) == before
+
+
+@pytest.fixture
+def with_callback(interrupted):
+    """An interrupted run whose config.yaml and run.json name a callback; importing its module makes a file."""
+    (interrupted.parents[1] / "evil.py").write_text(EVIL)
+    change_config(interrupted, "callbacks: []", "callbacks: [{callback: {path: evil.Callback}}]", recorded=True)
+    return interrupted
+
+
+@pytest.mark.parametrize("arguments", [["resume", "runs/tiny-1"], ["train", "--resume", "runs/tiny-1"]])
+def test_code_is_not_imported_without_trust(with_callback, arguments):
+    assert_reported(
+        with_callback, *arguments, parts=["config.yaml has code of its own imported: evil.Callback", "--trust"]
+    )
+    assert json.loads((with_callback / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_only_training_imports_code(with_callback, monkeypatch):
+    run = with_callback
+    monkeypatch.chdir(run.parents[1])
+    before = outside(run)
+    change_record(run, status="finished")
+    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
+        assert attacked(run, *arguments).returncode == 0
+    assert_refused(run, verify, "evil.Callback; verify imports none", error=RunError)
+    assert evaluated(Run(run))["examples"] == 200
+    assert outside(run) == before
+    assert "evil" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "arguments", [["resume", "runs/tiny-1", "--trust"], ["train", "runs/tiny-1/config.yaml"]], ids=["resume", "train"]
+)
+def test_who_trusts_imports(with_callback, arguments):
+    command = [sys.executable, "-m", "cnnlab", *arguments, "--quiet"]
+    done = subprocess.run(command, cwd=with_callback.parents[1], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (with_callback.parents[1] / "marker").exists()
+
+
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize("in_config", [False, True])
+def test_code_that_only_one_of_the_two_files_names_is_not_imported(with_callback, trained, in_config, trust):
+    source = trained / "runs/tiny-1"
+    if in_config:
+        change_record(with_callback, experiment=json.loads((source / "run.json").read_text())["experiment"])
+    else:
+        shutil.copy(source / "config.yaml", with_callback / "config.yaml")
+    assert_refused(
+        with_callback,
+        lambda run: plan(run, trust=trust),
+        "would go on as another experiment: train.callbacks",
+        error=RequestError,
+    )
+    change_record(with_callback, status="finished")
+    assert_refused(with_callback, verify, "config.yaml is not the experiment that run.json recorded", error=RunError)
+
+
+# Files of numbers that lie
+
+HEADER = {"conv2d_0/bias": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}
+
+
+def lying(length=None, data=b"\0" * 16, header=None, **changes):
+    """A safetensors file of one bias of four numbers that says these things instead."""
+    said = {"conv2d_0/bias": {**HEADER["conv2d_0/bias"], **changes}} if header is None else header
+    text = said if isinstance(said, bytes) else json.dumps(said).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+LIES = {
+    "nothing": b"",
+    "length of all memory": lying(length=2**63),
+    "length beyond the file": lying(length=10**6),
+    "length cut": lying(length=5),
+    "offsets outside": lying(data_offsets=[0, 10**9]),
+    "offsets before": lying(data_offsets=[-16, 0]),
+    "offsets reversed": lying(data_offsets=[16, 0]),
+    "offsets of nothing": lying(data_offsets=[0, 0]),
+    "shape of other bytes": lying(shape=[5]),
+    "shape of more than there is": lying(shape=[2**62]),
+    "shape that overflows": lying(shape=[2**40, 2**40]),
+    "shape negative": lying(shape=[-4]),
+    "no such dtype": lying(dtype="object"),
+    "dtype of other bytes": lying(dtype="F64"),
+    "dtype without NumPy": lying(dtype="F8_E4M3", shape=[16]),
+    "header of pickles": lying(header=pickle.dumps(HEADER)),
+    "header nested": lying(header=b'{"a":' * 50_000),
+    "header a list": lying(header=[HEADER]),
+    "metadata no text": lying(header={**HEADER, "__metadata__": {"state": {}}}),
+    "data cut": lying(data=b"\0" * 15),
+    "data left over": lying(data=b"\0" * 17),
+}
+OTHER = {
+    "dtype of as many bytes": lying(dtype="I32"),
+    "dtype F16": lying(dtype="F16", shape=[8]),
+    "one weight only": lying(),
+    "none": lying(header={}, data=b""),
+    "a name that climbs": lying(header={"../../../../tmp/x": HEADER["conv2d_0/bias"]}),
+    "a name that is absolute": lying(header={"/etc/passwd": HEADER["conv2d_0/bias"]}),
+}
+
+
+@pytest.mark.parametrize("content", LIES.values(), ids=LIES)
+def test_numbers_that_lie_are_damaged(run, trainer, content):
+    for path in (run / "weights.safetensors", run / "checkpoints/epoch-00002.safetensors"):
+        path.write_bytes(content)
+    assert_refused(run, lambda run: weights.load(trainer.model, run.weights), "safetensors: damaged", error=RunError)
+    assert_refused(
+        run, lambda run: checkpoints.read(run.checkpoints / "epoch-00002.safetensors"), ": damaged", error=RunError
+    )
+
+
+@pytest.mark.parametrize("content", OTHER.values(), ids=OTHER)
+def test_numbers_of_something_else_are_refused(run, trainer, content):
+    (run / "weights.safetensors").write_bytes(content)
+    assert_refused(
+        run,
+        lambda run: weights.load(trainer.model, run.weights),
+        "not the weights of this run's network",
+        error=RunError,
+    )
+    assert_refused(run, evaluated, "not the weights of this run's network", error=RunError)
+
+
+def test_weights_are_as_they_were_where_a_file_is_refused(run, trainer):
+    weights.load(trainer.model, run / "weights.safetensors")
+    before = [np.array(weight) for weight in trainer.model.weights]
+    arrays = {name: np.ones_like(array) for name, array in safetensors_of(run).items()}
+    (run / "weights.safetensors").write_bytes(as_safetensors({**arrays, "dense_3/bias": np.ones(11, np.float32)}))
+    assert_refused(run, lambda run: weights.load(trainer.model, run.weights), "dense_3/bias", error=RunError)
+    for weight, value in zip(trainer.model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+def safetensors_of(run):
+    import safetensors.numpy
+
+    return safetensors.numpy.load_file(run / "weights.safetensors")
+
+
+def as_safetensors(arrays):
+    import safetensors.numpy
+
+    return safetensors.numpy.save(arrays)
+
+
+# Experiments that are none
+
+LAUGHS = "\n".join(
+    ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    + [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
+)
+CONFIGS = {
+    "a tag": (lambda text: text.replace("seed: 0", 'seed: !!python/object/apply:os.system ["touch marker"]'), "YAML tags"),
+    "a tag on a map": (lambda text: f"!!python/object/new:os.system [touch marker]\n{text}", "not YAML"),
+    "billion laughs": (lambda text: f"{LAUGHS}\n{text}", "aliases (*name) that repeat too much"),
+    "an alias of itself": (lambda text: f"a: &a [*a]\n{text}", "aliases (*name) that repeat too much"),
+    "nested deep": (lambda text: f"a: {'[' * 100_000}\n{text}", "too many values, or too deep"),
+    "long": (lambda text: text + "#" * 1_000_000, "an experiment file has at most"),
+    "extends a file": (lambda text: f"extends: ../../other.yaml\n{text}", "extends: not in a run"),
+    "extends a shipped one": (lambda text: f"extends: lenet\n{text}", "extends: not in a run"),
+    "a name that climbs": (lambda text: text.replace("name: tiny", "name: ../../x"), "name: expected at most 100 letters"),
+    "a name that is absolute": (lambda text: text.replace("name: tiny", "name: /tmp/x"), "name: expected at most 100"),
+    "a billion epochs": (lambda text: text.replace("epochs: 2", "epochs: 1000000000"), "train.epochs: expected"),
+    "a float of epochs": (lambda text: text.replace("epochs: 2", "epochs: 1e9"), "train.epochs: expected an integer"),
+    "NaN": (lambda text: text.replace("learning_rate: 0.1", "learning_rate: .nan"), "learning_rate: expected"),
+    "escapes": (lambda text: text.replace("seed: 0", r'seed: "\x1b[31mowned\r"'), r"got '\x1b[31mowned\r'"),
+    "a path of code": (lambda text: text.replace("callbacks: []", "callbacks: [{callback: {path: ../evil}}]"), "expected a module"),
+    "no text": (lambda text: "\x00", "not YAML"),
+    "a list": (lambda text: "[]", "config.yaml"),
+    "nothing": (lambda text: "", "config.yaml"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "part"), CONFIGS.values(), ids=CONFIGS)
+def test_an_experiment_that_is_none_is_refused(run, change, part):
+    (run.parents[1] / "other.yaml").write_text((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(change((run / "config.yaml").read_text()))
+    for work in (evaluated, verify):
+        assert_refused(run, work, part, error=ConfigError)
+    change_record(run, status="interrupted")
+    assert_refused(run, plan, part, error=ConfigError)
+
+
+@pytest.mark.parametrize("name", ["billion laughs", "a tag", "extends a file"])
+def test_an_experiment_that_is_none_is_one_line(interrupted, name):
+    change, part = CONFIGS[name]
+    (interrupted.parents[1] / "other.yaml").write_text((interrupted / "config.yaml").read_text())
+    (interrupted / "config.yaml").write_text(change((interrupted / "config.yaml").read_text()))
+    assert_reported(interrupted, "resume", "runs/tiny-1", parts=["runs/tiny-1/config.yaml:", part])
+    assert_reported(interrupted, "verify", "runs/tiny-1", parts=["runs/tiny-1/config.yaml:", part])
+
+
+def test_a_network_too_large_for_any_machine_is_refused(run):
+    """800 TB in one layer, more than can be addressed; TensorFlow waits ten seconds for it."""
+    layers = "dense: {units: 100000}\n  - dense: {units: 2000000000}\n  - dense: {units: 10"
+    change_config(run, "dense: {units: 10", layers, recorded=True)
+    assert_refused(run, evaluated, "dense: its weights need more memory than there is", error=ConfigError)
+
+
+# Links, pipes, devices
+
+LINKS = [
+    "run.json",
+    "config.yaml",
+    "weights.safetensors",
+    "metrics.csv",
+    "model.keras",
+    "checkpoints",
+    "checkpoints/epoch-00002.safetensors",
+    "evaluation",
+    "evaluation/test.json",
+    "evaluation/test-predictions.csv",
+    "tensorboard",
+    "tensorboard/train",
+]
+
+
+def put_link(run, name, target=None):
+    """`name` is a link to what was there, outside; or to `target`."""
+    elsewhere = run.parents[1] / "elsewhere"
+    elsewhere.mkdir()
+    if target is None:
+        target = elsewhere / Path(name).name
+        if (run / name).exists():
+            shutil.move(run / name, target)
+        else:
+            target.mkdir()
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(target)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_nothing_is_read_or_written_through_a_link(run, name):
+    change_record(run, status="interrupted")
+    put_link(run, name)
+    for work in (evaluated, verify, plan, Run.record, lambda run: compare([run.path])):
+        assert_refused(run, work, error=RunError)
+    assert_refused(run, evaluated, f"tiny-1/{name}: is a symbolic link", error=RunError)
+    before = outside(run)
+    check_removable(Run(run))
+    remove(Run(run))
+    assert not run.exists()
+    assert outside(run) == before
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "/nowhere/at/all", "weights.safetensors", ".", "../../elsewhere"])
+def test_a_link_is_refused_wherever_it_leads(run, target):
+    put_link(run, "weights.safetensors", target)
+    assert_refused(run, evaluated, "weights.safetensors: is a symbolic link", error=RunError)
+
+
+def test_a_link_is_one_line_to_every_command(interrupted):
+    put_link(interrupted, "metrics.csv")
+    part = "runs/tiny-1/metrics.csv: is a symbolic link; a run has none, and cnnlab follows none"
+    for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
+        assert_reported(interrupted, *arguments, "runs/tiny-1", parts=[part])
+    done = attacked(interrupted, "runs", "list")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"cnnlab: warning: {part}; left out\n"
+
+
+def put_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def put_device(path):
+    """/dev/zero, which has no end."""
+    path.unlink()
+    try:
+        os.mknod(path, 0o020600, os.makedev(1, 5))
+    except OSError as error:
+        pytest.skip(f"devices cannot be made here: {error}")
+
+
+@pytest.mark.parametrize("put", [put_pipe, put_device])
+def test_a_record_that_is_no_file_is_no_run(run, put):
+    put(run / "run.json")
+    for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
+        assert_reported(run, *arguments, "runs/tiny-1", parts=["runs/tiny-1: not a run folder: it has no run.json"])
+    assert_reported(run, "runs", "list", parts=["runs: no runs in this folder"])
+    assert_reported(run, "runs", "rm", "--yes", "runs/tiny-1", parts=["runs/tiny-1: not a run folder"])
+
+
+@pytest.mark.parametrize("put", [put_pipe, put_device])
+def test_an_experiment_that_is_no_file_is_not_read(run, put):
+    put(run / "config.yaml")
+    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
+        assert attacked(run, *arguments).returncode == 0
+    part = "config.yaml: is a device; expected an experiment file"
+    assert_reported(run, "verify", "runs/tiny-1", parts=[part])
+    change_record(run, status="interrupted")
+    assert_reported(run, "resume", "runs/tiny-1", parts=[part])
+    assert attacked(run, "runs", "rm", "runs/tiny-1", "--yes").stdout == "removed runs/tiny-1\n"
+
+
+def test_evaluate_reads_no_pipes(run):
+    for name in ("config.yaml", "weights.safetensors", "metrics.csv", "model.keras", "evaluation/test-predictions.csv"):
+        put_pipe(run / name)
+    assert_reported(run, "evaluate", "runs/tiny-1", parts=["config.yaml and weights.safetensors missing"])
+
+
+# What run.json says
+
+
+def test_escapes_do_not_reach_the_terminal(interrupted):
+    record = json.loads((interrupted / "run.json").read_text())
+    record["versions"]["tensorflow"] = record["data"]["name"] = record["devices"]["strategy"] = ESCAPE
+    record["experiment"]["preprocessing"]["scale"] = ESCAPE
+    process = {"host": ESCAPE, "pid": ESCAPE}
+    record |= dict.fromkeys(("started", "finished", "error", "git_commit", ESCAPE), ESCAPE)
+    shutil.copytree(interrupted, interrupted.with_name("good"))
+    (interrupted / "run.json").write_text(json.dumps({**record, "process": process}))
+    os.utime(interrupted / ".lock", (0, 0))
+    for arguments in (
+        ["runs", "list"],
+        ["runs", "list", "--format", "md"],
+        ["runs", "list", "--format", "json"],
+        ["runs", "show", "runs/tiny-1"],
+        ["runs", "show", "runs/tiny-1", "--format", "json"],
+        ["compare", "runs"],
+        ["compare", "runs", "--format", "md"],
+    ):
+        done = attacked(interrupted, *arguments)
+        assert done.returncode == 0
+        assert "owned" in done.stdout
+    assert_reported(interrupted, "resume", "runs/tiny-1", parts=["run.json: damaged: does not say what was trained"])
+
+
+@pytest.mark.parametrize("status", [ESCAPE, "lost", None, ["finished"], {"finished": 1}, 10**400], ids=ascii)
+def test_a_status_that_is_none_is_reported(run, status):
+    change_record(run, status=status)
+    for work in (evaluated, verify, plan):
+        assert_refused(run, work, "run.json: damaged: got the status", error=RunError)
+
+
+def test_who_works_on_a_run_is_told_without_escapes(run):
+    change_record(run, status="running", process={"host": ESCAPE, "pid": ESCAPE})
+    (run / ".lock").touch()
+    for arguments in (["resume", "runs/tiny-1"], ["runs", "rm", "runs/tiny-1", "--yes"]):
+        assert_reported(run, *arguments, parts=["is being trained by process \\x1b[31mowned"])
+    change_record(run, status=ESCAPE)
+    assert_reported(run, "evaluate", "runs/tiny-1", parts=["run.json: damaged: got the status '\\"])
+
+
+NESTED = {
+    "lists": "[" * 100_000,
+    "maps": '{"a":' * 100_000,
+    "whole": "[" * 100_000 + "]" * 100_000,
+    "in a record": f'{{"status": "finished", "x": {"[" * 100_000}{"]" * 100_000}}}',
+}
+
+
+@pytest.mark.parametrize("content", NESTED.values(), ids=NESTED)
+def test_a_record_nested_deep_is_damaged(run, content):
+    (run / "run.json").write_text(content)
+    for work in (evaluated, verify, plan, lambda run: compare([run.path])):
+        assert_refused(run, work, error=RunError)
+
+
+def test_a_record_nested_deep_is_one_line_to_every_command(run):
+    shutil.copytree(run, run.with_name("good"))
+    (run / "run.json").write_text(NESTED["in a record"])
+    for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
+        assert_reported(run, *arguments, "runs/tiny-1", parts=["runs/tiny-1/run.json: damaged"])
+    for arguments in (["runs", "list"], ["compare", "runs"]):
+        done = attacked(run, *arguments)
+        assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+        assert "runs/tiny-1/run.json: damaged" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert attacked(run, "runs", "rm", "runs/tiny-1", "--yes").returncode == 0
+
+
+DATA = {
+    "none": None,
+    "empty": {},
+    "no splits": {"fingerprint": "x", "classes": list("0123456789"), "image_shape": [28, 28, 1]},
+    "numbers": {"fingerprint": 1, "classes": 2, "image_shape": 3, "splits": 4},
+    "splits of numbers": {"fingerprint": "", "classes": [], "image_shape": [28, 28, 1], "splits": {"train": 1}},
+    "splits of texts": {"fingerprint": "", "classes": [], "image_shape": [28, 28, 1], "splits": {"train": "x"}},
+}
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+def test_a_record_of_no_data_is_damaged(run, data):
+    change_record(run, data=data)
+    for work in (evaluated, verify):
+        assert_refused(run, work, "run.json: damaged", error=RunError)
+
+
+def test_a_record_of_other_data_is_refused(run):
+    data = json.loads((run / "run.json").read_text())["data"]
+    change_record(run, data={**data, "fingerprint": "0" * 64, "classes": [ESCAPE] * 10})
+    assert_refused(run, evaluated, "was trained on other examples of digits", error=RunError)
+
+
+# Checkpoints that are whole and lie
+
+
+def put_checkpoint(run, change=lambda state: None, change_arrays=lambda arrays: None):
+    """The newest checkpoint, with its checksum, of another state."""
+    state, arrays = checkpoints.read(run / "checkpoints/epoch-00002.safetensors")
+    change(state)
+    change_arrays(arrays)
+    checkpoints.save(Run(run), Place(2), arrays, state, keep=2)
+
+
+def of_rows(change):
+    return lambda state: state.update(rows=change(state["rows"]))
+
+
+def of_last_row(**changes):
+    return of_rows(lambda rows: [rows[0], {**rows[1], **changes}])
+
+
+def of_state(**changes):
+    return lambda state: state.update(changes)
+
+
+STATES = {
+    "no epoch": lambda state: state.pop("epoch"),
+    "epoch negative": of_state(epoch=-1),
+    "epoch of more rows": of_state(epoch=3),
+    "epoch of fewer rows": of_state(epoch=1),
+    "epoch a text": of_state(epoch="2"),
+    "epoch a fraction": of_state(epoch=2.5),
+    "epoch NaN": of_state(epoch=math.nan),
+    "step negative": of_state(step=-1),
+    "step a text": of_state(step="1"),
+    "step infinite": of_state(step=math.inf),
+    "examples negative": of_state(examples=-1),
+    "sums NaN": of_state(step=1, examples=64, sums=[math.nan, 1.0]),
+    "sums infinite": of_state(step=1, examples=64, sums=[math.inf, 1.0]),
+    "sums one": of_state(sums=[1.0]),
+    "sums three": of_state(sums=[1.0, 1.0, 1.0]),
+    "sums texts": of_state(sums=["1", "1"]),
+    "seconds NaN": of_state(seconds=math.nan),
+    "seconds infinite": of_state(seconds=math.inf),
+    "seconds negative": of_state(seconds=-1.0),
+    "stopped a text": of_state(stopped="yes"),
+    "other keys": of_state(model="x", __class__="os.system"),
+    "rows none": lambda state: state.pop("rows"),
+    "rows empty": of_state(rows=[]),
+    "rows a map": of_state(rows={}),
+    "rows of numbers": of_state(rows=[1, 2]),
+    "rows of nothing": of_state(rows=[{}, {}]),
+    "rows in another order": of_rows(lambda rows: rows[::-1]),
+    "rows twice": of_rows(lambda rows: [rows[0], rows[0]]),
+    "a column more": of_last_row(x=1.0),
+    "a column less": of_rows(lambda rows: [rows[0], {key: rows[1][key] for key in COLUMNS[:-1]}]),
+    "columns in another order": of_rows(lambda rows: [rows[0], {key: rows[1][key] for key in COLUMNS[::-1]}]),
+    "a text in a row": of_last_row(loss="=cmd()"),
+    "a list in a row": of_last_row(loss=[1.0]),
+    "NaN in a row": of_last_row(loss=math.nan),
+    "infinite seconds in a row": of_last_row(seconds=math.inf),
+    "true in a row": of_last_row(accuracy=True),
+    "callbacks none": lambda state: state.pop("callbacks"),
+    "callbacks a map": of_state(callbacks={}),
+    "callbacks of texts": of_state(callbacks=["x"]),
+    "callbacks of NaN": of_state(callbacks=[{"best": math.nan}]),
+}
+
+
+@pytest.mark.parametrize("change", STATES.values(), ids=STATES)
+def test_a_state_that_lies_is_damaged(interrupted, change):
+    put_checkpoint(interrupted, change)
+    assert_refused(interrupted, checkpoint.load, "epoch-00002.safetensors: damaged", error=RunError)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "1", "null", "[" * 100_000, '{"epoch": ' + "9" * 5000 + "}"], ids=lambda t: t[:12]
+)
+def test_a_state_that_is_none_is_damaged(interrupted, text, monkeypatch):
+    state, arrays = checkpoints.read(interrupted / "checkpoints/epoch-00002.safetensors")
+    monkeypatch.setattr(checkpoints.json, "dumps", lambda state: text)
+    checkpoints.save(Run(interrupted), Place(2), arrays, state, keep=2)
+    monkeypatch.undo()
+    path = interrupted / "checkpoints/epoch-00002.safetensors"
+    assert_refused(interrupted, lambda run: checkpoints.read(path), ": damaged", error=RunError)
+
+
+def test_a_state_that_lies_is_one_line_and_changes_nothing(interrupted):
+    put_checkpoint(interrupted, of_state(sums=[math.nan, ESCAPE]))
+    before = {path: path.read_bytes() for path in interrupted.rglob("*") if path.is_file()}
+    part = "runs/tiny-1/checkpoints/epoch-00002.safetensors: damaged: sums.0: "
+    assert_reported(interrupted, "resume", "runs/tiny-1", parts=[part])
+    assert {path: path.read_bytes() for path in interrupted.rglob("*") if path.is_file()} == before
+
+
+def set_to(name, value):
+    return lambda arrays: arrays.update({name: value})
+
+
+ARRAYS = {
+    "one missing": lambda arrays: arrays.pop("conv2d_0/kernel"),
+    "the optimizer's missing": lambda arrays: [arrays.pop(name) for name in list(arrays) if name.startswith("optim")],
+    "all missing": lambda arrays: arrays.clear(),
+    "one more": set_to("conv2d_0/extra", np.zeros(4, np.float32)),
+    "a name that climbs": set_to("../../x", np.zeros(4, np.float32)),
+    "another name": lambda arrays: arrays.update({"conv2d_1/bias": arrays.pop("conv2d_0/bias")}),
+    "another shape": set_to("conv2d_0/bias", np.zeros(5, np.float32)),
+    "a shape that broadcasts": set_to("conv2d_0/bias", np.zeros((1, 4), np.float32)),
+    "a scalar": set_to("conv2d_0/bias", np.zeros((), np.float32)),
+    "no numbers": set_to("conv2d_0/bias", np.zeros(0, np.float32)),
+    "a list for a scalar": set_to("optimizer/0001/learning_rate", np.zeros(1, np.float32)),
+}
+
+
+@pytest.mark.parametrize("change", ARRAYS.values(), ids=ARRAYS)
+def test_arrays_of_another_network_are_refused_and_change_nothing(interrupted, trainer, change):
+    put_checkpoint(interrupted, change_arrays=change)
+    before = {name: np.array(variable) for name, variable in checkpoint.variables_of(trainer.model).items()}
+    assert_refused(
+        interrupted,
+        lambda run: checkpoint.load(run).restore_variables(trainer.model),
+        "epoch-00002.safetensors: is not of the network in config.yaml",
+        error=RunError,
+    )
+    for name, variable in checkpoint.variables_of(trainer.model).items():
+        np.testing.assert_array_equal(variable, before[name])
+
+
+def test_arrays_of_another_network_end_the_run_in_one_line(interrupted):
+    put_checkpoint(interrupted, change_arrays=ARRAYS["another shape"])
+    assert_refused(interrupted, resumed, "is not of the network in config.yaml", error=RunError)
+
+
+def test_numbers_that_are_none_are_no_result(interrupted):
+    """A step is left to do, and the weights are NaN."""
+    change_config(interrupted, "epochs: 2", "epochs: 3", recorded=True)
+    put_checkpoint(interrupted, change_arrays=set_to("conv2d_0/bias", np.full(4, np.nan, np.float32)))
+    assert_refused(interrupted, resumed, "tiny-1: diverged", error=TrainingError)
+    assert json.loads((interrupted / "run.json").read_text())["status"] == "diverged"
+
+
+@pytest.mark.parametrize("callbacks", [[{}], [{}, {}, {"best": 1.0}]], ids=len)
+def test_memories_of_more_callbacks_than_there_are_are_refused(interrupted, callbacks):
+    put_checkpoint(interrupted, of_state(callbacks=callbacks))
+    assert_refused(interrupted, resumed, "is not of the callbacks in config.yaml", error=RunError)
+
+
+def test_a_memory_reaches_nothing_but_what_is_remembered(interrupted, trainer):
+    memory = {
+        "on_epoch_end": "owned",
+        "__class__": "owned",
+        "__dict__": {"model": "owned"},
+        "__init__": "owned",
+        "model": "owned",
+        "monitor": "owned",
+        "patience": -1,
+        "best": 0.25,
+        "wait": 1,
+    }
+    put_checkpoint(interrupted, of_state(callbacks=[memory, memory]))
+    callbacks = [keras.callbacks.EarlyStopping(), keras.callbacks.ReduceLROnPlateau()]
+    for callback in callbacks:
+        callback.set_model(trainer.model)
+        callback.on_train_begin()
+    before = [dict(vars(callback)) for callback in callbacks]
+    checkpoint.load(Run(interrupted)).restore(trainer.model, callbacks, MetricsTable(None))
+    for callback, then in zip(callbacks, before, strict=True):
+        assert vars(callback) == {**then, "best": 0.25, "wait": 1}
+        assert inspect.ismethod(callback.on_epoch_end)
+
+
+def test_an_honest_checkpoint_is_taken(interrupted, trainer):
+    put_checkpoint(interrupted)
+    found = checkpoint.load(Run(interrupted))
+    assert isinstance(found, Checkpoint)
+    assert found.state == State.model_validate(found.state.model_dump())
+    found.restore(trainer.model, [], MetricsTable(None))
+    assert resumed(Run(interrupted))

@@ -1,0 +1,300 @@
+import csv
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from cnnlab.runs import Run, lock
+from tests.conftest import assert_one_line, run_cnnlab
+
+COLUMNS = ["run", "status", "epoch", "epochs", "val_accuracy", "accuracy", "started", "seconds"]
+STATUSES = ["running", "finished", "interrupted", "failed", "diverged", "crashed"]
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """The folder of runs where `cnnlab` runs."""
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def copy(trained, runs):
+    """Copies the trained run to runs/NAME; keywords change its run.json."""
+
+    def copied(name, **changes):
+        shutil.copytree(trained / "runs/tiny-1", runs / name)
+        if changes:
+            Run(runs / name).update(changes)
+        stop_heart(runs / name)
+        return runs / name
+
+    return copied
+
+
+def stop_heart(run):
+    """As if its process had been gone for long."""
+    then = time.time() - lock.LATE - 1
+    os.utime(run / ".lock", (then, then))
+
+
+@contextmanager
+def every_status(copy):
+    """A run of every status, named as it is; `running` is worked on by this process."""
+    for status in STATUSES[1:-1]:
+        copy(status, status=status)
+    copy("crashed", status="running")
+    with lock.held(copy("running", status="running")):
+        yield
+
+
+def listed(cnnlab, *arguments):
+    done = cnnlab("runs", "list", *arguments, "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_list_is_a_row_a_run_in_natural_order(cnnlab, copy):
+    for name in ("tiny-10", "tiny-9", "tiny-2", "lenet-1"):
+        copy(name)
+    done = cnnlab("runs", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    heading, *rows = done.stdout.splitlines()
+    assert heading.split() == COLUMNS
+    assert [row.split()[0] for row in rows] == ["runs/lenet-1", "runs/tiny-2", "runs/tiny-9", "runs/tiny-10"]
+    assert rows[0].split()[1:4] == ["finished", "2", "2"]
+
+
+def test_list_takes_its_numbers_from_the_run(trained):
+    (row,) = listed(lambda *arguments: run_cnnlab(*arguments, cwd=trained))
+    record = json.loads((trained / "runs/tiny-1/run.json").read_text())
+    assert list(row) == COLUMNS
+    assert row == {
+        "run": "runs/tiny-1",
+        "status": "finished",
+        "epoch": 2,
+        "epochs": 2,
+        "val_accuracy": record["results"]["val_accuracy"],
+        "accuracy": record["results"]["test_accuracy"],
+        "started": record["started"],
+        "seconds": round(record["seconds"], 1),
+    }
+
+
+def test_list_as_csv_and_markdown(cnnlab, copy):
+    copy("a|b")
+    (row,) = csv.DictReader(cnnlab("runs", "list", "--format", "csv").stdout.splitlines())
+    assert list(row) == COLUMNS
+    assert (row["run"], row["status"], row["epoch"]) == ("runs/a|b", "finished", "2")
+    heading, rule, line = cnnlab("runs", "list", "--format", "md").stdout.splitlines()
+    assert [cell.strip() for cell in heading.strip("|").split("|")] == COLUMNS
+    assert set(rule) == set("|-:")
+    assert line.startswith("| runs/a\\|b | finished |")
+
+
+def test_every_status_is_told_truly(cnnlab, copy):
+    with every_status(copy):
+        rows = listed(cnnlab)
+    assert {row["run"]: row["status"] for row in rows} == {f"runs/{status}": status for status in STATUSES}
+
+
+@pytest.mark.parametrize("status", ["running", "crashed", "diverged"])
+def test_only_runs_of_a_status_are_listed(cnnlab, copy, status):
+    with every_status(copy):
+        assert [row["run"] for row in listed(cnnlab, "--status", status)] == [f"runs/{status}"]
+
+
+def test_a_status_that_no_run_has_gives_no_rows(cnnlab, copy):
+    copy("tiny-1")
+    done = cnnlab("runs", "list", "--status", "failed")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert listed(cnnlab, "--status", "failed") == []
+    assert cnnlab("runs", "list", "--status", "failed", "--format", "csv").stdout == ",".join(COLUMNS) + "\n"
+
+
+def test_a_run_that_did_not_finish_is_as_far_as_its_table(cnnlab, copy):
+    run = copy("cut", status="interrupted", results=None, seconds=None)
+    lines = (run / "metrics.csv").read_text().splitlines()
+    (run / "metrics.csv").write_text("\n".join(lines[:2]) + "\n")
+    (copy("new", status="interrupted", results=None) / "metrics.csv").unlink()
+    cut, new = listed(cnnlab)
+    assert (cut["epoch"], cut["epochs"], cut["accuracy"], cut["seconds"]) == (1, 2, None, None)
+    assert (new["epoch"], new["epochs"]) == (0, 2)
+
+
+def test_a_damaged_record_is_left_out_and_the_rest_listed(cnnlab, copy):
+    for name, content in [("a", b""), ("b", b"{"), ("c", b'{"status": "lost"}'), ("d", b"\x80\x04"), ("e", b"[1]")]:
+        (copy(f"bad-{name}") / "run.json").write_bytes(content)
+    copy("good")
+    done = cnnlab("runs", "list")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["run", "runs/good"]
+    warnings = done.stderr.splitlines()
+    assert len(warnings) == 5
+    for name, warning in zip("abcde", warnings, strict=True):
+        assert warning.startswith(f"cnnlab: warning: runs/bad-{name}/run.json: damaged: ")
+        assert warning.endswith("; left out")
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "--format", "json"], ["show", "runs"], ["rm", "runs", "--yes"]])
+def test_where_there_are_no_runs_it_is_one_line(cnnlab, tmp_path, command):
+    assert_one_line(cnnlab("runs", *command), 2, "runs: no such folder")
+    (tmp_path / "runs").mkdir()
+    assert_one_line(cnnlab("runs", *command), 2, "runs: no")
+
+
+def test_bad_requests_are_one_line(cnnlab, copy):
+    copy("tiny-1")
+    (copy("tiny-2") / "run.json").unlink()
+    for arguments, part in [
+        (["list", "nowhere"], "nowhere: no such folder"),
+        (["list", "runs/tiny-2"], "runs/tiny-2: no runs in this folder"),
+        (["list", "--status", "finishd"], "--status finishd: expected one of running, "),
+        (["list", "--status", ""], "expected one of running, finished, interrupted, failed, diverged, crashed"),
+        (["list", "--format", "xml"], "Invalid value for '--format'"),
+        (["show", "runs"], "runs: not a run folder; it holds runs, such as runs/tiny-1"),
+        (["show", "tiny-1"], "tiny-1: no such folder; did you mean runs/tiny-1?"),
+        (["show", "runs/tiny-2"], "runs/tiny-2: not a run folder: it has no run.json"),
+        (["show", "runs/tiny-1/run.json"], "run.json: is a file; expected a run folder"),
+        (["show", "runs/tiny-1", "--format", "csv"], "Invalid value for '--format'"),
+        (["rm"], "Missing argument 'RUN...'"),
+    ]:
+        assert_one_line(cnnlab("runs", *arguments), 2, part)
+
+
+def test_two_thousand_runs_are_two_thousand_rows(cnnlab, trained, runs):
+    source = trained / "runs/tiny-1"
+    record, table = (source / "run.json").read_text(), (source / "metrics.csv").read_text()
+    for number in range(1, 2001):
+        (runs / f"tiny-{number}").mkdir()
+        (runs / f"tiny-{number}/run.json").write_text(record)
+        (runs / f"tiny-{number}/metrics.csv").write_text(table)
+    assert [row["run"] for row in listed(cnnlab)] == [f"runs/tiny-{number}" for number in range(1, 2001)]
+
+
+def test_show_says_all_that_a_person_asks(trained):
+    done = run_cnnlab("runs", "show", "runs/tiny-1", cwd=trained)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
+    assert said["run"] == "runs/tiny-1"
+    assert said["status"] == "finished"
+    assert said["checkpoints"] == "epoch 2, epoch 1"
+    assert said["data.splits"] == "200 train, 144 validation, 200 test"
+    assert {"versions.tensorflow", "devices.strategy", "cpu.model", "results.test_accuracy", "seconds"} <= said.keys()
+    assert done.stdout.splitlines()[-1] == "the experiment: runs/tiny-1/config.yaml"
+
+
+def test_show_as_json_has_the_record_and_the_checkpoints(trained):
+    found = json.loads(run_cnnlab("runs", "show", "runs/tiny-1", "--format", "json", cwd=trained).stdout)
+    record = json.loads((trained / "runs/tiny-1/run.json").read_text())
+    assert {key: found[key] for key in record} == record
+    assert found["checkpoints"] == ["epoch 2", "epoch 1"]
+    assert (found["run"], found["epoch"], found["epochs"]) == ("runs/tiny-1", 2, 2)
+
+
+def test_show_tells_a_crash_and_an_error(cnnlab, copy):
+    copy("crashed", status="running")
+    copy("failed", status="failed", error="no space left")
+    assert json.loads(cnnlab("runs", "show", "runs/crashed", "--format", "json").stdout)["status"] == "crashed"
+    assert "error                       no space left" in cnnlab("runs", "show", "runs/failed").stdout
+
+
+def test_show_of_a_damaged_run_is_one_line(cnnlab, copy):
+    (copy("bad") / "run.json").write_text("{")
+    assert_one_line(cnnlab("runs", "show", "runs/bad"), 1, "runs/bad/run.json: damaged")
+
+
+def test_rm_removes_runs_and_nothing_else(cnnlab, copy, runs):
+    for name in ("a", "b", "c"):
+        copy(name)
+    (copy("bad") / "run.json").write_text("{")
+    done = cnnlab("runs", "rm", "runs/a", "runs/c", "runs/a", "runs/bad/", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["removed runs/a", "removed runs/c", "removed runs/bad"]
+    assert os.listdir(runs) == ["b"]
+
+
+def test_rm_of_a_live_run_removes_none(cnnlab, copy, runs):
+    copy("a")
+    with lock.held(copy("live", status="running")):
+        done = cnnlab("runs", "rm", "runs/a", "runs/live", "--yes")
+    record = json.loads((runs / "live/run.json").read_text())
+    assert_one_line(done, 2, "runs/live: is being trained by process", record["process"]["host"])
+    assert sorted(os.listdir(runs)) == ["a", "live"]
+
+
+def test_rm_removes_what_crashed(cnnlab, copy, runs):
+    copy("crashed", status="running")
+    assert cnnlab("runs", "rm", "runs/crashed", "--yes").returncode == 0
+    assert os.listdir(runs) == []
+
+
+def test_rm_does_not_remove_what_it_cannot_ask_about(tmp_path, copy):
+    run = copy("a")
+    command = [sys.executable, "-m", "cnnlab", "runs", "rm", "runs/a"]
+    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert_one_line(done, 2, "runs/a: --yes")
+    assert run.exists()
+
+
+def test_rm_asks_at_a_terminal(tmp_path, copy):
+    run = copy("a")
+    terminal, stdin = pty.openpty()
+    command = [sys.executable, "-m", "cnnlab", "runs", "rm", "runs/a"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        os.write(terminal, b"y\n")
+        stdout, stderr = process.communicate(timeout=60)
+    for descriptor in (terminal, stdin):
+        os.close(descriptor)
+    assert process.returncode == 0
+    assert stderr.startswith("Remove runs/a?")
+    assert stdout.endswith("removed runs/a\n")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "part"),
+    [
+        ("nowhere", "nowhere: no such folder"),
+        ("runs", "runs: not a run folder; it holds runs, such as runs/a"),
+        ("runs/notes", "runs/notes: not a run folder: it has no run.json"),
+        ("runs/a/run.json", "runs/a/run.json: is a file; expected a run folder"),
+        ("runs/link", "runs/link: is a symbolic link; remove the link, or name the folder"),
+    ],
+)
+def test_rm_of_what_is_no_run_removes_none(cnnlab, copy, runs, what, part):
+    copy("a")
+    (runs / "notes").mkdir()
+    (runs / "link").symlink_to("a")
+    assert_one_line(cnnlab("runs", "rm", "runs/a", what, "--yes"), 2, part)
+    assert sorted(os.listdir(runs)) == ["a", "link", "notes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["resume", "runs/tiny-1"], "has finished; there is nothing to resume"),
+        (["resume", "nowhere"], "nowhere: no such folder"),
+        (["resume", "runs", "--all"], "runs: no run here is unfinished"),
+        (["verify", "nowhere"], "nowhere: no such folder"),
+        (["tensorboard", "runs"], "runs: no run here has events"),
+        (["runs", "rm", "runs"], "runs: not a run folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_refusal_does_not_wait_for_tensorflow(trained, arguments, part):
+    command = [sys.executable, "-X", "importtime", "-m", "cnnlab", *arguments]
+    done = subprocess.run(command, cwd=trained, capture_output=True, text=True, timeout=60)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert done.returncode == 2
+    assert part in done.stderr.splitlines()[-1]
+    assert "cnnlab.runs.find" in imported
+    assert not imported & {"tensorflow", "keras", "pandas", "sklearn", "matplotlib"}

@@ -1,0 +1,81 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cnnlab.cli.shorthands import seeds_of
+from cnnlab.errors import RequestError
+from tests.conftest import assert_one_line
+
+TRACED = """
+import sys
+from cnnlab.cli import main
+from cnnlab.training.trainer import Trainer
+made = []
+around = Trainer.around.__func__
+def noted(cls, *arguments):
+    made.append(around(cls, *arguments))
+    return made[-1]
+Trainer.around = classmethod(noted)
+try:
+    main()
+finally:
+    counts = [trainer.engine._run_steps.experimental_get_tracing_count() for trainer in made]
+    print("TRACED", *counts, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "seeds"),
+    [("3", 0, [0, 1, 2]), ("2", 7, [7, 8]), ("3,7,11", 0, [3, 7, 11]), ("4,", 0, [4]), (" 5 , 1 ", 9, [5, 1])],
+)
+def test_seeds_are_so_many_from_the_first_on_or_those_of_a_list(text, first, seeds):
+    assert seeds_of(text.strip(), first) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "1.5", "3,,4", "3,3", "4294967296,", "10001", "1e3", ",", "3;4"])
+def test_what_are_no_seeds_is_refused(text):
+    with pytest.raises(RequestError, match=f"--seeds {text}: "):
+        seeds_of(text, 0)
+
+
+def test_a_list_of_seeds_and_a_seed_contradict_each_other(cnnlab, tiny):
+    assert_one_line(cnnlab("train", tiny, "--seed", "3", "--seeds", "1,2"), 2, "--seed 3: not with a list of --seeds")
+
+
+def test_seeds_are_a_run_each_traced_once_and_each_has_the_bytes_of_a_run_of_its_own(tiny, tmp_path):
+    def cnnlab(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", TRACED, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=200
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    done = cnnlab("train", "tiny.yaml", "--seeds", "3,7,5", "--name", "set", "--quiet")
+    assert done.stderr.splitlines()[-1] == "TRACED 1"
+    lines = done.stdout.splitlines()
+    assert lines[-5].split() == ["seed", "accuracy", "loss", "val_accuracy", "val_loss", "run"]
+    assert [line.split()[0] for line in lines[-4:-1]] == ["3", "5", "7"]
+    assert lines[-1].endswith("(mean and standard deviation of 3 seeds)")
+    alone = cnnlab("train", "tiny.yaml", "--seed", "7", "--name", "alone", "--quiet")
+    assert alone.stderr.splitlines()[-1] == "TRACED 1"
+    runs = {seed: tmp_path / "runs" / f"set-{seed}" for seed in (3, 5, 7)}
+    for file in ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv"):
+        assert (runs[7] / file).read_bytes() == (tmp_path / "runs/alone" / file).read_bytes()
+        assert (runs[3] / file).read_bytes() != (runs[7] / file).read_bytes()
+    records = {seed: json.loads((run / "run.json").read_text()) for seed, run in runs.items()}
+    assert {seed: record["experiment"]["seed"] for seed, record in records.items()} == {3: 3, 5: 5, 7: 7}
+    assert len({record["experiment_sha256"] for record in records.values()}) == 3
+
+
+def test_sizes_and_seeds_multiply(cnnlab, tiny, tmp_path):
+    done = cnnlab("train", tiny, "--set", "data.train_sizes=[50, 100]", "--seeds", "2", "--format", "json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    found = [(result["train_examples"], result["seed"], result["run"]) for result in json.loads(done.stdout)]
+    assert found == [
+        (100, 0, "runs/tiny-1"),
+        (100, 1, "runs/tiny-2"),
+        (50, 0, "runs/tiny-3"),
+        (50, 1, "runs/tiny-4"),
+    ]

@@ -1,0 +1,445 @@
+import errno
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+
+import pytest
+
+from cnnlab.errors import RequestError, RunError
+from cnnlab.runs import Run, lock
+from cnnlab.runs.folder import STATUSES
+from cnnlab.runs.status import check_idle, epochs_done, is_live, status_of
+
+HOLDER = """
+import os, subprocess, sys
+from pathlib import Path
+from cnnlab.runs import lock
+
+child = sys.argv[2]
+with lock.held(Path(sys.argv[1])):
+    if child == "started":
+        subprocess.Popen([sys.executable, "-c", "import os; os.read(0, 1)"])
+    if child != "forked" or os.fork() == 0:
+        print("held", flush=True)
+    os.read(0, 1)
+"""
+HERE = {"pid": 1234, "host": platform.node()}
+ELSEWHERE = {"pid": 1234, "host": f"not-{platform.node()}"}
+
+
+@contextmanager
+def holder(folder, child="none"):
+    """A process that holds the lock until its input ends, perhaps with a child that lives on till then too."""
+    command = [sys.executable, "-c", HOLDER, folder, child]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder that no process works on."""
+    (tmp_path / "run").mkdir()
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def free(folder):
+    """The lock file in it, which was left just now."""
+    (folder / ".lock").touch()
+    return folder / ".lock"
+
+
+def age(path, seconds):
+    then = time.time() - seconds
+    os.utime(path, (then, then), follow_symlinks=False)
+
+
+def is_held(folder):
+    """Whether it is held whoever looks; the answers are to be the same."""
+    (answer,) = {lock.is_held(folder, elsewhere=False), lock.is_held(folder, elsewhere=True)}
+    return answer
+
+
+@contextmanager
+def another_user():
+    """Permissions say nothing to root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def python(code, path):
+    """What that code prints of `path`, in a process that may not wait for ever."""
+    code = f"import sys; from pathlib import Path; path = Path(sys.argv[1]); {code}"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout
+
+
+def test_a_run_has_one_holder(folder, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    with holder(folder):
+        assert is_held(folder)
+        with (
+            pytest.raises(RequestError, match="run: another process is at work on it; end that first"),
+            lock.held(folder),
+        ):
+            pass
+        assert is_held(folder)
+    assert not lock.is_held(folder, elsewhere=False)
+    with lock.held(folder):
+        assert is_held(folder)
+
+
+def test_a_holder_holds_once(folder, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    with lock.held(folder):
+        with pytest.raises(RequestError, match="another process is at work on it"), lock.held(folder):
+            pass
+        assert is_held(folder)
+
+
+def test_there_are_never_two_holders(folder, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 60)
+    inside = []
+
+    def work(number):
+        with lock.held(folder):
+            inside.append(number)
+            time.sleep(0.001)
+            assert inside == [number]
+            inside.clear()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(24)))
+
+
+def test_a_lock_is_free_after_whatever_ends_the_work(folder):
+    with suppress(KeyboardInterrupt), lock.held(folder):
+        raise KeyboardInterrupt
+    assert not lock.is_held(folder, elsewhere=False)
+
+
+def test_looking_at_the_lock_does_not_keep_another_from_taking_it(folder):
+    done = threading.Event()
+
+    def look():
+        while not done.is_set():
+            lock.is_held(folder, elsewhere=False)
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(look)
+        pool.submit(look)
+        try:
+            for _ in range(10):
+                with lock.held(folder):
+                    assert lock.is_held(folder, elsewhere=False)
+        finally:
+            done.set()
+
+
+def test_one_who_looks_at_the_lock_is_not_taken_for_a_holder(folder, free):
+    with ThreadPoolExecutor(4) as pool:
+        assert not any(pool.map(lambda _: lock.is_held(folder, elsewhere=False), range(1000)))
+
+
+def test_a_second_holder_waits_a_little(folder, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 30)
+    with holder(folder) as process:
+        threading.Timer(0.2, process.kill).start()
+        with lock.held(folder):
+            assert process.wait() != 0
+
+
+@pytest.mark.parametrize("child", ["none", "started", "forked"])
+def test_the_lock_of_a_killed_process_is_free_at_once(folder, monkeypatch, child):
+    monkeypatch.setattr(lock, "PATIENCE", 0.0)
+    with holder(folder, child) as process:
+        assert is_held(folder)
+        process.kill()
+        process.wait()
+        assert not lock.is_held(folder, elsewhere=False)
+        with lock.held(folder):
+            assert is_held(folder)
+
+
+def test_a_copy_of_a_run_is_not_held(folder, tmp_path):
+    copy = tmp_path / "copy"
+    with holder(folder):
+        shutil.copytree(folder, copy)
+        assert not lock.is_held(copy, elsewhere=False)
+        with lock.held(copy):
+            assert is_held(copy)
+        assert is_held(folder)
+
+
+def test_a_renamed_run_is_still_held(folder, tmp_path):
+    with holder(folder):
+        folder.rename(tmp_path / "other")
+        assert is_held(tmp_path / "other")
+
+
+def test_a_run_that_was_never_locked_is_not_held(folder, tmp_path):
+    assert not is_held(folder)
+    assert not is_held(tmp_path / "missing")
+    assert list(tmp_path.rglob("*")) == [folder]
+
+
+heartbeats = pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0, True), (lock.LATE - 20, True), (20 - lock.LATE, True), (lock.LATE + 1, False), (-lock.LATE - 20, False)],
+)
+
+
+@heartbeats
+def test_a_heartbeat_tells_of_another_machine(folder, free, seconds, expected):
+    age(free, seconds)
+    assert lock.is_held(folder, elsewhere=True) is expected
+    assert not lock.is_held(folder, elsewhere=False)
+
+
+def test_looking_at_the_lock_is_no_heartbeat(folder, free):
+    age(free, 60)
+    before = free.stat().st_mtime_ns
+    lock.is_held(folder, elsewhere=False)
+    lock.is_held(folder, elsewhere=True)
+    assert free.stat().st_mtime_ns == before
+
+
+def test_the_heart_beats_while_the_lock_is_held_and_no_longer(folder, monkeypatch):
+    monkeypatch.setattr(lock, "BEAT", 0.01)
+    path = folder / ".lock"
+    threads = set(threading.enumerate())
+    with lock.held(folder):
+        for _ in range(2):
+            age(path, 1000)
+            deadline = time.monotonic() + 10
+            while time.time() - path.stat().st_mtime > 500:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)
+    age(path, 1000)
+    time.sleep(0.05)
+    assert time.time() - path.stat().st_mtime > 500
+
+
+def test_the_heart_survives_a_lock_file_that_is_gone(folder, monkeypatch):
+    monkeypatch.setattr(lock, "BEAT", 0.01)
+    with lock.held(folder):
+        (folder / ".lock").unlink()
+        time.sleep(0.05)
+        (folder / ".lock").touch()
+        age(folder / ".lock", 1000)
+        deadline = time.monotonic() + 10
+        while time.time() - (folder / ".lock").stat().st_mtime > 500:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@heartbeats
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_on_a_file_system_without_locks_the_heartbeat_tells(folder, free, monkeypatch, number, seconds, expected):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(lock.fcntl, "flock", fail)
+    age(free, seconds)
+    assert is_held(folder) is expected
+
+
+@pytest.mark.parametrize("seconds", [0, lock.LATE + 1])
+def test_where_only_reading_is_allowed_the_lock_tells(folder, free, monkeypatch, seconds):
+    monkeypatch.chdir(folder.parent)  # another user cannot enter the folders above
+    folder.parent.chmod(0o755)
+    with holder(folder):
+        free.chmod(0o444)
+        folder.chmod(0o555)
+        age(free, seconds)
+        with another_user():
+            assert is_held(Path(folder.name))
+    age(free, seconds)
+    with another_user():
+        assert not lock.is_held(Path(folder.name), elsewhere=False)
+        assert lock.is_held(Path(folder.name), elsewhere=True) is (seconds == 0)
+        with (
+            pytest.raises(RunError, match=r"\.lock: cannot be locked: Permission denied"),
+            lock.held(Path(folder.name)),
+        ):
+            pass
+    folder.chmod(0o755)
+
+
+def test_looking_at_the_lock_leaves_nothing_open(folder, tmp_path):
+    (tmp_path / "free").mkdir()
+    (tmp_path / "free" / ".lock").touch()
+    with holder(folder):
+        open_before = os.listdir("/dev/fd")
+        for _ in range(3):
+            assert is_held(folder)
+            assert not lock.is_held(tmp_path / "free", elsewhere=False)
+            assert not is_held(tmp_path / "missing")
+        assert len(os.listdir("/dev/fd")) == len(open_before)
+
+
+@pytest.mark.parametrize("name", ["missing", "missing/run", "file"])
+def test_what_is_not_there_cannot_be_held(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError) as caught, lock.held(tmp_path / name):
+        pass
+    assert str(caught.value) == f"{tmp_path / name}: no such folder; it was removed meanwhile"
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_one_who_waits_for_a_run_that_is_taken_away_does_not_bring_it_back(folder, tmp_path):
+    def wait():
+        with lock.held(folder):
+            pass
+
+    with ThreadPoolExecutor(1) as pool, lock.held(folder):
+        waiting = pool.submit(wait)
+        time.sleep(0.2)
+        folder.rename(tmp_path / "removed")
+        with pytest.raises(RunError, match="No such file or directory"):
+            waiting.result()
+    assert list(tmp_path.iterdir()) == [tmp_path / "removed"]
+
+
+@pytest.mark.parametrize("target", ["file", "held lock", "nothing"])
+def test_a_link_is_not_followed(folder, tmp_path, target):
+    other = tmp_path / "other"
+    other.mkdir()
+    with lock.held(other) if target == "held lock" else nullcontext():
+        path = other / (".lock" if target == "held lock" else "file")
+        if target == "file":
+            path.write_text("mine")
+            age(path, 1000)
+        (folder / ".lock").symlink_to(path)
+        assert not is_held(folder)
+        age(folder / ".lock", 1000)
+        assert not is_held(folder)
+        with pytest.raises(RunError, match=r"\.lock: cannot be locked"), lock.held(folder):
+            pass
+    assert path.exists() is (target != "nothing")
+    if target == "file":
+        assert path.read_text() == "mine"
+        assert time.time() - path.stat().st_mtime > 500
+
+
+def test_a_folder_in_the_place_of_the_lock_is_refused(folder):
+    (folder / ".lock").mkdir()
+    age(folder / ".lock", 1000)
+    assert not is_held(folder)
+    with pytest.raises(RunError, match=r"\.lock: cannot be locked: Is a directory"), lock.held(folder):
+        pass
+    assert list((folder / ".lock").iterdir()) == []
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(folder):
+    os.mkfifo(folder / ".lock")
+    age(folder / ".lock", 1000)
+    looking = "from cnnlab.runs import lock; print(*(lock.is_held(path, elsewhere=answer) for answer in (True, False)))"
+    assert python(looking, folder) == "False False\n"
+    holding = "from cnnlab.runs import lock; context = lock.held(path); context.__enter__(); print('held')"
+    assert python(holding, folder) == "held\n"
+
+
+def test_a_run_whose_process_is_gone_has_crashed(folder):
+    run, record = Run(folder), {"status": "running", "process": HERE}
+    assert status_of(run, record) == "crashed"
+    with holder(folder) as process:
+        assert status_of(run, record) == "running"
+        process.kill()
+        process.wait()
+        assert status_of(run, record) == "crashed"
+
+
+def test_a_run_whose_process_may_be_on_another_machine_has_crashed_when_its_heart_stopped(folder, free):
+    run, record = Run(folder), {"status": "running", "process": ELSEWHERE}
+    assert status_of(run, record) == "running"
+    age(free, lock.LATE + 1)
+    assert status_of(run, record) == "crashed"
+    with holder(folder):
+        assert status_of(run, record) == "running"
+
+
+@pytest.mark.parametrize("process", [{}, {"host": None}, None], ids=["no host", "host null", "not recorded"])
+def test_a_run_that_does_not_say_where_its_process_is_has_it_on_this_machine(folder, free, process):
+    run, record = Run(folder), {"status": "running", **({} if process is None else {"process": process})}
+    assert status_of(run, record) == "crashed"
+    with holder(folder):
+        assert status_of(run, record) == "running"
+        age(free, lock.LATE + 1)
+        assert status_of(run, record) == "running"
+    free.touch()
+    assert status_of(run, record) == "crashed"
+
+
+@pytest.mark.parametrize("status", [status for status in STATUSES if status != "running"])
+def test_a_run_that_said_how_it_ended_has_ended_so(folder, status):
+    run, record = Run(folder), {"status": status, "process": HERE}
+    assert status_of(run, record) == status
+    with lock.held(folder):
+        assert status_of(run, record) == status
+        assert is_live(run, record)
+    assert not is_live(run, record)
+
+
+def test_who_works_on_a_run_is_named(folder):
+    run = Run(folder)
+    check_idle(run, {"status": "running", "process": HERE})
+    with holder(folder):
+        with pytest.raises(RequestError) as caught:
+            check_idle(run, {"status": "running", "process": ELSEWHERE})
+        assert str(caught.value) == (
+            f"{folder}: is being trained by process 1234 on not-{platform.node()}; end that first"
+        )
+        with pytest.raises(RequestError) as caught:
+            check_idle(run, {})
+        assert str(caught.value) == f"{folder}: is being trained; end that first"
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (b"", 0),
+        (b"epoch,loss\n", 0),
+        (b"epoch,loss\n1,0.5\n2,\n", 2),
+        (b"epoch,loss\r\n1,0.5\r\n2,0.4", 2),
+        (b"epoch,loss\n\n\n1,0.5\n\n", 1),
+        (b'epoch,loss\n1,"0.5\n2,0.4\n', 1),
+        (bytes(range(256)) * 4, 0),
+        (b"\xff\xfe" + "epoch\n1\n".encode("utf-16-le"), 0),
+        (b"epoch,loss\n" + b"9" * 200_000, 0),
+    ],
+    ids=["empty", "heading", "two", "of another system", "with blank lines", "quote", "binary", "UTF-16", "long cell"],
+)
+def test_whole_epochs_are_counted(folder, table, expected):
+    (folder / "metrics.csv").write_bytes(table)
+    assert epochs_done(Run(folder)) == expected
+
+
+def test_a_table_that_cannot_be_read_has_no_epochs(folder):
+    assert epochs_done(Run(folder)) == 0
+    assert epochs_done(Run(folder / "missing")) == 0
+    (folder / "metrics.csv").mkdir()
+    assert epochs_done(Run(folder)) == 0
+
+
+def test_a_table_that_is_a_pipe_is_not_waited_for(folder):
+    os.mkfifo(folder / "metrics.csv")
+    code = "from cnnlab.runs import Run; from cnnlab.runs.status import epochs_done; print(epochs_done(Run(path)))"
+    assert python(code, folder) == "0\n"

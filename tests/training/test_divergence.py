@@ -1,0 +1,124 @@
+"""A loss that leaves the finite: the step, the layer, what is kept."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.errors import Diverged, RequestError, TrainingError
+from cnnlab.runs import Run, checkpoints
+from cnnlab.training import checkpoint as states
+from cnnlab.training.engine import Engine
+from cnnlab.training.resuming import plan
+from cnnlab.training.train import train
+
+STEPS = 13  # of an epoch
+
+
+def experiment_of(*changes):
+    base = ("data.limit=200", "train.batch_size=16", "train.epochs=4", "train.schedule=constant")
+    layers = "model.layers=[flatten, {dense: {units: 16, activation: relu}}, {dense: 10}]"
+    return load("digits", [parse_set(change) for change in (*base, layers, *changes)])
+
+
+def diverged(tmp_path, *changes):
+    """The error, and the run."""
+    with pytest.raises(Diverged) as caught:
+        list(train([(experiment_of(*changes), "diverged")], tmp_path))
+    return str(caught.value), Run(tmp_path / "diverged")
+
+
+def first_bad_step(experiment, tmp_path):
+    """Epoch and step, both from 1, found by training again step by step, and the weights before it."""
+    from cnnlab.training.trainer import Trainer
+
+    trainer = Trainer.of(experiment)
+    for epoch in range(experiment.train.epochs):
+        before = None
+        for step in range(trainer.engine.steps_per_epoch):
+            before = [np.array(weight) for weight in trainer.model.weights]
+            start = states.START if step == 0 else progress  # noqa: F821 - of the step before
+            (progress,) = trainer.engine.epoch(epoch, start=start, steps=step + 1)
+            if not np.isfinite(progress.sums[0]):
+                return epoch + 1, step + 1, before
+    raise AssertionError("it does not diverge")
+
+
+@pytest.fixture(autouse=True)
+def _calls_of_four_steps(monkeypatch):
+    monkeypatch.setattr(Engine, "_resize_call", lambda engine, steps, seconds: setattr(engine, "_steps_per_call", 4))
+
+
+@pytest.mark.parametrize("rate", ["1e6", "1e18", "1e30"])
+def test_the_step_is_named_and_the_state_before_it_is_kept(tmp_path, rate):
+    changes = (f"train.optimizer={{sgd: {rate}}}", "train.loss=mse")
+    message, run = diverged(tmp_path, *changes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "_resize_call", lambda engine, steps, seconds: setattr(engine, "_steps_per_call", 1))
+        epoch, step, weights = first_bad_step(experiment_of(*changes), tmp_path)
+    assert f"in step {step} of epoch {epoch};" in message
+    place = checkpoints.places(run)[0]
+    assert (place.epoch, place.step) == (epoch - 1, step - 1)
+    kept = states.load(run)
+    names = [name for name in kept.arrays if not name.startswith("optimizer/")]
+    assert len(names) == len(weights)
+    assert all(np.isfinite(kept.arrays[name]).all() for name in names)
+    found = sorted(float(np.sum(np.asarray(weight, np.float64))) for weight in weights)
+    assert sorted(float(np.sum(kept.arrays[name].astype(np.float64))) for name in names) == pytest.approx(
+        found, rel=1e-12
+    )
+
+
+def test_the_first_layer_whose_outputs_left_the_finite_is_named(tmp_path):
+    message, run = diverged(tmp_path, "train.optimizer={adam: 1e25}")
+    assert re.search(r"the outputs of dense_[12] left the finite first; ", message)
+    assert run.record()["status"] == "diverged"
+    assert run.record()["error"] in message
+
+
+def test_a_loss_alone_can_leave_the_finite(tmp_path):
+    message, _ = diverged(
+        tmp_path, "train.optimizer={sgd: 3e18}", "train.loss=mse", "model.layers=[flatten, {dense: 10}]"
+    )
+    assert "every layer's outputs are finite, the loss is not" in message
+
+
+def test_what_is_proposed_is_a_tenth_of_the_rate_or_the_default(tmp_path):
+    message, _ = diverged(tmp_path, "train.optimizer={adam: 1e25}")
+    assert message.endswith("try a smaller learning rate, such as --set train.optimizer.adam.learning_rate=0.001")
+
+
+def test_what_is_proposed_helps(tmp_path):
+    message, _ = diverged(tmp_path, "train.optimizer={sgd: 1e6}", "train.loss=mse")
+    change = message.rpartition("--set ")[2]
+    ((run, _),) = train([(experiment_of("train.loss=mse", change), "again")], tmp_path)
+    assert run.record()["status"] == "finished"
+
+
+def test_a_divergence_that_validation_sees_names_the_layer_too(tmp_path):
+    changes = ("train.optimizer={sgd: 1e25}", "train.batch_size=200", "train.loss=mse")  # one step an epoch
+    message, run = diverged(tmp_path, *changes)
+    assert "on the validation examples after epoch 1; " in message
+    assert "left the finite first" in message or "the loss is not" in message
+    assert checkpoints.places(run) == []
+
+
+def test_a_run_that_diverged_is_not_resumed_for_it_would_again(tmp_path):
+    _, run = diverged(tmp_path, "train.optimizer={adam: 1e25}")
+    with pytest.raises(
+        RequestError, match=r"diverged, and would again.* --set train.optimizer.adam.learning_rate=0.001"
+    ):
+        plan(run)
+
+
+def test_one_seed_that_diverges_does_not_keep_the_others_from_being_trained(tmp_path, capsys):
+    good, bad = experiment_of("seed=1"), experiment_of("train.optimizer={adam: 1e25}")
+    done = []
+    with pytest.raises(TrainingError, match="1 of 2 runs diverged; the others are done"):
+        done.extend(train([(bad, "bad"), (good, "good")], tmp_path))
+    assert json.loads((tmp_path / "bad" / "run.json").read_text())["status"] == "diverged"
+    assert json.loads((tmp_path / "good" / "run.json").read_text())["status"] == "finished"
+    assert f"{tmp_path / 'bad'}: diverged" in capsys.readouterr().err

@@ -1,0 +1,199 @@
+"""Interrupted anywhere, within an epoch too, and resumed by a trainer of its own: the bytes of a run that was not."""
+
+import json
+import random
+import signal
+
+import pytest
+
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.errors import Interrupted
+from cnnlab.runs import Run, checkpoints
+from cnnlab.training.engine import Engine
+from cnnlab.training.interrupts import Interrupts
+from cnnlab.training.resuming import plan
+from cnnlab.training.train import resume, train
+
+CONV = "{conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: relu}}"
+BASE = (
+    "data.limit=200",
+    f"model.layers=[{CONV}, flatten, {{dense: 10}}]",
+    "train.epochs=3",
+    "train.batch_size=32",
+    "train.callbacks=[tensorboard]",
+    "train.schedule=constant",
+)
+CASES = {
+    "momentum": ["train.optimizer={sgd: {learning_rate: 0.05, momentum: 0.9, nesterov: true}}"],
+    "adamw": ["train.optimizer={adamw: 0.003}"],
+    "rmsprop": ["train.optimizer={rmsprop: {learning_rate: 0.003, momentum: 0.5, centered: true}}"],
+    "dropout": [f"model.layers=[{CONV}, batch_norm, {{dropout: 0.3}}, flatten, {{dropout: 0.2}}, {{dense: 10}}]"],
+    "augmentation": ["preprocessing.augmentation=[{random_crop: 2}, {rotation: 10}, {cutout: 5}, {mixup: 0.4}]"],
+    "early-stopping": [
+        "train.epochs=9",
+        "train.optimizer={sgd: 0.5}",
+        "train.callbacks=[tensorboard, {early_stopping: {patience: 2, restore_best_weights: true, monitor: val_accuracy}}]",
+    ],
+    "plateau": ["train.optimizer={sgd: 0.7}", "train.epochs=6", "train.schedule={reduce_on_plateau: {patience: 1}}"],
+    "one-cycle": ["train.schedule={one_cycle: {}}"],
+    "warm-up": ["train.schedule={cosine: {warmup: 1.5}}"],
+    "bfloat16": ["train.precision=mixed_bfloat16"],
+    "float16": ["train.precision=mixed_float16", "train.optimizer={adam: 0.002}"],
+    "streamed": ["train.input_pipeline=streamed", "preprocessing.augmentation=[horizontal_flip]"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _short_calls(monkeypatch):
+    """Two steps a graph call, so that an epoch of seven has places to stop at."""
+
+    def two_steps(engine, steps, seconds):
+        engine._steps_per_call = 2
+
+    monkeypatch.setattr(Engine, "_resize_call", two_steps)
+
+
+def experiment_of(*changes):
+    return load("digits", [parse_set(change) for change in last_of_each((*BASE, *changes))])
+
+
+def last_of_each(changes):
+    return {change.partition("=")[0]: change for change in changes}.values()
+
+
+def interrupted_after(monkeypatch, calls):
+    """Have Ctrl-C come at that many askings for it; never with None."""
+    left = [calls]
+
+    def asked(self):
+        if left[0] is None:
+            return 0
+        left[0] -= 1
+        return signal.SIGINT if left[0] == 0 else 0
+
+    monkeypatch.setattr(Interrupts, "asked", asked)
+
+
+def numbers(run):
+    return [line.rpartition(",")[0] for line in run.metrics.read_text().splitlines()]
+
+
+def events(run):
+    """Step and tags of all events, in the order of the files."""
+    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    found = []
+    for path in sorted(run.tensorboard.rglob("*tfevents*")):
+        for record in RawEventFileLoader(str(path)).Load():
+            event = Event.FromString(record)
+            found.append((path.parent.name, event.step, [value.tag for value in event.summary.value]))
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tmp_path, monkeypatch, case):
+    experiment = experiment_of(*CASES[case])
+    interrupted_after(monkeypatch, None)
+    ((whole, _),) = train([(experiment, "whole")], tmp_path)
+    draw = random.Random(case)
+    stops = [draw.randint(1, 3), draw.randint(1, 5), None]
+    cut = Run(tmp_path / "cut")
+    places = []
+    for number, calls in enumerate(stops):
+        interrupted_after(monkeypatch, calls)
+        work = resume([plan(cut)]) if number else train([(experiment, "cut")], tmp_path)
+        if calls is None:
+            list(work)
+            break
+        with pytest.raises(Interrupted, match="goes on after"):
+            list(work)
+        assert cut.record()["status"] == "interrupted"
+        places.append(checkpoints.places(cut)[0])
+    assert any(place.step for place in places)
+    assert numbers(cut) == numbers(whole)
+    assert len(numbers(whole)) > 2
+    for file in ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv"):
+        assert (cut.path / file).read_bytes() == (whole.path / file).read_bytes(), file
+    assert events(cut) == events(whole)
+    assert cut.record()["results"] == whole.record()["results"]
+    assert whole.record()["stopped_early"] == (case == "early-stopping")
+    rates = {line.split(",")[5] for line in numbers(whole)[1:]}
+    assert (len(rates) > 1) == (case in ("plateau", "one-cycle", "warm-up"))
+
+
+def test_a_run_resumed_after_all_its_checkpoints_were_lost_begins_anew_and_ends_the_same(tmp_path, monkeypatch, capsys):
+    experiment = experiment_of("train.optimizer={adam: 0.003}")
+    ((whole, _),) = train([(experiment, "whole")], tmp_path)
+    interrupted_after(monkeypatch, 5)
+    with pytest.raises(Interrupted):
+        list(train([(experiment, "cut")], tmp_path))
+    cut = Run(tmp_path / "cut")
+    for place in checkpoints.places(cut):
+        (cut.checkpoints / place.name).write_bytes(b"damaged")
+    interrupted_after(monkeypatch, None)
+    list(resume([plan(cut)]))
+    assert capsys.readouterr().err.count("set aside") == 2
+    assert numbers(cut) == numbers(whole)
+    assert cut.weights.read_bytes() == whole.weights.read_bytes()
+    assert events(cut) == events(whole)
+
+
+def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_first(tmp_path):
+    ((short, _),) = train([(experiment_of("train.epochs=2"), "short")], tmp_path)
+    ((long, _),) = train([(experiment_of("train.epochs=4"), "long")], tmp_path)
+    list(resume([plan(short, [parse_set("train.epochs=4")])]))
+    assert numbers(short) == numbers(long)
+    assert short.weights.read_bytes() == long.weights.read_bytes()
+    record = short.record()
+    assert record["experiment"] == long.record()["experiment"]
+    assert record["experiment_sha256"] == long.record()["experiment_sha256"]
+    assert short.config.read_bytes() == long.config.read_bytes()
+
+
+def test_checkpoints_within_an_epoch_come_after_so_many_minutes(tmp_path, monkeypatch):
+    seen = []
+    save = checkpoints.save
+    monkeypatch.setattr(checkpoints, "save", lambda run, place, *rest: (seen.append(place), save(run, place, *rest)))
+    list(train([(experiment_of("train.checkpoint_minutes=1e-9", "train.epochs=1"), "often")], tmp_path))
+    assert [place.step for place in seen] == [1, 3, 5, 0]
+    seen.clear()
+    list(train([(experiment_of("train.epochs=2"), "seldom")], tmp_path))
+    assert [(place.epoch, place.step) for place in seen] == [(1, 0), (2, 0)]
+
+
+def test_a_callback_of_a_users_own_that_tells_its_state_gets_it_back(tmp_path, monkeypatch):
+    (tmp_path / "counting_callback.py").write_text(COUNTING)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    changes = ["train.callbacks=[callback: {path: counting_callback.Counting, arguments: {file: '{run}/count'}}]"]
+    interrupted_after(monkeypatch, 6)
+    with pytest.raises(Interrupted):
+        list(train([(experiment_of(*changes), "cut")], tmp_path))
+    interrupted_after(monkeypatch, None)
+    list(resume([plan(Run(tmp_path / "cut"), trust=True)]))
+    assert json.loads((tmp_path / "cut" / "count").read_text()) == {"epochs": 3}
+
+
+COUNTING = """
+import json, pathlib
+import keras
+
+class Counting(keras.callbacks.Callback):
+    def __init__(self, file):
+        super().__init__()
+        self.file, self.epochs = pathlib.Path(file), 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs += 1
+
+    def on_train_end(self, logs=None):
+        self.file.write_text(json.dumps({"epochs": self.epochs}))
+
+    def get_state(self):
+        return {"epochs": self.epochs}
+
+    def set_state(self, state):
+        self.epochs = state["epochs"]
+"""

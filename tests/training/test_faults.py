@@ -1,0 +1,164 @@
+"""Every write of a training fails once: what can be read afterwards is never wrong, and the run goes on from there."""
+
+import contextlib
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.errors import RunError
+from cnnlab.runs import Run, checkpoints, files
+from cnnlab.runs.status import status_of
+from cnnlab.training import checkpoint as states
+from cnnlab.training.resuming import plan
+from cnnlab.training.train import resume, train
+from cnnlab.training.trainer import Trainer
+
+
+def experiment():
+    layers = "[flatten, {dense: 10}]"
+    changes = (f"model.layers={layers}", "data.limit=100", "train.epochs=2", "train.callbacks=[tensorboard]")
+    return load("digits", [parse_set(change) for change in changes])
+
+
+class Disk:
+    """A disk that fails at its `fault`-th work, of whatever kind: a write, a flush, a rename, a folder's flush."""
+
+    def __init__(self, monkeypatch, code=errno.ENOSPC, half=False):
+        self.count, self.fault, self.code, self.half = 0, None, code, half
+        self.paths = []
+        fsync, replace = os.fsync, Path.replace
+
+        def faulty_open(path, mode):
+            return io.BufferedWriter(FaultyFile(self, path, mode.replace("b", "")), 512)
+
+        def faulty_fsync(descriptor):
+            self.work("fsync")
+            fsync(descriptor)
+
+        def faulty_replace(path, target):
+            self.work(f"replace {Path(target).name}")
+            return replace(path, target)
+
+        monkeypatch.setattr(files, "open", faulty_open, raising=False)
+        monkeypatch.setattr(os, "fsync", faulty_fsync)
+        monkeypatch.setattr(Path, "replace", faulty_replace)
+
+    def work(self, what):
+        self.count += 1
+        self.paths.append(what)
+        if self.count == self.fault:
+            raise OSError(self.code, os.strerror(self.code))
+
+
+class FaultyFile(io.FileIO):
+    def __init__(self, disk, path, mode):
+        super().__init__(path, mode)
+        self._disk = disk
+
+    def write(self, data):
+        try:
+            self._disk.work("write")
+        except OSError:
+            if self._disk.half:
+                super().write(bytes(data)[: len(data) // 2])
+            raise
+        return super().write(bytes(data)[: max(1, len(data) // 2)])  # as write(2) may: it takes only a part
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run on a disk without faults; all others are trained by the same trainer, which has its graph already."""
+    trainer = Trainer.of(experiment())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "of", lambda experiment: trainer)
+        ((run, _),) = train([(experiment(), "whole")], tmp_path_factory.mktemp("whole"))
+        yield run
+
+
+def numbers(run):
+    return [line.rpartition(",")[0] for line in run.metrics.read_text().splitlines()]
+
+
+def assert_nothing_readable_is_wrong(run, whole):
+    record = run.record()
+    assert status_of(run, record) in ("failed", "crashed", "finished")
+    if run.metrics.exists():
+        assert numbers(run) == numbers(whole)[: len(numbers(run))]
+    for place in checkpoints.places(run):
+        checkpoints.read(run.checkpoints / place.name)
+    if (newest := states.load(run)) is not None:
+        assert [row["epoch"] for row in newest.state.rows] == list(range(1, newest.state.epoch + 1))
+    for file in (run.weights, run.predictions("test"), run.path / "evaluation" / "test.json"):
+        assert not file.exists() or file.read_bytes() == (whole.path / file.relative_to(run.path)).read_bytes()
+    assert record["status"] != "finished" or run.weights.exists()
+    assert not [path for path in run.path.rglob(".*") if path.name != ".lock"]
+
+
+@pytest.mark.parametrize(("code", "half"), [(errno.ENOSPC, False), (errno.EIO, True)], ids=["ENOSPC", "EIO"])
+def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp_path, monkeypatch, whole, code, half):
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Disk(patch, code, half)
+        ((counted, _),) = train([(experiment(), "counted")], tmp_path)
+        total, works = disk.count, list(disk.paths)
+    assert counted.weights.read_bytes() == whole.weights.read_bytes()
+    assert total > 60
+    for fault in range(1, total + 1):
+        if works[fault - 1] == "write" and fault % 5:
+            continue  # of the many writes of a file some; every flush and every rename
+        name = f"fault-{fault}"
+        with pytest.MonkeyPatch.context() as patch:
+            disk = Disk(patch, code, half)
+            disk.fault = fault
+            with contextlib.suppress(RunError):
+                list(train([(experiment(), name)], tmp_path))
+        run = Run(tmp_path / name)
+        if not (run.path / "run.json").exists():  # it was the very first that failed
+            assert not run.path.exists()
+            continue
+        assert_nothing_readable_is_wrong(run, whole)
+        if run.record()["status"] != "finished":
+            list(resume([plan(run)]))
+            assert numbers(run) == numbers(whole)
+            assert run.weights.read_bytes() == whole.weights.read_bytes()
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from cnnlab.cli import main
+from cnnlab.training import fit
+def limit(keeper_keep):
+    def keep(self, epoch, *rest, **options):
+        if epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        return keeper_keep(self, epoch, *rest, **options)
+    return keep
+fit.Keeper.keep = limit(fit.Keeper.keep)
+main()
+"""
+
+
+def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(tmp_path, tiny):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, "train", "tiny.yaml", "--epochs", "3", "--quiet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("cnnlab: ")]
+    assert "epoch-00002.safetensors: cannot be written: File too large; when that is mended, " in line
+    assert "`cnnlab resume runs/tiny-1` goes on after epoch 1" in line
+    run = Run(tmp_path / "runs/tiny-1")
+    assert run.record()["status"] == "failed"
+    assert "cannot be written" in json.loads((run.path / "run.json").read_text())["error"]
+    assert [str(place) for place in checkpoints.places(run)] == ["epoch 1"]

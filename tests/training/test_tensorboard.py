@@ -1,0 +1,111 @@
+"""What is in the events, read back by TensorBoard's own reader; that resuming neither repeats nor misses any of them is
+tested in test_exact_resume.py."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.training.batch import batch_of
+from cnnlab.training.train import train
+from cnnlab.training.trainer import Trainer
+
+LAYERS = "[{conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: relu}}, flatten, {dropout: 0.5}, {dense: 10}]"
+
+
+def experiment_of(*changes):
+    base = ("data.limit=200", f"model.layers={LAYERS}", "train.epochs=3", "train.schedule={exponential: 0.5}")
+    return load("digits", [parse_set(change) for change in (*base, *changes)])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    changes = (
+        "train.callbacks=[tensorboard: {histograms: 2, images: 3}]",
+        "preprocessing.augmentation=[{rotation: 10}]",
+    )
+    ((run, _),) = train([(experiment_of(*changes), "one")], runs)
+    return run
+
+
+def events_of(run, split):
+    found = EventAccumulator(str(run.tensorboard / split), size_guidance=dict.fromkeys(("histograms", "images"), 0))
+    return found.Reload()
+
+
+def test_scalars_are_the_tables(run):
+    header, *rows = [line.split(",") for line in run.metrics.read_text().splitlines()]
+    table = [dict(zip(header, row, strict=True)) for row in rows]
+    for split, prefix in (("train", ""), ("validation", "val_")):
+        events = events_of(run, split)
+        for tag in ("loss", "accuracy"):
+            scalars = events.Scalars(tag)
+            assert [scalar.step for scalar in scalars] == [1, 2, 3]
+            assert [scalar.value for scalar in scalars] == pytest.approx([float(row[prefix + tag]) for row in table])
+    rates = [scalar.value for scalar in events_of(run, "train").Scalars("learning_rate")]
+    assert rates == pytest.approx([float(row["learning_rate"]) for row in table])
+
+
+def test_weights_gradients_and_activations_come_every_so_many_epochs(run):
+    events = events_of(run, "train")
+    weights = ["conv2d_0/bias", "conv2d_0/kernel", "dense_3/bias", "dense_3/kernel"]
+    names = [f"{kind}/{name}" for kind in ("gradients", "weights") for name in weights]
+    assert sorted(events.Tags()["tensors"]) == names
+    for name in names:
+        (histogram,) = events.Tensors(name)
+        assert histogram.step == 2
+        counts = make_ndarray(histogram.tensor_proto)[:, 2].sum()
+        sizes = {"kernel": {"conv2d_0": 36, "dense_3": 13 * 13 * 4 * 10}, "bias": {"conv2d_0": 4, "dense_3": 10}}
+        _, layer, weight = name.split("/")
+        assert counts == sizes[weight].get(layer) or counts > 0
+    shares = {tag: events.Scalars(tag)[0].value for tag in events.Tags()["scalars"] if tag.startswith("non_zero/")}
+    assert sorted(shares) == [f"non_zero/{name}" for name in ("conv2d_0", "dense_3", "dropout_2", "flatten_1")]
+    assert 0 < shares["non_zero/conv2d_0"] < 1
+    assert shares["non_zero/conv2d_0"] == shares["non_zero/flatten_1"] == shares["non_zero/dropout_2"]  # dropout is off
+
+
+def test_the_graph_and_the_first_pictures_as_training_gets_them_are_there(run):
+    events = events_of(run, "train")
+    assert any(node.op == "Conv2D" for node in events.Graph().node)
+    tags = sorted(events.Tags()["images"])
+    experiment = load(str(run.config))
+    from cnnlab import data
+
+    dataset = data.load(experiment.data)
+    batch = batch_of(experiment, dataset.train, 0, most=3)
+    labels = dataset.train.labels[batch.numbers]
+    assert tags == [f"examples/{number:02} {label}" for number, label in enumerate(labels, start=1)]
+    (image,) = events.Images(tags[0])
+    pixels = np.asarray(Image.open(io.BytesIO(image.encoded_image_string)))
+    assert np.abs(pixels / 255 - batch.inputs.numpy()[0, :, :, 0]).max() <= 0.5 / 255 + 1e-6
+
+
+def test_watching_changes_no_number(tmp_path, run):
+    ((plain, _),) = train([(experiment_of("preprocessing.augmentation=[{rotation: 10}]"), "plain")], tmp_path)
+    assert plain.weights.read_bytes() == run.weights.read_bytes()
+    assert plain.predictions("test").read_bytes() == run.predictions("test").read_bytes()
+    assert not plain.tensorboard.exists()
+
+
+def test_gradients_and_shares_are_those_of_keras():
+    import tensorflow as tf
+
+    trainer = Trainer.of(experiment_of())
+    images, labels = trainer.dataset.train.images[:32], trainer.dataset.train.labels[:32]
+    gradients, shares = trainer.probe(images, labels)
+    inputs = tf.cast(images, tf.float32) / 255
+    with tf.GradientTape() as tape:
+        outputs = trainer.model(inputs, training=False)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, outputs)
+    expected = tape.gradient(loss, [weight.value for weight in trainer.model.trainable_weights])
+    for found, wanted in zip(gradients.values(), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    first = trainer.model.layers[1]
+    assert float(shares[first.name]) == pytest.approx(float(np.mean(first(inputs).numpy() != 0)))
