@@ -78,6 +78,8 @@ def newest(run: Run, *, set_aside: bool = True) -> tuple[Path, dict[str, Any], d
         path = run.checkpoints / place.name
         try:
             return path, *read(path)
+        except FileNotFoundError:  # removed since, by the process that trains
+            continue
         except RunError as error:
             if set_aside:
                 warn(f"{error}; {_set_aside(path)}, and the one before is used")

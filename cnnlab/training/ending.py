@@ -46,5 +46,7 @@ def interrupted(run: Run | None) -> None:
 
 
 def _how_to_go_on(run: Run) -> str:
-    places = checkpoints.places(run)
+    places = []
+    with suppress(OSError):
+        places = checkpoints.places(run)
     return f"`cnnlab resume {run.path}` " + (f"goes on after {places[0]}" if places else "begins anew")

@@ -7,7 +7,6 @@ import marshal
 import math
 import os
 import pickle
-import resource
 import shutil
 import struct
 import subprocess
@@ -38,7 +37,6 @@ from cnnlab.training.trainer import Trainer
 from cnnlab.training.verify import verify
 
 ESCAPE = "\x1b[31mowned\x1b]0;owned\x07\r\x9b2J\u202e"
-MEMORY = 32 << 30  # of address space, for what should not even begin to be allocated
 EVIL = "from pathlib import Path\nimport keras\nPath(__file__).with_name('marker').touch()\n\n\nclass Callback(keras.callbacks.Callback):\n    pass\n"
 
 
@@ -92,7 +90,6 @@ def attacked(run, *arguments):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
     )
     done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
     assert outside(run) == before
