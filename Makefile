@@ -27,8 +27,9 @@ lint: .venv/ready  ## what CI checks of the source
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md
+bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md; the cost of durable runs
 	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python
+	$(BIN)/python -m benchmarks.durable_runs
 
 docs: .venv/ready  ## the references of commands and experiment files, and the schema for editors, from the source
 	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md

@@ -22,7 +22,7 @@ from cnnlab.experiment.schema import Train
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
 from cnnlab.training.callbacks import COLUMNS, MetricsTable
-from cnnlab.training.engine import START, Progress
+from cnnlab.training.progress import START, Progress
 
 REMEMBERED: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),

@@ -14,7 +14,7 @@ from cnnlab.experiment.schema import Train
 from cnnlab.models.inference import to_input
 from cnnlab.training.batch import batch_of
 from cnnlab.training.checkpoint import Checkpoint, Keeper
-from cnnlab.training.engine import Progress
+from cnnlab.training.progress import Progress
 from cnnlab.training.trainer import Trainer
 
 BATCH = 256  # examples at once where a step's own batch is not what is looked at

@@ -6,7 +6,6 @@ runs forward, backward and update for as many steps as take about half a second.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import keras
@@ -24,33 +23,9 @@ from cnnlab.models.losses import loss_function
 from cnnlab.training import devices
 from cnnlab.training.batch import order_of
 from cnnlab.training.input_pipeline import batches, resident
+from cnnlab.training.progress import START, Progress
 
 SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom enough to cost nothing
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an epoch is: steps and examples so far, and the sums over them while the weights changed."""
-
-    steps: int = 0
-    examples: int = 0
-    sums: tuple[float, float] = (0.0, 0.0)
-    """Of the losses, and how many were predicted right."""
-    diverged_at: int | None = None
-    """The first step, counted from 0, whose loss is not finite."""
-
-    @property
-    def loss(self) -> float:
-        """The mean."""
-        return self.sums[0] / self.examples
-
-    @property
-    def accuracy(self) -> float:
-        """The fraction predicted right."""
-        return self.sums[1] / self.examples
-
-
-START = Progress()
 
 
 class Engine:

@@ -18,8 +18,8 @@ from cnnlab.runs import Run
 from cnnlab.training import divergence, schedules
 from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, kept_epoch
 from cnnlab.training.checkpoint import Checkpoint, Keeper
-from cnnlab.training.engine import START, Progress
 from cnnlab.training.interrupts import Interrupts, Stopped
+from cnnlab.training.progress import START, Progress
 from cnnlab.training.tensorboard import Events
 from cnnlab.training.trainer import Trainer
 

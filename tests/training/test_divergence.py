@@ -12,6 +12,7 @@ from cnnlab.errors import Diverged, RequestError, TrainingError
 from cnnlab.runs import Run, checkpoints
 from cnnlab.training import checkpoint as states
 from cnnlab.training.engine import Engine
+from cnnlab.training.progress import START
 from cnnlab.training.resuming import plan
 from cnnlab.training.train import train
 
@@ -40,7 +41,7 @@ def first_bad_step(experiment, tmp_path):
         before = None
         for step in range(trainer.engine.steps_per_epoch):
             before = [np.array(weight) for weight in trainer.model.weights]
-            start = states.START if step == 0 else progress  # noqa: F821 - of the step before
+            start = START if step == 0 else progress  # noqa: F821 - of the step before
             (progress,) = trainer.engine.epoch(epoch, start=start, steps=step + 1)
             if not np.isfinite(progress.sums[0]):
                 return epoch + 1, step + 1, before
