@@ -109,13 +109,22 @@ def _wait(workers: Sequence[subprocess.Popen[str]]) -> int:
         return 0
     number, code = bad
     running = [worker for worker in workers if worker.poll() is None]
-    if running:
+    asked = 128 + signal.SIGINT, 128 + signal.SIGTERM  # all were: none has failed
+    if -code in (signal.SIGINT, signal.SIGTERM):
+        code = 128 - code
+    if running and code in asked:
+        _wait_for(running)
+    elif running:
         ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         print(f"cnnlab: worker {number} {ended}; the others are ended", file=sys.stderr, flush=True)
-        deadline = time.monotonic() + GRACE
-        while time.monotonic() < deadline and any(worker.poll() is None for worker in running):
-            time.sleep(POLL)
+        _wait_for(running)
     return code if code > 0 else 1
+
+
+def _wait_for(workers: Sequence[subprocess.Popen[str]]) -> None:
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline and any(worker.poll() is None for worker in workers):
+        time.sleep(POLL)
 
 
 def _end(workers: Sequence[subprocess.Popen[str]]) -> None:

@@ -6,15 +6,14 @@ from typing import Any
 
 from cnnlab import data
 from cnnlab.analysis.metrics import evaluation, prediction_rows
-from cnnlab.analysis.recorded import check_same_data, experiment_of
-from cnnlab.data import Dataset
+from cnnlab.analysis.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
+from cnnlab.data import Dataset, fingerprint
 from cnnlab.errors import RequestError, RunError
 from cnnlab.models import weights
 from cnnlab.models.build import build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
-from cnnlab.runs.status import status_of
 
 
 def evaluate(run: Run, split: str) -> dict[str, Any]:
@@ -26,6 +25,10 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     record = run.record()
     check_finished(run, record)
     experiment = experiment_of(run)
+    parameters = parameters_of(run, experiment)
+    arrays = weights.read(run.weights, 2 * BYTES * parameters + HEADERS)
+    if parameters > 2 * (size := sum(array.size for array in arrays.values())):  # told before memory is taken for it
+        raise RunError(f"{run.weights}: {size:,} weights; the network of config.yaml has {parameters:,}")
     dataset = data.load(experiment.data)
     check_same_data(run, record, dataset)
     splits = dataset.splits()
@@ -33,7 +36,7 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
         raise RequestError(f"--split {split}: this run held out no {split} examples; it has {' and '.join(splits)}")
     make_deterministic(experiment.seed)
     model = build_for(experiment, dataset)
-    weights.load(model, run.weights)
+    weights.assign(model, arrays, run.weights)
     outcome = compile_forward(model, experiment.train.loss)(splits[split])
     if not math.isfinite(outcome.loss):
         raise RunError(f"{run.weights}: damaged: these weights give a loss of {outcome.loss}")
@@ -42,14 +45,17 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     return keep(run, split, outcome, dataset)
 
 
-def check_finished(run: Run, record: Mapping[str, Any]) -> None:
-    """Raise RunError where the run has no final weights; one that goes on for more epochs has those of before."""
-    status = status_of(run, record)
-    if status != "finished":
-        raise RunError(f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them")
-    missing = [path.name for path in (run.config, run.weights) if not path.is_file()]
-    if missing:
-        raise RunError(f"{run.path}: {' and '.join(missing)} missing, though the run finished; train it again")
+def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> None:
+    """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
+    try:
+        found = fingerprint.differences(record["data"], fingerprint.record(dataset))
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration):
+        raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
+    if found:
+        raise RunError(
+            f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; "
+            "set CNNLAB_DATA_DIR to the data of the run"
+        )
 
 
 def keep(run: Run, split: str, outcome: Outcome, dataset: Dataset) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run was, read from a folder that may come from anyone: its experiment, and whether its data are here."""
+"""What a run was, read from a folder that may come from anyone."""
 
 import hashlib
 import json
@@ -9,20 +9,25 @@ from pydantic import ValidationError
 
 from cnnlab.config.load import load_complete, to_data
 from cnnlab.config.overrides import Override
-from cnnlab.data import Dataset, fingerprint
 from cnnlab.errors import RunError, printable
 from cnnlab.experiment.callbacks import OwnCallback
+from cnnlab.experiment.network import Misfit
 from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.summary import summarize
+from cnnlab.paths import show_path
 from cnnlab.runs import Run
+from cnnlab.runs.status import status_of
 
 FREE = ("name", "published")
 """The keys of an experiment that change no number."""
+BYTES = 4  # of a weight
+HEADERS = 1 << 24  # more bytes than what describes the weights, or the table in a checkpoint, usually has
 
 
 def experiment_of(run: Run, changes: Sequence[Override] = ()) -> Experiment:
     """The experiment in the run's config.yaml, with `changes`. Raises RunError where it has none, or ConfigError."""
     if not run.config.exists():
-        raise RunError(f"{run.path}: has no config.yaml: it ended before it began; train it anew")
+        raise RunError(f"{run.path}: its config.yaml is missing; put it back, or train it anew")
     return load_complete(run.config, changes)
 
 
@@ -42,17 +47,22 @@ def check_imports(run: Run, experiment: Experiment, advice: str) -> None:
         raise RunError(f"{run.path}: its config.yaml has code of its own imported: {names}; {advice}")
 
 
-def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> None:
-    """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
+def check_finished(run: Run, record: Mapping[str, Any]) -> None:
+    """Raise RunError where the run has no final weights; one that goes on for more epochs has those of before."""
+    status = status_of(run, record)
+    if status != "finished":
+        raise RunError(f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them")
+    missing = [path.name for path in (run.config, run.weights) if not path.exists()]
+    if missing:
+        raise RunError(f"{run.path}: {' and '.join(missing)} missing, though the run finished; train it again")
+
+
+def parameters_of(run: Run, experiment: Experiment) -> int:
+    """How many the network of the run has. Raises RunError where its layers do not fit."""
     try:
-        found = fingerprint.differences(record["data"], fingerprint.record(dataset))
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
-    if found:
-        raise RunError(
-            f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; "
-            "set CNNLAB_DATA_DIR to the data of the run"
-        )
+        return summarize(experiment.model.layers, experiment.input_shape).cost.parameters
+    except Misfit as error:
+        raise RunError(f"{run.config}: {show_path(error.path)}: {error}") from None
 
 
 def digest(experiment: Experiment) -> str:

@@ -25,6 +25,9 @@ def main() -> None:
         if code == Interrupted.exit_code:
             _print_error("cnnlab: interrupted")
         sys.exit(code)
+    except typer.Abort:
+        _print_error("cnnlab: nothing is done")
+        sys.exit(1)
     except MemoryError as error:
         if debug:
             raise

@@ -39,10 +39,11 @@ def evaluate(
     The network is rebuilt from the run's config and its weights; the results and every prediction are also written
     into the run's evaluation/ folder.
     """
+    from cnnlab.analysis.recorded import check_finished
     from cnnlab.runs.find import find_one
 
     folder = find_one(run)
-    folder.record()  # a damaged one is told before the seconds that TensorFlow takes
+    check_finished(folder, folder.record())  # told before the seconds that TensorFlow takes
     from cnnlab.cli.tensorflow import quietly_imported
 
     quietly_imported()

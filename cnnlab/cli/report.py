@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,18 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format) -> None:
-    """Print every run and what it measured, for people each as it comes; also where an error ends it."""
+def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, several: bool) -> None:
+    """Print every run and what it measured, for people each as it comes; also where an error ends it.
+
+    For scripts a map, or a list of maps where `several` runs were asked for.
+    """
     results: list[dict[str, Any]] = []
+    experiments: list[Any] = []
     try:
         for run, measured in done:
-            results.append(_result(run, measured))
+            record = run.record()
+            experiments.append({**record["experiment"], "name": None, "seed": None})
+            results.append(_result(run, record, measured))
             if format is Format.TABLE:
                 print(
                     f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
@@ -30,12 +36,19 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format) -> None
                     flush=True,
                 )
     finally:
-        if results:
-            _print_results(results, format)
+        if format is Format.JSON and (several or results):
+            print(json.dumps(results if several else results[0], indent=2))
+        elif format is Format.TABLE and len(results) > 1:
+            _print_table(results)
+            if all(experiment == experiments[0] for experiment in experiments):
+                accuracies = [result["accuracy"] for result in results]
+                mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
+                print(
+                    f"test accuracy {mean:.4f} ± {deviation:.4f} (mean and standard deviation of {len(results)} seeds)"
+                )
 
 
-def _result(run: "Run", measured: dict[str, Any]) -> dict[str, Any]:
-    record = run.record()
+def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "run": str(run.path),
         **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")},
@@ -46,18 +59,10 @@ def _result(run: "Run", measured: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _print_results(results: list[dict[str, Any]], format: Format) -> None:
-    """The result for scripts; for people, who have read each, a table where there are several."""
+def _print_table(results: Sequence[Mapping[str, Any]]) -> None:
     from cnnlab.cli import tables
 
-    if format is Format.JSON:
-        print(json.dumps(results[0] if len(results) == 1 else results, indent=2))
-    elif len(results) > 1:
-        varied = [key for key in ("train_examples", "seed") if len({result[key] for result in results}) > 1]
-        columns = [*varied, "accuracy", "loss", "val_accuracy", "val_loss", "run"]
-        results = sorted(results, key=lambda result: (result["train_examples"], result["seed"]))
-        print(f"\n{tables.render(results, columns, tables.Format.TABLE)}")
-        if varied == ["seed"]:
-            accuracies = [result["accuracy"] for result in results]
-            mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
-            print(f"test accuracy {mean:.4f} ± {deviation:.4f} (mean and standard deviation of {len(results)} seeds)")
+    varied = [key for key in ("train_examples", "seed") if len({result[key] for result in results}) > 1]
+    columns = [*varied, "accuracy", "loss", "val_accuracy", "val_loss", "run"]
+    rows = sorted(results, key=lambda result: (result["train_examples"], result["seed"]))
+    print(f"\n{tables.render(rows, columns, tables.Format.TABLE)}")

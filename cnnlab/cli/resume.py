@@ -57,14 +57,17 @@ def go_on(
     from cnnlab.config.load import load
     from cnnlab.runs.find import find_one
     from cnnlab.terminal import stderr
-    from cnnlab.training.resuming import plan, unfinished
+    from cnnlab.training.resuming import plan, plan_all
 
-    runs = list(unfinished(paths)) if all else [find_one(path) for path in dict.fromkeys(paths)]
-    if not runs:
-        raise RequestError(f"{', '.join(map(str, paths))}: no run here is unfinished")
-    # A file that the user names may have code imported, as with `cnnlab train`.
-    experiment = None if config is None else load(config, changes)
-    resumptions = [plan(run, changes, experiment, trust=trust or config is not None) for run in runs]
+    if all:
+        resumptions = list(plan_all(paths, changes, trust=trust))
+        if not resumptions:
+            raise RequestError(f"{', '.join(map(str, paths))}: no run here is unfinished and can go on")
+    else:
+        runs = [find_one(path) for path in {path.resolve(): path for path in paths}.values()]
+        # A file that the user names may have code imported, as with `cnnlab train`.
+        experiment = None if config is None else load(config, changes)
+        resumptions = [plan(run, changes, experiment, trust=trust or config is not None) for run in runs]
     devices = {resumption.experiment.train.devices for resumption in resumptions}
     if len(devices) > 1:
         raise RequestError(f"the runs differ in train.devices ({', '.join(map(str, devices))}); resume them in turn")
@@ -73,4 +76,5 @@ def go_on(
     quietly_imported(devices.pop())
     from cnnlab.training.train import resume as resume_runs
 
-    report(resume_runs(resumptions, console=None if quiet else stderr()), format)
+    done = resume_runs(resumptions, console=None if quiet else stderr())
+    report(done, format, several=all or len(paths) > 1)

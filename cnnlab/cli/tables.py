@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from rich.text import Text
+from rich.cells import cell_len
 
 from cnnlab.errors import printable
 from cnnlab.quantities import Bytes, Change
 
 Row = Mapping[str, Any]
-WIDEST = 10_000  # characters in a line: nothing is folded
 
 
 class Format(StrEnum):
@@ -56,32 +55,25 @@ def _as_json(value: Any) -> Any:
 
 
 def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) -> str:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.MARKDOWN if markdown else None, pad_edge=markdown, header_style="")
-    cells = []
+    """Columns as wide as their widest cell, numbers to the right. rich's table takes a second for 2,000 rows."""
+    laid_out, rule = [], "|"
     for column, heading in zip(columns, short(columns), strict=True):
         values = [row[column] for row in rows]
         is_number = all(value is None or _is_number(value) for value in values)
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
-        cells.append([text.replace("|", "\\|") if markdown else text for text in _cells(values)])
-    for line in zip(*cells, strict=True):
-        table.add_row(*map(Text, line))
-    console = Console(width=WIDEST, color_system=None)
-    with console.capture() as captured:
-        console.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines() if line.strip()]
-    if markdown:
-        lines[1] = _with_sides(lines[1], [column.justify == "right" for column in table.columns])
-    return "\n".join(lines)
-
-
-def _with_sides(rule: str, right: Sequence[bool]) -> str:
-    """The line under a Markdown heading, saying which columns are numbers: rich aligns the text only."""
-    cells = rule.strip("|").split("|")
-    return "|".join(["", *(f"{cell[:-1]}:" if side else cell for cell, side in zip(cells, right, strict=True)), ""])
+        cells = [printable(heading), *_cells(values)]
+        if markdown:
+            cells = [cell.replace("|", "\\|") for cell in cells]
+        width = max(map(cell_len, cells))
+        spaces = [" " * (width - cell_len(cell)) for cell in cells]
+        laid_out.append(
+            [space + cell if is_number else cell + space for cell, space in zip(cells, spaces, strict=True)]
+        )
+        rule += "-" * (width + 1) + (":|" if is_number else "-|")
+    lines = list(zip(*laid_out, strict=True))
+    if not markdown:
+        return "\n".join("  ".join(line).rstrip() for line in lines)
+    heading, *body = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([heading, rule, *body])
 
 
 def short(columns: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """`cnnlab tensorboard`."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,5 +22,12 @@ def tensorboard(
     found = list(find([runs]))
     if not any(any(run.tensorboard.rglob("*tfevents*")) for run in found):
         raise RequestError(f"{runs}: no run here has events; `cnnlab train … --tensorboard` writes them")
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise RequestError(
+            f"--port {port}: {host} cannot be listened at there: {error.strerror}; --port 0 takes any"
+        ) from None
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     command = ["-m", "tensorboard.main", "--logdir", str(runs), "--port", str(port), "--host", host]
     os.execv(sys.executable, [sys.executable, *command])

@@ -29,13 +29,13 @@ def verify(
     test set differs by no more than chance. Different: by more; the exit code is 1 then. In either of the last two
     cases it says what of the machine or the versions has changed. The run itself is left as it is.
     """
-    from cnnlab.analysis.recorded import experiment_of
+    from cnnlab.analysis.recorded import check_finished, experiment_of
     from cnnlab.cli.tensorflow import quietly_imported
     from cnnlab.runs.find import find_one
     from cnnlab.terminal import stderr
 
     folder = find_one(run)
-    folder.record()
+    check_finished(folder, folder.record())
     quietly_imported(experiment_of(folder).train.devices)
     from cnnlab.training.verify import verify as train_again
 

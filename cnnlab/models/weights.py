@@ -1,12 +1,17 @@
 """The weights of a network as named arrays in a safetensors file: numbers only, nothing that could carry code."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import safetensors
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from cnnlab.errors import RunError
+from cnnlab.runs import files
+
+Arrays = dict[str, NDArray[Any]]
 
 
 def save(model: keras.Model, path: Path) -> None:
@@ -15,15 +20,20 @@ def save(model: keras.Model, path: Path) -> None:
     path.write_bytes(safetensors.numpy.save(arrays))
 
 
-def load(model: keras.Model, path: Path) -> None:
-    """Set the weights of `model`. Raises RunError where the file is missing, damaged or of another network."""
+def read(path: Path, most: int | None = None) -> Arrays:
+    """The arrays in the file. Raises RunError where it is missing, damaged or has more than `most` bytes."""
     try:
-        arrays = safetensors.numpy.load_file(path)
+        arrays: Arrays = safetensors.numpy.load(files.read(path, most))
     except FileNotFoundError:
         raise RunError(f"{path}: missing; the run did not finish, or the file was removed") from None
     except (OSError, safetensors.SafetensorError, ValueError, AttributeError, KeyError) as error:
         # The last two: a type of number that NumPy does not have.
         raise RunError(f"{path}: damaged: {error}") from None
+    return arrays
+
+
+def assign(model: keras.Model, arrays: Arrays, path: Path) -> None:
+    """Set the weights of `model` to what was read of `path`. Raises RunError where they are of another network."""
     expected = {name: f"{weight.dtype} {tuple(weight.shape)}" for name, weight in _named(model).items()}
     got = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
     if got != expected:

@@ -68,25 +68,29 @@ def save(run: Run, place: Place, arrays: Mapping[str, "NDArray[Any]"], state: Ma
             (run.checkpoints / old.name).unlink()
 
 
-def newest(run: Run, *, set_aside: bool = True) -> tuple[Path, dict[str, Any], dict[str, "NDArray[Any]"]] | None:
+def newest(
+    run: Run, most: int | None = None, *, set_aside: bool = True
+) -> tuple[Path, dict[str, Any], dict[str, "NDArray[Any]"]] | None:
     """The newest checkpoint that is whole: its file, its state and its arrays; None where there is none.
 
-    One that is damaged is told, gets another name unless told not to, and the one before is taken.
-    Raises OSError where one may not be read.
+    One that is damaged, or has more than `most` bytes, is told, gets another name unless told not to, and the one
+    before is taken. Raises OSError where one may not be read.
     """
-    for place in places(run):
+    found = places(run)
+    for place in found:
         path = run.checkpoints / place.name
         try:
-            return path, *read(path)
+            return path, *read(path, most)
         except FileNotFoundError:  # removed since, by the process that trains
             continue
         except RunError as error:
             if set_aside:
-                warn(f"{error}; {_set_aside(path)}, and the one before is used")
+                before = "there is none before it" if place == found[-1] else "the one before is used"
+                warn(f"{error}; {_set_aside(path)}, and {before}")
     return None
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, "NDArray[Any]"]]:
+def read(path: Path, most: int | None = None) -> tuple[dict[str, Any], dict[str, "NDArray[Any]"]]:
     """The state and the arrays of the checkpoint at `path`.
 
     Raises RunError where it is not what was written, and OSError where it may not be read.
@@ -94,7 +98,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, "NDArray[Any]"]]:
     import safetensors.numpy
 
     try:
-        content = files.read(path)
+        content = files.read(path, most)
         arrays = safetensors.numpy.load(content)
         size = int.from_bytes(content[:8], "little")
         described = json.loads(content[8 : 8 + size]).get("__metadata__", {})

@@ -33,8 +33,9 @@ from cnnlab.runs import files
 RECORD = "run.json"
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
 """What run.json can say; of a run that is said to be running and whose process is gone, `status_of` says `crashed`."""
+MAX_NESTING = 150  # of maps and lists; blocks within blocks of a network come to less
 MAX_BYTES = 1 << 22  # of run.json, which has a few kilobytes
-FOLDERS = ("", "checkpoints", "evaluation", "tensorboard")
+FOLDERS = ("", "checkpoints", "evaluation", "tensorboard", "tensorboard/train", "tensorboard/validation")
 """The folders that cnnlab writes in, below that of the run."""
 RECORD_TYPES: dict[str, type | UnionType] = {
     "status": str,
@@ -98,7 +99,7 @@ class Run:
         path = self.path / RECORD
         try:
             self._check_links()
-            record = json.loads(files.read(path, MAX_BYTES), parse_constant=_refuse, parse_float=_finite)
+            record = _parsed(files.read(path, MAX_BYTES))
         except FileNotFoundError:
             raise RunError(f"{self.path}: not a run folder: it has no {RECORD}") from None
         except OSError as error:
@@ -161,6 +162,23 @@ class Run:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _parsed(text: bytes) -> Any:
+    """Raises ValueError where it is not JSON as it is written here."""
+    record = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    if text.count(b"[") + text.count(b"{") > MAX_NESTING and _depth(record) > MAX_NESTING:
+        raise ValueError(f"nested more than {MAX_NESTING} deep")
+    return record
+
+
+def _depth(value: Any) -> int:
+    """How many maps and lists are in one another; without recursion, which has its own end."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def _refuse(constant: str) -> None:

@@ -44,6 +44,12 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_lockable(folder: Path) -> bool:
+    """Whether nothing that is no file has the lock's name."""
+    path = folder / FILE
+    return path.is_file() and not path.is_symlink() if os.path.lexists(path) else True
+
+
 def is_held(folder: Path, *, elsewhere: bool) -> bool:
     """Whether a process works on the run in `folder`; `elsewhere` where that would be on another machine."""
     try:

@@ -29,8 +29,9 @@ def overview(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def details(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
     """All of `overview`, what run.json says, and the checkpoints, the newest first."""
+    known = overview(run, record)
     found = {"checkpoints": [str(place) for place in checkpoints.places(run)]}
-    return {**overview(run, record), **{key: record[key] for key in record if key != "status"}, **found}
+    return {**known, **{key: record[key] for key in record if key not in known}, **found}
 
 
 def epochs_of(record: Mapping[str, Any]) -> int | None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import nullcontext
 
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import lock
@@ -28,7 +29,7 @@ def remove(run: Run) -> None:
     path = run.path.absolute()
     hidden = path.with_name(f".removed-{os.getpid()}-{path.name}")
     try:
-        with lock.held(path):
+        with lock.held(path) if lock.is_lockable(path) else nullcontext():
             path.rename(hidden)
     except OSError as error:
         raise RunError(f"{run.path}: cannot be removed: {error.strerror or error}") from error

@@ -11,6 +11,7 @@ from cnnlab.runs import files, lock
 from cnnlab.runs.folder import STATUSES, Run
 
 ALL = (*STATUSES, "crashed")
+MAX_TABLE = 1 << 28  # bytes of metrics.csv: the most epochs that there can be, and as much again
 
 
 def status_of(run: Run, record: Mapping[str, Any]) -> str:
@@ -37,6 +38,6 @@ def check_idle(run: Run, record: Mapping[str, Any]) -> None:
 def epochs_done(run: Run) -> int:
     """How many whole epochs its table has; 0 where there is none that can be read."""
     try:
-        return sum(1 for _ in csv.DictReader(io.StringIO(files.read(run.metrics).decode())))
+        return sum(1 for _ in csv.DictReader(io.StringIO(files.read(run.metrics, MAX_TABLE).decode())))
     except (OSError, ValueError, csv.Error):
         return 0

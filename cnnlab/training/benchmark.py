@@ -22,6 +22,7 @@ from cnnlab.training import devices, environment
 from cnnlab.training.callbacks import MetricsTable
 from cnnlab.training.checkpoint import Keeper
 from cnnlab.training.engine import Engine
+from cnnlab.training.interrupts import Interrupts
 from cnnlab.training.tensorboard import Events
 from cnnlab.training.trainer import Trainer
 
@@ -88,7 +89,8 @@ def _extras(trainer: Trainer) -> tuple[float, float]:
     They are written beside run folders, on the disk that a run would use, and removed.
     """
     row = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"), 0.5)
-    with tempfile.TemporaryDirectory(dir=".", prefix=".cnnlab-bench-") as folder:
+    beside = "." if os.access(".", os.W_OK) else None
+    with Interrupts(), tempfile.TemporaryDirectory(dir=beside, prefix=".cnnlab-bench-") as folder:
         run = Run(Path(folder))
         table = MetricsTable(run)
         keeper = Keeper(trainer.model, trainer.experiment.train, table, [], run)

@@ -5,20 +5,23 @@ learning rate, the scale of the loss), what the callbacks remember, the table, a
 the examples and augmentation depend on seed and epoch alone.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from cnnlab.errors import RunError
+from cnnlab.analysis.recorded import BYTES, HEADERS, parameters_of
+from cnnlab.errors import RunError, TrainingError
 from cnnlab.experiment.choice import Strict
-from cnnlab.experiment.schema import Train
+from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
 from cnnlab.training.callbacks import COLUMNS, MetricsTable
@@ -57,6 +60,16 @@ class State(Strict):
     rows: list[dict[str, float | int | None]]
     callbacks: list[dict[str, JsonValue]]
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if [row.get("epoch") for row in self.rows] != [*range(1, len(self.rows) + 1)] or len(self.rows) != self.epoch:
+            raise PydanticCustomError("misfit", f"the table is not that of {self.epoch} epochs")
+        if any(list(row) != list(COLUMNS) for row in self.rows):
+            raise PydanticCustomError("misfit", "the table has other columns")
+        if not 0 <= self.sums[1] <= self.examples or (self.stopped and not self.rows):
+            raise PydanticCustomError("misfit", "its parts contradict each other")
+        return self
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -89,18 +102,43 @@ class Checkpoint:
             raise RunError(f"{self.path}: is not of the callbacks in config.yaml; undo what was changed there")
         for number, (callback, memory) in enumerate(zip(remembering, self.state.callbacks, strict=True)):
             if isinstance(callback, Remembering):
-                callback.set_state(dict(memory))
+                self._set_state(callback, memory)
                 continue
-            vars(callback).update({name: memory[name] for name in _names(callback) if name in memory})
+            names = _names(callback)
+            if [*memory] != [*names] or not all(_fits(name, memory[name], self.state.epoch) for name in names):
+                raise RunError(f"{self.path}: damaged: that is not what {type(callback).__name__} remembers")
+            vars(callback).update(memory)
             best = [array for name, array in sorted(self.arrays.items()) if name.startswith(f"best{number}/")]
+            if best and [array.shape for array in best] != [tuple(weight.shape) for weight in model.weights]:
+                raise RunError(f"{self.path}: damaged: its best weights are of another network")
             if best:
                 callback.best_weights = best
+
+    def check_fits(self, experiment: Experiment, size: int, steps: int) -> None:
+        """Raise RunError where it cannot be of this experiment, of `size` examples in `steps` steps an epoch."""
+        state = self.state
+        examples = min(state.step * experiment.train.batch_size, size)
+        if (
+            state.epoch + (state.step > 0) > experiment.train.epochs
+            or state.step >= steps
+            or state.examples != examples
+        ):
+            raise RunError(f"{self.path}: damaged: there is no such step in the experiment of config.yaml")
+
+    def _set_state(self, callback: Remembering, memory: dict[str, Any]) -> None:
+        name = type(callback).__name__
+        try:
+            callback.set_state(dict(memory))
+        except RunError:
+            raise
+        except Exception as error:
+            raise RunError(f"{self.path}: {name} cannot take up its state: {type(error).__name__}: {error}") from error
 
     def restore_variables(self, model: keras.Model) -> None:
         """Bring the network and its optimizer to this state. Raises RunError where it is that of another network."""
         variables = variables_of(model)
-        if {name: variable.shape for name, variable in variables.items()} != {
-            name: array.shape for name, array in self.arrays.items() if not name.startswith("best")
+        if {name: (str(variable.dtype), tuple(variable.shape)) for name, variable in variables.items()} != {
+            name: (str(array.dtype), array.shape) for name, array in self.arrays.items() if not name.startswith("best")
         }:
             raise RunError(f"{self.path}: is not of the network in config.yaml; undo what was changed there")
         for name, variable in variables.items():
@@ -125,6 +163,12 @@ class Keeper:
         """Whether the last one on disk is older than the experiment allows."""
         return self._run is not None and time.monotonic() - self._written > 60 * self._settings.checkpoint_minutes
 
+    def write_last(self) -> None:
+        """Have the last good state on disk, if it is not there yet."""
+        last = self.last
+        if self._run and last and last.place not in checkpoints.places(self._run):
+            checkpoints.save(self._run, last.place, last.arrays, last.state.model_dump(), self._settings.keep)
+
     def keep(self, epoch: int, progress: Progress = START, *, write: bool = True) -> None:
         """Keep the state after `epoch` whole epochs and `progress` in the next.
 
@@ -135,7 +179,7 @@ class Keeper:
         memories = []
         for number, callback in enumerate(_remembering(self._callbacks)):
             if isinstance(callback, Remembering):
-                memories.append(callback.get_state())
+                memories.append(_state_of(callback))
                 continue
             memories.append({name: _plain(getattr(callback, name)) for name in _names(callback)})
             for index, weight in enumerate(getattr(callback, "best_weights", None) or []):
@@ -157,12 +201,16 @@ class Keeper:
         self.seconds.append(time.perf_counter() - started)
 
 
-def load(run: Run, *, set_aside: bool = True) -> Checkpoint | None:
+def load(run: Run, experiment: Experiment, *, set_aside: bool = True) -> Checkpoint | None:
     """The newest checkpoint of `run` that is whole; None where there is none.
 
     Raises RunError where one is whole and yet not of cnnlab.
     """
-    found = checkpoints.newest(run, set_aside=set_aside)
+    # Slots of the optimizer, and best weights that callbacks keep: with room to spare.
+    copies = 4 + len(experiment.train.callbacks)
+    rows = 1000 * experiment.train.epochs
+    most = 2 * BYTES * copies * parameters_of(run, experiment) + rows + HEADERS
+    found = checkpoints.newest(run, most, set_aside=set_aside)
     if found is None:
         return None
     path, said, arrays = found
@@ -170,11 +218,8 @@ def load(run: Run, *, set_aside: bool = True) -> Checkpoint | None:
         state = State.model_validate(said)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RunError(f"{path}: damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if [row.get("epoch") for row in state.rows] != [*range(1, state.epoch + 1)] or any(
-        list(row) != list(COLUMNS) for row in state.rows
-    ):
-        raise RunError(f"{path}: damaged: its table is not that of {state.epoch} epochs")
+        place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
+        raise RunError(f"{path}: damaged: {place}{first['msg']}") from None
     return Checkpoint(state, arrays, path)
 
 
@@ -192,6 +237,28 @@ def _remembering(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
 
 def _names(callback: keras.callbacks.Callback) -> tuple[str, ...]:
     return next((names for kind, names in REMEMBERED.items() if isinstance(callback, kind)), ())
+
+
+def _fits(name: str, value: Any, epochs: int) -> bool:
+    """Whether a callback can have remembered it after so many epochs: the best value so far, or a count of epochs."""
+    if name == "best":
+        return value is None or isinstance(value, float)
+    return type(value) is int and 0 <= value <= max(epochs, 1_000_000 if name == "cooldown_counter" else 0)
+
+
+def _state_of(callback: Remembering) -> dict[str, Any]:
+    """What it tells; raises TrainingError where that is nothing that JSON can say."""
+    name = type(callback).__name__
+    try:
+        state = callback.get_state()
+        told = json.loads(json.dumps(state, allow_nan=False))
+    except RunError:
+        raise
+    except Exception as error:
+        raise TrainingError(f"{name}.get_state: {type(error).__name__}: {error}") from error
+    if not isinstance(state, dict) or told != state:
+        raise TrainingError(f"{name}.get_state: expected a map of what JSON can say, got {str(state)[:100]}")
+    return state
 
 
 def _plain(value: Any) -> Any:

@@ -33,7 +33,9 @@ def of_step(
     if keeper.last and keeper.last.state.epoch == epoch:
         before = _repeat(trainer, keeper.last, epoch, step, rates)
         culprit = _first_layer(trainer.model)
-        if culprit is None:
+        if culprit is not None:
+            keeper.write_last()
+        else:
             keeper.keep(epoch, before)
             batch = batch_of(trainer.experiment, trainer.dataset.train, epoch, step)
             culprit = _first_output(trainer.model, batch.inputs, training=True)

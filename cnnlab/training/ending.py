@@ -1,7 +1,8 @@
 """How a run ended, told truly in run.json and on the terminal."""
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import tensorflow as tf
@@ -36,6 +37,14 @@ def told_of(run: Run | None) -> Iterator[None]:
         if run and isinstance(error, RunError):
             raise RunError(f"{error}; when that is mended, {_how_to_go_on(run)}") from error
         raise
+
+
+def at_once(run: Run | None, all_runs: Sequence[Run | None] = ()) -> None:
+    """What is left to do when the process ends in the midst of something."""
+    for one in (run, *all_runs):
+        interrupted(one)
+    if run:
+        os.write(2, f"cnnlab: interrupted; {_how_to_go_on(run)}\n".encode())
 
 
 def interrupted(run: Run | None) -> None:

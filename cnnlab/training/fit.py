@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from cnnlab.data import Examples
+from cnnlab.errors import Diverged
 from cnnlab.experiment.callbacks import EarlyStopping, TensorBoard
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.schema import Train
@@ -96,10 +97,8 @@ class _Loop:
             start = START
             if validation := self._trainer.dataset.validation:
                 logs |= _validate(self._trainer.forward, validation, self._callbacks)
-                if not math.isfinite(logs["val_loss"]):
-                    when = f"on the validation examples after epoch {epoch + 1}"
-                    raise divergence.of_examples(self._trainer, validation, logs["val_loss"], when)
-            if error := divergence.of_weights(self._trainer, epoch):
+            if error := self._divergence(epoch, logs):
+                self._keeper.write_last()
                 raise error
             self._callbacks.on_epoch_end(epoch, logs)
             self._keeper.keep(epoch + 1)
@@ -108,6 +107,14 @@ class _Loop:
             if number := self.interrupts.asked():
                 raise Stopped(number)
         return logs
+
+    def _divergence(self, epoch: int, logs: dict[str, float]) -> Diverged | None:
+        """The error where what the epoch's last step did is not finite."""
+        validation = self._trainer.dataset.validation
+        if validation and not math.isfinite(logs["val_loss"]):
+            when = f"on the validation examples after epoch {epoch + 1}"
+            return divergence.of_examples(self._trainer, validation, logs["val_loss"], when)
+        return divergence.of_weights(self._trainer, epoch)
 
     def _train(self, epoch: int, start: Progress) -> dict[str, float]:
         """Train what is left of an epoch, or as much of it as callbacks let it go on; the means of what was trained."""

@@ -6,14 +6,15 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from cnnlab.config.hints import did_you_mean
-from cnnlab.errors import ConfigError
+from cnnlab.errors import CnnlabError, ConfigError, TrainingError
 from cnnlab.experiment.callbacks import Callback, OwnCallback
 from cnnlab.runs import Run
 
@@ -46,6 +47,26 @@ def make(factories: Sequence[Factory], run: Run | None) -> list[keras.callbacks.
     """
     callbacks = (factory(run) for factory in factories)
     return [callback for callback in callbacks if callback and (run or not isinstance(callback, WRITERS))]
+
+
+@contextmanager
+def told_of(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
+    """Have an error that one of these raises told in a line, with its file and line. Raises TrainingError."""
+    files = {
+        getattr(sys.modules.get(type(callback).__module__), "__file__", None): type(callback).__name__
+        for callback in callbacks
+    }
+    try:
+        yield
+    except (CnnlabError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as error:
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if name := files.get(frame.filename):
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                place = f"{Path(frame.filename).name}, line {frame.lineno}"
+                raise TrainingError(f"train.callbacks: {name}: {reason} ({place})") from error
+        raise
 
 
 def _factory(key: str, spec: OwnCallback) -> Factory:

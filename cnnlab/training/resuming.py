@@ -9,10 +9,11 @@ from cnnlab.analysis.differences import brief, differing_keys
 from cnnlab.analysis.recorded import check_imports, experiment_of, recorded_experiment
 from cnnlab.config.load import to_data
 from cnnlab.config.overrides import Override
-from cnnlab.errors import RequestError, RunError
+from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.optimizers import calmer
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
+from cnnlab.runs.checkpoints import places
 from cnnlab.runs.find import find
 from cnnlab.runs.status import check_idle, epochs_done, status_of
 from cnnlab.terminal import warn
@@ -58,7 +59,7 @@ def plan(
     if record["status"] == "finished" and (record.get("stopped_early") or not raised):
         more = f"; --epochs {2 * was.train.epochs} would train it on" if not record.get("stopped_early") else ""
         raise RequestError(f"{run.path}: has finished; there is nothing to resume{more}")
-    if raised and was.train.schedule.spans_training and epochs_done(run):
+    if raised and was.train.schedule.spans_training and (epochs_done(run) or places(run)):
         raise RequestError(
             f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
             f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew"
@@ -66,6 +67,16 @@ def plan(
     if not trust:
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
     return Resumption(run, record, wanted, raised)
+
+
+def plan_all(folders: Sequence[Path], changes: Sequence[Override], *, trust: bool = False) -> Iterator[Resumption]:
+    """How the unfinished runs in `folders` go on; one that cannot is told and left out."""
+    for run in unfinished(folders):
+        try:
+            yield plan(run, changes, trust=trust)
+        except CnnlabError as error:
+            for line in str(error).splitlines():
+                warn(f"{line}; left out")
 
 
 def unfinished(folders: Sequence[Path]) -> Iterator[Run]:

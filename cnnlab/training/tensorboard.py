@@ -5,8 +5,10 @@ was killed after it wrote an epoch's events and before its checkpoint would have
 how long the files were, and they are cut to that.
 """
 
+import errno
 import io
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -47,7 +49,10 @@ class Events(keras.callbacks.Callback):
     def set_state(self, state: dict[str, Any]) -> None:
         """Cut the files to what they were then."""
         for split, file in self._files.items():
-            file.cut(int(state.get(split, 0)))
+            size = state.get(split, 0)
+            if not isinstance(size, int) or size < 0:
+                raise ValueError(f"{size!r} as the length of a file")
+            file.cut(size)
         self._is_new = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -149,7 +154,10 @@ class _File:
 
     def _open(self, size: int) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self._path, "ab")  # noqa: SIM115 - over many epochs
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # a file, not a link, not a pipe
+        self._file = os.fdopen(os.open(self._path, flags, 0o644), "ab")
+        if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no file")
         there = self._file.tell()
         if there < size:
             warn(f"{self._path}: {there:,} bytes, and there were {size:,}; events are missing")

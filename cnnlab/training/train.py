@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
-from cnnlab.analysis.evaluate import keep
-from cnnlab.analysis.recorded import check_same_data, digest
+from cnnlab.analysis.evaluate import check_same_data, keep
+from cnnlab.analysis.recorded import digest
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import fingerprint
-from cnnlab.errors import Diverged, TrainingError
+from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models import weights
 from cnnlab.runs import Run, files, lock
@@ -44,7 +44,7 @@ def train(
     after that, run.json says how a run ended. One that diverges does not keep the others from being trained.
     """
     rest = list(experiments)
-    diverged = 0
+    failed = 0
     while rest:
         trainer = Trainer.of(rest[0][0])
         group = [rest.pop(0)]
@@ -53,43 +53,65 @@ def train(
         with new_runs(trainer, group, runs) as claimed_runs:
             for (experiment, _), run in zip(group, claimed_runs, strict=True):
                 try:
-                    done = train_one(trainer, experiment, run, console=console)
+                    done = train_one(trainer, experiment, run, console=console, all_runs=claimed_runs)
                 except Diverged as error:
                     if len(experiments) == 1:
                         raise
                     warn(str(error))
-                    diverged += 1
+                    failed += 1
                 else:
                     if done:
                         yield done
-    if diverged:
-        raise TrainingError(f"{diverged} of {len(experiments)} runs diverged; the others are done")
+    if failed:
+        raise TrainingError(f"{failed} of {len(experiments)} runs diverged; the others are done")
 
 
 def resume(resumptions: Sequence[Resumption], *, console: Console | None = None) -> Iterator[Done]:
     """Go on with runs that did not finish, each where its last checkpoint is, else from its beginning; as `train`.
 
     Raises RunError where the data are not those that a run was trained on, and RequestError where another process is
-    or was at work on it.
+    or was at work on it. Of several, one that cannot go on does not keep the others from it.
     """
     trainer = None
+    failed = 0
     for resumption in resumptions:
-        run, experiment = resumption.run, resumption.experiment
-        if trainer is None or not trainer.can_train(experiment):
-            trainer = Trainer.of(experiment)
-        check_same_data(run, resumption.record, trainer.dataset)
-        if not trainer.is_chief:
-            train_one(trainer, experiment, None, checkpoints.load(run, set_aside=False))
-            continue
-        with lock.held(run.path):
-            resumption.check_unchanged()
-            for folder in (run.path, run.checkpoints, run.path / "evaluation"):
-                files.remove_left_overs(folder)
-            checkpoint = checkpoints.load(run)
-            _take_up(trainer, resumption, checkpoint)
-            done = train_one(trainer, experiment, run, checkpoint, console)
-        if done:
-            yield done
+        try:
+            if trainer is None or not trainer.can_train(resumption.experiment):
+                trainer = Trainer.of(resumption.experiment)
+            done = _resume_one(trainer, resumption, console)
+        except CnnlabError as error:
+            if len(resumptions) == 1 or isinstance(error, Interrupted):
+                raise
+            warn(str(error))
+            failed += 1
+        else:
+            if done:
+                yield done
+    if failed:
+        raise TrainingError(f"{failed} of {len(resumptions)} runs could not be finished; the others are done")
+
+
+def _resume_one(trainer: Trainer, resumption: Resumption, console: Console | None) -> Done | None:
+    run, experiment = resumption.run, resumption.experiment
+    check_same_data(run, resumption.record, trainer.dataset)
+    if not trainer.is_chief:
+        return train_one(trainer, experiment, None, _checkpoint_of(trainer, resumption, set_aside=False))
+    with lock.held(run.path):
+        resumption.check_unchanged()
+        for folder in (run.path, run.checkpoints, run.path / "evaluation"):
+            files.remove_left_overs(folder)
+        checkpoint = _checkpoint_of(trainer, resumption)
+        _take_up(trainer, resumption, checkpoint)
+        return train_one(trainer, experiment, run, checkpoint, console)
+
+
+def _checkpoint_of(trainer: Trainer, resumption: Resumption, *, set_aside: bool = True) -> Checkpoint | None:
+    """Where the run goes on. Raises RunError where that cannot be a place in it."""
+    checkpoint = checkpoints.load(resumption.run, resumption.experiment, set_aside=set_aside)
+    if checkpoint:
+        size, steps = len(trainer.dataset.train), trainer.engine.steps_per_epoch
+        checkpoint.check_fits(resumption.experiment, size, steps)
+    return checkpoint
 
 
 def _take_up(trainer: Trainer, resumption: Resumption, checkpoint: Checkpoint | None) -> None:
@@ -120,8 +142,12 @@ def train_one(
     run: Run | None,
     checkpoint: Checkpoint | None = None,
     console: Console | None = None,
+    all_runs: Sequence[Run | None] = (),
 ) -> Done | None:
-    """Train to the end and, where there is a `run`, write all that it holds."""
+    """Train to the end and, where there is a `run`, write all that it holds.
+
+    A second signal ends the process at once, and `all_runs` are interrupted then.
+    """
     started = time.perf_counter()
     strategy = trainer.strategy
     console = console if run else None  # of several workers, the chief alone tells
@@ -134,7 +160,7 @@ def train_one(
             console.print(line)
 
     with (
-        Interrupts(lambda: ending.interrupted(run), agreed=agreed, told=told) as interrupts,
+        Interrupts(lambda: ending.at_once(run, all_runs), agreed=agreed, told=told) as interrupts,
         ending.told_of(run),
         devices.together(strategy),
     ):
@@ -144,7 +170,7 @@ def train_one(
             if checkpoint:
                 console.print(f"goes on after {checkpoint.place}")
         own = own_callbacks.make(trainer.own, run)
-        with strategy.scope():
+        with strategy.scope(), own_callbacks.told_of(own):
             results = fit(trainer, own=own, run=run, console=console, checkpoint=checkpoint, interrupts=interrupts)
         if run is None:
             return None

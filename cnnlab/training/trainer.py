@@ -41,6 +41,7 @@ class Trainer:
     own: list[own_callbacks.Factory] = field(default_factory=list)
     """What makes the callbacks of a user's own."""
     _scalars: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    _is_new: bool = True
 
     @classmethod
     def of(cls, experiment: Experiment) -> Self:
@@ -95,7 +96,10 @@ class Trainer:
 
     def begin(self, experiment: Experiment) -> None:
         """Bring the network to where a new one of that experiment's seed begins."""
-        self.experiment = experiment
+        as_built = self._is_new and experiment.seed == self.experiment.seed
+        self.experiment, self._is_new = experiment, False
+        if as_built:
+            return
         self.engine.seed = experiment.seed
         make_deterministic(experiment.seed, deterministic=experiment.train.deterministic)
         with self.strategy.scope():

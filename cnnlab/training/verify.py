@@ -1,6 +1,8 @@
 """Training a run once more from its record, and holding the two against each other."""
 
 import csv
+import io
+import math
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,12 +12,13 @@ import numpy as np
 import safetensors.numpy
 from rich.console import Console
 
-from cnnlab.analysis.evaluate import check_finished
-from cnnlab.analysis.recorded import check_imports, check_same_data, experiment_of, recorded_experiment
+from cnnlab.analysis.evaluate import check_same_data
+from cnnlab.analysis.recorded import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.analysis.significance import mcnemar
 from cnnlab.config.load import to_data
-from cnnlab.errors import RunError
-from cnnlab.runs import Run
+from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
+from cnnlab.runs import Run, files
+from cnnlab.runs.status import MAX_TABLE
 from cnnlab.training import environment
 from cnnlab.training.train import new_runs, train_one
 from cnnlab.training.trainer import Trainer
@@ -63,7 +66,12 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     trainer = Trainer.of(experiment)
     check_same_data(run, record, trainer.dataset)
     with tempfile.TemporaryDirectory() as folder, new_runs(trainer, [(experiment, "again")], Path(folder)) as (again,):
-        train_one(trainer, experiment, again, console=console)
+        try:
+            train_one(trainer, experiment, again, console=console)
+        except Interrupted as error:
+            raise type(error)(f"interrupted; {run.path} is as it was") from None
+        except CnnlabError as error:
+            raise TrainingError(f"{run.path}: training it again failed: {error}") from error
         now = _read(again or run)
     changed = environment.changes(record, environment.environment(trainer.strategy))
     if not experiment.train.deterministic:
@@ -73,7 +81,7 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
 
 @dataclass(frozen=True)
 class _Numbers:
-    rows: list[dict[str, str]]
+    rows: list[dict[str, float | None]]
     predictions: list[tuple[str, str]]
     weights: dict[str, Any]
     bytes: bytes
@@ -82,22 +90,38 @@ class _Numbers:
 def _read(run: Run) -> _Numbers:
     """Table without seconds, labels and predictions, weights. Raises RunError where the run lacks them."""
     try:
-        with run.metrics.open(encoding="utf-8", newline="") as file:
-            rows = [{key: row[key] for key in row if key != "seconds"} for row in csv.DictReader(file)]
-        with run.predictions("test").open(encoding="utf-8", newline="") as file:
-            predictions = [(row["label"], row["prediction"]) for row in csv.DictReader(file)]
-        content = run.weights.read_bytes()
-        return _Numbers(rows, predictions, safetensors.numpy.load(content), content)
-    except (OSError, ValueError, KeyError, csv.Error, safetensors.SafetensorError) as error:
-        raise RunError(f"{run.path}: its table, weights or predictions cannot be read: {error}") from None
+        rows = [
+            {key: float(value) if value else None for key, value in row.items() if key != "seconds"}
+            for row in _table(run.metrics)
+        ]
+        predictions = [(row["label"], row["prediction"]) for row in _table(run.predictions("test"))]
+        content = files.read(run.weights)
+        weights = safetensors.numpy.load(content)
+        if not all(row["epoch"] and math.isfinite(row["loss"] or 0.0) for row in rows):
+            raise ValueError("the table has epochs without numbers")
+        if not all(np.isfinite(array).all() for array in weights.values()):
+            raise ValueError("there are weights that are not finite")
+        return _Numbers(rows, predictions, weights, content)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, safetensors.SafetensorError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunError(f"{run.path}: its table, weights or predictions cannot be read: {reason}") from None
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, each complete. Raises OSError and ValueError."""
+    rows = list(csv.DictReader(io.StringIO(files.read(path, MAX_TABLE).decode())))
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError(f"{path.name}: its rows are not equally long")
+    return rows
 
 
 def _compared(run: Run, then: _Numbers, now: _Numbers, changed: list[str]) -> Verdict:
-    if len(then.predictions) != len(now.predictions) or then.weights.keys() != now.weights.keys():
+    kinds = [{name: (a.dtype, a.shape) for name, a in one.weights.items()} for one in (then, now)]
+    if len(then.predictions) != len(now.predictions) or kinds[0] != kinds[1]:
         raise RunError(f"{run.path}: its files are not of the network and data in its config.yaml")
     right, right_again = ([label == said for label, said in one.predictions] for one in (then, now))
     p_value = mcnemar(right, right_again)
-    differing = [int(a["epoch"]) for a, b in zip(then.rows, now.rows, strict=False) if a != b]
+    differing = [int(a["epoch"] or 0) for a, b in zip(then.rows, now.rows, strict=False) if a != b]
     if len(then.rows) != len(now.rows):
         differing.append(min(len(then.rows), len(now.rows)) + 1)
     wrong = sum(a != b for a, b in zip(then.predictions, now.predictions, strict=True))
@@ -107,7 +131,8 @@ def _compared(run: Run, then: _Numbers, now: _Numbers, changed: list[str]) -> Ve
         verdict="identical" if same else "within noise" if p_value >= SIGNIFICANT else "different",
         first_epoch_that_differs=min(differing, default=None),
         largest_loss_difference=max(
-            (abs(float(a["loss"]) - float(b["loss"])) for a, b in zip(then.rows, now.rows, strict=False)), default=0.0
+            (abs((a["loss"] or 0.0) - (b["loss"] or 0.0)) for a, b in zip(then.rows, now.rows, strict=False)),
+            default=0.0,
         ),
         largest_weight_difference=max(
             (float(np.max(np.abs(then.weights[name] - now.weights[name]), initial=0)) for name in then.weights),

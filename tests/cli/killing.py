@@ -92,7 +92,7 @@ def kill(process, run: Path, number: int, draw: random.Random, kills: Kills) -> 
         return False
     if number % 5 != 4 and not wait_until(process, lambda: has_written(run, began)):
         return False
-    time.sleep(draw.uniform(0, 0.7))
+    time.sleep(draw.uniform(0, 1.5))
     if number % 2:
         wait_until(process, lambda: is_writing(run))
     process.kill()

@@ -1,7 +1,6 @@
 """Run folders that an enemy has prepared: every command reports them, and does nothing else."""
 
 import base64
-import inspect
 import json
 import marshal
 import math
@@ -24,7 +23,6 @@ from cnnlab.analysis.recorded import experiment_of
 from cnnlab.cli import LONGEST_LINE
 from cnnlab.config.load import load_file, to_data
 from cnnlab.errors import CnnlabError, ConfigError, RequestError, RunError, TrainingError
-from cnnlab.models import weights
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
 from cnnlab.runs.remove import check_removable, remove
@@ -60,9 +58,9 @@ def trainer(trained):
     return Trainer.of(experiment_of(Run(trained / "runs/tiny-1")))
 
 
-def change_record(run, **changes):
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**record, **changes}))
+def change_record(folder, /, **changes):
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**record, **changes}))
 
 
 def change_config(run, old, new, *, recorded=False):
@@ -123,6 +121,10 @@ def evaluated(run):
     return evaluate(run, "test")
 
 
+def load_checkpoint(run):
+    return checkpoint.load(run, experiment_of(run))
+
+
 def resumed(run):
     return list(resume([plan(run)]))
 
@@ -170,7 +172,7 @@ def test_weights_that_are_a_pickle_are_reported(run):
     for name in ("weights.safetensors", "evaluation/test-predictions.csv", "metrics.csv"):
         put_pickle(run, name)
     put_keras_lambda(run)
-    assert_reported(run, "evaluate", "runs/tiny-1", parts=["runs/tiny-1/weights.safetensors: damaged"])
+    assert_reported(run, "evaluate", "runs/tiny-1", parts=["runs/tiny-1/weights.safetensors: "])
 
 
 @pytest.mark.parametrize(
@@ -196,15 +198,18 @@ def test_a_table_that_is_a_pickle_does_not_spoil_the_list(interrupted, protocol)
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_run_of_pickles_is_trained_anew(interrupted, trained):
+def test_a_run_whose_checkpoints_are_none_is_trained_anew(interrupted, trained):
     for path in interrupted.rglob("*.safetensors"):
         put_pickle(interrupted, path)
+    os.mkfifo(interrupted / "checkpoints/epoch-00003.safetensors")
+    (interrupted / "checkpoints/epoch-00004.safetensors").mkdir()
+    (interrupted / "checkpoints/epoch-00005.safetensors").write_bytes(lying(dtype=ESCAPE))
     for name in ("metrics.csv", "evaluation/test-predictions.csv"):
         put_pickle(interrupted, name)
     put_keras_lambda(interrupted)
     done = attacked(interrupted, "resume", "runs/tiny-1", "--quiet")
     assert done.returncode == 0
-    assert [".safetensors: damaged: " in line for line in done.stderr.splitlines()] == [True, True]
+    assert [".safetensors: damaged: " in line for line in done.stderr.splitlines()] == [True] * 5
     for name in ("weights.safetensors", "evaluation/test-predictions.csv"):
         assert (interrupted / name).read_bytes() == (trained / "runs/tiny-1" / name).read_bytes()
 
@@ -322,47 +327,19 @@ OTHER = {
 
 
 @pytest.mark.parametrize("content", LIES.values(), ids=LIES)
-def test_numbers_that_lie_are_damaged(run, trainer, content):
+def test_numbers_that_lie_are_damaged(run, content):
     for path in (run / "weights.safetensors", run / "checkpoints/epoch-00002.safetensors"):
         path.write_bytes(content)
-    assert_refused(run, lambda run: weights.load(trainer.model, run.weights), "safetensors: damaged", error=RunError)
+    assert_refused(run, evaluated, "weights.safetensors: damaged", error=RunError)
     assert_refused(
         run, lambda run: checkpoints.read(run.checkpoints / "epoch-00002.safetensors"), ": damaged", error=RunError
     )
 
 
 @pytest.mark.parametrize("content", OTHER.values(), ids=OTHER)
-def test_numbers_of_something_else_are_refused(run, trainer, content):
+def test_numbers_of_something_else_are_refused(run, content):
     (run / "weights.safetensors").write_bytes(content)
-    assert_refused(
-        run,
-        lambda run: weights.load(trainer.model, run.weights),
-        "not the weights of this run's network",
-        error=RunError,
-    )
-    assert_refused(run, evaluated, "not the weights of this run's network", error=RunError)
-
-
-def test_weights_are_as_they_were_where_a_file_is_refused(run, trainer):
-    weights.load(trainer.model, run / "weights.safetensors")
-    before = [np.array(weight) for weight in trainer.model.weights]
-    arrays = {name: np.ones_like(array) for name, array in safetensors_of(run).items()}
-    (run / "weights.safetensors").write_bytes(as_safetensors({**arrays, "dense_3/bias": np.ones(11, np.float32)}))
-    assert_refused(run, lambda run: weights.load(trainer.model, run.weights), "dense_3/bias", error=RunError)
-    for weight, value in zip(trainer.model.weights, before, strict=True):
-        np.testing.assert_array_equal(weight, value)
-
-
-def safetensors_of(run):
-    import safetensors.numpy
-
-    return safetensors.numpy.load_file(run / "weights.safetensors")
-
-
-def as_safetensors(arrays):
-    import safetensors.numpy
-
-    return safetensors.numpy.save(arrays)
+    assert_refused(run, evaluated, "weights.safetensors: ", error=RunError)
 
 
 # Experiments that are none
@@ -416,7 +393,9 @@ def test_a_network_too_large_for_any_machine_is_refused(run):
     """800 TB in one layer, more than can be addressed; TensorFlow waits ten seconds for it."""
     layers = "dense: {units: 100000}\n  - dense: {units: 2000000000}\n  - dense: {units: 10"
     change_config(run, "dense: {units: 10", layers, recorded=True)
-    assert_refused(run, evaluated, "dense: its weights need more memory than there is", error=ConfigError)
+    assert_refused(run, evaluated, "tiny-1/weights.safetensors: ", error=RunError)
+    change_record(run, status="interrupted")
+    assert_refused(run, resumed, "dense: its weights need more memory than there is", error=ConfigError)
 
 
 # Links, pipes, devices
@@ -517,6 +496,14 @@ def test_an_experiment_that_is_no_file_is_not_read(run, put):
     assert attacked(run, "runs", "rm", "runs/tiny-1", "--yes").stdout == "removed runs/tiny-1\n"
 
 
+@pytest.mark.parametrize("put", [put_pipe, put_device])
+def test_a_table_that_is_no_file_is_not_read(interrupted, put):
+    put(interrupted / "metrics.csv")
+    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
+        done = attacked(interrupted, *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_evaluate_reads_no_pipes(run):
     for name in ("config.yaml", "weights.safetensors", "metrics.csv", "model.keras", "evaluation/test-predictions.csv"):
         put_pipe(run / name)
@@ -555,6 +542,27 @@ def test_a_status_that_is_none_is_reported(run, status):
     change_record(run, status=status)
     for work in (evaluated, verify, plan):
         assert_refused(run, work, "run.json: damaged: got the status", error=RunError)
+
+
+def test_names_of_files_are_told_without_escapes(interrupted):
+    name = "x" + ESCAPE
+    (interrupted.with_name(name)).mkdir()
+    (interrupted.with_name(name) / "run.json").write_text("{")
+    (interrupted / name).symlink_to("/dev/zero")
+    for arguments in (["runs", "list"], ["compare", "runs"], ["resume", "runs", "--all"]):
+        warnings = [line for line in attacked(interrupted, *arguments).stderr.splitlines() if "warning" in line]
+        assert len(warnings) == 2
+        assert all("owned" in line for line in warnings)
+    assert_reported(interrupted, "evaluate", "runs/tiny-1", parts=["owned", ": is a symbolic link"])
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "9" * 5000], ids=lambda number: number[:9])
+def test_numbers_that_json_does_not_have_are_damaged(run, number):
+    record = (run / "run.json").read_text()
+    for key in ("seconds", "parameters", "test_loss"):
+        (run / "run.json").write_text(record.replace(f'"{key}": ', f'"{key}": {number}, "x": '))
+        for work in (evaluated, verify, plan):
+            assert_refused(run, work, "run.json: damaged", error=RunError)
 
 
 def test_who_works_on_a_run_is_told_without_escapes(run):
@@ -687,7 +695,7 @@ STATES = {
 @pytest.mark.parametrize("change", STATES.values(), ids=STATES)
 def test_a_state_that_lies_is_damaged(interrupted, change):
     put_checkpoint(interrupted, change)
-    assert_refused(interrupted, checkpoint.load, "epoch-00002.safetensors: damaged", error=RunError)
+    assert_refused(interrupted, load_checkpoint, "epoch-00002.safetensors: damaged", error=RunError)
 
 
 @pytest.mark.parametrize(
@@ -735,7 +743,7 @@ def test_arrays_of_another_network_are_refused_and_change_nothing(interrupted, t
     before = {name: np.array(variable) for name, variable in checkpoint.variables_of(trainer.model).items()}
     assert_refused(
         interrupted,
-        lambda run: checkpoint.load(run).restore_variables(trainer.model),
+        lambda run: load_checkpoint(run).restore_variables(trainer.model),
         "epoch-00002.safetensors: is not of the network in config.yaml",
         error=RunError,
     )
@@ -762,33 +770,139 @@ def test_memories_of_more_callbacks_than_there_are_are_refused(interrupted, call
     assert_refused(interrupted, resumed, "is not of the callbacks in config.yaml", error=RunError)
 
 
-def test_a_memory_reaches_nothing_but_what_is_remembered(interrupted, trainer):
-    memory = {
-        "on_epoch_end": "owned",
-        "__class__": "owned",
-        "__dict__": {"model": "owned"},
-        "__init__": "owned",
-        "model": "owned",
-        "monitor": "owned",
-        "patience": -1,
-        "best": 0.25,
-        "wait": 1,
-    }
-    put_checkpoint(interrupted, of_state(callbacks=[memory, memory]))
-    callbacks = [keras.callbacks.EarlyStopping(), keras.callbacks.ReduceLROnPlateau()]
-    for callback in callbacks:
-        callback.set_model(trainer.model)
-        callback.on_train_begin()
-    before = [dict(vars(callback)) for callback in callbacks]
-    checkpoint.load(Run(interrupted)).restore(trainer.model, callbacks, MetricsTable(None))
-    for callback, then in zip(callbacks, before, strict=True):
-        assert vars(callback) == {**then, "best": 0.25, "wait": 1}
-        assert inspect.ismethod(callback.on_epoch_end)
+STOPPING = {"wait": 0, "stopped_epoch": 0, "best": 0.25, "best_epoch": 1}
+MEMORIES = {
+    "a method": {**STOPPING, "on_epoch_end": "owned"},
+    "the class": {**STOPPING, "__class__": "owned"},
+    "patience": {**STOPPING, "patience": 0},
+    "less": {"wait": 0},
+    "a text": {**STOPPING, "wait": "x"},
+    "nothing": {**STOPPING, "wait": None},
+    "negative": {**STOPPING, "wait": -1},
+    "true": {**STOPPING, "wait": True},
+    "of an epoch to come": {**STOPPING, "best_epoch": 1_000_000},
+    "a best text": {**STOPPING, "best": "x"},
+    "a best map": {**STOPPING, "best": {}},
+    "a best that is too large": {**STOPPING, "best": 10**30},
+}
+
+
+@pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
+def test_a_memory_that_is_not_what_is_remembered_is_refused_and_reaches_nothing(interrupted, trainer, memory):
+    put_checkpoint(interrupted, of_state(callbacks=[memory]))
+    callback = keras.callbacks.EarlyStopping()
+    callback.set_model(trainer.model)
+    callback.on_train_begin()
+    before = dict(vars(callback))
+
+    def restored(run):
+        load_checkpoint(run).restore(trainer.model, [callback], MetricsTable(None))
+
+    assert_refused(interrupted, restored, "damaged: that is not what EarlyStopping remembers", error=RunError)
+    assert vars(callback) == before
+
+
+@pytest.mark.parametrize("shapes", [[(4,)], [(3, 3, 1, 4), (5,), (144, 10), (10,)]], ids=["too few", "another shape"])
+def test_best_weights_of_another_network_are_refused(interrupted, trainer, shapes):
+    def change(arrays):
+        arrays.update({f"best0/{number:04}": np.zeros(shape, np.float32) for number, shape in enumerate(shapes)})
+
+    put_checkpoint(interrupted, of_state(callbacks=[STOPPING]), change)
+    callback = keras.callbacks.EarlyStopping(restore_best_weights=True)
+    assert_refused(
+        interrupted,
+        lambda run: load_checkpoint(run).restore(trainer.model, [callback], MetricsTable(None)),
+        "damaged: its best weights are of another network",
+        error=RunError,
+    )
+
+
+PLACES = {
+    "step beyond the epoch": {"epoch": 1, "step": 4, "examples": 200},
+    "step without examples": {"epoch": 1, "step": 1, "examples": 0},
+    "examples of another step": {"epoch": 1, "step": 1, "examples": 128},
+    "epoch beyond the last": {"epoch": 2, "step": 1, "examples": 64},
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_place_that_the_training_does_not_have_is_refused(interrupted, place):
+    put_checkpoint(interrupted, lambda state: state.update(place, rows=state["rows"][: place["epoch"]]))
+    assert_refused(interrupted, resumed, "there is no such step in the experiment of config.yaml", error=RunError)
+
+
+def with_events(run):
+    """The run as of an experiment with events, of which nothing is done."""
+    change_config(run, "callbacks: []", "callbacks: [tensorboard]", recorded=True)
+    shutil.rmtree(run / "checkpoints")
+
+
+def test_events_that_are_a_link_or_in_a_linked_folder_are_refused(interrupted):
+    with_events(interrupted)
+    victim = interrupted.parents[1] / "victim"
+    victim.write_bytes(b"mine")
+    events = interrupted / "tensorboard/train/events.out.tfevents.cnnlab"
+    events.parent.mkdir(parents=True)
+    events.symlink_to(victim)
+    assert_refused(interrupted, resumed, "is a symbolic link", error=RunError)
+    assert victim.read_bytes() == b"mine"
+
+
+def test_events_that_are_a_pipe_end_the_run_in_one_line(interrupted):
+    with_events(interrupted)
+    events = interrupted / "tensorboard/train/events.out.tfevents.cnnlab"
+    events.parent.mkdir(parents=True)
+    os.mkfifo(events)
+    assert_refused(interrupted, resumed, "cannot be written: is no file", error=RunError)
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "evaluation/test-predictions.csv", "weights.safetensors"])
+def test_verify_waits_for_no_pipe(run, name):
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    assert_refused(run, verify, error=RunError)
+
+
+TABLES = {
+    "a word": lambda text: text.replace("0.1,", "x,"),
+    "no epoch": lambda text: text.replace("epoch", "x"),
+    "no loss": lambda text: text.replace(",loss", ",x"),
+    "a short row": lambda text: text + "3,0.1\n",
+    "a long row": lambda text: text.rstrip() + ",1,2,3\n",
+    "NaN": lambda text: text.replace("1,", "1,nan,", 1),
+}
+
+
+@pytest.mark.parametrize("change", TABLES.values(), ids=TABLES)
+def test_verify_refuses_a_table_that_is_none(run, change):
+    path = run / "metrics.csv"
+    path.write_text(change(path.read_text()))
+    assert_refused(run, verify, "its table, weights or predictions cannot be read", error=RunError)
+
+
+def test_nothing_is_nested_endlessly(run):
+    change_record(run, variables=nested(700))
+    assert_refused(run, Run.record, "run.json: damaged: nested more than", error=RunError)
+
+
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+def test_a_record_cannot_pass_for_another_run(run):
+    change_record(run, run="/etc/passwd", epoch=7, epochs=9, accuracy=1.0, val_accuracy=1.0)
+    done = attacked(run, "runs", "show", "runs/tiny-1", "--format", "json")
+    shown = json.loads(done.stdout)
+    assert (shown["run"], shown["epoch"], shown["epochs"]) == ("runs/tiny-1", 2, 2)
+    assert shown["accuracy"] == shown["results"]["test_accuracy"]
 
 
 def test_an_honest_checkpoint_is_taken(interrupted, trainer):
     put_checkpoint(interrupted)
-    found = checkpoint.load(Run(interrupted))
+    found = load_checkpoint(Run(interrupted))
     assert isinstance(found, Checkpoint)
     assert found.state == State.model_validate(found.state.model_dump())
     found.restore(trainer.model, [], MetricsTable(None))

@@ -38,11 +38,10 @@ def first_bad_step(experiment, tmp_path):
 
     trainer = Trainer.of(experiment)
     for epoch in range(experiment.train.epochs):
-        before = None
+        progress = START
         for step in range(trainer.engine.steps_per_epoch):
             before = [np.array(weight) for weight in trainer.model.weights]
-            start = START if step == 0 else progress  # noqa: F821 - of the step before
-            (progress,) = trainer.engine.epoch(epoch, start=start, steps=step + 1)
+            (progress,) = trainer.engine.epoch(epoch, start=progress, steps=step + 1)
             if not np.isfinite(progress.sums[0]):
                 return epoch + 1, step + 1, before
     raise AssertionError("it does not diverge")
@@ -63,7 +62,7 @@ def test_the_step_is_named_and_the_state_before_it_is_kept(tmp_path, rate):
     assert f"in step {step} of epoch {epoch};" in message
     place = checkpoints.places(run)[0]
     assert (place.epoch, place.step) == (epoch - 1, step - 1)
-    kept = states.load(run)
+    kept = states.load(run, experiment_of(*changes))
     names = [name for name in kept.arrays if not name.startswith("optimizer/")]
     assert len(names) == len(weights)
     assert all(np.isfinite(kept.arrays[name]).all() for name in names)

@@ -94,7 +94,7 @@ def assert_nothing_readable_is_wrong(run, whole):
         assert numbers(run) == numbers(whole)[: len(numbers(run))]
     for place in checkpoints.places(run):
         checkpoints.read(run.checkpoints / place.name)
-    if (newest := states.load(run)) is not None:
+    if (newest := states.load(run, experiment())) is not None:
         assert [row["epoch"] for row in newest.state.rows] == list(range(1, newest.state.epoch + 1))
     for file in (run.weights, run.predictions("test"), run.path / "evaluation" / "test.json"):
         assert not file.exists() or file.read_bytes() == (whole.path / file.relative_to(run.path)).read_bytes()

@@ -18,14 +18,15 @@ def remove(
     from cnnlab.runs.remove import check_removable
     from cnnlab.runs.remove import remove as remove_run
 
-    folders = [find_one(path) for path in dict.fromkeys(runs)]
+    folders = [find_one(path) for path in {path.resolve(): path for path in runs}.values()]
     for folder in folders:
         check_removable(folder)
     names = ", ".join(str(folder.path) for folder in folders)
     if not yes:
         if not sys.stdin.isatty():
             raise RequestError(f"{names}: --yes removes what cannot be asked about here")
-        typer.confirm(f"Remove {names}?", abort=True, err=True)
+        if not typer.confirm(f"Remove {names}?", err=True):
+            raise RequestError("nothing is removed")
     for folder in folders:
         remove_run(folder)
         print(f"removed {folder.path}")
