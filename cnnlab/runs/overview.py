@@ -31,7 +31,7 @@ def details(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
     """All of `overview`, what run.json says, and the checkpoints, the newest first."""
     known = overview(run, record)
     found = {"checkpoints": [str(place) for place in checkpoints.places(run)]}
-    return {**known, **{key: record[key] for key in record if key not in known}, **found}
+    return {**known, **{key: record[key] for key in record if key not in known or key == "seconds"}, **found}
 
 
 def epochs_of(record: Mapping[str, Any]) -> int | None:

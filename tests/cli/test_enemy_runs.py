@@ -386,6 +386,7 @@ def test_an_experiment_that_is_none_is_one_line(interrupted, name):
     (interrupted.parents[1] / "other.yaml").write_text((interrupted / "config.yaml").read_text())
     (interrupted / "config.yaml").write_text(change((interrupted / "config.yaml").read_text()))
     assert_reported(interrupted, "resume", "runs/tiny-1", parts=["runs/tiny-1/config.yaml:", part])
+    change_record(interrupted, status="finished")
     assert_reported(interrupted, "verify", "runs/tiny-1", parts=["runs/tiny-1/config.yaml:", part])
 
 
@@ -507,7 +508,7 @@ def test_a_table_that_is_no_file_is_not_read(interrupted, put):
 def test_evaluate_reads_no_pipes(run):
     for name in ("config.yaml", "weights.safetensors", "metrics.csv", "model.keras", "evaluation/test-predictions.csv"):
         put_pipe(run / name)
-    assert_reported(run, "evaluate", "runs/tiny-1", parts=["config.yaml and weights.safetensors missing"])
+    assert_reported(run, "evaluate", "runs/tiny-1", parts=["runs/tiny-1/config.yaml: is a device"])
 
 
 # What run.json says

@@ -198,6 +198,46 @@ def test_several_runs_go_on_in_one_process_and_the_result_is_told_of_all(cnnlab,
     assert_one_line(cnnlab("resume", "runs", "--all"), 2, "runs: no run here is unfinished")
 
 
+def test_one_run_that_cannot_go_on_does_not_keep_the_others_from_it(cnnlab, run):
+    for name, change_of in {
+        "a-damaged": lambda path: (path / "config.yaml").write_text("x: ["),
+        "b-diverges": lambda path: to_rate(path, "1.0e+30"),
+        "c-cosine": lambda path: None,
+    }.items():
+        path = run.path.with_name(name)
+        shutil.copytree(run.path, path)
+        change_of(path)
+    done = cnnlab("resume", "runs", "--all", "--epochs", "3", "--quiet", "--format", "json")
+    assert done.returncode == 1
+    assert [result["run"] for result in json.loads(done.stdout)] == ["runs/c-cosine", "runs/tiny-1"]
+    damaged, diverged, last = done.stderr.splitlines()
+    assert "runs/a-damaged/config.yaml:1:" in damaged
+    assert damaged.endswith("; left out")
+    assert "runs/b-diverges: diverged" in diverged
+    assert last == "cnnlab: 1 of 3 runs could not be finished; the others are done"
+
+
+def to_rate(path, rate):
+    config = path / "config.yaml"
+    config.write_text(config.read_text().replace("learning_rate: 0.1", f"learning_rate: {rate}"))
+    change(path, experiment=plain_of(Run(path)))
+    shutil.rmtree(path / "checkpoints")
+
+
+def test_a_schedule_over_all_epochs_is_not_made_longer_within_the_first_either(run):
+    run.write_config(run.config.read_text().replace("exponential: {decay: 0.5}", "x"))
+    text = run.config.read_text()
+    start = text.index("  schedule:")
+    end = text.index("  callbacks:")
+    run.write_config(text[:start] + "  schedule: one_cycle\n" + text[end:])
+    change(run.path, experiment=plain_of(run))
+    run.metrics.unlink()
+    with pytest.raises(RequestError, match="its schedule, one_cycle, runs over all 2 epochs"):
+        plan(run, epochs(3))
+    shutil.rmtree(run.checkpoints)
+    assert plan(run, epochs(3)).is_raised
+
+
 def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tiny):
     done = cnnlab("train", "--resume", "runs/tiny-1", "--epochs", "3", "--quiet")
     assert done.returncode == 0, done.stderr

@@ -75,9 +75,10 @@ def test_a_second_ctrl_c_stops_in_the_midst_of_a_graph_call_with_the_last_checkp
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     sent = time.monotonic()
-    process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert time.monotonic() - sent < 5
+    assert stderr.splitlines()[-1] == "cnnlab: interrupted; `cnnlab resume runs/slow-1` begins anew"
     assert status_of(tmp_path / "runs/slow-1") == "interrupted"
     assert not list((tmp_path / "runs/slow-1").glob("checkpoints/*"))
 

@@ -36,7 +36,9 @@ class Disk:
         self.paths = []
         fsync, replace = os.fsync, Path.replace
 
-        def faulty_open(path, mode):
+        def faulty_open(path, mode, **options):
+            if mode == "rb":
+                return open(path, mode, **options)
             return io.BufferedWriter(FaultyFile(self, path, mode.replace("b", "")), 512)
 
         def faulty_fsync(descriptor):
@@ -138,7 +140,7 @@ from cnnlab.training import fit
 def limit(keeper_keep):
     def keep(self, epoch, *rest, **options):
         if epoch == 2:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (7000, resource.RLIM_INFINITY))
         return keeper_keep(self, epoch, *rest, **options)
     return keep
 fit.Keeper.keep = limit(fit.Keeper.keep)

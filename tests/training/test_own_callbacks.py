@@ -247,3 +247,45 @@ def test_wrong_arguments_are_one_line_and_leave_no_run(cnnlab, tmp_path):
     expected = ["train.callbacks[0].callback", ".arguments: my_module.Notes: got an unexpected keyword argument 'wrod'"]
     assert_one_line(cnnlab("train", "tiny.yaml"), 2, *expected)
     assert not (tmp_path / "runs").exists()
+
+
+RAISING = """
+import keras
+class Raises(keras.callbacks.Callback):
+    def __init__(self, hook):
+        super().__init__()
+        if hook != "nothing":
+            setattr(self, hook, self.fail)
+
+    def fail(self, *arguments, **options):
+        raise KeyError("nope")
+
+class Tells(keras.callbacks.Callback):
+    def __init__(self, what):
+        super().__init__()
+        self.what = {"nan": float("nan"), "set": {1}, "list": [1], "none": None, "keys": {1: 2}}[what]
+
+    def get_state(self):
+        return self.what
+
+    def set_state(self, state):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("callback", "told"),
+    [
+        ("raising.Raises, arguments: {hook: on_epoch_end}", "Raises: KeyError: 'nope' (raising.py, line 10)"),
+        ("raising.Raises, arguments: {hook: on_train_begin}", "Raises: KeyError: 'nope' (raising.py, line 10)"),
+        ("raising.Tells, arguments: {what: nan}", "Tells.get_state: "),
+        ("raising.Tells, arguments: {what: keys}", "Tells.get_state: expected a map of what JSON can say"),
+        ("keras.callbacks.ModelCheckpoint, arguments: {filepath: /proc/x.keras}", "ModelCheckpoint: "),
+    ],
+    ids=["epoch", "begin", "nan", "keys", "keras"],
+)
+def test_an_error_of_a_callback_is_one_line_with_its_place(cnnlab, tiny, tmp_path, callback, told):
+    (tmp_path / "raising.py").write_text(RAISING)
+    done = cnnlab("train", tiny, "--quiet", "--set", f"train.callbacks=[callback: {{path: {callback}}}]")
+    assert_one_line(done, 1, told)
+    assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "failed"
