@@ -5,47 +5,31 @@ learning rate, the scale of the loss), what the callbacks remember, the table, a
 the examples and augmentation depend on seed and epoch alone.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnlab.analysis.recorded import BYTES, HEADERS, parameters_of
-from cnnlab.errors import RunError, TrainingError
+from cnnlab.errors import RunError
 from cnnlab.experiment.choice import Strict
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
+from cnnlab.training import memories
 from cnnlab.training.callbacks import COLUMNS, MetricsTable
+from cnnlab.training.memories import Memory
 from cnnlab.training.progress import START, Progress
 
-REMEMBERED: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
-    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),
-    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
-    keras.callbacks.ModelCheckpoint: ("best",),
-}
-"""What Keras's callbacks forget when training begins anew."""
 Callbacks = Sequence[keras.callbacks.Callback]
 Arrays = dict[str, NDArray[Any]]
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A callback, of a user's own too, that tells what it needs to go on."""
-
-    def get_state(self) -> dict[str, Any]:
-        """What JSON can say, after an epoch or a graph call."""
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take that up, after `on_train_begin`."""
 
 
 class State(Strict):
@@ -58,7 +42,7 @@ class State(Strict):
     seconds: float = Field(0.0, ge=0)
     stopped: bool = False
     rows: list[dict[str, float | int | None]]
-    callbacks: list[dict[str, JsonValue]]
+    callbacks: list[Memory]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -90,29 +74,32 @@ class Checkpoint:
         first, second = self.state.sums
         return Progress(self.state.step, self.state.examples, (first, second)) if self.state.step else START
 
-    def restore(self, model: keras.Model, callbacks: Callbacks, table: MetricsTable) -> None:
+    def restore(self, model: keras.Model, callbacks: Callbacks, table: MetricsTable, *, is_chief: bool = True) -> None:
         """Bring a network that is built, and callbacks after `on_train_begin`, to this state.
 
-        Raises RunError where it is that of another network.
+        Of several workers the chief alone has the callbacks that write files. Raises RunError where it is the state of
+        another network or of other callbacks.
         """
         self.restore_variables(model)
         table.restore(self.state.rows, self.state.seconds)
-        remembering = _remembering(callbacks)
-        if len(remembering) != len(self.state.callbacks):
-            raise RunError(f"{self.path}: is not of the callbacks in config.yaml; undo what was changed there")
-        for number, (callback, memory) in enumerate(zip(remembering, self.state.callbacks, strict=True)):
-            if isinstance(callback, Remembering):
-                self._set_state(callback, memory)
-                continue
-            names = _names(callback)
-            if [*memory] != [*names] or not all(_fits(name, memory[name], self.state.epoch) for name in names):
-                raise RunError(f"{self.path}: damaged: that is not what {type(callback).__name__} remembers")
-            vars(callback).update(memory)
+        waiting = memories.remembering(callbacks)
+        for number, memory in enumerate(self.state.callbacks):
+            if not (waiting and memory.callback == type(waiting[0]).__name__):
+                if not is_chief:
+                    continue
+                raise RunError(f"{self.path}: is not of the callbacks in config.yaml; undo what was changed there")
+            callback = waiting.pop(0)
+            try:
+                memories.recall(callback, memory, self.state.epoch)
+            except ValueError as error:
+                raise RunError(f"{self.path}: damaged: {error}") from error
             best = [array for name, array in sorted(self.arrays.items()) if name.startswith(f"best{number}/")]
             if best and [array.shape for array in best] != [tuple(weight.shape) for weight in model.weights]:
                 raise RunError(f"{self.path}: damaged: its best weights are of another network")
             if best:
                 callback.best_weights = best
+        if waiting:
+            raise RunError(f"{self.path}: is not of the callbacks in config.yaml; undo what was changed there")
 
     def check_fits(self, experiment: Experiment, size: int, steps: int) -> None:
         """Raise RunError where it cannot be of this experiment, of `size` examples in `steps` steps an epoch."""
@@ -124,15 +111,6 @@ class Checkpoint:
             or state.examples != examples
         ):
             raise RunError(f"{self.path}: damaged: there is no such step in the experiment of config.yaml")
-
-    def _set_state(self, callback: Remembering, memory: dict[str, Any]) -> None:
-        name = type(callback).__name__
-        try:
-            callback.set_state(dict(memory))
-        except RunError:
-            raise
-        except Exception as error:
-            raise RunError(f"{self.path}: {name} cannot take up its state: {type(error).__name__}: {error}") from error
 
     def restore_variables(self, model: keras.Model) -> None:
         """Bring the network and its optimizer to this state. Raises RunError where it is that of another network."""
@@ -176,12 +154,7 @@ class Keeper:
         """
         started = time.perf_counter()
         arrays: Arrays = {name: np.asarray(variable) for name, variable in variables_of(self._model).items()}
-        memories = []
-        for number, callback in enumerate(_remembering(self._callbacks)):
-            if isinstance(callback, Remembering):
-                memories.append(_state_of(callback))
-                continue
-            memories.append({name: _plain(getattr(callback, name)) for name in _names(callback)})
+        for number, callback in enumerate(memories.remembering(self._callbacks)):
             for index, weight in enumerate(getattr(callback, "best_weights", None) or []):
                 arrays[f"best{number}/{index:04}"] = np.asarray(weight)
         state = State(
@@ -192,7 +165,7 @@ class Keeper:
             seconds=self._table.seconds_so_far if progress.steps else 0.0,
             stopped=bool(self._model.stop_training),
             rows=[dict(row) for row in self._table.rows],
-            callbacks=memories,
+            callbacks=[memories.of(callback) for callback in memories.remembering(self._callbacks)],
         )
         self.last = Checkpoint(state, arrays)
         if self._run and write:
@@ -229,38 +202,3 @@ def variables_of(model: keras.Model) -> dict[str, keras.Variable]:
     for number, variable in enumerate(model.optimizer.variables):
         variables[f"optimizer/{number:04}/{variable.name}"] = variable
     return variables
-
-
-def _remembering(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
-    return [callback for callback in callbacks if isinstance(callback, Remembering) or _names(callback)]
-
-
-def _names(callback: keras.callbacks.Callback) -> tuple[str, ...]:
-    return next((names for kind, names in REMEMBERED.items() if isinstance(callback, kind)), ())
-
-
-def _fits(name: str, value: Any, epochs: int) -> bool:
-    """Whether a callback can have remembered it after so many epochs: the best value so far, or a count of epochs."""
-    if name == "best":
-        return value is None or isinstance(value, float)
-    return type(value) is int and 0 <= value <= max(epochs, 1_000_000 if name == "cooldown_counter" else 0)
-
-
-def _state_of(callback: Remembering) -> dict[str, Any]:
-    """What it tells; raises TrainingError where that is nothing that JSON can say."""
-    name = type(callback).__name__
-    try:
-        state = callback.get_state()
-        told = json.loads(json.dumps(state, allow_nan=False))
-    except RunError:
-        raise
-    except Exception as error:
-        raise TrainingError(f"{name}.get_state: {type(error).__name__}: {error}") from error
-    if not isinstance(state, dict) or told != state:
-        raise TrainingError(f"{name}.get_state: expected a map of what JSON can say, got {str(state)[:100]}")
-    return state
-
-
-def _plain(value: Any) -> Any:
-    """A number as JSON has it: also infinity, which Keras begins with."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -62,7 +62,7 @@ def fit(
     model.stop_training = False
     callbacks.on_train_begin()
     if checkpoint:
-        checkpoint.restore(model, remembering, table)
+        checkpoint.restore(model, remembering, table, is_chief=trainer.is_chief)
     try:
         with loop.interrupts.patiently():
             logs = loop.run(checkpoint)

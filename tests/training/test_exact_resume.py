@@ -4,12 +4,17 @@ import json
 import random
 import signal
 
+import keras
+import numpy as np
 import pytest
 
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
-from cnnlab.errors import Interrupted
+from cnnlab.errors import Interrupted, RunError
 from cnnlab.runs import Run, checkpoints
+from cnnlab.training import checkpoint as states
+from cnnlab.training import memories
+from cnnlab.training.callbacks import COLUMNS, MetricsTable
 from cnnlab.training.engine import Engine
 from cnnlab.training.interrupts import Interrupts
 from cnnlab.training.resuming import plan
@@ -197,3 +202,26 @@ class Counting(keras.callbacks.Callback):
     def set_state(self, state):
         self.epochs = state["epochs"]
 """
+
+
+def test_a_worker_that_is_not_the_chief_takes_up_what_its_callbacks_remember():
+    """It has none of those that write files."""
+    stopping = keras.callbacks.EarlyStopping()
+    stopping.on_train_begin()
+    stopping.wait = 3
+    written = keras.callbacks.ModelCheckpoint("x.keras", save_best_only=True)
+    state = states.State(
+        epoch=3,
+        rows=[dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch} for epoch in (1, 2, 3)],
+        callbacks=[memories.of(written), memories.of(stopping)],
+    )
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    arrays = {name: np.array(variable) for name, variable in states.variables_of(model).items()}
+    other = keras.callbacks.EarlyStopping()
+    other.on_train_begin()
+    table = MetricsTable(None)
+    states.Checkpoint(state, arrays).restore(model, [other], table, is_chief=False)
+    assert other.wait == 3
+    with pytest.raises(RunError, match="is not of the callbacks"):
+        states.Checkpoint(state, arrays).restore(model, [other], table)
