@@ -25,9 +25,8 @@ def tensorboard(
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        raise RequestError(
-            f"--port {port}: {host} cannot be listened at there: {error.strerror}; --port 0 takes any"
-        ) from None
+        reason = os.strerror(error.errno or 0)
+        raise RequestError(f"--port {port}: {reason}; --port 0 takes any that is free") from None
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     command = ["-m", "tensorboard.main", "--logdir", str(runs), "--port", str(port), "--host", host]
     os.execv(sys.executable, [sys.executable, *command])

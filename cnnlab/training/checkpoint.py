@@ -19,20 +19,19 @@ from pydantic_core import PydanticCustomError
 
 from cnnlab.analysis.recorded import BYTES, HEADERS, parameters_of
 from cnnlab.errors import RunError
-from cnnlab.experiment.choice import Strict
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
 from cnnlab.training import memories
 from cnnlab.training.callbacks import COLUMNS, MetricsTable
-from cnnlab.training.memories import Memory
+from cnnlab.training.memories import Kept, Memory
 from cnnlab.training.progress import START, Progress
 
 Callbacks = Sequence[keras.callbacks.Callback]
 Arrays = dict[str, NDArray[Any]]
 
 
-class State(Strict):
+class State(Kept):
     """What a checkpoint says besides its arrays."""
 
     epoch: int = Field(ge=0)
@@ -163,7 +162,7 @@ class Keeper:
             examples=progress.examples,
             sums=list(progress.sums),
             seconds=self._table.seconds_so_far if progress.steps else 0.0,
-            stopped=bool(self._model.stop_training),
+            stopped=bool(self._model.stop_training and self._table.rows and not progress.steps),
             rows=[dict(row) for row in self._table.rows],
             callbacks=[memories.of(callback) for callback in memories.remembering(self._callbacks)],
         )

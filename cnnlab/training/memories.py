@@ -6,14 +6,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
-from pydantic import JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from cnnlab.errors import RunError, TrainingError
-from cnnlab.experiment.choice import Strict
 
 MOST = 1 << 20  # characters of JSON that a callback may remember
 
-KEPT: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
+FORGOTTEN: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best",),
@@ -32,7 +31,13 @@ class Remembering(Protocol):
         """Take that up, after `on_train_begin`."""
 
 
-class Memory(Strict):
+class Kept(BaseModel):
+    """A part of what a checkpoint says: its keys are known, its values of the stated type and finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Memory(Kept):
     """What one callback remembers; `callback` is the name of its class."""
 
     callback: str
@@ -71,7 +76,7 @@ def recall(callback: keras.callbacks.Callback, memory: Memory, epochs: int) -> N
 
 
 def _names(callback: keras.callbacks.Callback) -> tuple[str, ...]:
-    return next((names for kind, names in KEPT.items() if isinstance(callback, kind)), ())
+    return next((names for kind, names in FORGOTTEN.items() if isinstance(callback, kind)), ())
 
 
 def _fits(name: str, value: Any, epochs: int) -> bool:
