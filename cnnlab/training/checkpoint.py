@@ -132,8 +132,6 @@ class Keeper:
         self._table, self._callbacks, self._run = table, callbacks, run
         self._written = time.monotonic()
         self.last: Checkpoint | None = None
-        self.seconds: list[float] = []
-        """What each keeping took."""
 
     @property
     def is_due(self) -> bool:
@@ -151,7 +149,6 @@ class Keeper:
 
         Raises RunError where it cannot be written; the checkpoint before is then the last.
         """
-        started = time.perf_counter()
         arrays: Arrays = {name: np.asarray(variable) for name, variable in variables_of(self._model).items()}
         for number, callback in enumerate(memories.remembering(self._callbacks)):
             for index, weight in enumerate(getattr(callback, "best_weights", None) or []):
@@ -170,7 +167,6 @@ class Keeper:
         if self._run and write:
             checkpoints.save(self._run, self.last.place, arrays, state.model_dump(), self._settings.keep)
             self._written = time.monotonic()
-        self.seconds.append(time.perf_counter() - started)
 
 
 def load(run: Run, experiment: Experiment, *, set_aside: bool = True) -> Checkpoint | None:
