@@ -96,7 +96,7 @@ def kill(process, run: Path, number: int, draw: random.Random, kills: Kills) -> 
     if number % 2:
         wait_until(process, lambda: is_writing(run))
     process.kill()
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=300)[1]
     if process.returncode == 0:
         return False
     assert process.returncode < 0, stderr

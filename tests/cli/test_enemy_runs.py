@@ -87,7 +87,7 @@ def attacked(run, *arguments):
         env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=300,
     )
     done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
     assert outside(run) == before
@@ -258,7 +258,7 @@ def test_only_training_imports_code(with_callback, monkeypatch):
 )
 def test_who_trusts_imports(with_callback, arguments):
     command = [sys.executable, "-m", "cnnlab", *arguments, "--quiet"]
-    done = subprocess.run(command, cwd=with_callback.parents[1], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=with_callback.parents[1], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (with_callback.parents[1] / "marker").exists()
 

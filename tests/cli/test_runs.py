@@ -238,7 +238,7 @@ def test_rm_removes_what_crashed(cnnlab, copy, runs):
 def test_rm_does_not_remove_what_it_cannot_ask_about(tmp_path, copy):
     run = copy("a")
     command = [sys.executable, "-m", "cnnlab", "runs", "rm", "runs/a"]
-    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     assert_one_line(done, 2, "runs/a: --yes")
     assert run.exists()
 
@@ -251,7 +251,7 @@ def test_rm_asks_at_a_terminal(tmp_path, copy):
         command, cwd=tmp_path, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         os.write(terminal, b"y\n")
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     for descriptor in (terminal, stdin):
         os.close(descriptor)
     assert process.returncode == 0
@@ -292,7 +292,7 @@ def test_rm_of_what_is_no_run_removes_none(cnnlab, copy, runs, what, part):
 )
 def test_a_refusal_does_not_wait_for_tensorflow(trained, arguments, part):
     command = [sys.executable, "-X", "importtime", "-m", "cnnlab", *arguments]
-    done = subprocess.run(command, cwd=trained, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=trained, capture_output=True, text=True, timeout=300)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert done.returncode == 2
     assert part in done.stderr.splitlines()[-1]

@@ -47,7 +47,7 @@ def test_a_list_of_seeds_and_a_seed_contradict_each_other(cnnlab, tiny):
 def test_seeds_are_a_run_each_traced_once_and_each_has_the_bytes_of_a_run_of_its_own(tiny, tmp_path):
     def cnnlab(*arguments):
         done = subprocess.run(
-            [sys.executable, "-c", TRACED, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=200
+            [sys.executable, "-c", TRACED, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr
         return done

@@ -21,7 +21,7 @@ SLOW = """\
 name: slow
 data: {name: synthetic, image_shape: [64, 64, 3], train_examples: 4096, test_examples: 10, validation: 0}
 model:
-  layers: [conv2d: {filters: 256, kernel_size: 9}, conv2d: {filters: 64, kernel_size: 9}, global_avg_pool2d, dense: 10]
+  layers: [conv2d: {filters: 256, kernel_size: 9}, conv2d: {filters: 64, kernel_size: 15}, global_avg_pool2d, dense: 10]
 train: {epochs: 2, batch_size: 256}
 """
 
@@ -37,7 +37,7 @@ def start(folder, config, *arguments):
 
 
 def wait_for(path, process):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
@@ -54,7 +54,7 @@ def test_a_signal_saves_within_the_epoch_and_says_how_to_go_on(tmp_path, number,
     process = start(tmp_path, "long.yaml")
     wait_for(tmp_path / "runs/long-1/metrics.csv", process)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == code
     *lines, last = stderr.splitlines()
     (newest,) = sorted(path.name for path in (tmp_path / "runs/long-1/checkpoints").iterdir())[-1:]
@@ -69,15 +69,15 @@ def test_a_second_ctrl_c_stops_in_the_midst_of_a_graph_call_with_the_last_checkp
     (tmp_path / "slow.yaml").write_text(SLOW)
     process = start(tmp_path, "slow.yaml")
     wait_for(tmp_path / "runs/slow-1/run.json", process)
-    time.sleep(6)  # within the first step, which takes long
+    time.sleep(10)  # within the first step, which takes long
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     sent = time.monotonic()
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert time.monotonic() - sent < 5
+    assert time.monotonic() - sent < 30  # the step takes a minute
     assert stderr.splitlines()[-1] == "cnnlab: interrupted; `cnnlab resume runs/slow-1` begins anew"
     assert status_of(tmp_path / "runs/slow-1") == "interrupted"
     assert not list((tmp_path / "runs/slow-1").glob("checkpoints/*"))
@@ -88,7 +88,7 @@ def test_ctrl_c_ends_a_set_of_seeds_and_all_of_it_is_resumed(tmp_path):
     process = start(tmp_path, "long.yaml", "--seeds", "3")
     wait_for(tmp_path / "runs/long-1/metrics.csv", process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 130
     runs = [tmp_path / f"runs/long-{number}" for number in (1, 2, 3)]
     assert [status_of(run) for run in runs] == ["interrupted"] * 3

@@ -16,7 +16,7 @@ def shell(command, cwd, **env):
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

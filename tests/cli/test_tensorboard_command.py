@@ -42,12 +42,12 @@ def test_it_serves_the_runs(tmp_path, with_events):
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             assert process.poll() is None
             assert time.monotonic() < deadline
             try:
-                with urllib.request.urlopen(f"http://localhost:{port}/data/environment", timeout=5) as answer:
+                with urllib.request.urlopen(f"http://localhost:{port}/data/environment", timeout=300) as answer:
                     assert json.load(answer)["data_location"].endswith("runs")
                 break
             except OSError:

@@ -79,8 +79,8 @@ def write_picture(path, grey=100, size=(6, 4)):
 
 
 @contextlib.contextmanager
-def soon(seconds: int = 10) -> Iterator[None]:
-    """What is in it must end within `seconds`, also where it waits for a file, and take at most MEMORY more."""
+def soon(seconds: int = 300) -> Iterator[None]:
+    """What is in it must not hang, also where it waits for a file, and take at most MEMORY more."""
 
     def give_up(*_: object) -> None:
         pytest.fail(f"not done within {seconds} s")

@@ -362,7 +362,7 @@ def test_the_command_line_says_it_in_one_line_within_four_gib(tmp_path, corrupt)
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, ""), done.stderr

@@ -222,9 +222,8 @@ def test_without_a_network_it_fails_at_once_and_says_so(folder, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     really_look_up = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", no_name_server)
-    started = time.monotonic()
+    monkeypatch.setattr(download.time, "sleep", lambda seconds: pytest.fail("it tries again"))
     message = failed(folder, "http://127.0.0.1:9/file", "http://mirror/file")  # the discard port: nothing listens
-    assert time.monotonic() - started < download.BACKOFF
     assert message.startswith("file: no network to download it: no mirror can be reached (")
     assert "http://127.0.0.1:9/file: Connection refused; http://mirror/file: Temporary failure" in message
 
@@ -446,7 +445,7 @@ def test_a_server_that_trickles_is_resumed(server, folder, monkeypatch):
     server.scripts = {"/trickle": [trickle, serve()]}
     fetched(folder, server.url("trickle"))
     assert len(server.requests) == 2
-    assert 0 < int(server.ranges("trickle")[1][6:-1]) < 100
+    assert 0 < int(server.ranges("trickle")[1][6:-1]) < 200
 
 
 def test_a_redirect_is_followed_with_the_range(server, folder):
@@ -527,7 +526,7 @@ def test_of_two_processes_one_downloads_and_the_other_waits(server, folder, tmp_
 
     server.scripts = {"/file": [wait]}
     processes = [start_fetch(log, folder, server.url("file")) for log in logs]
-    assert [process.wait(timeout=30) for process in processes] == [0, 0]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
     said = sorted(log.read_text() for log in logs)
     assert said == ["", "waiting for another process that downloads file\n"]
     assert server.ranges("file") == [None]
@@ -545,7 +544,7 @@ def test_a_killed_process_blocks_nobody_and_its_partial_is_resumed(server, folde
 
     server.scripts = {"/file": [kill, serve()]}
     process = start_fetch(tmp_path / "log", folder, url)
-    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert process.wait(timeout=300) == -signal.SIGKILL
     assert (folder / ".file.lock").exists()
     fetched(folder, url)
     assert re.fullmatch(r"bytes=\d+-", server.ranges("file")[1])

@@ -197,7 +197,7 @@ print(json.dumps({"updates": found, "states": states}))
 
 @pytest.fixture(scope="module")
 def two_replicas():
-    done = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -141,7 +141,7 @@ def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "run.json")
     code = "import sys; from pathlib import Path; from cnnlab.runs import Run; Run(Path(sys.argv[1])).record()"
     command = [sys.executable, "-c", code, tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.stderr.splitlines()[-1] == f"cnnlab.errors.RunError: {tmp_path}/run.json: damaged: expected a file"
     with pytest.raises(RequestError, match="not a run folder"):
         find_one(tmp_path)

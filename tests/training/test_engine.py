@@ -144,7 +144,7 @@ def test_two_replicas_give_the_losses_of_one_device():
     # 151 examples in batches of 50: the last batch is one example, which one of the replicas has to do without.
     losses = [
         subprocess.run(
-            [sys.executable, "-c", TWO_REPLICAS, replicas], capture_output=True, text=True, check=True, timeout=200
+            [sys.executable, "-c", TWO_REPLICAS, replicas], capture_output=True, text=True, check=True, timeout=300
         ).stdout.split()
         for replicas in ("1", "2")
     ]

@@ -154,7 +154,7 @@ def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("cnnlab: ")]

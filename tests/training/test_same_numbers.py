@@ -33,7 +33,7 @@ def start(devices, out, addresses=(), index=0):
 def finish(*processes):
     try:
         for process in processes:
-            _, stderr = process.communicate(timeout=240)
+            _, stderr = process.communicate(timeout=300)
             assert process.returncode == 0, stderr
     finally:
         for process in processes:
@@ -121,7 +121,7 @@ print(json.dumps({"own": masks(draw_by_replica), "keras": masks(lambda model: No
 @pytest.fixture(scope="module")
 def masks():
     """What two replicas drop in two steps, (steps, replicas, 200)."""
-    done = subprocess.run([sys.executable, "-c", MASKS], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", MASKS], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return {how: np.array(drawn) for how, drawn in json.loads(done.stdout).items()}
 
