@@ -1,107 +1,174 @@
-"""Runs side by side. No TensorFlow here: everything comes from the records."""
+"""Which experiment is better, and is the difference real? No TensorFlow here: everything comes from the records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cnnlab.analysis.cautions import cautions
 from cnnlab.analysis.differences import differing_keys
+from cnnlab.analysis.groups import METRICS, Group, Recorded, group
+from cnnlab.analysis.significance import Estimate, estimate
+from cnnlab.analysis.verdicts import Verdict, best, verdicts
+from cnnlab.analysis.where import Where
 from cnnlab.config.hints import did_you_mean
 from cnnlab.errors import RequestError, RunError
-from cnnlab.runs import Run
 from cnnlab.runs.find import find
-from cnnlab.runs.status import status_of
 from cnnlab.terminal import warn
+
+OUTCOMES = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A group, what it came to in the metric, None where it has none, and how that stands to the reference."""
+
+    group: Group
+    estimate: Estimate | None
+    verdict: Verdict
+    settings: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row a run; `settings` are the keys of the experiments that differ, `outcomes` what came out.
+    """A row a group, in order; `settings` are the keys of the experiments that differ.
 
-    `records` are the runs compared, in the order of their paths, each with what its run.json says.
+    `reference` is what all are held against, None where no group has the metric; `is_baseline` tells whether it was
+    named, and is not just the best. `notes` are what a reader should know, a sentence each.
     """
 
-    records: list[tuple[Run, dict[str, Any]]]
-    rows: list[dict[str, Any]]
+    metric: str
+    rows: list[Row]
     settings: list[str]
-    outcomes: list[str]
-
-    @property
-    def columns(self) -> list[str]:
-        """All columns, in the order to read them."""
-        return ["run", *self.settings, *self.outcomes]
+    reference: Group | None
+    is_baseline: bool
+    notes: list[str]
 
 
-def compare(paths: Sequence[Path], sort: str | None = None) -> Comparison:
-    """Compare the runs at `paths`: run folders, or folders of run folders.
+def compare(
+    paths: Sequence[Path],
+    *,
+    metric: str = "accuracy",
+    baseline: str | None = None,
+    where: Sequence[Where] = (),
+    sort: str | None = None,
+    top: int | None = None,
+) -> Comparison:
+    """Compare the finished runs at `paths`: run folders, or folders of run folders.
 
-    `accuracy` and `loss` are those on the test set after the last epoch, `seconds` is the whole training's; a value
-    that a run does not have is None. Sorted by the column `sort`, best first, or else in the order of the paths.
-    A run that cannot be read is left out with a warning; RunError where that leaves none.
+    Runs that differ only in their seeds are one group. Each group is held against the best one or, if named, against
+    `baseline`: an experiment's name, or one of its runs. Sorted by `metric` or the column `sort`, best first.
+    Runs that cannot be read, or that did not finish, are left out, which the notes say.
+    Raises RequestError for names that there are not, and RunError where nothing is left to compare.
     """
-    records = []
-    for run in find(paths):
-        try:
-            records.append((run, run.record()))
-        except RunError as error:
-            warn(f"{error}; left out")
-    if not records:
-        raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
+    chosen = METRICS.get(metric)
+    if chosen is None:
+        raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, METRICS)}")
+    recorded = _kept(_read(paths), where)
     try:
-        differing = differing_keys([record.get("experiment", {}) for _, record in records])
+        grouped = group(recorded)
+        groups = grouped.groups
+        if not groups:
+            raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare: {grouped.left_out[0][1]}")
+        differing = differing_keys([{**group.experiment, "seed": None} for group in groups])
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
-    if _hides_other_data([record for _, record in records]):
-        differing["data.fingerprint"] = [record["data"]["fingerprint"][:8] for _, record in records]
+    estimates = [estimate(values, chosen.bounds) if (values := group.values(chosen)) else None for group in groups]
+    reference = _baseline(groups, baseline) if baseline else best(estimates, chosen)
+    judged = verdicts(groups, estimates, chosen, reference, named=baseline is not None)
     rows = [
-        {"run": str(run.path), **{key: values[index] for key, values in differing.items()}, **_outcome(run, record)}
-        for index, (run, record) in enumerate(records)
+        Row(
+            group,
+            estimates[index],
+            judged[index],
+            {key: values[index] for key, values in differing.items()},
+            {
+                "best_epoch": group.best_epoch,
+                "parameters": group.record.get("parameters"),
+                "multiplications": group.record.get("multiplications"),
+                "seconds_per_epoch": group.seconds_per_epoch,
+            },
+        )
+        for index, group in enumerate(groups)
     ]
-    outcomes = ["status", "val_accuracy", "accuracy", "loss", "parameters", "seconds"]
-    shown = [column for column in outcomes if _says_something(column, rows)]
-    comparison = Comparison(records, rows, list(differing), shown)
-    return replace(comparison, rows=_sorted(rows, comparison.columns, sort))
+    comparison = Comparison(
+        metric,
+        rows,
+        list(differing),
+        None if reference is None else groups[reference],
+        baseline is not None,
+        [*cautions(groups, chosen), *_left_out(grouped.left_out)],
+    )
+    return replace(comparison, rows=_sorted(comparison, sort)[:top])
 
 
-def _hides_other_data(records: Sequence[dict[str, Any]]) -> bool:
-    """Whether runs whose experiments name the same data were trained on different examples."""
-    seen: dict[str, str] = {}
-    for record in records:
-        data, fingerprint = repr(record.get("experiment", {}).get("data")), record.get("data", {}).get("fingerprint")
-        if not isinstance(fingerprint, str):
-            return False
-        if seen.setdefault(data, fingerprint) != fingerprint:
-            return True
-    return False
+def _read(paths: Sequence[Path]) -> list[Recorded]:
+    recorded = []
+    for run in find(paths):
+        try:
+            recorded.append((run, run.record()))
+        except RunError as error:
+            warn(f"{error}; left out")
+    if not recorded:
+        raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
+    return recorded
 
 
-def _outcome(run: Run, record: dict[str, Any]) -> dict[str, Any]:
-    results = record.get("results", {})
-    return {
-        "status": status_of(run, record),
-        "val_accuracy": results.get("val_accuracy"),
-        "accuracy": results.get("test_accuracy"),
-        "loss": results.get("test_loss"),
-        "parameters": record.get("parameters"),
-        "seconds": None if record.get("seconds") is None else round(record["seconds"], 1),
-    }
+def _kept(recorded: list[Recorded], where: Sequence[Where]) -> list[Recorded]:
+    for condition in where:
+        condition.check_known([record.get("experiment", {}) for _, record in recorded])
+    kept = [one for one in recorded if all(condition.holds(one[1].get("experiment", {})) for condition in where)]
+    if not kept:
+        conditions = " and ".join(condition.option for condition in where)
+        raise RunError(f"{conditions}: holds for none of the {len(recorded)} runs")
+    return kept
 
 
-def _says_something(column: str, rows: Sequence[dict[str, Any]]) -> bool:
-    if column == "status":
-        return any(row["status"] != "finished" for row in rows)
-    return column != "val_accuracy" or any(row["val_accuracy"] is not None for row in rows)
+def _baseline(groups: Sequence[Group], name: str) -> int:
+    """The group of that name, or with that run in it. Raises RequestError."""
+    path = str(Path(name))
+    for index, one in enumerate(groups):
+        if name == one.name or path in one.runs:
+            return index
+    by_run = {Path(run).name: index for index, one in enumerate(groups) for run in one.runs}
+    if name in by_run:
+        return by_run[name]
+    named = [index for index, one in enumerate(groups) if one.experiment.get("name") == name]
+    if len(named) > 1:
+        several = ", ".join(groups[index].name for index in named)
+        raise RequestError(f"--baseline {name}: several experiments are called that; name a run: {several}")
+    raise RequestError(
+        f"--baseline {name}: no such experiment or run here; {did_you_mean(name, {g.name for g in groups})}"
+    )
 
 
-def _sorted(rows: list[dict[str, Any]], columns: Sequence[str], sort: str | None) -> list[dict[str, Any]]:
-    if sort is None:
-        return rows
+def _left_out(left_out: Sequence[tuple[Any, str]]) -> list[str]:
+    if not left_out:
+        return []
+    shown = "; ".join(f"{run.path}: {why}" for run, why in left_out[:5])
+    more = f"; and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    return [f"left out: {shown}{more}"]
+
+
+def _sorted(comparison: Comparison, sort: str | None) -> list[Row]:
+    rows = comparison.rows
+    columns = {"group", "n", comparison.metric, *OUTCOMES, *comparison.settings}
+    sort = sort or comparison.metric
     matches = [column for column in columns if column == sort] or [c for c in columns if c.endswith(f".{sort}")]
     if len(matches) != 1:
         raise RequestError(f"--sort {sort}: no such column; {did_you_mean(sort, columns)}")
     (sort,) = matches
-    present = [row for row in rows if row[sort] is not None]
-    numbers = all(isinstance(row[sort], int | float) for row in present)
-    descending = sort in ("accuracy", "val_accuracy")
-    present.sort(key=lambda row: row[sort] if numbers else repr(row[sort]), reverse=descending)
-    return present + [row for row in rows if row[sort] is None]
+
+    def value(row: Row) -> Any:
+        if sort == comparison.metric:
+            return row.estimate.mean if row.estimate else None
+        return {"group": row.group.name, "n": len(row.group.members), **row.outcomes, **row.settings}[sort]
+
+    present = [row for row in rows if value(row) is not None]
+    numbers = all(isinstance(value(row), int | float) for row in present)
+    present.sort(
+        key=lambda row: value(row) if numbers else repr(value(row)),
+        reverse=sort == comparison.metric and METRICS[comparison.metric].higher_is_better,
+    )
+    return present + [row for row in rows if value(row) is None]

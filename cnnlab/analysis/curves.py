@@ -1,23 +1,27 @@
 """Learning curves as a picture."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cnnlab.analysis.differences import brief, differing_keys
+from cnnlab.analysis.groups import Group
 from cnnlab.errors import RequestError, RunError
-from cnnlab.runs import Run, files
+from cnnlab.runs import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST = 10  # groups that colours tell apart
 
-def plot(records: Sequence[tuple[Run, dict[str, Any]]], picture: Path) -> None:
-    """Draw accuracy and loss by epoch, one line a run: solid validation, dotted training.
 
-    `records` are runs with what their run.json says; those that differ in nothing but their seeds share a colour.
-    Raises RequestError for a picture of another kind, RunError where no run has a table or `picture` cannot be written.
+def plot(groups: Sequence[Group], picture: Path) -> None:
+    """Draw accuracy and loss by epoch, the mean of each group: solid validation, dotted training.
+
+    The band is one standard deviation of validation to either side, where there are several runs. Raises RequestError
+    for a picture of another kind, RunError where no run has a table or `picture` cannot be written.
     """
     if picture.suffix not in (".png", ".svg", ".pdf"):
         raise RequestError(f"--plot {picture}: expected a file name that ends in .png, .svg or .pdf")
@@ -26,58 +30,55 @@ def plot(records: Sequence[tuple[Run, dict[str, Any]]], picture: Path) -> None:
     mpl.use("agg")  # files only: needs no screen
     from matplotlib import pyplot as plt
 
-    drawn = [(run, record.get("experiment", {})) for run, record in records if run.metrics.is_file()]
+    drawn = [group for group in groups if any(group.tables)]
     if not drawn:
         raise RunError(f"--plot {picture}: none of these runs has a metrics.csv to draw")
-    runs, experiments = [run for run, _ in drawn], [experiment for _, experiment in drawn]
     figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for run, (color, label) in zip(runs, _styles(runs, experiments), strict=True):
-        _draw(accuracy, run, "accuracy", color, label)
-        _draw(loss, run, "loss", color, label)
+    for index, group in enumerate(drawn):
+        label = plain(group.name) + (f" ({len(group.members)} seeds)" if len(group.members) > 1 else "")
+        for axes, column in ((accuracy, "accuracy"), (loss, "loss")):
+            _draw(axes, group, column, f"C{index % MOST}", label)
+    for axes, column in ((accuracy, "accuracy"), (loss, "loss")):
+        axes.set(xlabel="epoch", title=column)
+        axes.locator_params(axis="x", integer=True)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
     accuracy.legend(loc="lower right", title="solid: validation, dotted: training", frameon=False)
     loss.set_ylim(bottom=0)
-    for key, values in differing_keys(experiments).items():
+    for key, values in differing_keys([group.experiment for group in drawn]).items():
         if key.startswith("train.loss"):
             names = dict.fromkeys(map(str, brief(key, values)))
-            loss.set_title(_plain(f"loss ({' and '.join(names)}: not on one scale)"))
+            loss.set_title(plain(f"loss ({' and '.join(names)}: not on one scale)"))
     try:
         files.write(picture, lambda path: figure.savefig(path, dpi=110))
     finally:
         plt.close(figure)
 
 
-def _styles(runs: Sequence[Run], experiments: Sequence[dict[str, Any]]) -> list[tuple[str, str | None]]:
-    """Each run's colour, and for the first run of a colour its name in the legend.
-
-    That is the experiment's name, or the run folder's where another experiment has the same.
-    """
-    groups = [json.dumps({**experiment, "seed": None}, sort_keys=True) for experiment in experiments]
-    order = list(dict.fromkeys(groups))
-    names = [_plain(str(experiment.get("name"))) for experiment in experiments]
-    styles = []
-    for index, (run, group, name) in enumerate(zip(runs, groups, names, strict=True)):
-        shared = any(other == name and group != groups[i] for i, other in enumerate(names))
-        first = groups.index(group) == index
-        styles.append((f"C{order.index(group) % 10}", (_plain(run.path.name) if shared else name) if first else None))
-    return styles
-
-
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """`name` as text that matplotlib takes as it is: no TeX between dollars, no half characters."""
     return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
-def _draw(axes: "Axes", run: Run, column: str, color: str, label: str | None) -> None:
-    import pandas as pd
+def by_epoch(group: Group, column: str) -> tuple[list[float], list[list[float]]]:
+    """The epochs of a group's tables, and for each the values of all runs that came to it."""
+    found: dict[float, list[float]] = {}
+    for table in group.tables:
+        for epoch, value in zip(table.get("epoch", []), table.get(column, []), strict=False):
+            found.setdefault(epoch, []).append(value)
+    epochs = sorted(found)
+    return epochs, [found[epoch] for epoch in epochs]
 
-    try:
-        table = pd.read_csv(run.metrics)
-        marker = "o" if len(table) == 1 else ""  # a line through one point cannot be seen
-        axes.plot(table["epoch"], table[column], color=color, linestyle=":", alpha=0.8, marker=marker, fillstyle="none")
-        axes.plot(table["epoch"], table[f"val_{column}"], color=color, label=label, marker=marker)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
-        raise RunError(f"{run.metrics}: not a table of epochs: {error}") from None
-    axes.set(xlabel="epoch", title=column)
-    axes.locator_params(axis="x", integer=True)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+
+def _draw(axes: "Axes", group: Group, column: str, color: str, label: str) -> None:
+    for name, line in ((column, ":"), (f"val_{column}", "-")):
+        epochs, values = by_epoch(group, name)
+        if not epochs:
+            continue
+        means = np.array([np.mean(some) for some in values])
+        marker = "o" if len(epochs) == 1 else ""  # a line through one point cannot be seen
+        shown = label if line == "-" else None
+        axes.plot(epochs, means, color=color, linestyle=line, marker=marker, label=shown, alpha=1 if shown else 0.8)
+        if shown and max(map(len, values)) > 1:
+            spread = np.array([np.std(some, ddof=1) if len(some) > 1 else 0.0 for some in values])
+            axes.fill_between(epochs, means - spread, means + spread, color=color, alpha=0.2, linewidth=0)

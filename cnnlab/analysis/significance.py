@@ -1,17 +1,149 @@
-"""Whether a difference is more than chance."""
+"""Whether a difference is more than chance.
 
+Student's t by scipy's distribution functions: `scipy.stats`, which has the tests whole, takes half a second to import.
+"""
+
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+LEVEL = 0.05
+"""Of all tables in which nothing differs, the share that may say otherwise."""
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """The two-sided p of McNemar's exact test that two classifiers, right or not on the same examples, are as good.
+@dataclass(frozen=True)
+class Estimate:
+    """A mean of n values with their standard deviation, and the 95 % interval of the mean; None of a single value."""
+
+    n: int
+    mean: float
+    deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def estimate(values: ArrayLike, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
+    """Of values (n,) that are drawn independently, such as accuracies of n seeds; the interval is by Student's t.
+
+    No value can lie outside `bounds`, nor can the interval.
+    """
+    array = np.asarray(values, float)
+    if len(array) < 2:
+        return Estimate(len(array), float(array.mean()))
+    mean, deviation = float(array.mean()), float(array.std(ddof=1))
+    half = _quantile(len(array) - 1) * deviation / math.sqrt(len(array))
+    return Estimate(len(array), mean, deviation, max(mean - half, bounds[0]), min(mean + half, bounds[1]))
+
+
+@dataclass(frozen=True)
+class Test:
+    """The two-sided p that two means are the same, and the 95 % interval of the first less the second, if any."""
+
+    method: str
+    p: float
+    low: float | None = None
+    high: float | None = None
+
+
+def paired(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
+    """Student's t test on the differences of values (n,), n > 1, that belong together, such as those of the same seed.
+
+    `resolution` is the smallest difference that values can have, such as 1 / examples: no standard deviation is taken
+    to be less than what rounding to it makes, so that a few values that happen to be equal prove nothing.
+    """
+    differences = np.asarray(first, float) - np.asarray(second, float)
+    n = len(differences)
+    variance = max(float(differences.var(ddof=1)), resolution**2 / 6)
+    return _t_test("paired t", float(differences.mean()), math.sqrt(variance / n), n - 1)
+
+
+def welch(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
+    """Welch's t test of values (n,) and (m,), n and m > 1, of which neither's deviation is known. Welch 1947."""
+    samples = [np.asarray(values, float) for values in (first, second)]
+    squares = [max(float(values.var(ddof=1)), resolution**2 / 12) / len(values) for values in samples]
+    total = sum(squares)
+    freedom = len(samples[0]) + len(samples[1]) - 2.0
+    if total:
+        parts = (square**2 / (len(values) - 1) for square, values in zip(squares, samples, strict=True))
+        freedom = total**2 / sum(parts)
+    return _t_test("Welch's t", float(samples[0].mean() - samples[1].mean()), math.sqrt(total), freedom)
+
+
+def student(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
+    """Student's t test of values (n,) and (m,), n + m > 2, that are taken to have one deviation; n or m may be 1."""
+    samples = [np.asarray(values, float) for values in (first, second)]
+    freedom = len(samples[0]) + len(samples[1]) - 2
+    variance = sum(float(((values - values.mean()) ** 2).sum()) for values in samples) / freedom
+    error = math.sqrt(max(variance, resolution**2 / 12) * sum(1 / len(values) for values in samples))
+    return _t_test("Student's t", float(samples[0].mean() - samples[1].mean()), error, freedom)
+
+
+def unpaired(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
+    """Of Welch's and Student's tests of values (n,) and (m,), n + m > 2, the one with the larger p.
+
+    That is Welch's where n = m. Where one has two values and the other seven, Welch's alone finds a difference between
+    equals in 8 % of cases, not 5.
+    """
+    found = [student(first, second, resolution)]
+    if min(np.size(first), np.size(second)) > 1:
+        found.insert(0, welch(first, second, resolution))
+    return max(found, key=lambda test: test.p)
+
+
+def mcnemar(first: ArrayLike, second: ArrayLike) -> Test:
+    """McNemar's exact test of two classifiers, right or not on the same examples (n,).
 
     Only examples on which exactly one is right speak; McNemar 1947, by the binomial distribution.
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    only_first = sum(a and not b for a, b in zip(first, second, strict=True))
-    only_second = sum(b and not a for a, b in zip(first, second, strict=True))
-    if only_first + only_second == 0:
-        return 1.0
-    return float(binomtest(only_first, only_first + only_second).pvalue)
+    right, other = np.asarray(first, bool), np.asarray(second, bool)
+    fewer, more = sorted((int((right & ~other).sum()), int((other & ~right).sum())))
+    p = min(1.0, 2 * float(bdtr(fewer, fewer + more, 0.5))) if more else 1.0
+    return Test("McNemar, exact", p)
+
+
+def holm(values: Sequence[float], comparisons: int | None = None) -> list[float]:
+    """The p values of several tests, each corrected for there being several. Holm 1979.
+
+    `comparisons` is out of how many these were picked by what came out, if more: with the best of k groups against the
+    others, k (k - 1) / 2, for which two of all would be the best and another was not known before.
+    """
+    count = len(values) if comparisons is None else comparisons
+    corrected = [0.0] * len(values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        largest = max(largest, min(1.0, (count - rank) * values[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def deviations_off(value: float, values: ArrayLike, resolution: float = 0.0) -> tuple[float, bool]:
+    """How many standard deviations of `values` (n,), n > 1, a new one lies above their mean; whether that is chance.
+
+    It is, inside the 95 % prediction interval, which is as much wider as the deviation of few values is uncertain.
+    """
+    array = np.asarray(values, float)
+    deviation = max(float(array.std(ddof=1)), resolution / math.sqrt(12))
+    off = float(value - array.mean())
+    inside = abs(off) <= _quantile(len(array) - 1) * deviation * math.sqrt(1 + 1 / len(array))
+    return (off / deviation if deviation else math.copysign(math.inf, off) if off else 0.0), inside
+
+
+def _t_test(method: str, difference: float, error: float, freedom: float) -> Test:
+    from scipy.special import stdtr
+
+    if error == 0:
+        return Test(method, 1.0 if difference == 0 else 0.0, difference, difference)
+    half = _quantile(freedom) * error
+    return Test(method, 2 * float(stdtr(freedom, -abs(difference) / error)), difference - half, difference + half)
+
+
+def _quantile(freedom: float) -> float:
+    """What Student's t exceeds, on either side, in 5 % of cases."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 1 - LEVEL / 2))

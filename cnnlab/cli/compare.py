@@ -3,63 +3,208 @@
 import shutil
 import sys
 import textwrap
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cnnlab.cli.tables import Format, render, short
 
 if TYPE_CHECKING:
-    from cnnlab.analysis.compare import Comparison
+    from cnnlab.analysis.compare import Comparison, Row
+    from cnnlab.analysis.significance import Estimate
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of runs.", show_default=False)],
-    sort: Annotated[
-        str | None, typer.Option(help="Sort by this column: accuracies from the top, all else from the smallest.")
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="accuracy or loss, which are on the test set, val_accuracy, val_loss, train_accuracy or train_loss."
+        ),
+    ] = "accuracy",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Hold all against this experiment, or the one of this run, instead of the best.",
+            metavar="NAME",
+            show_default=False,
+        ),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only runs whose experiment has this: train.epochs=12; repeatable.", metavar="KEY=VALUE"),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="Sort by this column from the smallest, instead of by the metric.", show_default=False),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(help="Print only the first N.", metavar="N", min=1, show_default=False)
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Also what the source of each experiment prints.")
+    ] = False,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
     plot: Annotated[
         Path | None, typer.Option(help="Also draw the learning curves into this file (.png, .svg, .pdf).")
     ] = None,
 ) -> None:
-    """Put runs side by side: the settings that differ, test accuracy and loss, parameters, seconds of training."""
-    from cnnlab.analysis.compare import compare as side_by_side
+    """Say which experiment is better, and whether the difference is more than chance.
 
-    comparison = side_by_side(runs, sort)
+    Runs that differ only in their seeds are one line: how many, mean ± standard deviation, the 95 % interval of the
+    mean, and the settings in which the lines differ. Each is tested against the best one, or --baseline: over the
+    same seeds paired, over others by Welch's test, single runs by McNemar's exact test on their saved predictions; p is
+    corrected for the number of comparisons (Holm). Where p is 0.05 or more there is no detectable difference.
+
+    Example: `cnnlab compare runs --where data.name=mnist --plot curves.png`.
+    """
+    from cnnlab.analysis.compare import compare as side_by_side
+    from cnnlab.analysis.where import parse_where
+    from cnnlab.terminal import warn
+
+    conditions = [parse_where(text) for text in where or []]
+    found = side_by_side(runs, metric=metric, baseline=baseline, where=conditions, sort=sort, top=top)
     if plot:
         from cnnlab.analysis.curves import plot as draw
 
-        draw(comparison.records, plot)
-    if format in (Format.TABLE, Format.MD):
-        comparison = _in_words(comparison)
-    text = render(comparison.rows, comparison.columns, format)
-    if format is Format.TABLE and sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        if max(map(len, text.splitlines())) > width:
-            text = _narrow(comparison, width)
-    print(text)
+        draw([row.group for row in found.rows], plot)
+    if format in (Format.JSON, Format.CSV):
+        rows = [_whole(found, row, published=published) for row in found.rows]
+        print(render(rows, list(rows[0]), format))
+        for note in found.notes:
+            warn(note)
+        return
+    print(_for_people(found, format, published=published))
 
 
-def _in_words(comparison: "Comparison") -> "Comparison":
-    """The same with settings that are maps or lists put into words."""
+def _whole(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
+    """All that is known, a number a cell."""
+    estimate, test = row.estimate, row.verdict.test
+    return {
+        "group": row.group.name,
+        "n": len(row.group.members),
+        found.metric: estimate and estimate.mean,
+        "standard_deviation": estimate and estimate.deviation,
+        "low": estimate and estimate.low,
+        "high": estimate and estimate.high,
+        **_published(row, found.metric, published=published),
+        **row.settings,
+        **row.outcomes,
+        "against": found.reference and found.reference.name,
+        "difference": row.verdict.difference,
+        "difference_low": test and test.low,
+        "difference_high": test and test.high,
+        "test": test and test.method,
+        "p": row.verdict.p,
+        "verdict": row.verdict.words,
+        "seeds": row.group.seeds,
+        "runs": row.group.runs,
+    }
+
+
+def _for_people(found: "Comparison", format: Format, *, published: bool) -> str:
     from cnnlab.analysis.differences import brief
 
-    words = {key: brief(key, [row[key] for row in comparison.rows]) for key in comparison.settings}
-    rows = [
-        {**row, **{key: values[index] for key, values in words.items()}} for index, row in enumerate(comparison.rows)
+    words = {key: brief(key, [row.settings[key] for row in found.rows]) for key in found.settings}
+    outcomes = [_outcome(found, row, published=published) for row in found.rows]
+    settings = [{key: values[index] for key, values in words.items()} for index in range(len(found.rows))]
+    notes = [*_legend(found), *found.notes]
+    columns = list(outcomes[0])
+    whole = [{**outcome, **own} for outcome, own in zip(outcomes, settings, strict=True)]
+    text = render(whole, [*columns, *found.settings], format, notes)
+    width = shutil.get_terminal_size().columns
+    if format is not Format.TABLE or not sys.stdout.isatty() or max(map(len, text.splitlines())) <= width:
+        return text
+    return _narrow(found.settings, settings, outcomes, notes, width)
+
+
+def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
+    shown = {
+        "group": row.group.name,
+        "n": len(row.group.members),
+        found.metric: with_deviation(row.estimate),
+        "interval": _interval(row.estimate),
+        **_published(row, found.metric, published=published),
+        "verdict": _in_words(found, row),
+        "p": None if row.verdict.p is None else _p(row.verdict.p),
+    }
+    rest = {**row.outcomes, "best_epoch": _epoch(row.outcomes["best_epoch"])}
+    shown |= {key: value for key, value in rest.items() if any(other.outcomes[key] is not None for other in found.rows)}
+    return shown
+
+
+def with_deviation(estimate: "Estimate | None") -> str | None:
+    """`0.9892 ± 0.0011`."""
+    if estimate is None:
+        return None
+    return f"{estimate.mean:.4f}" + ("" if estimate.deviation is None else f" ± {estimate.deviation:.4f}")
+
+
+def _interval(estimate: "Estimate | None") -> str | None:
+    return None if estimate is None or estimate.low is None else f"{estimate.low:.4f} to {estimate.high:.4f}"
+
+
+def _in_words(found: "Comparison", row: "Row") -> str:
+    """`detectably worse, by 1.3 points`."""
+    verdict = row.verdict
+    if not verdict.words.startswith("detectably") or verdict.difference is None:
+        return verdict.words
+    size = abs(verdict.difference)
+    return f"{verdict.words}, by " + (f"{100 * size:.2f} points" if "accuracy" in found.metric else f"{size:.4f}")
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _epoch(epoch: float | None) -> float | None:
+    return None if epoch is None else round(epoch, 1)
+
+
+def _published(row: "Row", metric: str, *, published: bool) -> dict[str, Any]:
+    """What the source prints of the metric, and how far ours is above it."""
+    if not published:
+        return {}
+    said = row.group.experiment.get("published")
+    figure = said.get(metric) if isinstance(said, dict) else None
+    if not isinstance(figure, int | float):
+        return {"published": None, "above_published": None}
+    return {"published": figure, "above_published": row.estimate and row.estimate.mean - figure}
+
+
+def _legend(found: "Comparison") -> list[str]:
+    """How to read the verdicts: against what, by which tests; and in words when there is nothing to tell."""
+    tested = [row.verdict.test for row in found.rows if row.verdict.test]
+    if found.reference is None or not tested:
+        return []
+    methods = " or ".join(dict.fromkeys(test.method for test in tested))
+    kind = "baseline" if found.is_baseline else "best"
+    lines = [
+        f"against {found.reference.name} ({kind}): {methods}, p corrected by Holm; detectable where p < 0.05, "
+        "interval: 95 % of the mean"
     ]
-    return replace(comparison, rows=rows)
+    if not any(row.verdict.words.startswith("detectably") for row in found.rows):
+        lines.append("no detectable difference between any of these and it; more seeds may tell (`train --seeds 5`)")
+    if any(test.method.startswith("McNemar") for test in tested):
+        lines.append(
+            "McNemar's test speaks of these trained networks; another seed may turn it round, so train several of each"
+        )
+    return lines
 
 
-def _narrow(comparison: "Comparison", width: int) -> str:
-    """Each run's settings as text of at most `width` characters a line, and what came out as a table below."""
-    outcomes = render(comparison.rows, ["run", *comparison.outcomes], Format.TABLE)
-    names = short(comparison.settings)
+def _narrow(
+    keys: Sequence[str],
+    settings: Sequence[Mapping[str, Any]],
+    outcomes: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
+    width: int,
+) -> str:
+    """Each group's settings as text of at most `width` characters a line, and what came out as a table below."""
     paragraphs = []
-    for row in comparison.rows:
-        settings = "; ".join(f"{name}: {row[key]}" for name, key in zip(names, comparison.settings, strict=True))
-        paragraphs.append(textwrap.fill(f"{row['run']}: {settings}", width, subsequent_indent="    "))
-    return "\n".join(["What differs:", *paragraphs, "", outcomes])
+    for own, outcome in zip(settings, outcomes, strict=True):
+        told = "; ".join(f"{name}: {own[key]}" for name, key in zip(short(keys), keys, strict=True))
+        paragraphs.append(textwrap.fill(f"{outcome['group']}: {told}", width, subsequent_indent="    "))
+    told_apart = ["What differs:", *paragraphs, ""] if keys else []
+    return "\n".join([*told_apart, render(outcomes, list(outcomes[0]), Format.TABLE, notes)])

@@ -1,6 +1,7 @@
 """One way to print a table, for people and for scripts."""
 
 import csv
+import html
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,16 @@ from cnnlab.errors import printable
 from cnnlab.quantities import Bytes, Change
 
 Row = Mapping[str, Any]
+_PAGE = """\
+<!doctype html>
+<meta charset="utf-8">
+<title>cnnlab</title>
+<style>
+  body { font: 15px/1.4 system-ui, sans-serif; margin: 2em; }
+  table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-bottom: 1em; }
+  th, td { border-bottom: 1px solid #ddd; padding: 0.3em 0.8em; text-align: left; }
+  p { color: #444; margin: 0.2em 0; max-width: 60em; }
+</style>"""
 
 
 class Format(StrEnum):
@@ -22,10 +33,11 @@ class Format(StrEnum):
     MD = "md"
     CSV = "csv"
     JSON = "json"
+    HTML = "html"
 
 
-def render(rows: Sequence[Row], columns: Sequence[str], format: Format) -> str:
-    """The table as text; None is an empty cell or null.
+def render(rows: Sequence[Row], columns: Sequence[str], format: Format, notes: Sequence[str] = ()) -> str:
+    """The table as text; None is an empty cell or null. `notes` are sentences below it, for people only.
 
     csv and json have whole numbers and keys; for people, numbers are rounded and keys shortened to what tells them
     apart.
@@ -39,10 +51,13 @@ def render(rows: Sequence[Row], columns: Sequence[str], format: Format) -> str:
             writer.writeheader()
             writer.writerows({column: _as_json(row[column]) for column in columns} for row in rows)
             return text.getvalue().rstrip("\n")
+        case Format.HTML:
+            return _html(rows, columns, notes)
         case Format.MD:
-            return _laid_out(rows, columns, markdown=True)
+            return _laid_out(rows, columns, markdown=True) + "".join(f"\n\n{note}" for note in notes)
         case Format.TABLE:
-            return _laid_out(rows, columns, markdown=False)
+            lines = [f"\n{note}" for note in notes]
+            return _laid_out(rows, columns, markdown=False) + ("\n" if notes else "") + "".join(lines)
 
 
 def _is_number(value: Any) -> bool:
@@ -54,12 +69,31 @@ def _as_json(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 
+def _html(rows: Sequence[Row], columns: Sequence[str], notes: Sequence[str]) -> str:
+    """A page, numbers to the right."""
+    lines = []
+    laid_out = [_cells([row[column] for row in rows]) for column in columns]
+    numbers = [_are_numbers([row[column] for row in rows]) for column in columns]
+    aligned = [' style="text-align: right"' if is_number else "" for is_number in numbers]
+    for tag, cells in [("th", short(columns)), *(("td", line) for line in zip(*laid_out, strict=True))]:
+        inside = "".join(
+            f"<{tag}{style}>{html.escape(printable(cell))}</{tag}>" for style, cell in zip(aligned, cells, strict=True)
+        )
+        lines.append(f"<tr>{inside}</tr>")
+    below = [f"<p>{html.escape(printable(note))}</p>" for note in notes]
+    return "\n".join([_PAGE, "<table>", *lines, "</table>", *below])
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return all(value is None or _is_number(value) for value in values)
+
+
 def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) -> str:
     """Columns as wide as their widest cell, numbers to the right. rich's table takes a second for 2,000 rows."""
     laid_out, rule = [], "|"
     for column, heading in zip(columns, short(columns), strict=True):
         values = [row[column] for row in rows]
-        is_number = all(value is None or _is_number(value) for value in values)
+        is_number = _are_numbers(values)
         cells = [printable(heading), *_cells(values)]
         if markdown:
             cells = [cell.replace("|", "\\|") for cell in cells]

@@ -44,6 +44,7 @@ RECORD_TYPES: dict[str, type | UnionType] = {
     "resumed": list,
     "experiment": dict,
     "parameters": int,
+    "multiplications": int,
     "data": dict,
     "test_uses": list,
     "seconds": int | float,

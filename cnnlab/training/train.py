@@ -15,6 +15,7 @@ from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import fingerprint
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.summary import summarize
 from cnnlab.models import weights
 from cnnlab.runs import Run, files, lock
 from cnnlab.runs.claim import claimed
@@ -235,6 +236,7 @@ def _record(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
         "process": environment.process(),
         **_experiment_record(experiment),
         "parameters": trainer.model.count_params(),
+        "multiplications": summarize(experiment.model.layers, experiment.input_shape).cost.multiplications,
         "data": fingerprint.record(trainer.dataset),
         "input_pipeline": trainer.placement.kind,
         "test_uses": test_uses,

@@ -120,7 +120,7 @@ def _compared(run: Run, then: _Numbers, now: _Numbers, changed: list[str]) -> Ve
     if len(then.predictions) != len(now.predictions) or kinds[0] != kinds[1]:
         raise RunError(f"{run.path}: its files are not of the network and data in its config.yaml")
     right, right_again = ([label == said for label, said in one.predictions] for one in (then, now))
-    p_value = mcnemar(right, right_again)
+    p_value = mcnemar(right, right_again).p
     differing = [int(a["epoch"] or 0) for a, b in zip(then.rows, now.rows, strict=False) if a != b]
     if len(then.rows) != len(now.rows):
         differing.append(min(len(then.rows), len(now.rows)) + 1)

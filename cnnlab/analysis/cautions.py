@@ -1,0 +1,68 @@
+"""What a reader of a comparison should know before believing it, a sentence each."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cnnlab.analysis.groups import Group, Metric
+
+
+def cautions(groups: Sequence[Group], metric: Metric) -> list[str]:
+    """Of groups that are compared by a metric."""
+    return [*_other_data(groups, metric), *_chosen_by_test(groups, metric)]
+
+
+def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
+    by_data: dict[str, list[Group]] = {}
+    for group in groups:
+        by_data.setdefault(repr(group.experiment.get("data")), []).append(group)
+    for same in by_data.values():
+        seen = {group.record.get("data", {}).get("fingerprint"): group for group in same}
+        if len(seen) > 1:
+            yield (
+                f"{_listed(list(seen.values()))} name the same data and saw different examples: "
+                "see data.fingerprint in their run.json"
+            )
+    distinct = {group.examples(metric.split) for group in groups}
+    if len(distinct - {None}) > 1:
+        yield f"not all were measured on the same {metric.split} examples; only those that were are tested"
+
+
+def _chosen_by_test(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
+    for group in groups:
+        if not _validates_on_test(group):
+            continue
+        if reasons := _choices(group.experiment.get("train")):
+            yield (
+                f"{group.name}: chose by the test set ({' and '.join(reasons)} with data.validation: test): "
+                "its test accuracy is too good"
+            )
+        elif metric.split == "validation":
+            yield f"{group.name}: its validation examples are the test set (data.validation: test)"
+
+
+def _validates_on_test(group: Group) -> bool:
+    data = group.experiment.get("data")
+    return isinstance(data, dict) and data.get("validation") == "test"
+
+
+def _choices(train: Any) -> list[str]:
+    """What in these settings goes by the validation examples."""
+    if not isinstance(train, dict):
+        return []
+    callbacks = train.get("callbacks")
+    choices = [train.get("schedule"), *(callbacks if isinstance(callbacks, list) else [])]
+    return [kind for choice in choices if isinstance(choice, dict) for kind in choice if _watches(kind, choice[kind])]
+
+
+def _watches(kind: str, options: Any) -> bool:
+    monitor = options.get("monitor") if isinstance(options, dict) else None
+    return kind in ("early_stopping", "reduce_on_plateau") and str(monitor).startswith("val_")
+
+
+def _listed(groups: Sequence[Group]) -> str:
+    names = [group.name for group in groups]
+    return (
+        ", ".join(names[:-1]) + f" and {names[-1]}"
+        if len(names) < 5
+        else f"{', '.join(names[:4])} and {len(names) - 4} more"
+    )

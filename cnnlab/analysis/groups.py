@@ -1,0 +1,195 @@
+"""Finished runs that differ in nothing but their seeds: what a mean and a standard deviation can be taken of."""
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.analysis.recorded import FREE
+from cnnlab.runs import Run, files
+from cnnlab.runs.status import MAX_TABLE
+
+Recorded = tuple[Run, dict[str, Any]]
+"""A run with what its run.json says."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What groups are compared by: a number of run.json's `results`."""
+
+    key: str
+    split: str
+    is_accuracy: bool
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Else lower is."""
+        return self.is_accuracy
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What values can be."""
+        return (0.0, 1.0) if self.is_accuracy else (0.0, math.inf)
+
+
+METRICS = {
+    "accuracy": Metric("test_accuracy", "test", is_accuracy=True),
+    "loss": Metric("test_loss", "test", is_accuracy=False),
+    "val_accuracy": Metric("val_accuracy", "validation", is_accuracy=True),
+    "val_loss": Metric("val_loss", "validation", is_accuracy=False),
+    "train_accuracy": Metric("accuracy", "train", is_accuracy=True),
+    "train_loss": Metric("loss", "train", is_accuracy=False),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one experiment on the same examples, a run a seed."""
+
+    name: str
+    members: list[Recorded]
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """What is the same in all runs, and the first one's seed."""
+        experiment: dict[str, Any] = self.members[0][1].get("experiment", {})
+        return experiment
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the first run's run.json says."""
+        return self.members[0][1]
+
+    @property
+    def seeds(self) -> list[Any]:
+        """Of every run."""
+        return [_seed(record) for _, record in self.members]
+
+    @property
+    def runs(self) -> list[str]:
+        """The path of every run."""
+        return [str(run.path) for run, _ in self.members]
+
+    def values(self, metric: Metric) -> list[float]:
+        """One a run; empty where not every run has it."""
+        found = [record.get("results", {}).get(metric.key) for _, record in self.members]
+        return [] if None in found else found
+
+    def examples(self, split: str) -> tuple[int, str] | None:
+        """How many there are in a split, and what tells them from others; None where run.json does not say."""
+        split_ = self.record.get("data", {}).get("splits")
+        said = split_.get(split) if isinstance(split_, dict) else None
+        if not isinstance(said, dict) or not isinstance(said.get("examples"), int):
+            return None
+        return said["examples"], f"{said.get('pictures')} {said.get('labels')}"
+
+    @cached_property
+    def tables(self) -> list[dict[str, list[float]]]:
+        """Each run's table of epochs, by column; empty where it has none that can be read."""
+        return [_table(run) for run, _ in self.members]
+
+    @property
+    def best_epoch(self) -> float | None:
+        """The epoch with the highest validation accuracy, from 1; the mean over the runs."""
+        epochs = [
+            table["epoch"][accuracies.index(max(accuracies))]
+            for table in self.tables
+            if (accuracies := table.get("val_accuracy"))
+        ]
+        return statistics.mean(epochs) if epochs else None
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Of the training pass: the median of all epochs."""
+        seconds = [value for table in self.tables for value in table.get("seconds", [])]
+        return statistics.median(seconds) if seconds else None
+
+
+@dataclass
+class Grouped:
+    """Groups in the order of their first runs; the runs that are in none, each with the reason."""
+
+    groups: list[Group]
+    left_out: list[tuple[Run, str]] = field(default_factory=list)
+
+
+def group(recorded: Iterable[Recorded]) -> Grouped:
+    """Finished runs by experiment and examples; of runs with the same seed the one that was finished last."""
+    found = Grouped([])
+    by_key: dict[str, list[Recorded]] = {}
+    for run, record in recorded:
+        if record["status"] != "finished":
+            found.left_out.append((run, record["status"]))
+            continue
+        by_key.setdefault(_key(record), []).append((run, record))
+    kept = []
+    for members in by_key.values():
+        by_seed: dict[str, Recorded] = {}
+        for run, record in members:
+            seed = json.dumps(_seed(record))
+            if seed in by_seed:
+                older, newer = sorted([by_seed[seed], (run, record)], key=lambda one: str(one[1].get("finished", "")))
+                found.left_out.append((older[0], f"{newer[0].path} is the same experiment with the same seed"))
+                by_seed[seed] = newer
+            else:
+                by_seed[seed] = run, record
+        kept.append(list(by_seed.values()))
+    found.groups = [Group(name, members) for name, members in zip(_names(kept), kept, strict=True)]
+    return found
+
+
+def correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
+    """Which of the run's saved predictions on a split are right, (examples,); None where there are none that fit."""
+    try:
+        lines = files.read(run.predictions(split), MAX_TABLE).split(b"\n")[1:]
+    except (OSError, ValueError):
+        return None
+    cells = [line.split(b",", 3)[1:3] for line in lines if line]
+    if len(cells) != examples or not all(len(pair) == 2 for pair in cells):
+        return None
+    return np.fromiter((label == prediction for label, prediction in cells), bool, examples)
+
+
+def _seed(record: dict[str, Any]) -> Any:
+    return record.get("experiment", {}).get("seed")
+
+
+def _key(record: dict[str, Any]) -> str:
+    experiment = {key: value for key, value in record.get("experiment", {}).items() if key not in (*FREE, "seed")}
+    return json.dumps([experiment, record.get("data", {}).get("fingerprint")], sort_keys=True)
+
+
+def _names(groups: Sequence[Sequence[Recorded]]) -> list[str]:
+    """What each group's experiment is called; where another one's is called the same, its first run's name."""
+    names = [str(members[0][1].get("experiment", {}).get("name")) for members in groups]
+    return [
+        name if names.count(name) == 1 else members[0][0].path.name for name, members in zip(names, groups, strict=True)
+    ]
+
+
+def _table(run: Run) -> dict[str, list[float]]:
+    """By column, those that are numbers throughout; nothing where that is no table."""
+    try:
+        heading, *rows = csv.reader(io.StringIO(files.read(run.metrics, MAX_TABLE).decode()))
+        columns = zip(heading, zip(*rows, strict=True), strict=True)
+        table = {name: _numbers(values) for name, values in columns}
+    except (OSError, ValueError, csv.Error):
+        return {}
+    return {name: values for name, values in table.items() if values} if table.get("epoch") else {}
+
+
+def _numbers(cells: Sequence[str]) -> list[float]:
+    """Empty where one is none."""
+    try:
+        numbers = [float(cell) for cell in cells]
+    except ValueError:
+        return []
+    return numbers if all(map(math.isfinite, numbers)) else []

@@ -1,0 +1,93 @@
+"""Is a group better than another, or is that chance?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnlab.analysis import significance
+from cnnlab.analysis.groups import Group, Metric, correct
+from cnnlab.analysis.significance import LEVEL, Estimate, Test
+
+PAIRED_FROM = 3
+"""So many seeds or more are compared in pairs: of two, pairing would leave a single degree of freedom."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a group stands to the one that all are held against."""
+
+    words: str
+    difference: float | None = None
+    test: Test | None = None
+    p: float | None = None
+    """Corrected for all comparisons of the table."""
+
+
+def best(estimates: Sequence[Estimate | None], metric: Metric) -> int | None:
+    """The index of the best mean; None where no group has one."""
+    sign = 1 if metric.higher_is_better else -1
+    means = {index: sign * found.mean for index, found in enumerate(estimates) if found}
+    return max(means, key=means.__getitem__) if means else None
+
+
+def verdicts(
+    groups: Sequence[Group],
+    estimates: Sequence[Estimate | None],
+    metric: Metric,
+    reference: int | None,
+    *,
+    named: bool,
+) -> list[Verdict]:
+    """How each group stands to the one of index `reference`, which was either `named` or is the best by the metric.
+
+    `estimates` are of the groups' values of that metric, None where a group has none. Which test a comparison gets
+    depends on the seeds alone, never on what came out; p is corrected for all comparisons together.
+    """
+    if reference is None:
+        return [Verdict("has no such metric")] * len(groups)
+    found: list[Test | str] = [
+        _test(group, groups[reference], metric) if estimates[index] and estimates[reference] else "has no such metric"
+        for index, group in enumerate(groups)
+    ]
+    found[reference] = "baseline" if named else "best"
+    tested = {index: test for index, test in enumerate(found) if isinstance(test, Test)}
+    # The best is not known before: any two could have been the best and another.
+    comparisons = len(tested) if named else len(tested) * (len(tested) + 1) // 2
+    corrected = dict(zip(tested, significance.holm([test.p for test in tested.values()], comparisons), strict=True))
+    return [
+        _verdict(estimates[index], estimates[reference], outcome, corrected.get(index), metric)
+        for index, outcome in enumerate(found)
+    ]
+
+
+def _verdict(
+    own: Estimate | None, reference: Estimate | None, outcome: Test | str, p: float | None, metric: Metric
+) -> Verdict:
+    difference = own.mean - reference.mean if own and reference else None
+    if isinstance(outcome, str) or p is None or difference is None:
+        return Verdict(str(outcome), difference)
+    if p >= LEVEL:
+        return Verdict("no detectable difference", difference, outcome, p)
+    better = (difference > 0) == metric.higher_is_better
+    return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p)
+
+
+def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
+    """The test that fits, or why there is none."""
+    mine, theirs = own.examples(metric.split), reference.examples(metric.split)
+    if own is reference:
+        return ""
+    if mine and theirs and mine != theirs:
+        return f"cannot be told: other {metric.split} examples"
+    values, others = own.values(metric), reference.values(metric)
+    resolution = 1 / mine[0] if mine and metric.is_accuracy and mine[0] else 0.0
+    if len(values) >= PAIRED_FROM and set(map(repr, own.seeds)) == set(map(repr, reference.seeds)):
+        partner = dict(zip(map(repr, reference.seeds), others, strict=True))
+        return significance.paired(values, [partner[repr(seed)] for seed in own.seeds], resolution)
+    if len(values) > 1 or len(others) > 1:
+        return significance.unpaired(values, others, resolution)
+    if not metric.is_accuracy:
+        return "cannot be told: one run each; try --seeds 5"
+    right = [correct(group.members[0][0], metric.split, mine[0]) if mine else None for group in (own, reference)]
+    if right[0] is None or right[1] is None:
+        return f"cannot be told: one run each, without saved {metric.split} predictions"
+    return significance.mcnemar(right[0], right[1])

@@ -1,0 +1,203 @@
+"""The tests against scipy's own, and by what they say where the truth is known."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.stats import binomtest
+
+from cnnlab.analysis.groups import METRICS, Group
+from cnnlab.analysis.significance import (
+    deviations_off,
+    estimate,
+    holm,
+    mcnemar,
+    paired,
+    student,
+    unpaired,
+    welch,
+)
+from cnnlab.analysis.verdicts import best, verdicts
+from cnnlab.runs import Run
+
+values = st.lists(st.floats(0, 1).map(lambda x: round(x, 6)), min_size=2, max_size=12)
+MANY = settings(max_examples=200, deadline=None)
+pytestmark = pytest.mark.filterwarnings("ignore:Precision loss occurred:RuntimeWarning")  # scipy's on equal values
+
+
+def spread(sample):
+    return np.ptp(sample) > 1e-5
+
+
+@MANY
+@given(values)
+def test_an_estimate_is_scipys(sample):
+    found = estimate(sample)
+    assert found.mean == pytest.approx(np.mean(sample))
+    assert found.deviation == pytest.approx(np.std(sample, ddof=1))
+    if spread(sample):
+        expected = stats.ttest_1samp(sample, 0).confidence_interval()
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        inside = estimate(sample, (0, 1))
+        assert (inside.low, inside.high) == pytest.approx((max(0, expected.low), min(1, expected.high)))
+
+
+def test_of_a_single_value_nothing_is_said_but_it():
+    found = estimate([0.5])
+    assert (found.n, found.mean, found.deviation, found.low, found.high) == (1, 0.5, None, None, None)
+
+
+@MANY
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=12))
+def test_paired_is_scipys(pairs):
+    first, second = np.round(np.array(pairs), 6).T
+    if spread(first - second):
+        expected = stats.ttest_rel(first, second)
+        found = paired(first, second)
+        assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+        interval = expected.confidence_interval()
+        assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+@MANY
+@given(values, values)
+def test_welch_is_scipys(first, second):
+    if spread(first) or spread(second):
+        expected = stats.ttest_ind(first, second, equal_var=False)
+        found = welch(first, second)
+        assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+        interval = expected.confidence_interval()
+        assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+@MANY
+@given(st.lists(st.floats(0, 1).map(lambda x: round(x, 6)), min_size=1, max_size=12), values)
+def test_student_is_scipys_also_of_a_single_value(first, second):
+    if spread(first) or spread(second):
+        expected = stats.ttest_ind(first, second, equal_var=True)
+        for found, difference in (student(first, second), 1), (student(second, first), -1):
+            assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+            middle = difference * (np.mean(first) - np.mean(second))
+            assert found.low <= middle <= found.high
+        tested = [expected.pvalue]
+        if len(first) > 1:
+            tested.append(stats.ttest_ind(first, second, equal_var=False).pvalue)
+        assert unpaired(first, second).p == pytest.approx(max(tested), rel=1e-6)
+
+
+@MANY
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemar_is_scipys_binomial_test(pairs):
+    first, second = np.array(pairs).T
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    found = mcnemar(first, second).p
+    if only_first + only_second:
+        assert found == pytest.approx(binomtest(only_first, only_first + only_second).pvalue, rel=1e-9)
+    else:
+        assert found == 1
+
+
+@MANY
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
+def test_holm_is_bonferroni_in_every_set_of_tests_that_one_is_in(p_values):
+    """The closed testing procedure, which Holm's steps are a short way to: Marcus, Peritz and Gabriel 1976."""
+    sets = [set_ for size in range(1, 8) for set_ in itertools.combinations(range(len(p_values)), size)]
+    bonferroni = {set_: min(1, len(set_) * min(p_values[index] for index in set_)) for set_ in sets}
+    expected = [max(p for set_, p in bonferroni.items() if index in set_) for index in range(len(p_values))]
+    assert holm(p_values) == pytest.approx(expected)
+
+
+def test_holm_for_those_that_were_picked_out_of_more_is_stricter():
+    assert holm([0.01, 0.02]) == pytest.approx([0.02, 0.02])
+    assert holm([0.02, 0.01], comparisons=3) == pytest.approx([0.04, 0.03])
+
+
+@pytest.mark.parametrize("test", [paired, welch])
+def test_a_few_equal_values_prove_nothing(test):
+    assert test([0.98, 0.98], [0.98, 0.98]).p == 1
+    assert test([0.9801, 0.9801], [0.98, 0.98]).p == 0  # of numbers that can be anything, that would be certain
+    assert test([0.9801, 0.9801], [0.98, 0.98], resolution=1e-4).p > 0.05
+    assert test([0.99, 0.99], [0.98, 0.98], resolution=1e-4).p < 0.05
+
+
+def test_a_new_value_is_as_expected_as_often_as_promised():
+    random = np.random.default_rng(0)
+    for n in (2, 3, 5):
+        draws = random.normal(0.98, 0.002, (4000, n + 1))
+        inside = [deviations_off(draw[-1], draw[:-1])[1] for draw in draws]
+        assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
+    off, inside = deviations_off(0.97, [0.98, 0.981, 0.979])
+    assert (off, inside) == (pytest.approx(-10), False)
+    assert deviations_off(0.5, [0.5, 0.5]) == (0, True)
+    assert deviations_off(0.25, [0.5, 0.5]) == (-math.inf, False)
+
+
+# What is said where the truth is known
+
+ACCURACY = METRICS["accuracy"]
+TEST_EXAMPLES = 10_000
+
+
+def simulated(random, n, mean=0.98, deviation=0.002, first_seed=0):
+    """A group of n seeds on a test set of 10,000, as the real ones are: multiples of 1 / 10,000."""
+    accuracies = np.round(random.normal(mean, deviation, n) * TEST_EXAMPLES) / TEST_EXAMPLES
+    data = {"splits": {"test": {"examples": TEST_EXAMPLES}}}
+    return Group(
+        "simulated",
+        [
+            (Run(None), {"experiment": {"seed": first_seed + seed}, "results": {"test_accuracy": value}, "data": data})
+            for seed, value in enumerate(accuracies)
+        ],
+    )
+
+
+def detected(groups, baseline=None):
+    """How many are said to be detectably different from the best or the baseline."""
+    estimates = [estimate(group.values(ACCURACY)) for group in groups]
+    reference = best(estimates, ACCURACY) if baseline is None else baseline
+    found = verdicts(groups, estimates, ACCURACY, reference, named=baseline is not None)
+    return sum(verdict.words.startswith("detectably") for verdict in found)
+
+
+SIMULATIONS = 2000
+AT_MOST = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard errors of what is estimated
+
+
+@pytest.mark.parametrize("deviation", [0.002, 0.00005], ids=["plain", "less than an example"])
+@pytest.mark.parametrize("seeds", ["the same", "others"])
+@pytest.mark.parametrize("sizes", [(2, 2), (3, 3), (5, 5), (1, 5), (2, 7), (3, 20), (10, 10)], ids=str)
+def test_of_two_identical_experiments_a_difference_is_said_at_most_once_in_twenty(sizes, seeds, deviation):
+    random = np.random.default_rng(sum(sizes))
+    other = 0 if seeds == "the same" else 100
+    said = [
+        detected([simulated(random, sizes[0], 0.98, deviation), simulated(random, sizes[1], 0.98, deviation, other)])
+        for _ in range(SIMULATIONS)
+    ]
+    assert np.mean(said) <= AT_MOST
+
+
+@pytest.mark.parametrize("baseline", [None, 0], ids=["against the best", "against a baseline"])
+@pytest.mark.parametrize("count", [3, 8])
+def test_in_a_table_of_identical_experiments_any_difference_is_said_at_most_once_in_twenty(count, baseline):
+    """Also against the best, which was picked by what came out."""
+    random = np.random.default_rng(count)
+    said = [detected([simulated(random, 5) for _ in range(count)], baseline) > 0 for _ in range(SIMULATIONS // 2)]
+    assert np.mean(said) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
+
+
+@pytest.mark.parametrize("seeds", [0, 100], ids=["paired", "Welch"])
+def test_a_true_point_is_found_with_five_seeds(seeds):
+    random = np.random.default_rng(1)
+    said = [detected([simulated(random, 5, 0.98), simulated(random, 5, 0.97, first_seed=seeds)]) for _ in range(500)]
+    assert np.mean(said) > 0.99
+
+
+def test_two_networks_that_are_as_good_differ_at_most_once_in_twenty():
+    random = np.random.default_rng(2)
+    said = [mcnemar(random.random(2000) < 0.97, random.random(2000) < 0.97).p < 0.05 for _ in range(SIMULATIONS)]
+    assert np.mean(said) <= AT_MOST
+    assert mcnemar(random.random(10_000) < 0.98, random.random(10_000) < 0.97).p < 0.05
