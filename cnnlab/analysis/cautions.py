@@ -16,7 +16,7 @@ def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
     for group in groups:
         by_data.setdefault(repr(group.experiment.get("data")), []).append(group)
     for same in by_data.values():
-        seen = {group.record.get("data", {}).get("fingerprint"): group for group in same}
+        seen = {repr(group.record.get("data", {}).get("fingerprint")): group for group in same}
         if len(seen) > 1:
             yield (
                 f"{_listed(list(seen.values()))} name the same data and saw different examples: "

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from cnnlab import data
 from cnnlab.analysis.metrics import evaluation, prediction_rows
 from cnnlab.analysis.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
@@ -62,5 +64,7 @@ def keep(run: Run, split: str, outcome: Outcome, dataset: Dataset) -> dict[str, 
     """Write what was measured into the run's evaluation/ folder, and return it."""
     measured = evaluation(split, outcome, dataset.class_names)
     files = dataset.splits()[split].files
-    run.write_evaluation(split, measured, prediction_rows(outcome, None if files is None else files.tolist()))
+    rows = prediction_rows(outcome, None if files is None else files.tolist())
+    correct = np.packbits(outcome.predictions == outcome.labels).tobytes()
+    run.write_evaluation(split, measured, rows, correct)
     return measured

@@ -149,13 +149,12 @@ def group(recorded: Iterable[Recorded]) -> Grouped:
 def correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
     """Which of the run's saved predictions on a split are right, (examples,); None where there are none that fit."""
     try:
-        lines = files.read(run.predictions(split), MAX_TABLE).split(b"\n")[1:]
+        packed = files.read(run.correct(split), examples // 8 + 1)
     except (OSError, ValueError):
         return None
-    cells = [line.split(b",", 3)[1:3] for line in lines if line]
-    if len(cells) != examples or not all(len(pair) == 2 for pair in cells):
+    if len(packed) != -(-examples // 8):
         return None
-    return np.fromiter((label == prediction for label, prediction in cells), bool, examples)
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=examples).astype(bool)
 
 
 def _seed(record: dict[str, Any]) -> Any:

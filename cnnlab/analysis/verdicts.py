@@ -89,5 +89,5 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
         return "cannot be told: one run each; try --seeds 5"
     right = [correct(group.members[0][0], metric.split, mine[0]) if mine else None for group in (own, reference)]
     if right[0] is None or right[1] is None:
-        return f"cannot be told: one run each, without saved {metric.split} predictions"
+        return f"cannot be told: one run each, without saved {metric.split} predictions (`cnnlab evaluate` saves them)"
     return significance.mcnemar(right[0], right[1])

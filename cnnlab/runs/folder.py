@@ -9,6 +9,7 @@ runs/lenet-1/
   model.keras                      the same network for other tools; never read by cnnlab
   evaluation/test.json             what `cnnlab evaluate` measured
   evaluation/test-predictions.csv  and each example's prediction
+  evaluation/test-correct.bin      a bit an example: whether it is right; a thousand runs are compared by these
   tensorboard/                     events, where the experiment asks for them
   .lock                            held by the process that works on the run
 """
@@ -148,16 +149,21 @@ class Run:
         files.write_text(self.metrics, _csv(rows, columns))
 
     def write_evaluation(
-        self, split: str, evaluation: Mapping[str, Any], predictions: Iterable[Mapping[str, Any]]
+        self, split: str, evaluation: Mapping[str, Any], predictions: Iterable[Mapping[str, Any]], correct: bytes
     ) -> None:
-        """Write evaluation/SPLIT.json and evaluation/SPLIT-predictions.csv, the predictions first."""
+        """Write evaluation/SPLIT.json, and before that SPLIT-predictions.csv and, in short, SPLIT-correct.bin."""
         rows = list(predictions)
         files.write_text(self.predictions(split), _csv(rows, list(rows[0])))
+        files.write_bytes(self.correct(split), correct)
         files.write_json(self.path / "evaluation" / f"{split}.json", evaluation)
 
     def predictions(self, split: str) -> Path:
         """The file of each example's prediction."""
         return self.path / "evaluation" / f"{split}-predictions.csv"
+
+    def correct(self, split: str) -> Path:
+        """A bit an example, in the order of the data, the highest first: whether the prediction is right."""
+        return self.path / "evaluation" / f"{split}-correct.bin"
 
 
 def now() -> str:

@@ -1,0 +1,320 @@
+"""Runs on disk to groups, what is said of them, and what is left out."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cnnlab.analysis.compare import compare
+from cnnlab.analysis.where import parse_where
+from cnnlab.errors import RequestError, RunError
+from tests.conftest import make_run
+
+EXAMPLES = 1000
+
+
+def experiment(seed=0, rate=0.1, **changes):
+    return {
+        "name": "tiny",
+        "data": {"name": "digits", "validation": 0.1},
+        "model": {"layers": ["flatten", {"dense": {"units": 10}}]},
+        "train": {"epochs": 12, "optimizer": {"sgd": {"learning_rate": rate}}, "callbacks": [], "deterministic": True},
+        "seed": seed,
+        **changes,
+    }
+
+
+def record(accuracy, *, test="a", **changes):
+    return {
+        "status": "finished",
+        "experiment": experiment(),
+        "parameters": 10,
+        "multiplications": 20,
+        "data": {
+            "fingerprint": "f",
+            "splits": {"test": {"examples": EXAMPLES, "pictures": test, "labels": test}},
+        },
+        "results": {"test_accuracy": accuracy, "test_loss": 1 - accuracy, "val_accuracy": 0.5},
+        **changes,
+    }
+
+
+@pytest.fixture
+def add(tmp_path):
+    """Make a run of `rate` and `seed` with that accuracy."""
+
+    def make(accuracy, seed=0, rate=0.1, **changes):
+        given = {"experiment": experiment(seed, rate), **changes}
+        run = make_run(tmp_path, "tiny", None, record(accuracy, **given))
+        right = np.arange(EXAMPLES) < round(accuracy * EXAMPLES)
+        (run.path / "evaluation").mkdir()
+        run.correct("test").write_bytes(np.packbits(right).tobytes())
+        return run
+
+    return make
+
+
+def words(comparison):
+    return [row.verdict.words for row in comparison.rows]
+
+
+def test_runs_that_differ_only_in_their_seeds_are_one_row(add, tmp_path):
+    for seed, accuracy in enumerate([0.97, 0.98, 0.99]):
+        add(accuracy, seed)
+        add(accuracy - 0.05, seed, rate=0.2)
+    found = compare([tmp_path])
+    assert found.settings == ["train.optimizer.sgd.learning_rate"]
+    assert [(row.group.name, row.group.seeds, row.estimate.n) for row in found.rows] == [
+        ("tiny-1", [0, 1, 2], 3),
+        ("tiny-2", [0, 1, 2], 3),
+    ]
+    assert found.rows[0].estimate.mean == pytest.approx(0.98)
+    assert found.rows[0].estimate.deviation == pytest.approx(0.01)
+    assert found.rows[0].outcomes["parameters"] == 10
+    assert found.rows[0].outcomes["multiplications"] == 20
+
+
+def test_the_name_of_an_experiment_makes_no_group(add, tmp_path):
+    add(0.9, 0)
+    add(0.9, 1, experiment=experiment(1, name="other", published={"source": "x"}))
+    (row,) = compare([tmp_path]).rows
+    assert row.estimate.n == 2
+
+
+def test_over_the_same_seeds_paired_over_others_welch(add, tmp_path):
+    ours, theirs = [0.971, 0.981, 0.991], [0.965, 0.976, 0.984]
+    for seed in range(3):
+        add(ours[seed], seed)
+        add(theirs[2 - seed], 2 - seed, rate=0.2)  # found in another order
+        add(theirs[seed], 7 + seed, rate=0.3)
+    best, *rest = compare([tmp_path]).rows
+    assert best.verdict.words == "best"
+    tests = {row.settings["train.optimizer.sgd.learning_rate"]: row.verdict.test for row in rest}
+    assert (tests[0.2].method, tests[0.3].method) == ("paired t", "Welch's t")
+    assert tests[0.2].p == pytest.approx(stats.ttest_rel(theirs, ours).pvalue)
+    assert tests[0.3].p == pytest.approx(stats.ttest_ind(theirs, ours, equal_var=False).pvalue)
+    assert tests[0.2].low < -0.006 < tests[0.2].high < 0
+    corrected = {row.settings["train.optimizer.sgd.learning_rate"]: row.verdict.p for row in rest}
+    assert corrected[0.2] == pytest.approx(3 * tests[0.2].p)  # three pairs could have been the best and another
+    assert corrected[0.3] == pytest.approx(2 * tests[0.3].p)
+
+
+def test_against_a_baseline_only_the_comparisons_with_it_count(add, tmp_path):
+    for seed in range(3):
+        add([0.97, 0.98, 0.99][seed], seed)
+        for rate in (0.2, 0.3):
+            add([0.95, 0.97, 0.97][seed], seed, rate)
+    for name in ("tiny-2", "tiny-5", str(tmp_path / "tiny-5")):
+        found = compare([tmp_path], baseline=name)
+        assert found.reference.name == "tiny-2"
+        assert [row.verdict.words for row in found.rows if row.group is found.reference] == ["baseline"]
+    p = {row.group.name: (row.verdict.p, row.verdict.test.p) for row in found.rows if row.verdict.test}
+    assert p["tiny-1"][0] == pytest.approx(2 * p["tiny-1"][1])
+    for name, message in (("tiny-x", "did you mean"), ("tiny", "several experiments are called that")):
+        with pytest.raises(RequestError, match=f"--baseline {name}: .*{message}"):
+            compare([tmp_path], baseline=name)
+
+
+def test_single_runs_are_compared_by_their_predictions(add, tmp_path):
+    add(0.99)
+    add(0.95, rate=0.2)
+    add(0.988, rate=0.3)
+    best, close, far = compare([tmp_path]).rows
+    assert close.verdict.test.method == far.verdict.test.method == "McNemar, exact"
+    assert far.verdict.test.p == pytest.approx(stats.binomtest(0, 40).pvalue)
+    assert close.verdict.test.p == pytest.approx(0.5)
+    assert [row.verdict.words for row in (best, close, far)] == ["best", "no detectable difference", "detectably worse"]
+
+
+def test_single_runs_without_predictions_cannot_be_told_apart(add, tmp_path):
+    add(0.99)
+    add(0.9, rate=0.2).correct("test").unlink()
+    add(0.8, rate=0.3).correct("test").write_bytes(b"\0")
+    assert words(compare([tmp_path])) == [
+        "best",
+        *["cannot be told: one run each, without saved test predictions (`cnnlab evaluate` saves them)"] * 2,
+    ]
+    assert words(compare([tmp_path], metric="loss"))[1] == "cannot be told: one run each; try --seeds 5"
+
+
+def test_a_single_run_is_held_against_several(add, tmp_path):
+    for seed, accuracy in enumerate([0.97, 0.98, 0.975]):
+        add(accuracy, seed)
+    add(0.9, rate=0.2)
+    one = compare([tmp_path]).rows[1].verdict
+    assert (one.words, one.test.method) == ("detectably worse", "Student's t")
+    assert one.test.p == pytest.approx(stats.ttest_ind([0.9], [0.97, 0.98, 0.975]).pvalue)
+
+
+def test_lower_losses_are_better(add, tmp_path):
+    for seed, accuracy in enumerate([0.97, 0.98, 0.975]):
+        add(accuracy, seed)
+        add(accuracy - 0.1, seed, rate=0.2)
+    found = compare([tmp_path], metric="loss")
+    assert [row.group.name for row in found.rows] == ["tiny-1", "tiny-2"]
+    assert words(found) == ["best", "detectably worse"]
+    assert words(compare([tmp_path], metric="loss", baseline="tiny-2")) == ["detectably better", "baseline"]
+    with pytest.raises(RequestError, match=r"--metric los: no such metric; did you mean 'loss'"):
+        compare([tmp_path], metric="los")
+
+
+def test_other_test_examples_are_not_compared_and_that_is_said(add, tmp_path):
+    add(0.99, 0)
+    add(0.9, 0, rate=0.2, **{"data": {"fingerprint": "g", "splits": record(0, test="b")["data"]["splits"]}})
+    found = compare([tmp_path])
+    assert words(found) == ["best", "cannot be told: other test examples"]
+    assert found.notes[1] == "not all were measured on the same test examples; only those that were are tested"
+
+
+def test_the_same_data_with_other_examples_are_another_group_and_warned_of(add, tmp_path):
+    data = record(0)["data"]
+    add(0.99, 0)
+    add(0.98, 1, data={**data, "fingerprint": "g"})
+    found = compare([tmp_path])
+    assert len(found.rows) == 2
+    assert found.notes[0].startswith("tiny-1 and tiny-2 name the same data and saw different examples")
+
+
+@pytest.mark.parametrize(
+    ("train", "reason"),
+    [
+        ({"callbacks": [{"early_stopping": {"patience": 2, "monitor": "val_loss"}}]}, "early_stopping"),
+        ({"schedule": {"reduce_on_plateau": {"monitor": "val_accuracy"}}}, "reduce_on_plateau"),
+        ({"callbacks": [{"early_stopping": {"patience": 2, "monitor": "loss"}}]}, None),
+        ({"callbacks": [{"tensorboard": {}}], "schedule": {"constant": {}}}, None),
+    ],
+)
+def test_whoever_chose_by_the_test_set_is_named(add, tmp_path, train, reason):
+    add(0.99, experiment=experiment(data={"name": "digits", "validation": "test"}, train=train))
+    notes = compare([tmp_path]).notes
+    assert bool(notes) == bool(reason)
+    if reason:
+        assert notes[0].startswith(f"tiny: chose by the test set ({reason} with data.validation: test)")
+    (note,) = compare([tmp_path], metric="val_accuracy").notes
+    assert "test" in note
+
+
+def test_of_a_seed_that_was_trained_twice_the_newer_run_counts(add, tmp_path):
+    add(0.9, 0, finished="2026-01-02")
+    add(0.8, 0, finished="2026-01-03")
+    add(0.7, 0, finished="2026-01-01")
+    found = compare([tmp_path])
+    (row,) = found.rows
+    assert row.estimate.mean == 0.8
+    (note,) = found.notes
+    assert note.count("is the same experiment with the same seed") == 2
+
+
+def test_runs_that_did_not_finish_are_left_out_and_named(add, tmp_path):
+    add(0.9)
+    for status in ("failed", "diverged"):
+        add(0.99, 1, status=status)
+    found = compare([tmp_path])
+    (row,) = found.rows
+    assert row.estimate.n == 1
+    assert found.notes == [f"left out: {tmp_path / 'tiny-2'}: failed; {tmp_path / 'tiny-3'}: diverged"]
+    with pytest.raises(RunError, match=r"tiny-2: no finished run here to compare: failed"):
+        compare([tmp_path / "tiny-2"])
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("train.epochs=12", 2),
+        ("train.epochs=12.0", 2),
+        ("train.optimizer=sgd", 2),
+        ("train.optimizer.sgd.learning_rate=0.2", 1),
+        ("model.layers[0]=flatten", 2),
+        ("data.name=digits", 2),
+        ("train.deterministic=true", 2),
+    ],
+)
+def test_where_keeps_the_runs_that_have_it(add, tmp_path, condition, kept):
+    add(0.9)
+    add(0.8, rate=0.2)
+    assert len(compare([tmp_path], where=[parse_where(condition)]).rows) == kept
+
+
+@pytest.mark.parametrize(
+    ("condition", "error", "message"),
+    [
+        ("train.epochs=13", RunError, "--where train.epochs=13: holds for none of the 1 runs"),
+        ("train.deterministic=1", RunError, "holds for none"),
+        ("epochs=12", RequestError, "--where epochs=12: no run here has that key; did you mean 'train.epochs'?"),
+        ("train.epoch=12", RequestError, "did you mean 'train.epochs'?"),
+        ("model.layers[9]=flatten", RequestError, "no run here has that key"),
+        ("train.epochs", RequestError, "expected key=value, such as --where train.epochs=12"),
+    ],
+)
+def test_a_where_that_finds_nothing_says_why(add, tmp_path, condition, error, message):
+    add(0.9)
+    with pytest.raises(error) as caught:
+        compare([tmp_path], where=[parse_where(condition)])
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [(None, [3, 1, 2]), ("accuracy", [3, 1, 2]), ("learning_rate", [2, 1, 3]), ("group", [1, 2, 3])],
+)
+def test_sorting_puts_the_best_first_and_top_keeps_those(add, tmp_path, column, order):
+    for accuracy, rate in ((0.5, 0.8), (0.25, 0.7), (0.75, 0.9)):
+        add(accuracy, rate=rate)
+    rows = compare([tmp_path], sort=column).rows
+    assert [row.group.name for row in rows] == [f"tiny-{number}" for number in order]
+    top = compare([tmp_path], sort=column, top=2).rows
+    assert [(row.group.name, row.verdict.p) for row in top] == [(row.group.name, row.verdict.p) for row in rows[:2]]
+
+
+def test_an_unknown_column_is_refused(add, tmp_path):
+    add(0.5)
+    with pytest.raises(RequestError, match=r"--sort acuracy: no such column; did you mean 'accuracy'\?"):
+        compare([tmp_path], sort="acuracy")
+
+
+def test_epochs_are_read_from_the_tables(add, tmp_path):
+    for seed, best in enumerate([2, 3]):
+        run = add(0.9, seed)
+        rows = [f"{epoch},{0.9 if epoch == best else 0.5},{epoch / 10}" for epoch in (1, 2, 3)]
+        run.metrics.write_text("\n".join(["epoch,val_accuracy,seconds", *rows, ""]))
+    (row,) = compare([tmp_path]).rows
+    assert row.outcomes["best_epoch"] == 2.5
+    assert row.outcomes["seconds_per_epoch"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "table", ["", "epoch\n", "epoch,val_accuracy\n1\n", "a,b\n1,2\n", "epoch,seconds\nx,nan\n", "\xff"]
+)
+def test_a_table_that_is_none_has_no_epochs(add, tmp_path, table):
+    add(0.9).metrics.write_bytes(table.encode("latin-1"))
+    (row,) = compare([tmp_path]).rows
+    assert row.outcomes["best_epoch"] is row.outcomes["seconds_per_epoch"] is None
+
+
+def test_a_damaged_run_is_left_out_with_a_warning(add, tmp_path, capsys):
+    add(0.5)
+    (add(0.5, 1).path / "run.json").write_text("{")
+    (row,) = compare([tmp_path]).rows
+    assert row.estimate.n == 1
+    assert "damaged" in capsys.readouterr().err
+    (tmp_path / "tiny-1" / "run.json").write_text("{")
+    with pytest.raises(RunError, match="no run here can be read"):
+        compare([tmp_path])
+
+
+def test_records_of_other_versions_can_be_compared(tmp_path):
+    make_run(tmp_path, "a", None, {"status": "finished"})
+    make_run(
+        tmp_path,
+        "b",
+        None,
+        {
+            "status": "finished",
+            "experiment": {"data": 3, "train": [], "seed": {}},
+            "data": {"splits": 1, "fingerprint": {}},
+        },
+    )
+    found = compare([tmp_path])
+    assert words(found) == ["has no such metric"] * 2
+    assert json.dumps(found.settings)

@@ -1,0 +1,165 @@
+import json
+import re
+import shutil
+from xml.etree import ElementTree
+
+import pytest
+
+from cnnlab.cli.compare import _narrow
+from tests.conftest import assert_one_line, run_cnnlab
+
+
+@pytest.fixture(scope="module")
+def two(trained, tmp_path_factory):
+    """Two experiments with three seeds each, from one run."""
+    folder = tmp_path_factory.mktemp("two")
+    for number, (rate, seed) in enumerate((rate, seed) for rate in (0.1, 0.2) for seed in (0, 1, 2)):
+        run = folder / f"runs/tiny-{number}"
+        shutil.copytree(trained / "runs/tiny-1", run)
+        record = json.loads((run / "run.json").read_text())
+        record["experiment"]["seed"] = seed
+        record["experiment"]["train"]["optimizer"]["sgd"]["learning_rate"] = rate
+        record["results"]["test_accuracy"] = 0.9 + seed / 100 - (rate == 0.2) * (0.2 + seed / 500)
+        record["experiment"]["published"] = {"source": "a book", "accuracy": 0.9}
+        (run / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_a_line_a_group_and_in_words_what_can_be_told(two):
+    done = run_cnnlab("compare", "runs", cwd=two)
+    assert (done.returncode, done.stderr) == (0, "")
+    heading, first, second, _, legend = done.stdout.splitlines()
+    assert heading.split() == [
+        *("group", "n", "accuracy", "interval", "verdict", "p", "best_epoch", "parameters", "multiplications"),
+        *("seconds_per_epoch", "learning_rate"),
+    ]
+    assert first.startswith("tiny-0  3  0.9100 ± 0.0100  0.8852 to 0.9348  best ")
+    assert second.startswith(
+        "tiny-3  3  0.7080 ± 0.0080  0.6881 to 0.7279  detectably worse, by 20.20 points  < 0.001 "
+    )
+    assert legend.startswith("against tiny-0 (best): paired t, p corrected by Holm; detectable where p < 0.05")
+
+
+def test_no_difference_is_said_in_words(two):
+    done = run_cnnlab("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two)
+    assert "no detectable difference  1.000" in done.stdout
+    assert "against tiny-3 (baseline)" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("no detectable difference between any of these and it")
+
+
+def test_a_single_run_is_a_table_of_one_line(trained):
+    done = run_cnnlab("compare", "runs", cwd=trained)
+    assert (done.returncode, done.stderr) == (0, "")
+    heading, row = done.stdout.splitlines()
+    assert row.split()[0] == "tiny"
+    assert "1,490" in row
+
+
+def test_formats(two):
+    first, second = json.loads(run_cnnlab("compare", "runs", "--format", "json", cwd=two).stdout)
+    assert first["accuracy"] == pytest.approx(0.91)
+    assert first["parameters"] == 1490
+    assert first["seeds"] == [0, 1, 2]
+    assert first["runs"] == ["runs/tiny-0", "runs/tiny-1", "runs/tiny-2"]
+    assert second["against"] == "tiny-0"
+    assert second["difference_low"] < second["difference"] < second["difference_high"]
+    assert second["test"] == "paired t"
+    assert second["train.optimizer.sgd.learning_rate"] == 0.2
+    assert run_cnnlab("compare", "runs", "--format", "md", cwd=two).stdout.startswith("| group ")
+    assert run_cnnlab("compare", "runs", "--format", "csv", cwd=two).stdout.startswith("group,n,accuracy,standard_")
+    page = ElementTree.fromstring(
+        run_cnnlab("compare", "runs", "--format", "html", cwd=two).stdout.partition("</style>")[2].join(["<a>", "</a>"])
+    )
+    assert [cell.text for cell in page.findall("table/tr/td")][:3] == ["tiny-0", "3", "0.9100 ± 0.0100"]
+    assert page.find("p").text.startswith("against tiny-0")
+
+
+def test_the_source_is_beside_ours(two):
+    done = run_cnnlab("compare", "runs", "--published", "--where", "train.optimizer.sgd.learning_rate=0.1", cwd=two)
+    heading, row = done.stdout.splitlines()
+    assert heading.split()[4:6] == ["published", "above_published"]
+    assert re.search(r" 0\.9 +0\.01 ", row)
+
+
+def test_top_prints_only_the_first(two):
+    (row,) = json.loads(run_cnnlab("compare", "runs", "--top", "1", "--format", "json", cwd=two).stdout)
+    assert row["group"] == "tiny-0"
+
+
+def test_what_a_reader_should_know_is_a_warning_for_scripts(two, tmp_path):
+    shutil.copytree(two / "runs", tmp_path / "runs")
+    record = json.loads((tmp_path / "runs/tiny-5/run.json").read_text())
+    (tmp_path / "runs/tiny-5/run.json").write_text(json.dumps({**record, "status": "failed"}))
+    done = run_cnnlab("compare", "runs", cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "left out: runs/tiny-5: failed"
+    done = run_cnnlab("compare", "runs", "--format", "json", cwd=tmp_path)
+    assert [row["n"] for row in json.loads(done.stdout)] == [3, 2]
+    assert done.stderr == "cnnlab: warning: left out: runs/tiny-5: failed\n"
+
+
+def test_plot_draws_a_picture(trained, tmp_path):
+    done = run_cnnlab("compare", "runs", "--plot", tmp_path / "curves.png", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_runs_of_different_losses_are_drawn_and_told(trained, tmp_path):
+    runs = tmp_path / "runs"
+    for name, loss in [("a", "mse"), ("b", {"cross_entropy": {"label_smoothing": 0.1, "from_logits": True}})]:
+        shutil.copytree(trained / "runs/tiny-1", runs / name)
+        record = json.loads((runs / name / "run.json").read_text())
+        record["experiment"]["train"]["loss"] = loss
+        (runs / name / "run.json").write_text(json.dumps(record))
+    done = run_cnnlab("compare", runs, trained / "runs", "--plot", tmp_path / "curves.svg", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cross_entropy(0.1)" in done.stdout
+    assert "not on one scale" in (tmp_path / "curves.svg").read_text()
+
+
+def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(trained / "runs", runs)
+    for number, record in enumerate(["{", '{"status": "failed", "experiment": {"name": "$x^$", "train": 3}}']):
+        (runs / f"bad-{number}").mkdir()
+        (runs / f"bad-{number}/run.json").write_text(record)
+        shutil.copy(runs / "tiny-1/metrics.csv", runs / f"bad-{number}/metrics.csv")
+    done = run_cnnlab("compare", runs, "--plot", tmp_path / "curves.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines() if line] == ["group", "tiny", "left"]
+    assert "bad-0/run.json: damaged" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_table_too_wide_for_the_terminal_becomes_two():
+    settings = {"train.epochs": 3, "model.layers": "2 conv2d, flatten, dense"}
+    text = _narrow(list(settings), [settings], [{"group": "lenet", "accuracy": 0.5}], ["all of it"], width=40)
+    assert text.splitlines() == [
+        "What differs:",
+        "lenet: epochs: 3; layers: 2 conv2d,",
+        "    flatten, dense",
+        "",
+        "group  accuracy",
+        "lenet       0.5",
+        "",
+        "all of it",
+    ]
+
+
+def test_bad_requests_are_one_line(trained, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for arguments, code, part in [
+        (["nowhere"], 2, "nowhere: no such folder"),
+        ([tmp_path / "empty"], 2, "no runs in this folder"),
+        (["runs", "--sort", "acuracy"], 2, "did you mean 'accuracy'?"),
+        (["runs", "--metric", "f1"], 2, "--metric f1: no such metric; expected one of accuracy, "),
+        (["runs", "--where", "train.epochs=99"], 1, "--where train.epochs=99: holds for none of the 1 runs"),
+        (["runs", "--where", "epochs"], 2, "expected key=value, such as --where train.epochs=12"),
+        (["runs", "--baseline", "tinny"], 2, "--baseline tinny: no such experiment or run here; did you mean 'tiny'?"),
+        (["runs", "--top", "0"], 2, "Invalid value for '--top'"),
+        (["runs", "--format", "xml"], 2, "Invalid value for '--format'"),
+        (["runs", "--plot", tmp_path / "x/y/curves.png"], 1, "curves.png: cannot be written"),
+        (["runs", "--plot", tmp_path / "curves.docx"], 2, "expected a file name that ends in .png, .svg or .pdf"),
+        (["runs", "--plot", "."], 2, "expected a file name that ends in .png, .svg or .pdf"),
+        (["n" * 300], 1, "File name too long"),
+    ]:
+        assert_one_line(run_cnnlab("compare", *arguments, cwd=trained), code, part)
