@@ -1,15 +1,18 @@
 """Measuring a run again, from nothing but its folder and the data."""
 
 import math
-from collections.abc import Mapping
+import statistics
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from cnnlab import data
+from cnnlab.analysis import evaluation_pictures
 from cnnlab.analysis.metrics import evaluation, prediction_rows
 from cnnlab.analysis.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
-from cnnlab.data import Dataset, fingerprint
+from cnnlab.data import Dataset, Examples, fingerprint
 from cnnlab.errors import RequestError, RunError
 from cnnlab.models import weights
 from cnnlab.models.build import build_for
@@ -17,11 +20,14 @@ from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
 
+TIMED_EXAMPLES, TIMED_REPETITIONS = 2560, 5
 
-def evaluate(run: Run, split: str) -> dict[str, Any]:
+
+def evaluate(run: Run, split: str, *, pictures: bool = False) -> dict[str, Any]:
     """Rebuild the network from the run's config, read its weights, and measure them on a split of the same data.
 
-    The result and a file of predictions go into the run's evaluation/ folder.
+    The result and a file of predictions go into the run's evaluation/ folder; so do `pictures`, if wanted. What is
+    returned has also the paths of those, and `images_per_second` of the forward pass.
     Raises RunError where the run has no weights or the data are not those that it was trained on.
     """
     record = run.record()
@@ -39,12 +45,30 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     make_deterministic(experiment.seed)
     model = build_for(experiment, dataset)
     weights.assign(model, arrays, run.weights)
-    outcome = compile_forward(model, experiment.train.loss)(splits[split])
+    forward = compile_forward(model, experiment.train.loss)
+    outcome = forward(splits[split])
     if not math.isfinite(outcome.loss):
         raise RunError(f"{run.weights}: damaged: these weights give a loss of {outcome.loss}")
     if split == "test" or (split == "validation" and experiment.data.validation == "test"):
         run.record_test_use("evaluate")
-    return keep(run, split, outcome, dataset)
+    measured = keep(run, split, outcome, dataset)
+    drawn = evaluation_pictures.draw(run, split, measured, outcome, dataset) if pictures else []
+    return {
+        **measured,
+        "images_per_second": _throughput(forward, splits[split]),
+        "pictures": [str(path) for path in drawn],
+    }
+
+
+def _throughput(forward: Callable[[Examples], Outcome], examples: Examples) -> float:
+    """Pictures a second that go through the network, from memory to scores: the median of some repetitions."""
+    part = examples.take(slice(0, TIMED_EXAMPLES))
+    seconds = []
+    for _ in range(TIMED_REPETITIONS):
+        started = time.perf_counter()
+        forward(part)
+        seconds.append(time.perf_counter() - started)
+    return len(part) / statistics.median(seconds)
 
 
 def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> None:

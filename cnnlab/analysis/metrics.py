@@ -4,32 +4,102 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from numpy.typing import NDArray
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
 
 from cnnlab.errors import printable
 from cnnlab.models.inference import Outcome
 
+TOP = (2, 3, 5)  # the k of top-k accuracies, where there are more classes than that
+BINS = 15  # of confidence, as in Guo et al. 2017, "On calibration of modern neural networks"
+
 
 def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Loss, accuracy, a row a class, and the confusion matrix (rows: true class, columns: predicted class).
+    """All measures of a split: one number each, then a row a class, the calibration, and the confusion matrix.
 
-    Precision is 0 for a class that is never predicted, recall is 0 for a class without examples.
+    `balanced_accuracy` is the mean of the accuracies on the classes' own examples (their `recall`): what a test set
+    with equally many of each would give. Macro F1 is the mean over classes, weighted F1 by how many examples each has.
+    Precision is 0 for a class that is never predicted, recall is 0 for a class without examples. The confusion matrix
+    has a row for every true class and a column for every predicted one.
     """
+    labels, predictions = outcome.labels, outcome.predictions
     classes = np.arange(len(class_names))
     precision, recall, f1, support = precision_recall_fscore_support(
-        outcome.labels, outcome.predictions, labels=classes, zero_division=0
+        labels, predictions, labels=classes, zero_division=0
     )
     return {
         "split": split,
-        "examples": len(outcome.labels),
+        "examples": len(labels),
         "loss": outcome.loss,
         "accuracy": outcome.accuracy,
+        "accuracy_interval": list(bootstrap_interval(outcome.accuracy, len(labels))),
+        "balanced_accuracy": float(recall[support > 0].mean()),
+        "macro_f1": float(f1_score(labels, predictions, average="macro", zero_division=0)),
+        "weighted_f1": float(f1_score(labels, predictions, average="weighted", zero_division=0)),
+        "top_k": {
+            str(k): float(top_k_accuracy_score(labels, outcome.scores, k=k, labels=classes))
+            for k in TOP
+            if k < len(classes)
+        },
+        **calibration(outcome),
         "classes": [
             {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "examples": int(n)}
             for name, p, r, f, n in zip(class_names, precision, recall, f1, support, strict=True)
         ],
-        "confusion_matrix": confusion_matrix(outcome.labels, outcome.predictions, labels=classes).tolist(),
+        "confusion_matrix": confusion_matrix(labels, predictions, labels=classes).tolist(),
     }
+
+
+def bootstrap_interval(accuracy: float, examples: int) -> tuple[float, float]:
+    """The 95 % percentile interval of the accuracy over examples that are drawn again, as many, with replacement.
+
+    Of examples that are right or wrong, how many of the drawn ones are right is binomial, so that nothing is drawn.
+    """
+    from scipy.special import bdtr, bdtrik
+
+    def quantile(q: float) -> float:
+        count = np.floor(bdtrik(q, examples, accuracy)) if 0 < accuracy < 1 else accuracy * examples
+        while bdtr(count, examples, accuracy) < q:  # bdtrik is between two whole numbers
+            count += 1
+        return float(count / examples)
+
+    return quantile(0.025), quantile(0.975)
+
+
+def calibration(outcome: Outcome) -> dict[str, Any]:
+    """How far the probability that a network gives its prediction is from how often that is right.
+
+    The expected calibration error is the mean of that over examples, in bins of equal width; both are None where scores
+    are no probabilities, as those of a network that was trained with a squared error.
+    """
+    confidence = outcome.scores.max(axis=1).astype(np.float64)
+    if not outcome.are_probabilities:
+        return {"expected_calibration_error": None, "calibration": None}
+    right = outcome.predictions == outcome.labels
+    edges = np.linspace(0, 1, BINS + 1)
+    counts = np.bincount(np.searchsorted(edges[1:-1], confidence), minlength=BINS)
+    accuracies, means = calibration_curve(right, np.minimum(confidence, 1), n_bins=BINS, pos_label=True)
+    kept = counts[counts > 0]
+    return {
+        "expected_calibration_error": float(np.average(np.abs(accuracies - means), weights=kept)),
+        "calibration": [
+            {"confidence": float(mean), "accuracy": float(accuracy), "examples": int(count)}
+            for mean, accuracy, count in zip(means, accuracies, kept, strict=True)
+        ],
+    }
+
+
+def most_confident_mistakes(outcome: Outcome, most: int) -> NDArray[np.intp]:
+    """The examples that are predicted wrong with the highest scores, the highest first; at most so many."""
+    wrong = np.flatnonzero(outcome.predictions != outcome.labels)
+    order = np.argsort(-outcome.scores.max(axis=1)[wrong], kind="stable")
+    return wrong[order[:most]]
 
 
 def prediction_rows(outcome: Outcome, files: Sequence[str] | None = None) -> list[dict[str, Any]]:

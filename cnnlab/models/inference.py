@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlab.data import Examples
-from cnnlab.experiment.losses import Loss
+from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.models.losses import class_scores, loss_function
 
 BATCH_SIZE = 256  # examples at once; larger batches leave the cache and were no faster on two cores
@@ -24,6 +24,8 @@ class Outcome:
     labels: NDArray[np.int32]
     scores: NDArray[np.float32]
     losses: NDArray[np.float32]
+    are_probabilities: bool = True
+    """Else each class has a score of its own that may be any number."""
 
     @property
     def predictions(self) -> NDArray[np.intp]:
@@ -70,6 +72,7 @@ def compile_forward(model: keras.Model, loss: Loss) -> Callable[[Examples], Outc
         # In parts, since pictures on disk may be more than memory; of whole batches, so that the parts do not matter.
         parts = [forward(examples.images[part], examples.labels[part]) for part in examples.chunks(multiple=batch_size)]
         scores = np.concatenate([part_scores.numpy() for part_scores, _ in parts])
-        return Outcome(examples.labels, scores, np.concatenate([part_losses.numpy() for _, part_losses in parts]))
+        losses = np.concatenate([part_losses.numpy() for _, part_losses in parts])
+        return Outcome(examples.labels, scores, losses, isinstance(loss, CrossEntropy))
 
     return run

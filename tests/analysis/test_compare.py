@@ -161,7 +161,7 @@ def test_lower_losses_are_better(add, tmp_path):
 
 def test_other_test_examples_are_not_compared_and_that_is_said(add, tmp_path):
     add(0.99, 0)
-    add(0.9, 0, rate=0.2, **{"data": {"fingerprint": "g", "splits": record(0, test="b")["data"]["splits"]}})
+    add(0.9, 0, rate=0.2, data={"fingerprint": "g", "splits": record(0, test="b")["data"]["splits"]})
     found = compare([tmp_path])
     assert words(found) == ["best", "cannot be told: other test examples"]
     assert found.notes[1] == "not all were measured on the same test examples; only those that were are tested"

@@ -50,7 +50,7 @@ def test_no_difference_is_said_in_words(two):
 def test_a_single_run_is_a_table_of_one_line(trained):
     done = run_cnnlab("compare", "runs", cwd=trained)
     assert (done.returncode, done.stderr) == (0, "")
-    heading, row = done.stdout.splitlines()
+    _, row = done.stdout.splitlines()
     assert row.split()[0] == "tiny"
     assert "1,490" in row
 

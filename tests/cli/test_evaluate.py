@@ -1,11 +1,15 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image
 
+from cnnlab.analysis.groups import correct
+from cnnlab.runs import Run
 from tests.conftest import assert_one_line, run_cnnlab
 
 
@@ -21,7 +25,13 @@ def test_a_run_measures_again_what_training_measured(cnnlab, run):
     predictions = (run / "evaluation/test-predictions.csv").read_text()
     done = cnnlab("evaluate", run, "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout) == json.loads(before)
+    measured = json.loads(done.stdout)
+    assert measured.pop("images_per_second") > 0
+    pictures = [Path(path) for path in measured.pop("pictures")]
+    assert [path.name for path in pictures] == ["test-confusion.png", "test-reliability.png", "test-mistakes.png"]
+    assert all(Image.open(path).format == "PNG" for path in pictures)
+    assert measured == json.loads(before)
+    assert (run / "evaluation/test.json").read_text() == before
     assert (run / "evaluation/test-predictions.csv").read_text() == predictions
     record = json.loads((run / "run.json").read_text())
     assert [use["by"] for use in record["test_uses"]] == ["train", "evaluate"]
@@ -48,9 +58,26 @@ def test_the_table_has_classes_and_confusion(cnnlab, run):
     done = cnnlab("evaluate", run)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("test accuracy 0.")
-    assert lines[2].split() == ["class", "precision", "recall", "f1", "examples"]
-    assert lines[14].split() == ["true", "\\", "predicted", *"0123456789"]
-    assert lines[-1] == f"predictions: {run / 'evaluation/test-predictions.csv'}"
+    assert "95 % interval of the accuracy: 0." in lines[0]
+    assert lines[1].startswith("balanced accuracy 0.")
+    assert lines[2].endswith(" images/s")
+    assert lines[4].split() == ["class", "precision", "recall", "f1", "examples"]
+    assert lines[16].split() == ["true", "\\", "predicted", *"0123456789"]
+    assert lines[-2] == f"predictions: {run / 'evaluation/test-predictions.csv'}"
+    assert lines[-1].startswith(f"pictures: {run / 'evaluation/test-confusion.png'}, ")
+
+
+def test_pictures_are_drawn_only_if_wanted(cnnlab, run):
+    done = cnnlab("evaluate", run, "--no-pictures")
+    assert done.stdout.splitlines()[-1].startswith("predictions: ")
+    assert not list((run / "evaluation").glob("*.png"))
+
+
+def test_what_is_right_is_kept_in_short(run):
+    with (run / "evaluation/test-predictions.csv").open() as file:
+        right = [row["label"] == row["prediction"] for row in csv.DictReader(file)]
+    assert correct(Run(run), "test", 200).tolist() == right
+    assert correct(Run(run), "test", 300) is None
 
 
 @pytest.mark.parametrize("split", ["validation", "train"])
