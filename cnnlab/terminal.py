@@ -20,6 +20,11 @@ def warn(message: str) -> None:
     print(f"cnnlab: warning: {printable(message)}", file=sys.stderr)
 
 
+def hint(message: str) -> None:
+    """One line on what a person could do better."""
+    print(f"cnnlab: hint: {printable(message)}", file=sys.stderr)
+
+
 def download_progress() -> Progress:
     """A bar that counts bytes, on a terminal only: elsewhere an error is to be the one line."""
     return Progress(

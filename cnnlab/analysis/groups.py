@@ -94,7 +94,7 @@ class Group:
     @cached_property
     def tables(self) -> list[dict[str, list[float]]]:
         """Each run's table of epochs, by column; empty where it has none that can be read."""
-        return [_table(run) for run, _ in self.members]
+        return [table_of(run) for run, _ in self.members]
 
     @property
     def best_epoch(self) -> float | None:
@@ -174,8 +174,8 @@ def _names(groups: Sequence[Sequence[Recorded]]) -> list[str]:
     ]
 
 
-def _table(run: Run) -> dict[str, list[float]]:
-    """By column, those that are numbers throughout; nothing where that is no table."""
+def table_of(run: Run) -> dict[str, list[float]]:
+    """A run's table of epochs by column, those that are numbers throughout; nothing where it has no such table."""
     try:
         heading, *rows = csv.reader(io.StringIO(files.read(run.metrics, MAX_TABLE).decode()))
         columns = zip(heading, zip(*rows, strict=True), strict=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.terminal import hint
+
 if TYPE_CHECKING:
     from cnnlab.runs import Run
 
@@ -24,10 +26,12 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, seve
     """
     results: list[dict[str, Any]] = []
     experiments: list[Any] = []
+    records: list[dict[str, Any]] = []
     try:
         for run, measured in done:
             record = run.record()
             experiments.append({**record["experiment"], "name": None, "seed": None})
+            records.append(record)
             results.append(_result(run, record, measured))
             if format is Format.TABLE:
                 print(
@@ -35,6 +39,10 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, seve
                     f"({measured['examples']:,} examples)\nrun: {run.path}",
                     flush=True,
                 )
+                for finding in record.get("findings", []):
+                    hint(f"{run.path}: {finding}")
+                if not several:
+                    _print_expected([record], [measured["accuracy"]], measured["examples"])
     finally:
         if format is Format.JSON and (several or results):
             print(json.dumps(results if several else results[0], indent=2))
@@ -46,6 +54,18 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, seve
                 print(
                     f"test accuracy {mean:.4f} ± {deviation:.4f} (mean and standard deviation of {len(results)} seeds)"
                 )
+                _print_expected(records, accuracies, results[0]["examples"])
+
+
+def _print_expected(records: Sequence[Mapping[str, Any]], accuracies: Sequence[float], examples: int) -> None:
+    """Whether runs of one experiment came to what it usually comes to, if that is known."""
+    from cnnlab.analysis import results
+    from cnnlab.analysis.expected import verdict
+    from cnnlab.experiment.schema import Experiment
+
+    experiment = Experiment.model_validate(records[0]["experiment"])
+    if line := verdict(accuracies, results.of(experiment, results.data_of(records[0])), examples):
+        print(line)
 
 
 def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +76,7 @@ def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any]) 
         **{key: record[key] for key in ("parameters", "seconds")},
         "train_examples": record["data"]["splits"]["train"]["examples"],
         "seed": record["experiment"]["seed"],
+        "findings": record.get("findings", []),
     }
 
 

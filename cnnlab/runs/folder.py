@@ -50,6 +50,7 @@ RECORD_TYPES: dict[str, type | UnionType] = {
     "test_uses": list,
     "seconds": int | float,
     "results": dict,
+    "findings": list,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from cnnlab.analysis.evaluate import check_same_data, keep
+from cnnlab.analysis.groups import table_of
 from cnnlab.analysis.recorded import digest
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import fingerprint
@@ -23,7 +24,7 @@ from cnnlab.runs.folder import now
 from cnnlab.runs.status import epochs_done
 from cnnlab.terminal import warn
 from cnnlab.training import checkpoint as checkpoints
-from cnnlab.training import devices, divergence, ending, environment, own_callbacks
+from cnnlab.training import coach, devices, divergence, ending, environment, own_callbacks
 from cnnlab.training.checkpoint import Checkpoint
 from cnnlab.training.fit import fit
 from cnnlab.training.interrupts import Interrupts
@@ -196,6 +197,7 @@ def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float)
             "seconds": round(seconds, 3),
             "stopped_early": epochs_done(run) < trainer.experiment.train.epochs,
             "results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
+            "findings": coach.findings(trainer, table_of(run), outcome),
         }
     )
     return evaluation

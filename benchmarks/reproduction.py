@@ -1,0 +1,160 @@
+"""docs/reproduction.md with its picture, and the "Expected" line of every shipped experiment, from configs/results.
+
+`python -m benchmarks.reproduction`, a part of `make docs`; trains nothing. The results are those of
+`cnnlab reproduce --seeds 5 --save configs/results`.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cnnlab.analysis import reproduction, results
+from cnnlab.analysis.expected import heading
+from cnnlab.analysis.reproduction import CLOSE, Line
+from cnnlab.analysis.significance import estimate
+from cnnlab.cli.compare import with_deviation
+from cnnlab.cli.tables import Format, render
+from cnnlab.config import shipped
+from cnnlab.config.load import load_file
+from cnnlab.experiment.schema import Experiment
+
+WIDTH = 119
+EARLY = 12  # epochs that the first slides stop at
+DOCS = Path(__file__).parents[1] / "docs"
+PICTURE = "reproduction.png"
+INTRODUCTION = """\
+# What the courses print, and what cnnlab gives
+
+Every shipped experiment that a lecture prints figures of was trained to its full length with several seeds; this page
+is made from their results in [configs/results](../configs/results) by `make docs`, without training. To train them
+again: `cnnlab reproduce`, or one of them: `cnnlab reproduce fc --seeds 5`.
+
+`published` is what the source prints of its one training. Ours is mean ± standard deviation over n seeds, on the same
+test set. A figure is *reproduced within noise* where one more seed of ours could well give it: where it is inside our
+95 % prediction interval. `points` is how far our mean is above, in hundredths of accuracy; up to 0.5 either way no slide
+would tell the difference.
+"""
+
+
+def main() -> None:
+    """Write everything anew."""
+    experiments = reproduction.chosen([])
+    lines = {name: reproduction.recorded(name, experiment) for name, experiment in experiments.items()}
+    (DOCS / "reproduction.md").write_text("\n".join(_page(experiments, lines)) + "\n", encoding="utf-8")
+    _draw({name: own for name, own in lines.items() if len(own) > 1 and _is_measured(own)}, DOCS / PICTURE)
+    for name, path in shipped.paths().items():
+        text = path.read_text(encoding="utf-8")
+        path.write_text(with_expectation(text, expectation(name, load_file(path))), encoding="utf-8")
+
+
+def expectation(name: str, experiment: Experiment) -> str:
+    """What the heading of a shipped experiment says to expect."""
+    usual = results.of(experiment)
+    early = [row.accuracy for row in results.epochs(name) if row.epoch == EARLY] if usual else []
+    after = [(EARLY, early)] if early and experiment.train.epochs > EARLY else []
+    return heading(experiment, usual, after)
+
+
+def with_expectation(text: str, said: str) -> str:
+    """An experiment file with that as the `Expected` part of its heading, after the `Command`."""
+    without = re.sub(r"(?m)^# Expected:.*\n(?:#   .*\n)*", "", text)
+    wrapped = textwrap.fill(
+        f"# Expected: {said}.", WIDTH, subsequent_indent="#   ", break_long_words=False, break_on_hyphens=False
+    )
+    return re.sub(r"(?m)^(# Command:.*\n)", lambda found: f"{found[1]}{wrapped}\n", without, count=1)
+
+
+def _page(experiments: dict[str, Experiment], lines: dict[str, list[Line]]) -> Iterator[str]:
+    yield INTRODUCTION
+    yield "## At the end of training\n"
+    yield _table([_last(own) for own in lines.values() if _is_measured(own)], final=True)
+    left = [name for name, own in lines.items() if not _is_measured(own)]
+    if left:
+        yield f"\nNot trained to the end: {', '.join(left)}."
+    tables = {name: own for name, own in lines.items() if len(own) > 1 and _is_measured(own)}
+    if tables:
+        yield f"\n![Accuracy and loss by epoch: the slides' points on our mean and its spread]({PICTURE})"
+    for name, own in tables.items():
+        yield f"\n## {name}\n\n{deviations(shipped.paths()[name].read_text(encoding='utf-8'))}\n"
+        yield _table(own, final=False)
+
+
+def deviations(text: str) -> str:
+    """What an experiment file's heading says of where it differs from its source, one paragraph."""
+    found = re.search(r"(?m)^# Deviations: (.*\n(?:#   .*\n)*)", text)
+    return "Deviations: " + " ".join(re.sub(r"(?m)^#   ", "", found[1]).split()) if found else ""
+
+
+def _is_measured(lines: Sequence[Line]) -> bool:
+    return _last(lines).accuracy.ours is not None
+
+
+def _last(lines: Sequence[Line]) -> Line:
+    return lines[-1]
+
+
+def _table(lines: Sequence[Line], *, final: bool) -> str:
+    rows = []
+    for line in lines:
+        points = line.accuracy.difference
+        ours = line.accuracy.ours
+        close = points is not None and abs(points) <= CLOSE and "within" not in line.verdict
+        rows.append(
+            {
+                **({"experiment": f"[{line.experiment}](../configs/{line.experiment}.yaml)"} if final else {}),
+                "epoch": line.epoch,
+                "published": line.accuracy.printed,
+                "accuracy": with_deviation(ours),
+                "points": None if points is None else f"{100 * points:+.2f}",
+                "published_loss": line.loss.printed,
+                "loss": with_deviation(line.loss.ours),
+                "n": ours and ours.n,
+                "verdict": line.verdict + (" (within 0.5 points)" if final and close else ""),
+            }
+        )
+    return render(rows, list(rows[0]), Format.MD) if rows else "Nothing yet."
+
+
+def _draw(tables: dict[str, list[Line]], path: Path) -> None:
+    if not tables:
+        return
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, grid = plt.subplots(
+        2, len(tables), figsize=(3 * len(tables), 5.5), sharex=True, layout="constrained", squeeze=False
+    )
+    for column, (name, lines) in enumerate(tables.items()):
+        for row, what in enumerate(("accuracy", "loss")):
+            axes = grid[row][column]
+            by_epoch: dict[int, list[float]] = {}
+            for epoch in results.epochs(name):
+                by_epoch.setdefault(epoch.epoch, []).append(getattr(epoch, what))
+            found = [estimate(values) for values in by_epoch.values()]
+            means = np.array([one.mean for one in found])
+            spread = np.array([one.deviation or 0.0 for one in found])
+            axes.plot(list(by_epoch), means, color="C0", label="cnnlab, mean ± std")
+            axes.fill_between(list(by_epoch), means - spread, means + spread, color="C0", alpha=0.25, linewidth=0)
+            printed = [(line.epoch, getattr(line, what).printed) for line in lines]
+            axes.plot(*zip(*printed, strict=True), "k.", markersize=4, label="the slides")
+            axes.set_xscale("log")
+            axes.grid(alpha=0.3)
+            axes.spines[["top", "right"]].set_visible(False)
+            if row == 0:
+                axes.set_title(name)
+            else:
+                axes.set_xlabel("epoch")
+        grid[0][0].set_ylabel("test accuracy")
+        grid[1][0].set_ylabel("test loss")
+    grid[0][0].legend(frameon=False)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

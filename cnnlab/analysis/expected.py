@@ -1,0 +1,57 @@
+"""Whether a run came to what its experiment usually comes to."""
+
+from collections.abc import Sequence
+
+from cnnlab.analysis import significance
+from cnnlab.analysis.results import Result
+from cnnlab.analysis.significance import LEVEL, estimate
+from cnnlab.experiment.schema import Experiment
+
+
+def verdict(accuracies: Sequence[float], usual: Sequence[Result], examples: int) -> str:
+    """One line on test accuracies of runs of an experiment, held against its `usual` results on the same data.
+
+    `0.9810, as expected (0.9820 ± 0.0010, n = 5)`; empty where there are fewer than two of those. `examples`: those of
+    the test set. A single run is as expected inside the 95 % prediction interval, several where their mean does not
+    differ detectably.
+    """
+    if len(usual) < 2:
+        return ""
+    known = [result.accuracy for result in usual]
+    found, theirs = estimate(accuracies), estimate(known)
+    ours = f"{found.mean:.4f}" + ("" if found.deviation is None else f" ± {found.deviation:.4f}")
+    context = f"({theirs.mean:.4f} ± {theirs.deviation:.4f}, n = {theirs.n})"
+    off, expected = significance.deviations_off(found.mean, known, 1 / examples)
+    if len(accuracies) > 1:
+        expected = significance.unpaired(accuracies, known, 1 / examples).p >= LEVEL
+    if expected:
+        return f"{ours}, as expected {context}"
+    side = "above" if off > 0 else "below"
+    return f"{ours}, {abs(off):.1f} standard deviations {side} what this config gives {context}"
+
+
+def heading(experiment: Experiment, usual: Sequence[Result], after: Sequence[tuple[int, Sequence[float]]] = ()) -> str:
+    """What an experiment's file says to expect of it: the accuracies, also `after` some of its epochs, and the time."""
+    if not usual:
+        return "not measured since its last change"
+    said = f"test accuracy {_mean([result.accuracy for result in usual])} ({_seeds(usual)})"
+    said += "".join(f", {_mean(accuracies)} after {epoch} epochs" for epoch, accuracies in after)
+    seconds = sorted(result.seconds for result in usual)[len(usual) // 2]
+    return f"{said}; {_time(seconds)} on two cores"
+
+
+def _mean(values: Sequence[float]) -> str:
+    found = estimate(values)
+    return f"{found.mean:.4f}" + ("" if found.deviation is None else f" ± {found.deviation:.4f}")
+
+
+def _seeds(usual: Sequence[Result]) -> str:
+    seeds = sorted(result.seed for result in usual)
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    spread = f"{seeds[0]} to {seeds[-1]}" if seeds[-1] - seeds[0] == len(seeds) - 1 else ", ".join(map(str, seeds))
+    return f"mean ± standard deviation, seeds {spread}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

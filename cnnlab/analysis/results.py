@@ -1,0 +1,168 @@
+"""What the shipped experiments came to when they were trained: small tables that come with them.
+
+`runs.csv` has a row a run, `epochs.csv` one for every epoch of those that measure the test set after each. By them
+tables are made, and a new run is held against its like, without training anything.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cnnlab.analysis.groups import Group, Recorded
+from cnnlab.analysis.recorded import FREE
+from cnnlab.config import shipped
+from cnnlab.config.load import to_data
+from cnnlab.config.words import without_defaults
+from cnnlab.experiment.schema import Experiment
+from cnnlab.runs import files
+
+RUNS, EPOCHS = "runs.csv", "epochs.csv"
+NO_MATTER = ("devices", "input_pipeline", "keep", "checkpoint_minutes")
+"""The keys of `train` that change no number, or none but by rounding."""
+SHORT = 16  # characters of a SHA-256: enough for some dozens of experiments
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished run; accuracy and loss are on the test set, `recipe` and `data` as `recipe_of` and `data_of` say."""
+
+    experiment: str
+    recipe: str
+    data: str
+    seed: int
+    epochs: int
+    accuracy: float
+    loss: float
+    train_loss: float
+    val_accuracy: float | None
+    parameters: int
+    seconds: float
+    tensorflow: str
+    cpu: str
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a run, from 1; on the test set."""
+
+    experiment: str
+    seed: int
+    epoch: int
+    accuracy: float
+    loss: float
+
+
+def folder() -> Path:
+    """Where the tables are, beside the shipped experiments."""
+    return shipped.folder() / "results"
+
+
+def recipe_of(experiment: Experiment) -> str:
+    """What tells all of an experiment that can change a number from others, but the seed.
+
+    By the keys that are not at their defaults, so that a key that is new to the language changes nothing.
+    """
+    data = {key: value for key, value in to_data(experiment).items() if key not in (*FREE, "seed")}
+    train = data["train"]
+    if isinstance(train, dict):
+        kept = {key: value for key, value in train.items() if key not in NO_MATTER}
+        kept["callbacks"] = [callback for callback in kept["callbacks"] if "tensorboard" not in callback]
+        data["train"] = kept
+    meant = json.dumps(without_defaults((), data), sort_keys=True)
+    return hashlib.sha256(meant.encode()).hexdigest()[:SHORT]
+
+
+def data_of(record: Mapping[str, Any]) -> str:
+    """What tells the examples that a run saw from others."""
+    return str(record.get("data", {}).get("fingerprint"))[:SHORT]
+
+
+@cache
+def results() -> tuple[Result, ...]:
+    """Of every shipped experiment that was trained."""
+    return tuple(Result(**row) for row in _read(folder() / RUNS, Result))
+
+
+def epochs(experiment: str) -> list[Epoch]:
+    """Of a shipped experiment, as far as they were measured on the test set."""
+    return [Epoch(**row) for row in _read(folder() / EPOCHS, Epoch) if row["experiment"] == experiment]
+
+
+def of(experiment: Experiment, data: str | None = None) -> list[Result]:
+    """The results of what differs from `experiment` in its seed alone, on these data if they are known."""
+    recipe = recipe_of(experiment)
+    return [result for result in results() if result.recipe == recipe and data in (None, result.data)]
+
+
+def summarize(name: str, experiment: Experiment, group: Group) -> tuple[list[Result], list[Epoch]]:
+    """The rows of a shipped experiment's finished runs."""
+    rows = sorted((_result(name, experiment, member) for member in group.members), key=lambda result: result.seed)
+    if experiment.data.validation != "test":
+        return rows, []
+    epochs = [
+        Epoch(name, seed, int(epoch), accuracy, loss)
+        for seed, table in zip(group.seeds, group.tables, strict=True)
+        for epoch, accuracy, loss in zip(
+            table.get("epoch", []), table.get("val_accuracy", []), table.get("val_loss", []), strict=False
+        )
+    ]
+    return rows, sorted(epochs, key=lambda row: (row.seed, row.epoch))
+
+
+def write(target: Path, rows: Sequence[Result], epochs: Sequence[Epoch]) -> None:
+    """Put these experiments' rows in the place of theirs in the tables in the folder `target`."""
+    named = {row.experiment for row in rows}
+    target.mkdir(parents=True, exist_ok=True)
+    for name, kind, new in ((RUNS, Result, rows), (EPOCHS, Epoch, epochs)):
+        kept = [kind(**row) for row in _read(target / name, kind) if row["experiment"] not in named]
+        all_rows = sorted([*kept, *new], key=lambda row: row.experiment)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(kind)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in all_rows)
+        files.write_text(target / name, text.getvalue())
+    results.cache_clear()
+
+
+def _result(name: str, experiment: Experiment, member: Recorded) -> Result:
+    _, record = member
+    found = record["results"]
+    return Result(
+        experiment=name,
+        recipe=recipe_of(experiment),
+        data=data_of(record),
+        seed=record["experiment"]["seed"],
+        epochs=experiment.train.epochs,
+        accuracy=found["test_accuracy"],
+        loss=_rounded(found["test_loss"]),
+        train_loss=_rounded(found["loss"]),
+        val_accuracy=found.get("val_accuracy"),
+        parameters=record["parameters"],
+        seconds=round(record["seconds"], 1),
+        tensorflow=record.get("versions", {}).get("tensorflow", ""),
+        cpu=record.get("cpu", {}).get("model", ""),
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def _read(path: Path, kind: type) -> Iterable[dict[str, Any]]:
+    if not path.exists():
+        return
+    kinds = {field.name: field.type for field in fields(kind)}
+    for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
+        yield {key: _parsed(value, kinds[key]) for key, value in row.items()}
+
+
+def _parsed(text: str, kind: Any) -> Any:
+    if text == "" and kind is not str:
+        return None
+    return text if kind is str else int(text) if kind is int else float(text)

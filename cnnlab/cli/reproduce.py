@@ -1,0 +1,143 @@
+"""`cnnlab reproduce`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnlab.cli.compare import with_deviation
+from cnnlab.cli.tables import Format, render
+from cnnlab.errors import CnnlabError, Interrupted, TrainingError
+
+if TYPE_CHECKING:
+    from cnnlab.analysis.groups import Group
+    from cnnlab.analysis.reproduction import Line
+    from cnnlab.experiment.schema import Experiment
+
+
+def reproduce(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Shipped experiments, or what their source calls them; all unless given.", show_default=False
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="So many seeds from 0 on, or a list.", metavar="N|LIST")] = "3",
+    runs: Annotated[Path, typer.Option(help="The folder for run folders.", metavar="DIR")] = Path("runs/reproduction"),
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="--no-train: by the results that come with cnnlab.")
+    ] = True,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the results into this folder, as configs/results.", metavar="DIR", show_default=False
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
+) -> None:
+    """Train the published experiments again, and put what their sources print beside what they come to.
+
+    The cheapest comes first; what is already finished in --runs is not trained again, what is unfinished goes on. A
+    printed figure is reproduced within noise if one more seed of ours could well give it: if it is inside the 95 %
+    prediction interval.
+
+    Examples: `cnnlab reproduce lenet5 --seeds 5`, `cnnlab reproduce --no-train --format md`.
+    """
+    from cnnlab.analysis import reproduction
+    from cnnlab.cli.shorthands import seeds_of
+
+    experiments = reproduction.chosen(ids or [])
+    numbers = seeds_of(seeds, 0)
+    if not train:
+        lines = [line for name, experiment in experiments.items() for line in reproduction.recorded(name, experiment)]
+        _print(lines, format)
+        return
+    failed: list[str] = []
+    lines = []
+    try:
+        for name, group in _trained(experiments, numbers, runs, failed, quiet=quiet):
+            lines += _lines(name, experiments[name], group, save)
+    finally:
+        if lines:
+            _print(lines, format)
+    if failed:
+        raise TrainingError(f"not reproduced: {', '.join(failed)}; the same command goes on with them")
+
+
+def _trained(
+    experiments: dict[str, "Experiment"], seeds: Sequence[int], runs: Path, failed: list[str], *, quiet: bool
+) -> Iterator[tuple[str, "Group"]]:
+    """Each experiment with its finished runs of these seeds; `failed` gets the name of one that cannot be trained."""
+    from cnnlab.terminal import warn
+    from cnnlab.training.reproducing import finished, missing, unfinished
+
+    for name, experiment in experiments.items():
+        try:
+            _go_on(unfinished(experiment, seeds, runs), quiet=quiet)
+            _train(missing(experiment, seeds, runs), runs, quiet=quiet)
+        except Interrupted:
+            raise
+        except CnnlabError as error:
+            for line in str(error).splitlines():
+                warn(f"{name}: {line}")
+            failed.append(name)
+        if group := finished(experiment, seeds, runs):
+            yield name, group
+
+
+def _go_on(resumptions: Sequence[Any], *, quiet: bool) -> None:
+    if not resumptions:
+        return
+    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.terminal import stderr
+
+    quietly_imported()
+    from cnnlab.training.train import resume
+
+    list(resume(resumptions, console=None if quiet else stderr()))
+
+
+def _train(experiments: Sequence["Experiment"], runs: Path, *, quiet: bool) -> None:
+    if not experiments:
+        return
+    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.runs.claim import check_writable
+    from cnnlab.terminal import stderr
+
+    check_writable(runs)
+    quietly_imported()
+    from cnnlab.training.train import train
+
+    list(train([(experiment, None) for experiment in experiments], runs, console=None if quiet else stderr()))
+
+
+def _lines(name: str, experiment: "Experiment", group: "Group", save: Path | None) -> Iterator["Line"]:
+    from cnnlab.analysis import reproduction, results
+
+    rows, epochs = results.summarize(name, experiment, group)
+    if save:
+        results.write(save, rows, epochs)
+    return reproduction.lines(name, experiment, rows, epochs)
+
+
+def _print(lines: Sequence["Line"], format: Format) -> None:
+    rows = [_row(line, whole=format in (Format.JSON, Format.CSV)) for line in lines]
+    columns = [column for column in rows[0] if any(row[column] is not None for row in rows)]
+    print(render(rows, columns, format))
+
+
+def _row(line: "Line", *, whole: bool) -> dict[str, Any]:
+    """For people mean ± standard deviation in a cell, for scripts a number a cell."""
+    row: dict[str, Any] = {"experiment": line.experiment, "epoch": line.epoch}
+    for what, found in (("accuracy", line.accuracy), ("loss", line.loss)):
+        row[f"published_{what}"] = found.printed
+        if whole:
+            row[what] = found.ours and found.ours.mean
+            row[f"{what}_deviation"] = found.ours and found.ours.deviation
+            row[f"{what}_difference"] = found.difference
+        else:
+            row[what] = with_deviation(found.ours)
+    ours = line.accuracy.ours
+    return {**row, "n": ours and ours.n, "verdict": line.verdict}

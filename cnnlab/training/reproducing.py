@@ -1,0 +1,61 @@
+"""Which runs of an experiment there are in a folder, and which are still to be trained. No TensorFlow here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnlab.analysis.groups import Group, Recorded, group
+from cnnlab.analysis.recorded import recorded_experiment
+from cnnlab.analysis.results import recipe_of
+from cnnlab.errors import CnnlabError, RunError
+from cnnlab.experiment.schema import Experiment
+from cnnlab.runs.find import find
+from cnnlab.runs.status import status_of
+from cnnlab.terminal import warn
+from cnnlab.training.resuming import Resumption, plan
+
+
+def finished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group | None:
+    """The finished runs, of each seed the newest; None where there is none."""
+    groups = group(_of(experiment, seeds, runs)).groups
+    if len(groups) > 1:
+        names = "; ".join(", ".join(one.runs) for one in groups)
+        raise RunError(f"{runs}: runs of {experiment.name} saw different examples: {names}; remove those of one kind")
+    return groups[0] if groups else None
+
+
+def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Resumption]:
+    """How runs that did not finish go on, of seeds of which none finished."""
+    done = _seeds(experiment, seeds, runs)
+    found = []
+    for run, record in _of(experiment, seeds, runs):
+        seed = record["experiment"]["seed"]
+        if seed not in done and status_of(run, record) in ("interrupted", "failed", "crashed"):
+            found.append(plan(run))
+            done.add(seed)
+    return found
+
+
+def missing(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Experiment]:
+    """The experiment for every seed that has not finished."""
+    done = _seeds(experiment, seeds, runs)
+    return [experiment.model_copy(update={"seed": seed}) for seed in seeds if seed not in done]
+
+
+def _seeds(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
+    found = finished(experiment, seeds, runs)
+    return set(found.seeds) if found else set()
+
+
+def _of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Recorded]:
+    """The runs of the experiment with one of these seeds."""
+    recipe, found = recipe_of(experiment), []
+    for run in find([runs]) if runs.is_dir() and any(runs.iterdir()) else ():
+        try:
+            record = run.record()
+            own = recorded_experiment(run, record)
+        except CnnlabError as error:
+            warn(f"{error}; left out")
+            continue
+        if own.seed in seeds and recipe_of(own) == recipe:
+            found.append((run, record))
+    return found

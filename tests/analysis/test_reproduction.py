@@ -1,0 +1,147 @@
+"""Printed figures beside ours, and new runs beside what their experiment usually gives."""
+
+import pytest
+
+from cnnlab.analysis import reproduction, results
+from cnnlab.analysis.expected import heading, verdict
+from cnnlab.analysis.results import Epoch, Result, recipe_of
+from cnnlab.config import shipped
+from cnnlab.config.load import load, load_file
+from cnnlab.config.overrides import parse_set
+from cnnlab.errors import RequestError
+
+
+def result(seed, accuracy, experiment="fc", loss=0.04, seconds=11.0):
+    return Result(experiment, "r", "d", seed, 100, accuracy, loss, 0.05, None, 7850, seconds, "2.21.0", "a CPU")
+
+
+def usual(*accuracies):
+    return [result(seed, accuracy) for seed, accuracy in enumerate(accuracies)]
+
+
+FIVE = usual(0.981, 0.982, 0.983, 0.9815, 0.9825)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "line"),
+    [
+        ([0.981], "0.9810, as expected (0.9820 ± 0.0008, n = 5)"),
+        ([0.9787], "0.9787, 4.2 standard deviations below what this config gives (0.9820 ± 0.0008, n = 5)"),
+        ([0.99], "0.9900, 10.1 standard deviations above what this config gives (0.9820 ± 0.0008, n = 5)"),
+        ([0.981, 0.982, 0.983], "0.9820 ± 0.0010, as expected (0.9820 ± 0.0008, n = 5)"),
+        (
+            [0.975, 0.976, 0.977],
+            "0.9760 ± 0.0010, 7.6 standard deviations below what this config gives (0.9820 ± 0.0008, n = 5)",
+        ),
+    ],
+)
+def test_a_run_is_held_against_what_its_config_gives(accuracies, line):
+    assert verdict(accuracies, FIVE, 10_000) == line
+
+
+def test_of_a_single_result_nothing_is_expected():
+    assert verdict([0.9], usual(0.98), 10_000) == verdict([0.9], [], 10_000) == ""
+
+
+def test_results_without_spread_still_expect_what_rounding_allows():
+    same = usual(0.98, 0.98, 0.98)
+    assert "as expected" in verdict([0.9801], same, 10_000)
+    assert "below what this config gives" in verdict([0.97], same, 10_000)
+
+
+def test_a_heading_tells_mean_spread_seeds_and_time():
+    assert heading(load("fc"), FIVE, [(12, [0.75, 0.752])]) == (
+        "test accuracy 0.9820 ± 0.0008 (mean ± standard deviation, seeds 0 to 4), 0.7510 ± 0.0014 after 12 epochs; 11 s "
+        "on two cores"
+    )
+    assert heading(load("fc"), [result(3, 0.9, seconds=200)]) == "test accuracy 0.9000 (seed 3); 3 min on two cores"
+    assert "seeds 0, 7)" in heading(load("fc"), [result(0, 0.9), result(7, 0.91)])
+    assert heading(load("fc"), []) == "not measured since its last change"
+
+
+def changed(*sets):
+    return recipe_of(load("lenet", [parse_set(text) for text in sets]))
+
+
+def test_a_recipe_is_what_can_change_a_number():
+    same = recipe_of(load("lenet"))
+    for text in ("seed=7", "name=other", "train.keep=5", "train.devices=cpu", "train.callbacks=[tensorboard]"):
+        assert changed(text) == same, text
+    for text in (
+        "train.epochs=7",
+        "data.limit=100",
+        "train.callbacks=[early_stopping: 3]",
+        "train.precision=mixed_bfloat16",
+    ):
+        assert changed(text) != same, text
+
+
+def test_every_shipped_experiment_with_results_still_is_what_was_measured():
+    """Else its results are those of another experiment: train it again, `cnnlab reproduce --save configs/results`."""
+    known = {row.experiment: row.recipe for row in results.results()}
+    for name, recipe in known.items():
+        assert recipe_of(load_file(shipped.paths()[name])) == recipe, name
+
+
+def lines(**changes):
+    experiment = load("fc", [parse_set(f"{key}={value}") for key, value in changes.items()])
+    runs = [
+        result(seed, accuracy, loss=loss)
+        for seed, accuracy, loss in ((0, 0.85, 0.042), (1, 0.852, 0.0425), (2, 0.851, 0.0421))
+    ]
+    epochs = [Epoch("fc", seed, 1, accuracy, 0.173) for seed, accuracy in enumerate((0.4, 0.401, 0.402))]
+    return list(reproduction.lines("fc", experiment, runs, epochs))
+
+
+def test_each_printed_epoch_is_a_line_and_the_last_is_the_runs_own():
+    first, *_, last = lines()
+    assert (first.epoch, last.epoch, last.is_last, last.id) == (1, 100, True, "fc-mse")
+    assert len(lines()) == 16
+    assert last.accuracy.printed == 0.852
+    assert last.accuracy.ours.mean == pytest.approx(0.851)
+    assert last.verdict == "reproduced within noise"
+    assert first.verdict == "accuracy differs by +3.2 points"
+    assert lines()[1].verdict == "not trained to that epoch"
+
+
+def test_what_is_printed_is_known_only_to_its_last_digit():
+    experiment = load("mlp-1200")
+    assert experiment.published.accuracy == 0.98
+    for accuracy, said in ((0.9849, "reproduced within noise"), (0.9852, "accuracy differs by +0.5 points")):
+        (line,) = reproduction.lines("mlp-1200", experiment, usual(accuracy, accuracy, accuracy), [])
+        assert line.verdict == said
+
+
+def test_with_one_seed_a_difference_is_told_and_no_noise():
+    (line,) = reproduction.lines("mlp-1200", load("mlp-1200"), usual(0.9812), [])
+    assert line.verdict == "accuracy differs by +0.1 points"
+
+
+def test_where_nothing_is_printed_ours_is_told():
+    (line,) = reproduction.lines("softmax", load("softmax"), usual(0.9, 0.91), [])
+    assert (line.epoch, line.verdict) == (10, "nothing printed")
+    assert line.accuracy.ours.mean == pytest.approx(0.905)
+
+
+def test_experiments_are_chosen_by_name_or_id_and_the_cheapest_is_first():
+    assert list(reproduction.chosen(["lenet", "fc-mse"])) == ["fc", "lenet"]
+    assert set(reproduction.chosen(["gender-cnn"])) == {"gender-cnn", "gender-cnn-dropout"}
+    everything = list(reproduction.chosen([]))
+    assert everything[-1] == "resnet20"
+    assert "digits" not in everything
+    with pytest.raises(
+        RequestError, match=r"lenet-5: no shipped experiment with a published source; did you mean 'lenet5'"
+    ):
+        reproduction.chosen(["lenet-5"])
+
+
+def test_tables_are_read_as_they_were_written_and_others_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "folder", lambda: tmp_path)
+    results.results.cache_clear()
+    other = result(0, 0.5, "other")
+    results.write(tmp_path, [result(0, 0.1), other], [Epoch("fc", 0, 1, 0.1, 0.2), Epoch("other", 0, 1, 0.1, 0.2)])
+    results.write(tmp_path, FIVE, [Epoch("fc", 0, 2, 0.3, 0.4)])
+    assert results.results() == (*FIVE, other)
+    assert results.epochs("fc") == [Epoch("fc", 0, 2, 0.3, 0.4)]
+    assert len(results.epochs("other")) == 1
+    results.results.cache_clear()
