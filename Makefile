@@ -6,14 +6,13 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-slow lint bench docs lock clean
 
-demo: .venv/ready  ## train two networks on real digits with two seeds each, evaluate and compare them
+demo: .venv/ready  ## train two networks on real digits with three seeds each, evaluate and compare them
 	@rm -rf runs/demo
-	$(BIN)/cnnlab train fc --data digits --seed 0 --runs runs/demo --quiet
-	$(BIN)/cnnlab train fc --data digits --seed 1 --runs runs/demo --quiet
+	$(BIN)/cnnlab train fc --data digits --seeds 3 --runs runs/demo --quiet
 	$(BIN)/cnnlab train digits --seed 0 --runs runs/demo
-	$(BIN)/cnnlab train digits --seed 1 --runs runs/demo --quiet
+	$(BIN)/cnnlab train digits --seeds 1,2 --runs runs/demo --quiet
 	$(BIN)/cnnlab evaluate runs/demo/lenet-digits-1
-	$(BIN)/cnnlab compare runs/demo --sort accuracy --plot runs/demo/curves.png
+	$(BIN)/cnnlab compare runs/demo --plot runs/demo/curves.png
 	@echo "learning curves: runs/demo/curves.png"
 
 test: .venv/ready  ## the tests: no network, minutes
@@ -31,10 +30,11 @@ bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, i
 	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python
 	$(BIN)/python -m benchmarks.durable_runs
 
-docs: .venv/ready  ## the references of commands and experiment files, and the schema for editors, from the source
+docs: .venv/ready  ## the references and the schema for editors from the source; what is reproduced, from configs/results
 	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md
 	$(BIN)/cnnlab schema --format md > docs/experiment.md
 	$(BIN)/cnnlab schema > configs/experiment.schema.json
+	$(BIN)/python -m benchmarks.reproduction
 
 lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -34,8 +34,8 @@ again: `cnnlab reproduce`, or one of them: `cnnlab reproduce fc --seeds 5`.
 
 `published` is what the source prints of its one training. Ours is mean ± standard deviation over n seeds, on the same
 test set. A figure is *reproduced within noise* where one more seed of ours could well give it: where it is inside our
-95 % prediction interval. `points` is how far our mean is above, in hundredths of accuracy; up to 0.5 either way no slide
-would tell the difference.
+95 % prediction interval. `points` is how far our mean is above, in hundredths of accuracy; up to 0.5 either way no
+slide would tell the difference.
 """
 
 
