@@ -1,0 +1,103 @@
+"""`cnnlab reproduce` on faces that are drawn here."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cnnlab.data import faces
+from tests.conftest import assert_one_line, run_cnnlab
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The gender network with two seeds."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    faces.write(folder / "data/gender", 300, 100, seed=0)
+    return folder, reproduce(folder, "gender-cnn-dropout", "--seeds", "2", "--save", "results")
+
+
+def reproduce(folder, *arguments):
+    return run_cnnlab("reproduce", *arguments, cwd=folder, env={"CNNLAB_DATA_DIR": str(folder / "data")})
+
+
+def runs(folder):
+    return {path.name: (path / "run.json").stat().st_mtime_ns for path in (folder / "runs/reproduction").iterdir()}
+
+
+def test_it_trains_every_seed_and_prints_what_it_came_to(done):
+    folder, first = done
+    assert first.returncode == 0, first.stderr
+    assert len(runs(folder)) == 2
+    heading, row = first.stdout.splitlines()
+    assert heading.split() == ["experiment", "epoch", "accuracy", "loss", "n", "verdict"]
+    assert row.split()[:2] == ["gender-cnn-dropout", "20"]
+    assert row.endswith("2  nothing printed")
+
+
+def test_the_results_are_saved_as_small_tables(done):
+    folder, _ = done
+    rows = list(csv.DictReader((folder / "results/runs.csv").read_text().splitlines()))
+    assert [(row["experiment"], row["seed"], row["epochs"]) for row in rows] == [
+        ("gender-cnn-dropout", "0", "20"),
+        ("gender-cnn-dropout", "1", "20"),
+    ]
+    records = [json.loads((path / "run.json").read_text()) for path in sorted((folder / "runs/reproduction").iterdir())]
+    assert [float(row["accuracy"]) for row in rows] == [record["results"]["test_accuracy"] for record in records]
+    assert (folder / "results/epochs.csv").read_text() == "experiment,seed,epoch,accuracy,loss\n"
+
+
+def test_what_is_finished_is_not_trained_again(done):
+    folder, first = done
+    before = runs(folder)
+    again = reproduce(folder, "gender-cnn-dropout", "--seeds", "2")
+    assert (again.stdout, again.stderr) == (first.stdout, "")
+    assert runs(folder) == before
+
+
+def test_what_is_missing_is_trained_and_what_is_unfinished_goes_on(done):
+    folder, _ = done
+    before = runs(folder)
+    unfinished = folder / "runs/reproduction" / min(before)
+    record = json.loads((unfinished / "run.json").read_text())
+    (unfinished / "run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    more = reproduce(folder, "gender-cnn-dropout", "--seeds", "3", "--format", "json")
+    assert more.returncode == 0, more.stderr
+    (row,) = json.loads(more.stdout)
+    assert row["n"] == 3
+    after = runs(folder)
+    assert len(after) == 3
+    assert after[max(before)] == before[max(before)]
+    assert json.loads((unfinished / "run.json").read_text())["results"] == record["results"]
+
+
+def test_data_that_are_not_here_are_named_and_the_rest_goes_on(done):
+    folder, _ = done
+    both = reproduce(folder, "gender-cnn-dropout", "softmax", "--seeds", "1")
+    assert both.returncode == 1
+    assert len(both.stdout.splitlines()) == 2
+    *_, last = both.stderr.splitlines()
+    assert last == "cnnlab: not reproduced: softmax; the same command goes on with them"
+    assert "CNNLAB_OFFLINE forbids downloads" in both.stderr
+
+
+def test_without_training_the_shipped_results_are_printed(tmp_path):
+    printed = run_cnnlab("reproduce", "fc-mse", "--no-train", "--format", "json", cwd=tmp_path)
+    rows = json.loads(printed.stdout)
+    assert [row["epoch"] for row in rows] == [*range(1, 13), 97, 98, 99, 100]
+    assert rows[-1]["published_accuracy"] == 0.852
+    assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["lenet-5"], "lenet-5: no shipped experiment with a published source; did you mean 'lenet5'?"),
+        (["fc", "--seeds", "0"], "--seeds 0: expected 1 to 10,000 seeds"),
+        (["fc", "--runs", os.devnull], f"--runs {os.devnull}: {os.devnull} is a file; expected a folder"),
+    ],
+)
+def test_bad_requests_are_one_line(tmp_path, arguments, part):
+    assert_one_line(run_cnnlab("reproduce", *arguments, cwd=tmp_path), 2, part)

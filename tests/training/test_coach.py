@@ -1,0 +1,120 @@
+"""Trainings that go wrong in known ways, and what is said of each; and that it is not said of one that goes well."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.models.inference import Outcome
+from cnnlab.training import coach
+from cnnlab.training.trainer import Trainer
+
+GOOD_TABLE = {
+    "loss": [1.0, 0.5, 0.2],
+    "accuracy": [0.7, 0.8, 0.96],
+    "val_loss": [1, 0.6, 0.4],
+    "val_accuracy": [0.7, 0.8, 0.95],
+}
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    return made()
+
+
+def made(*sets):
+    return Trainer.of(load("digits", [parse_set(text) for text in ("data.limit=300", *sets)]))
+
+
+def outcome(accuracy, classes=10, n=1000):
+    labels = np.arange(n, dtype=np.int32) % classes
+    said = np.where(np.arange(n) < accuracy * n, labels, (labels + 1) % classes)
+    return Outcome(labels, np.eye(classes, dtype=np.float32)[said], np.ones(n, np.float32))
+
+
+def said(trainer, table=None, accuracy=0.95, classes=10):
+    return coach.findings(trainer, {**GOOD_TABLE, **(table or {})}, outcome(accuracy, classes))
+
+
+def test_of_a_network_that_is_well_nothing_is_said(trainer):
+    assert said(trainer) == []
+
+
+@pytest.mark.parametrize(
+    ("losses", "evidence", "rate"),
+    [([2.3, 2.29, 2.28], "the loss falls slowly", 0.02), ([2.3, 2.4, 2.3], "the loss does not fall", 0.0002)],
+)
+def test_chance_level_is_named_with_which_way_to_go(trainer, losses, evidence, rate):
+    (line,) = said(trainer, {"loss": losses}, accuracy=0.11)
+    assert line == (
+        "chance level: test accuracy 0.1100, and 0.1000 of the examples are of one class; "
+        f"{evidence}; try --set train.optimizer.adam.learning_rate={rate:g}"
+    )
+    assert said(trainer, accuracy=0.2) == []
+
+
+def test_chance_level_goes_by_the_largest_class(trainer):
+    assert said(trainer, accuracy=0.51, classes=2)
+    assert not said(trainer, accuracy=0.7, classes=2)
+
+
+def test_a_loss_that_rises_is_named(trainer):
+    (line,) = said(trainer, {"loss": [1.0, 0.5, 0.8]})
+    assert line == (
+        "the loss rises: 0.8 in the last epoch, 0.5 in epoch 2; try --set train.optimizer.adam.learning_rate=0.0002"
+    )
+    assert said(trainer, {"loss": [1.0, 0.5, 0.51]}) == []
+
+
+def test_a_gap_is_named(trainer):
+    (line,) = said(trainer, {"accuracy": [0.7, 0.9, 1.0], "val_accuracy": [0.7, 0.9, 0.9], "val_loss": [1, 0.5, 0.7]})
+    assert line.startswith(
+        "a gap: accuracy 1.0000 on the training examples and 0.9000 on those held out, whose loss was lowest in epoch 2 "
+        "of 3; try --set train.callbacks='[early_stopping: "
+    )
+    (line,) = said(trainer, {"accuracy": [0.7, 0.9, 1.0], "val_accuracy": [0.7, 0.9, 0.9], "val_loss": [1, 0.5, 0.4]})
+    assert "try --set preprocessing.augmentation=" in line
+
+
+def test_an_empty_table_is_no_reason_to_fail(trainer):
+    assert coach.findings(trainer, {}, outcome(0.95)) == []
+
+
+def test_dead_relus_are_counted(trainer):
+    kernel = trainer.model.layers[1].kernel
+    before = kernel.numpy()
+    weights = before.copy()
+    weights[..., :2] = -1  # pixels are never below zero
+    kernel.assign(weights)
+    try:
+        (line,) = said(trainer)
+    finally:
+        kernel.assign(before)
+    assert line == (
+        "conv2d_0: dead ReLUs: 2 of 6 units are above 0 on none of 215 training examples; "
+        "try --set 'model.layers[0].conv2d.kernel_initializer=he_normal'"
+    )
+
+
+def test_saturation_is_measured():
+    layers = "[flatten, dense: {units: 20, activation: tanh, kernel_initializer: {truncated_normal: 50}}, dense: 10]"
+    (line,) = said(made(f"model.layers={layers}"))
+    assert line.startswith("dense_1: saturated: ")
+    assert line.endswith(
+        "% of the tanh's outputs are at its bounds, where no gradient passes; "
+        "try --set 'model.layers[1].dense.kernel_initializer=glorot_uniform'"
+    )
+
+
+def test_what_it_says_to_try_is_an_option_that_is_understood(trainer):
+    for table, accuracy in (({"loss": [1, 2, 3]}, 0.1), ({"accuracy": [0.9, 1, 1], "val_accuracy": [0.5] * 3}, 0.5)):
+        for line in said(trainer, table, accuracy):
+            change = line.partition("--set ")[2].replace("'", "")
+            load("digits", [parse_set(change)])
+
+
+def test_on_several_devices_activations_are_not_looked_at(trainer):
+    several = type("Strategy", (), {"num_replicas_in_sync": 2})()
+    assert said(replace(trainer, strategy=several)) == []
