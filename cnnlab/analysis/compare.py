@@ -70,7 +70,8 @@ def compare(
         grouped = group(recorded)
         groups = grouped.groups
         if not groups:
-            raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare: {grouped.left_out[0][1]}")
+            run, why = grouped.left_out[0]
+            raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
         differing = differing_keys([{**group.experiment, "seed": None} for group in groups])
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None

@@ -66,19 +66,17 @@ def chosen(ids: Sequence[str]) -> dict[str, Experiment]:
 
     Raises RequestError for one that there is not.
     """
-    published = {
-        name: experiment
-        for name, path in shipped.paths().items()
-        if (experiment := load_file(path)).published is not None
-    }
-    wanted = []
+    experiments = {name: load_file(path) for name, path in shipped.paths().items()}
+    wanted = [] if ids else [name for name, experiment in experiments.items() if experiment.published]
     for id in ids:
-        found = [name for name, experiment in published.items() if id in (name, _source(experiment).id)]
+        found = [name for name, experiment in experiments.items() if id in (name, _source(experiment).id)]
         if not found:
-            known = {*published, *(_source(experiment).id or name for name, experiment in published.items())}
-            raise RequestError(f"{id}: no shipped experiment with a published source; {did_you_mean(id, known)}")
+            known = {*experiments, *(_source(experiment).id or name for name, experiment in experiments.items())}
+            raise RequestError(
+                f"{id}: no such shipped experiment, nor a source's name of one; {did_you_mean(id, known)}"
+            )
         wanted += found
-    return dict(sorted(((name, published[name]) for name in wanted or published), key=lambda item: _cost(item[1])))
+    return dict(sorted(((name, experiments[name]) for name in wanted), key=lambda item: _cost(item[1])))
 
 
 def lines(name: str, experiment: Experiment, runs: Sequence[Result], epochs: Sequence[Epoch]) -> Iterator[Line]:

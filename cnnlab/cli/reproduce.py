@@ -47,6 +47,7 @@ def reproduce(
     """
     from cnnlab.analysis import reproduction
     from cnnlab.cli.shorthands import seeds_of
+    from cnnlab.runs.claim import check_writable
 
     experiments = reproduction.chosen(ids or [])
     numbers = seeds_of(seeds, 0)
@@ -54,6 +55,7 @@ def reproduce(
         lines = [line for name, experiment in experiments.items() for line in reproduction.recorded(name, experiment)]
         _print(lines, format)
         return
+    check_writable(runs)
     failed: list[str] = []
     lines = []
     try:
@@ -103,10 +105,8 @@ def _train(experiments: Sequence["Experiment"], runs: Path, *, quiet: bool) -> N
     if not experiments:
         return
     from cnnlab.cli.tensorflow import quietly_imported
-    from cnnlab.runs.claim import check_writable
     from cnnlab.terminal import stderr
 
-    check_writable(runs)
     quietly_imported()
     from cnnlab.training.train import train
 

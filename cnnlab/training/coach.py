@@ -53,8 +53,9 @@ def _activations(trainer: Trainer) -> Iterator[str]:
     if not layers:
         return
     images = tf.constant(trainer.dataset.train.images[:EXAMPLES])
-    look = keras.Model(trainer.model.inputs, [layer.output for layer in layers])
-    for layer, output in zip(layers, look(to_input(images), training=False), strict=True):
+    look = keras.Model(trainer.model.inputs, [trainer.model.output, *(layer.output for layer in layers)])
+    _, *outputs = look(to_input(images), training=False)
+    for layer, output in zip(layers, outputs, strict=True):
         values = np.asarray(tf.cast(output, tf.float32))
         activation = _activation(layer)
         finding = _dead(values) if activation == "relu" else _saturated(values, activation)

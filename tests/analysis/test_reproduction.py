@@ -130,7 +130,7 @@ def test_experiments_are_chosen_by_name_or_id_and_the_cheapest_is_first():
     assert everything[-1] == "resnet20"
     assert "digits" not in everything
     with pytest.raises(
-        RequestError, match=r"lenet-5: no shipped experiment with a published source; did you mean 'lenet5'"
+        RequestError, match=r"lenet-5: no such shipped experiment, nor a source's name of one; did you mean 'lenet5'"
     ):
         reproduction.chosen(["lenet-5"])
 

@@ -193,9 +193,12 @@ def test_verify_reads_no_pickle(run, name, protocol):
 @pytest.mark.parametrize("protocol", [0, 4])
 def test_a_table_that_is_a_pickle_does_not_spoil_the_list(interrupted, protocol):
     put_pickle(interrupted, "metrics.csv", protocol)
-    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
+    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"]):
         done = attacked(interrupted, *arguments)
         assert (done.returncode, done.stderr) == (0, "")
+    change_record(interrupted, status="finished")
+    done = attacked(interrupted, "compare", "runs")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_run_whose_checkpoints_are_none_is_trained_anew(interrupted, trained):
@@ -217,7 +220,7 @@ def test_a_run_whose_checkpoints_are_none_is_trained_anew(interrupted, trained):
 def test_a_lambda_in_a_keras_file_is_never_read(run):
     put_keras_lambda(run)
     before, measured = outside(run), json.loads((run / "evaluation/test.json").read_text())
-    assert evaluated(Run(run)) == measured
+    assert evaluated(Run(run)).items() >= measured.items()
     assert verify(Run(run)).verdict == "identical"
     change_record(run, status="interrupted")
     resumed(Run(run))
@@ -500,9 +503,12 @@ def test_an_experiment_that_is_no_file_is_not_read(run, put):
 @pytest.mark.parametrize("put", [put_pipe, put_device])
 def test_a_table_that_is_no_file_is_not_read(interrupted, put):
     put(interrupted / "metrics.csv")
-    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
+    for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"]):
         done = attacked(interrupted, *arguments)
         assert (done.returncode, done.stderr) == (0, "")
+    change_record(interrupted, status="finished")
+    done = attacked(interrupted, "compare", "runs")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_evaluate_reads_no_pipes(run):
@@ -529,13 +535,17 @@ def test_escapes_do_not_reach_the_terminal(interrupted):
         ["runs", "list", "--format", "json"],
         ["runs", "show", "runs/tiny-1"],
         ["runs", "show", "runs/tiny-1", "--format", "json"],
-        ["compare", "runs"],
-        ["compare", "runs", "--format", "md"],
     ):
         done = attacked(interrupted, *arguments)
         assert done.returncode == 0
         assert "owned" in done.stdout
     assert_reported(interrupted, "resume", "runs/tiny-1", parts=["run.json: damaged: does not say what was trained"])
+    for one in (interrupted, interrupted.with_name("good")):
+        change_record(one, status="finished")
+    for format in ("table", "md", "html", "json"):
+        done = attacked(interrupted, "compare", "runs", "--format", format)
+        assert done.returncode == 0
+        assert "owned" in done.stdout
 
 
 @pytest.mark.parametrize("status", [ESCAPE, "lost", None, ["finished"], {"finished": 1}, 10**400], ids=ascii)

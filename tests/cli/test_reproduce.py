@@ -94,7 +94,7 @@ def test_without_training_the_shipped_results_are_printed(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["lenet-5"], "lenet-5: no shipped experiment with a published source; did you mean 'lenet5'?"),
+        (["lenet-5"], "lenet-5: no such shipped experiment, nor a source's name of one; did you mean 'lenet5'?"),
         (["fc", "--seeds", "0"], "--seeds 0: expected 1 to 10,000 seeds"),
         (["fc", "--runs", os.devnull], f"--runs {os.devnull}: {os.devnull} is a file; expected a folder"),
     ],

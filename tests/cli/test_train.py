@@ -26,7 +26,8 @@ def test_the_result_is_on_stdout_and_the_table_on_stderr(trained):
         == "tiny: 1,490 parameters; digits: 200 train, 144 validation, 200 test examples, 0.2 MB resident; on CPU:0"
     )
     assert table[1].split() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
-    assert [line.split()[0] for line in table[2:]] == ["1", "2"]
+    assert [line.split()[0] for line in table[2:4]] == ["1", "2"]
+    assert all(line.startswith("cnnlab: hint: runs/tiny-1: ") for line in table[4:])
 
 
 def test_the_run_folder_is_complete(trained):
@@ -36,6 +37,7 @@ def test_the_run_folder_is_complete(trained):
         "checkpoints/epoch-00001.safetensors",
         "checkpoints/epoch-00002.safetensors",
         "config.yaml",
+        "evaluation/test-correct.bin",
         "evaluation/test-predictions.csv",
         "evaluation/test.json",
         "metrics.csv",

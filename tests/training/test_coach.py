@@ -93,7 +93,7 @@ def test_dead_relus_are_counted(trainer):
     finally:
         kernel.assign(before)
     assert line == (
-        "conv2d_0: dead ReLUs: 2 of 6 units are above 0 on none of 215 training examples; "
+        "conv2d_0: dead ReLUs: 2 of 6 units are above 0 on none of 256 training examples; "
         "try --set 'model.layers[0].conv2d.kernel_initializer=he_normal'"
     )
 
