@@ -11,6 +11,8 @@ import typer
 
 from cnnlab.cli.tables import Format, render, short
 
+COSTS = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
+
 if TYPE_CHECKING:
     from cnnlab.analysis.compare import Comparison, Row
     from cnnlab.analysis.significance import Estimate
@@ -207,4 +209,10 @@ def _narrow(
         told = "; ".join(f"{name}: {own[key]}" for name, key in zip(short(keys), keys, strict=True))
         paragraphs.append(textwrap.fill(f"{outcome['group']}: {told}", width, subsequent_indent="    "))
     told_apart = ["What differs:", *paragraphs, ""] if keys else []
-    return "\n".join([*told_apart, render(outcomes, list(outcomes[0]), Format.TABLE, notes)])
+    columns = list(outcomes[0])
+    tables = [render(outcomes, columns, Format.TABLE)]
+    if max(map(len, tables[0].splitlines())) > width:  # how good they are, and below that what they take
+        costs = [column for column in columns if column in COSTS]
+        judged = [column for column in columns if column not in COSTS]
+        tables = [render(outcomes, judged, Format.TABLE), "", render(outcomes, ["group", *costs], Format.TABLE)]
+    return "\n".join([*told_apart, *tables, *(f"\n{note}" for note in notes)])

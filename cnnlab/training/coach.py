@@ -17,6 +17,7 @@ DEAD_SHARE = 0.25  # of a layer's units
 SATURATED_SHARE, NEAR = 0.5, 0.01  # of a layer's outputs; how near to a bound is at it
 GAP = 0.05  # of accuracies
 RISE = 1.1  # the last loss over the lowest
+FAST = 10  # times the usual learning rate
 BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 Table = Mapping[str, Sequence[float]]
@@ -38,12 +39,13 @@ def _chance(trainer: Trainer, table: Table, outcome: Outcome) -> Iterator[str]:
     share = np.bincount(outcome.labels).max() / n
     if outcome.accuracy > share + 3 * math.sqrt(share * (1 - share) / n):
         return
-    losses = table.get("loss", [])
-    falls = len(losses) > 1 and losses[-1] < 0.999 * losses[0]
-    change = (bolder if falls else calmer)(trainer.experiment.train.optimizer)
+    losses, optimizer = table.get("loss") or [math.nan], trainer.experiment.train.optimizer
+    default = type(optimizer).model_fields["learning_rate"].default
+    too_fast = losses[-1] > RISE * losses[0] or optimizer.learning_rate > FAST * default
     yield (
-        f"chance level: test accuracy {outcome.accuracy:.4f}, and {share:.4f} of the examples are of one class; "
-        f"{'the loss falls slowly' if falls else 'the loss does not fall'}; try --set {change}"
+        f"chance level: test accuracy {outcome.accuracy:.4f}, and {share:.4f} of the examples are of one class; the "
+        f"training loss went from {losses[0]:.4g} to {losses[-1]:.4g} with a learning rate of "
+        f"{optimizer.learning_rate:g}; try --set {(calmer if too_fast else bolder)(optimizer)}"
     )
 
 
