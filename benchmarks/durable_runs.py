@@ -60,8 +60,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(dir=".") as scratch:
         costs = [_costs(network) for network in NETWORKS]
-        seeds = _race(_seeds(Path(scratch)), max(1, rounds // 2), Path(scratch))
-        listing = _race(_listing(Path(scratch)), rounds, Path(scratch))
+        seeds = race(_seeds(Path(scratch)), max(1, rounds // 2), Path(scratch))
+        listing = race(_listing(Path(scratch)), rounds, Path(scratch))
     PAGE.write_text(
         TEXT.format(
             when=datetime.now(UTC).date(),
@@ -116,7 +116,7 @@ def _listing(scratch: Path) -> Mapping[str, Sequence[Sequence[str]]]:
     }
 
 
-def _race(contestants: Mapping[str, Sequence[Sequence[str]]], rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def race(contestants: Mapping[str, Sequence[Sequence[str]]], rounds: int, scratch: Path) -> list[dict[str, Any]]:
     """A row each: the median and range of the seconds that its commands take, one after the other. They take turns."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds + 1):  # the first fills the disk's cache
