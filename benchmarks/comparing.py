@@ -33,9 +33,9 @@ TEXT = """\
 # What it costs to compare
 
 `python -m benchmarks.comparing` wrote this page, on {when}, on {machine}: {runs:,} finished runs, once as {groups}
-experiments with {seeds} seeds each, once as so many experiments with one, whose saved predictions are compared. The peer
-reads the same run.json and metrics.csv of the first and prints means and standard deviations; it tests nothing and shows
-no settings.
+experiments with {seeds} seeds each, once as so many experiments with one, whose saved predictions are compared. The
+peer reads the same run.json and metrics.csv of the first and prints means and standard deviations; it tests nothing and
+shows no settings.
 
 {table}
 """
