@@ -43,11 +43,25 @@ def main() -> None:
     """Write everything anew."""
     experiments = reproduction.chosen([])
     lines = {name: reproduction.recorded(name, experiment) for name, experiment in experiments.items()}
-    (DOCS / "reproduction.md").write_text("\n".join(_page(experiments, lines)) + "\n", encoding="utf-8")
+    (DOCS / "reproduction.md").write_text(page(), encoding="utf-8")
     _draw({name: own for name, own in lines.items() if len(own) > 1 and _is_measured(own)}, DOCS / PICTURE)
-    for name, path in shipped.paths().items():
-        text = path.read_text(encoding="utf-8")
-        path.write_text(with_expectation(text, expectation(name, load_file(path))), encoding="utf-8")
+    for path in shipped.paths().values():
+        path.write_text(up_to_date(path), encoding="utf-8")
+
+
+def page() -> str:
+    """docs/reproduction.md."""
+    experiments = reproduction.chosen([])
+    lines = {name: reproduction.recorded(name, experiment) for name, experiment in experiments.items()}
+    return "\n".join(_page(lines)) + "\n"
+
+
+def up_to_date(path: Path) -> str:
+    """The text of a shipped experiment with what it gave; as it is where it was never measured."""
+    text, experiment = path.read_text(encoding="utf-8"), load_file(path)
+    if not any(row.experiment == path.stem for row in results.results()):
+        return text
+    return with_expectation(text, expectation(path.stem, experiment))
 
 
 def expectation(name: str, experiment: Experiment) -> str:
@@ -67,7 +81,7 @@ def with_expectation(text: str, said: str) -> str:
     return re.sub(r"(?m)^(# Command:.*\n)", lambda found: f"{found[1]}{wrapped}\n", without, count=1)
 
 
-def _page(experiments: dict[str, Experiment], lines: dict[str, list[Line]]) -> Iterator[str]:
+def _page(lines: dict[str, list[Line]]) -> Iterator[str]:
     yield INTRODUCTION
     yield "## At the end of training\n"
     yield _table([_last(own) for own in lines.values() if _is_measured(own)], final=True)

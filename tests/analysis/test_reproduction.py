@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks import reproduction as pages
 from cnnlab.analysis import reproduction, results
 from cnnlab.analysis.expected import heading, verdict
 from cnnlab.analysis.results import Epoch, Result, recipe_of
@@ -81,6 +82,25 @@ def test_every_shipped_experiment_with_results_still_is_what_was_measured():
     known = {row.experiment: row.recipe for row in results.results()}
     for name, recipe in known.items():
         assert recipe_of(load_file(shipped.paths()[name])) == recipe, name
+
+
+def test_the_page_and_the_headings_are_what_the_results_say():
+    assert (pages.DOCS / "reproduction.md").read_text(encoding="utf-8") == pages.page(), "run `make docs`"
+    for path in shipped.paths().values():
+        assert path.read_text(encoding="utf-8") == pages.up_to_date(path), "run `make docs`"
+
+
+def test_an_expectation_takes_the_place_of_the_one_before_and_nothing_else():
+    text = (
+        "# A net.\n#\n# Command: cnnlab train a\n# Expected: old\n#   and long.\n# yaml-language-server: x\nname: a\n"
+    )
+    new = pages.with_expectation(text, "test accuracy 0.9 " + "and more words " * 12)
+    assert new.splitlines()[:3] == text.splitlines()[:3]
+    assert new.splitlines()[3].startswith("# Expected: test accuracy 0.9 and more")
+    assert new.splitlines()[4].startswith("#   ")
+    assert new.endswith("# yaml-language-server: x\nname: a\n")
+    assert max(map(len, new.splitlines())) < 120
+    assert pages.with_expectation(new, "old") == pages.with_expectation(text, "old")
 
 
 def lines(**changes):

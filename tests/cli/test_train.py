@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -239,3 +240,22 @@ def test_fc_follows_the_published_table_on_mnist(cnnlab, tmp_path):
 def test_lenet_learns_mnist_in_one_epoch(cnnlab):
     done = cnnlab("train", "lenet", "--epochs", 1, "--quiet", "--format", "json")
     assert json.loads(done.stdout)["accuracy"] > 0.95
+
+
+def test_a_shipped_experiment_ends_with_whether_that_was_to_be_expected(cnnlab):
+    """On another machine the bits may differ; that it lies within five standard deviations is certain enough."""
+    *_, last = cnnlab("train", "digits", "--quiet").stdout.splitlines()
+    assert re.fullmatch(
+        r"0\.9\d{3}, (as expected|\d\.\d standard deviations (above|below) what this config gives) "
+        r"\(0\.\d{4} ± 0\.\d{4}, n = 5\)",
+        last,
+    )
+    *_, last = cnnlab("train", "digits", "--seeds", "0,1", "--quiet").stdout.splitlines()
+    assert re.fullmatch(r"0\.\d{4} ± 0\.\d{4}, as expected \(0\.\d{4} ± 0\.\d{4}, n = 5\)", last)
+
+
+def test_of_anything_else_nothing_is_expected(cnnlab):
+    *_, last = cnnlab("train", "digits", "--quiet", "--epochs", 1).stdout.splitlines()
+    assert last == "run: runs/lenet-digits-1"
+    *_, last = cnnlab("train", "digits", "--quiet", "--limit", 200, "--epochs", 1).stdout.splitlines()
+    assert last == "run: runs/lenet-digits-2"
