@@ -5,6 +5,7 @@ import io
 import json
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -167,10 +168,13 @@ def _key(record: dict[str, Any]) -> str:
 
 
 def _names(groups: Sequence[Sequence[Recorded]]) -> list[str]:
-    """What each group's experiment is called; where another one's is called the same, its first run's name."""
-    names = [str(members[0][1].get("experiment", {}).get("name")) for members in groups]
+    """What tells a group from the others: its experiment's name, else its first run's, else where that is."""
+    firsts = [members[0] for members in groups]
+    names = [(str(record.get("experiment", {}).get("name")), run.path.name, str(run.path)) for run, record in firsts]
+    counts = [Counter(column) for column in zip(*names, strict=True)]
     return [
-        name if names.count(name) == 1 else members[0][0].path.name for name, members in zip(names, groups, strict=True)
+        next(name for name, count in zip(own, counts, strict=True) if count[name] == 1 or name == own[-1])
+        for own in names
     ]
 
 

@@ -111,6 +111,10 @@ def _for_people(found: "Comparison", format: Format, *, published: bool) -> str:
 
     words = {key: brief(key, [row.settings[key] for row in found.rows]) for key in found.settings}
     outcomes = [_outcome(found, row, published=published) for row in found.rows]
+    empty = {key for key in outcomes[0] if all(outcome[key] is None for outcome in outcomes)}
+    if len(found.rows) == 1:
+        empty.add("verdict")
+    outcomes = [{key: value for key, value in outcome.items() if key not in empty} for outcome in outcomes]
     settings = [{key: values[index] for key, values in words.items()} for index in range(len(found.rows))]
     notes = [*_legend(found), *found.notes]
     columns = list(outcomes[0])
@@ -123,7 +127,7 @@ def _for_people(found: "Comparison", format: Format, *, published: bool) -> str:
 
 
 def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
-    shown = {
+    return {
         "group": row.group.name,
         "n": len(row.group.members),
         found.metric: with_deviation(row.estimate),
@@ -131,10 +135,9 @@ def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, A
         **_published(row, found.metric, published=published),
         "verdict": _in_words(found, row),
         "p": None if row.verdict.p is None else _p(row.verdict.p),
+        **row.outcomes,
+        "best_epoch": _epoch(row.outcomes["best_epoch"]),
     }
-    rest = {**row.outcomes, "best_epoch": _epoch(row.outcomes["best_epoch"])}
-    shown |= {key: value for key, value in rest.items() if any(other.outcomes[key] is not None for other in found.rows)}
-    return shown
 
 
 def with_deviation(estimate: "Estimate | None") -> str | None:

@@ -318,3 +318,10 @@ def test_records_of_other_versions_can_be_compared(tmp_path):
     found = compare([tmp_path])
     assert words(found) == ["has no such metric"] * 2
     assert json.dumps(found.settings)
+
+
+def test_groups_that_are_called_the_same_are_told_apart(tmp_path):
+    for folder, rate in (("a", 0.1), ("b", 0.2)):
+        make_run(tmp_path / folder, "tiny", None, record(0.9, experiment=experiment(0, rate)))
+    names = [row.group.name for row in compare([tmp_path / "a", tmp_path / "b"], sort="learning_rate").rows]
+    assert names == [str(tmp_path / "a/tiny-1"), str(tmp_path / "b/tiny-1")]

@@ -77,6 +77,7 @@ def test_formats(two):
 def test_the_source_is_beside_ours(two):
     done = run_cnnlab("compare", "runs", "--published", "--where", "train.optimizer.sgd.learning_rate=0.1", cwd=two)
     heading, row = done.stdout.splitlines()
+    assert "verdict" not in heading
     assert heading.split()[4:6] == ["published", "above_published"]
     assert re.search(r" 0\.9 +0\.01 ", row)
 
