@@ -13,10 +13,10 @@ from cnnlab.models.inference import Outcome, to_input
 from cnnlab.training.trainer import Trainer
 
 EXAMPLES = 256  # of the training set, whose activations are looked at
-DEAD_SHARE = 0.25  # of a layer's units
-SATURATED_SHARE, NEAR = 0.5, 0.01  # of a layer's outputs; how near to a bound is at it
+DEAD_SHARE = 0.5  # of a layer's units; a quarter of them is dead in networks that do well
+SATURATED_SHARE, NEAR = 0.8, 0.01  # of a layer's outputs; how near to a bound is at it
 GAP = 0.05  # of accuracies
-RISE = 1.1  # the last loss over the lowest
+RISE = 0.1  # of what the loss had fallen by
 FAST = 10  # times the usual learning rate
 BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
@@ -41,7 +41,7 @@ def _chance(trainer: Trainer, table: Table, outcome: Outcome) -> Iterator[str]:
         return
     losses, optimizer = table.get("loss") or [math.nan], trainer.experiment.train.optimizer
     default = type(optimizer).model_fields["learning_rate"].default
-    too_fast = losses[-1] > RISE * losses[0] or optimizer.learning_rate > FAST * default
+    too_fast = losses[-1] > (1 + RISE) * losses[0] or optimizer.learning_rate > FAST * default
     yield (
         f"chance level: test accuracy {outcome.accuracy:.4f}, and {share:.4f} of the examples are of one class; the "
         f"training loss went from {losses[0]:.4g} to {losses[-1]:.4g} with a learning rate of "
@@ -97,7 +97,7 @@ def _other_start(trainer: Trainer, layer: keras.layers.Layer) -> str:
 
 def _rising(trainer: Trainer, table: Table) -> Iterator[str]:
     losses = table.get("loss", [])
-    if losses and losses[-1] > RISE * min(losses) and losses[-1] > 0:
+    if losses and losses[-1] - min(losses) > RISE * (max(losses[0], losses[-1]) - min(losses)):
         lowest = losses.index(min(losses)) + 1
         yield (
             f"the loss rises: {losses[-1]:.4g} in the last epoch, {min(losses):.4g} in epoch {lowest}; "

@@ -65,6 +65,7 @@ def test_a_loss_that_rises_is_named(trainer):
         "the loss rises: 0.8 in the last epoch, 0.5 in epoch 2; try --set train.optimizer.adam.learning_rate=0.0002"
     )
     assert said(trainer, {"loss": [1.0, 0.5, 0.51]}) == []
+    assert said(trainer, {"loss": [2.3, 0.005, 0.02]}) == []  # as losses near zero do
 
 
 def test_a_gap_is_named(trainer):
@@ -85,14 +86,14 @@ def test_dead_relus_are_counted(trainer):
     kernel = trainer.model.layers[1].kernel
     before = kernel.numpy()
     weights = before.copy()
-    weights[..., :2] = -1  # pixels are never below zero
+    weights[..., :3] = -1  # pixels are never below zero
     kernel.assign(weights)
     try:
         (line,) = said(trainer)
     finally:
         kernel.assign(before)
     assert line == (
-        "conv2d_0: dead ReLUs: 2 of 6 units are above 0 on none of 256 training examples; "
+        "conv2d_0: dead ReLUs: 3 of 6 units are above 0 on none of 256 training examples; "
         "try --set 'model.layers[0].conv2d.kernel_initializer=he_normal'"
     )
 
