@@ -30,7 +30,9 @@ def findings(trainer: Trainer, table: Table, outcome: Outcome) -> list[str]:
     Most telling first; none where nothing is, and none of activations where a network is on several devices.
     """
     inside = list(_activations(trainer)) if trainer.strategy.num_replicas_in_sync == 1 else []
-    return [*_chance(trainer, table, outcome), *inside, *_rising(trainer, table), *_gap(trainer, table)]
+    if chance := list(_chance(trainer, table, outcome)):
+        return [*chance, *inside]
+    return [*inside, *_rising(trainer, table), *_gap(trainer, table)]
 
 
 def _chance(trainer: Trainer, table: Table, outcome: Outcome) -> Iterator[str]:
