@@ -8,7 +8,10 @@ from cnnlab.analysis.groups import Group, Metric
 
 def cautions(groups: Sequence[Group], metric: Metric) -> list[str]:
     """Of groups that are compared by a metric."""
-    return [*_other_data(groups, metric), *_chosen_by_test(groups, metric)]
+    found = [*_other_data(groups, metric), *_chosen_by_test(groups, metric)]
+    if not metric.is_accuracy and len({repr(group.loss) for group in groups}) > 1:
+        found.append("not all have the same loss function, and losses of different kinds are not on one scale")
+    return found
 
 
 def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:

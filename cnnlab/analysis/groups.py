@@ -70,6 +70,12 @@ class Group:
         return self.members[0][1]
 
     @property
+    def loss(self) -> Any:
+        """The loss function, as its settings are."""
+        train = self.experiment.get("train")
+        return train.get("loss") if isinstance(train, dict) else None
+
+    @property
     def seeds(self) -> list[Any]:
         """Of every run."""
         return [_seed(record) for _, record in self.members]

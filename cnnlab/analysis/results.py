@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -19,6 +20,7 @@ from cnnlab.analysis.recorded import FREE
 from cnnlab.config import shipped
 from cnnlab.config.load import to_data
 from cnnlab.config.words import without_defaults
+from cnnlab.errors import RequestError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import files
 
@@ -115,10 +117,20 @@ def summarize(name: str, experiment: Experiment, group: Group) -> tuple[list[Res
     return rows, sorted(epochs, key=lambda row: (row.seed, row.epoch))
 
 
+def check_writable(target: Path) -> None:
+    """Make the folder `target` if there is none. Raises RequestError where nothing can be written there."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"--save {target}: cannot be made: {error.strerror}") from None
+    if not os.access(target, os.W_OK | os.X_OK):
+        raise RequestError(f"--save {target}: no permission to write there")
+
+
 def write(target: Path, rows: Sequence[Result], epochs: Sequence[Epoch]) -> None:
     """Put these experiments' rows in the place of theirs in the tables in the folder `target`."""
     named = {row.experiment for row in rows}
-    target.mkdir(parents=True, exist_ok=True)
+    check_writable(target)
     for name, kind, new in ((RUNS, Result, rows), (EPOCHS, Epoch, epochs)):
         kept = [kind(**row) for row in _read(target / name, kind) if row["experiment"] not in named]
         all_rows = sorted([*kept, *new], key=lambda row: row.experiment)

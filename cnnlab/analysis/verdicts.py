@@ -78,6 +78,8 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
         return ""
     if mine and theirs and mine != theirs:
         return f"cannot be told: other {metric.split} examples"
+    if not metric.is_accuracy and own.loss != reference.loss:
+        return "cannot be told: another loss function"
     values, others = own.values(metric), reference.values(metric)
     resolution = 1 / mine[0] if mine and metric.is_accuracy and mine[0] else 0.0
     if len(values) >= PAIRED_FROM and set(map(repr, own.seeds)) == set(map(repr, reference.seeds)):

@@ -8,7 +8,7 @@ import typer
 
 from cnnlab.cli.compare import with_deviation
 from cnnlab.cli.tables import Format, render
-from cnnlab.errors import CnnlabError, Interrupted, TrainingError
+from cnnlab.errors import CnnlabError, Interrupted, RequestError, TrainingError
 
 if TYPE_CHECKING:
     from cnnlab.analysis.groups import Group
@@ -45,12 +45,16 @@ def reproduce(
 
     Examples: `cnnlab reproduce lenet5 --seeds 5`, `cnnlab reproduce --no-train --format md`.
     """
-    from cnnlab.analysis import reproduction
+    from cnnlab.analysis import reproduction, results
     from cnnlab.cli.shorthands import seeds_of
     from cnnlab.runs.claim import check_writable
 
     experiments = reproduction.chosen(ids or [])
     numbers = seeds_of(seeds, 0)
+    if save:
+        if not train:
+            raise RequestError("--save: not with --no-train, which has nothing new to save")
+        results.check_writable(save)
     if not train:
         lines = [line for name, experiment in experiments.items() for line in reproduction.recorded(name, experiment)]
         _print(lines, format)

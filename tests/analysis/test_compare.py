@@ -159,6 +159,15 @@ def test_lower_losses_are_better(add, tmp_path):
         compare([tmp_path], metric="los")
 
 
+def test_losses_of_different_kinds_are_not_compared(add, tmp_path):
+    for loss in ("mse", {"cross_entropy": {}}):
+        add(0.9, experiment=experiment(train={"loss": loss}))
+    found = compare([tmp_path], metric="loss")
+    assert words(found)[1] == "cannot be told: another loss function"
+    assert found.notes == ["not all have the same loss function, and losses of different kinds are not on one scale"]
+    assert not compare([tmp_path]).notes
+
+
 def test_other_test_examples_are_not_compared_and_that_is_said(add, tmp_path):
     add(0.99, 0)
     add(0.9, 0, rate=0.2, data={"fingerprint": "g", "splits": record(0, test="b")["data"]["splits"]})

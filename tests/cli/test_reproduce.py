@@ -95,6 +95,8 @@ def test_without_training_the_shipped_results_are_printed(tmp_path):
     ("arguments", "part"),
     [
         (["lenet-5"], "lenet-5: no such shipped experiment, nor a source's name of one; did you mean 'lenet5'?"),
+        (["fc", "--save", f"{os.devnull}/x"], f"--save {os.devnull}/x: cannot be made: Not a directory"),
+        (["fc", "--save", "x", "--no-train"], "--save: not with --no-train, which has nothing new to save"),
         (["fc", "--seeds", "0"], "--seeds 0: expected 1 to 10,000 seeds"),
         (["fc", "--runs", os.devnull], f"--runs {os.devnull}: {os.devnull} is a file; expected a folder"),
     ],
