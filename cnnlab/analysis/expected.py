@@ -33,11 +33,12 @@ def verdict(accuracies: Sequence[float], usual: Sequence[Result], examples: int)
 def heading(experiment: Experiment, usual: Sequence[Result], after: Sequence[tuple[int, Sequence[float]]] = ()) -> str:
     """What an experiment's file says to expect of it: the accuracies, also `after` some of its epochs, and the time."""
     if not usual:
-        return "not measured since its last change"
+        return "not measured yet"
     said = f"test accuracy {_mean([result.accuracy for result in usual])} ({_seeds(usual)})"
     said += "".join(f", {_mean(accuracies)} after {epoch} epochs" for epoch, accuracies in after)
-    seconds = sorted(result.seconds for result in usual)[len(usual) // 2]
-    return f"{said}; {_time(seconds)} on two cores"
+    median = sorted(usual, key=lambda result: result.seconds)[len(usual) // 2]
+    cores = f" on {median.cores} {'core' if median.cores == 1 else 'cores'}" if median.cores else ""
+    return f"{said}; {_time(median.seconds)}{cores}"
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -47,6 +47,7 @@ class Result:
     seconds: float
     tensorflow: str
     cpu: str
+    cores: int | None
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ def _result(name: str, experiment: Experiment, member: Recorded) -> Result:
         seconds=round(record["seconds"], 1),
         tensorflow=record.get("versions", {}).get("tensorflow", ""),
         cpu=record.get("cpu", {}).get("model", ""),
+        cores=record.get("threads", {}).get("cores"),
     )
 
 
@@ -167,14 +169,25 @@ def _rounded(value: float) -> float:
 
 
 def _read(path: Path, kind: type) -> Iterable[dict[str, Any]]:
+    """The rows of a table; none where there is no file. Raises RequestError for another kind of file."""
     if not path.exists():
         return
     kinds = {field.name: field.type for field in fields(kind)}
-    for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
-        yield {key: _parsed(value, kinds[key]) for key, value in row.items()}
+    try:
+        table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
+        if (found := list(table.fieldnames or [])) != list(kinds):
+            raise ValueError(f"its columns are {', '.join(found)}")
+        for row in table:
+            yield {key: _parsed(value, kinds[key]) for key, value in row.items()}
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise RequestError(
+            f"{path}: not a table of results with the columns {', '.join(kinds)}: {error}; move it away"
+        ) from None
 
 
 def _parsed(text: str, kind: Any) -> Any:
-    if text == "" and kind is not str:
+    if kind is str:
+        return text
+    if text == "":
         return None
-    return text if kind is str else int(text) if kind is int else float(text)
+    return float(text) if kind in (float, float | None) else int(text)

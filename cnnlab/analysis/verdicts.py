@@ -1,6 +1,6 @@
 """Is a group better than another, or is that chance?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cnnlab.analysis import significance
@@ -71,6 +71,16 @@ def _verdict(
     return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p)
 
 
+def by_seeds(own: Mapping[str, float], reference: Mapping[str, float], resolution: float) -> Test:
+    """Whether values differ that are given by seed, several on one side at least; in pairs where the seeds are equal.
+
+    `resolution` is the smallest difference that one example makes.
+    """
+    if len(own) >= PAIRED_FROM and own.keys() == reference.keys():
+        return significance.paired(list(own.values()), [reference[seed] for seed in own], resolution)
+    return significance.unpaired(list(own.values()), list(reference.values()), resolution)
+
+
 def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
     """The test that fits, or why there is none."""
     mine, theirs = own.examples(metric.split), reference.examples(metric.split)
@@ -80,13 +90,11 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
         return f"cannot be told: other {metric.split} examples"
     if not metric.is_accuracy and own.loss != reference.loss:
         return "cannot be told: another loss function"
-    values, others = own.values(metric), reference.values(metric)
-    resolution = 1 / mine[0] if mine and metric.is_accuracy and mine[0] else 0.0
-    if len(values) >= PAIRED_FROM and set(map(repr, own.seeds)) == set(map(repr, reference.seeds)):
-        partner = dict(zip(map(repr, reference.seeds), others, strict=True))
-        return significance.paired(values, [partner[repr(seed)] for seed in own.seeds], resolution)
+    values, others = (
+        dict(zip(map(repr, group.seeds), group.values(metric), strict=True)) for group in (own, reference)
+    )
     if len(values) > 1 or len(others) > 1:
-        return significance.unpaired(values, others, resolution)
+        return by_seeds(values, others, 1 / mine[0] if mine and metric.is_accuracy and mine[0] else 0.0)
     if not metric.is_accuracy:
         return "cannot be told: one run each; try --seeds 5"
     right = [correct(group.members[0][0], metric.split, mine[0]) if mine else None for group in (own, reference)]

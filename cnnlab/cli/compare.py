@@ -127,12 +127,15 @@ def _for_people(found: "Comparison", format: Format, *, published: bool) -> str:
 
 
 def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
+    source = _published(row, found.metric, published=published)
+    if (above := source.get("above_published")) is not None:
+        source["above_published"] = f"{above:+.4f}"
     return {
         "group": row.group.name,
         "n": len(row.group.members),
         found.metric: with_deviation(row.estimate),
         "interval": _interval(row.estimate),
-        **_published(row, found.metric, published=published),
+        **source,
         "verdict": _in_words(found, row),
         "p": None if row.verdict.p is None else _p(row.verdict.p),
         **row.outcomes,

@@ -41,7 +41,6 @@ def devices(strategy: tf.distribute.Strategy) -> dict[str, Any]:
         "replicas": strategy.num_replicas_in_sync,
         "devices": [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()],
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
     }
 
 

@@ -12,8 +12,8 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError
 
 
-def result(seed, accuracy, experiment="fc", loss=0.04, seconds=11.0):
-    return Result(experiment, "r", "d", seed, 100, accuracy, loss, 0.05, None, 7850, seconds, "2.21.0", "a CPU")
+def result(seed, accuracy, experiment="fc", loss=0.04, seconds=11.0, cores=2):
+    return Result(experiment, "r", "d", seed, 100, accuracy, loss, 0.05, None, 7850, seconds, "2.21.0", "a CPU", cores)
 
 
 def usual(*accuracies):
@@ -53,11 +53,14 @@ def test_results_without_spread_still_expect_what_rounding_allows():
 def test_a_heading_tells_mean_spread_seeds_and_time():
     assert heading(load("fc"), FIVE, [(12, [0.75, 0.752])]) == (
         "test accuracy 0.9820 ± 0.0008 (mean ± standard deviation, seeds 0 to 4), 0.7510 ± 0.0014 after 12 epochs; 11 s "
-        "on two cores"
+        "on 2 cores"
     )
-    assert heading(load("fc"), [result(3, 0.9, seconds=200)]) == "test accuracy 0.9000 (seed 3); 3 min on two cores"
+    assert (
+        heading(load("fc"), [result(3, 0.9, seconds=200, cores=1)]) == "test accuracy 0.9000 (seed 3); 3 min on 1 core"
+    )
+    assert heading(load("fc"), [result(3, 0.9, cores=None)]).endswith("; 11 s")
     assert "seeds 0, 7)" in heading(load("fc"), [result(0, 0.9), result(7, 0.91)])
-    assert heading(load("fc"), []) == "not measured since its last change"
+    assert heading(load("fc"), []) == "not measured yet"
 
 
 def changed(*sets):

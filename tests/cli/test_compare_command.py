@@ -79,7 +79,7 @@ def test_the_source_is_beside_ours(two):
     heading, row = done.stdout.splitlines()
     assert "verdict" not in heading
     assert heading.split()[4:6] == ["published", "above_published"]
-    assert re.search(r" 0\.9 +0\.01 ", row)
+    assert re.search(r" 0\.9 +\+0\.0100 ", row)
 
 
 def test_top_prints_only_the_first(two):
