@@ -21,7 +21,6 @@ from cnnlab.analysis.significance import estimate, paired
 from cnnlab.cli.compare import with_deviation
 from cnnlab.cli.tables import Format, render
 from cnnlab.config.load import load
-from cnnlab.data import Examples
 from cnnlab.experiment.schema import Experiment
 
 PAGE = Path(__file__).parents[1] / "docs" / "reencoding.md"
@@ -49,15 +48,16 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     experiment = load("cifar")
     dataset = data.load(experiment.data.model_copy(update={"validation": 0}))
-    parts = [(dataset.train.images, dataset.train), (dataset.test.images, dataset.test)]
-    pixels = [np.asarray(images) for images, _ in parts]
+    splits = (dataset.train, dataset.test)
+    pixels = [np.asarray(split.images) for split in splits]
+    labels = [np.asarray(split.labels, np.uint8) for split in splits]
     accuracies: dict[int, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for times in TIMES:
             if times:
-                pixels = [_encoded(images) for images in pixels]
+                pixels = [encoded(images) for images in pixels]
             folder = Path(scratch) / str(times)
-            _write(folder / "cifar-10-batches-bin", pixels, [examples for _, examples in parts])
+            write(folder / "cifar-10-batches-bin", pixels, labels)
             accuracies[times] = _train(folder, seeds)
             print(times, accuracies[times], flush=True)
     PAGE.write_text(_page(accuracies, experiment), encoding="utf-8")
@@ -89,23 +89,23 @@ def _page(accuracies: dict[int, list[float]], experiment: Experiment) -> str:
     )
 
 
-def _encoded(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def encoded(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Each of the pictures (n, height, width, 3) through JPEG, its blocks shifted against its own grid."""
     wide = np.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
     decoded = np.empty_like(images)
     for index, picture in enumerate(wide):
-        encoded = io.BytesIO()
-        Image.fromarray(picture).save(encoded, "JPEG", quality=QUALITY)
-        decoded[index] = np.asarray(Image.open(encoded))[SHIFT:-SHIFT, SHIFT:-SHIFT]
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "JPEG", quality=QUALITY)
+        decoded[index] = np.asarray(Image.open(file))[SHIFT:-SHIFT, SHIFT:-SHIFT]
     return decoded
 
 
-def _write(folder: Path, pixels: list[NDArray[np.uint8]], examples: list[Examples]) -> None:
+def write(folder: Path, pixels: list[NDArray[np.uint8]], labels: list[NDArray[np.uint8]]) -> None:
     """CIFAR-10's binary files: a byte of label, then the pixels, channel by channel."""
     folder.mkdir(parents=True)
     train, test = (
-        np.concatenate([np.asarray(own.labels, np.uint8)[:, None], _channels_first(images)], axis=1)
-        for images, own in zip(pixels, examples, strict=True)
+        np.concatenate([own[:, None], _channels_first(images)], axis=1)
+        for images, own in zip(pixels, labels, strict=True)
     )
     for number, rows in enumerate(np.split(train, BATCHES), start=1):
         rows.tofile(folder / f"data_batch_{number}.bin")

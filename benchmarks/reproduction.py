@@ -38,8 +38,10 @@ again: `cnnlab reproduce`, or one of them: `cnnlab reproduce fc --seeds 5`.
 
 `published` is what the source prints of its one training. Ours is mean ± standard deviation over n seeds, on the same
 test set. A figure is *reproduced within noise* where one more seed of ours could well give it: where it is inside our
-95 % prediction interval. `points` is how far our mean is above, in hundredths of accuracy; up to 0.5 either way no
-slide would tell the difference.
+95 % prediction interval; where that hides more than half a point, it is called wide. `points` is how far our mean is
+above, in hundredths of accuracy; up to 0.5 either way no slide would tell the difference. Two of the differences have a
+page of their own: [how many of four filters work](working-filters.md), for conv and conv-pool, and [what encoding
+pictures as JPEG costs](reencoding.md), for cifar.
 """
 
 BETTER_TEXT = """
@@ -147,7 +149,8 @@ def _by_seed(rows: Sequence[Result]) -> dict[str, float]:
 def deviations(text: str) -> str:
     """What an experiment file's heading says of where it differs from its source, one paragraph."""
     found = re.search(r"(?m)^# Deviations: (.*\n(?:#   .*\n)*)", text)
-    return "Deviations: " + " ".join(re.sub(r"(?m)^#   ", "", found[1]).split()) if found else ""
+    said = "Deviations: " + " ".join(re.sub(r"(?m)^#   ", "", found[1]).split()) if found else ""
+    return re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", said)
 
 
 def _is_measured(lines: Sequence[Line]) -> bool:

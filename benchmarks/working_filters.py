@@ -5,7 +5,7 @@ makes them) it counts the filters that work, and writes docs/working-filters.md.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,28 +79,31 @@ def main() -> None:
             seldom=SELDOM,
             often=1 - SELDOM,
             images=IMAGES,
-            tables="\n".join(_table(name, own) for name, own in runs.items()),
+            tables="\n".join(_table(name, own) for name, own in runs.items() if own),
         ),
         encoding="utf-8",
     )
     print(PAGE.read_text(encoding="utf-8"))
 
 
-def _table(name: str, runs: list[Run]) -> str:
-    counts = sorted(map(_count, runs), key=lambda count: (-count.working, -count.accuracy))
+def _table(name: str, runs: Sequence[Run]) -> str:
+    source = experiment_of(runs[0]).published
+    return table(name, source.accuracy if source else None, [_count(run) for run in runs])
+
+
+def table(name: str, printed: float | None, counts: Sequence[Count]) -> str:
+    """What was counted of an experiment's runs, beside the accuracy that its source has `printed`."""
+    counts = sorted(counts, key=lambda count: (-count.working, -count.accuracy))
     correlation = spearmanr([count.working for count in counts], [count.accuracy for count in counts])
     words = (
         f"Mean accuracy by the number of working filters: {'; '.join(_means(counts))}.\nSpearman's rank correlation of "
         f"the two over the {len(counts)} seeds is {correlation.statistic:.2f} (p = {correlation.pvalue:.2g})."
     )
-    printed = experiment_of(runs[0]).published
     rows = [asdict(count) for count in counts]
-    return TABLE.format(
-        name=name, printed=printed and printed.accuracy, words=words, rows=render(rows, list(rows[0]), Format.MD)
-    )
+    return TABLE.format(name=name, printed=printed, words=words, rows=render(rows, list(rows[0]), Format.MD))
 
 
-def _means(counts: list[Count]) -> Iterator[str]:
+def _means(counts: Sequence[Count]) -> Iterator[str]:
     for number in sorted({count.working for count in counts}, reverse=True):
         of_these = [count.accuracy for count in counts if count.working == number]
         yield f"{number} of 4, {np.mean(of_these):.4f} ({len(of_these)} seed{'s' * (len(of_these) > 1)})"

@@ -58,7 +58,11 @@ class Line:
             said.append(f"accuracy differs by {100 * points:+.1f} points")
         if (difference := self.loss.difference) is not None and not self.loss.is_noise:
             said.append(f"loss differs by {difference:+.3f}")
-        return ", ".join(said) or "reproduced within noise"
+        if said:
+            return ", ".join(said)
+        if points is not None and abs(points) > CLOSE:
+            return f"within noise, which is wide: {100 * points:+.1f} points"
+        return "reproduced within noise"
 
 
 def chosen(ids: Sequence[str]) -> dict[str, Experiment]:

@@ -1,8 +1,11 @@
 """Printed figures beside ours, and new runs beside what their experiment usually gives."""
 
+import numpy as np
 import pytest
 
+from benchmarks import reencoding, working_filters
 from benchmarks import reproduction as pages
+from cnnlab import data
 from cnnlab.analysis import reproduction, results
 from cnnlab.analysis.expected import heading, verdict
 from cnnlab.analysis.results import Epoch, Result, recipe_of
@@ -10,6 +13,7 @@ from cnnlab.config import shipped
 from cnnlab.config.load import load, load_file
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError
+from cnnlab.experiment.summary import summarize
 
 
 def result(seed, accuracy, experiment="fc", loss=0.04, seconds=11.0, cores=2):
@@ -135,6 +139,11 @@ def test_what_is_printed_is_known_only_to_its_last_digit():
         assert line.verdict == said
 
 
+def test_noise_that_hides_more_than_half_a_point_is_called_wide():
+    (line,) = reproduction.lines("mlp-1200", load("mlp-1200"), usual(0.93, 0.97, 0.98), [])
+    assert line.verdict == "within noise, which is wide: -2.0 points"
+
+
 def test_with_one_seed_a_difference_is_told_and_no_noise():
     (line,) = reproduction.lines("mlp-1200", load("mlp-1200"), usual(0.9812), [])
     assert line.verdict == "accuracy differs by +0.1 points"
@@ -168,3 +177,44 @@ def test_tables_are_read_as_they_were_written_and_others_stay(tmp_path, monkeypa
     assert results.epochs("fc") == [Epoch("fc", 0, 2, 0.3, 0.4)]
     assert len(results.epochs("other")) == 1
     results.results.cache_clear()
+
+
+@pytest.mark.parametrize("name", sorted(name for name in shipped.paths() if name.endswith(pages.BETTER)))
+def test_what_is_to_be_better_has_no_more_epochs_or_parameters_and_does_not_choose_by_the_test_set(name):
+    own, base = (load_file(shipped.paths()[one]) for one in (name, name.removesuffix(pages.BETTER)))
+    assert own.train.epochs == base.train.epochs
+    assert own.data.validation not in ("test", 0)
+    costs = [summarize(one.model.layers, one.input_shape).cost for one in (own, base)]
+    assert costs[0].parameters == costs[1].parameters
+
+
+def test_deviations_link_to_the_pages_that_they_name():
+    text = "# Deviations: four filters\n#   (docs/working-filters.md).\n# Command: x\n"
+    assert pages.deviations(text) == "Deviations: four filters ([working-filters.md](working-filters.md))."
+
+
+def test_encoding_again_changes_pixels_a_little_and_what_is_written_is_read_as_cifar(tmp_path, monkeypatch):
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (20, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2).astype(np.uint8)
+    encoded = reencoding.encoded(images)
+    difference = np.abs(encoded.astype(int) - images)
+    assert encoded.shape == images.shape
+    assert 0 < difference.mean() < 30
+    labels = np.arange(20, dtype=np.uint8) % 10
+    reencoding.write(tmp_path / "cifar-10-batches-bin", [encoded, encoded[:5]], [labels, labels[:5]])
+    monkeypatch.setenv("CNNLAB_DATA_DIR", str(tmp_path))
+    found = data.load(load("cifar").data)
+    assert (np.asarray(found.train.images) == encoded).all()
+    assert found.test.labels.tolist() == labels[:5].tolist()
+
+
+def test_filters_that_work_are_counted_by_how_often_they_are_above_zero(tmp_path):
+    counts = [
+        working_filters.Count(seed, accuracy, working, 0, 4 - working, "")
+        for seed, (accuracy, working) in enumerate([(0.97, 4), (0.96, 4), (0.93, 1), (0.95, 2)])
+    ]
+    table = working_filters.table("conv", 0.972, counts)
+    assert "The slides print 0.972" in table
+    assert "4 of 4, 0.9650 (2 seeds); 2 of 4, 0.9500 (1 seed); 1 of 4, 0.9300 (1 seed)" in table
+    assert "correlation of the two over the 4 seeds is 0.95" in table
+    assert [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")][1:] == list("0132")
