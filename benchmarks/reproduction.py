@@ -39,9 +39,8 @@ again: `cnnlab reproduce`, or one of them: `cnnlab reproduce fc --seeds 5`.
 `published` is what the source prints of its one training. Ours is mean ± standard deviation over n seeds, on the same
 test set. A figure is *reproduced within noise* where one more seed of ours could well give it: where it is inside our
 95 % prediction interval; where that hides more than half a point, it is called wide. `points` is how far our mean is
-above, in hundredths of accuracy; up to 0.5 either way no slide would tell the difference. Two of the differences have a
-page of their own: [how many of four filters work](working-filters.md), for conv and conv-pool, and [what encoding
-pictures as JPEG costs](reencoding.md), for cifar.
+above, in hundredths of accuracy; up to 0.5 either way no slide would tell the difference. Why conv and conv-pool spread
+so far has a page of its own: [how many of four filters work](working-filters.md).
 """
 
 BETTER_TEXT = """
@@ -99,6 +98,8 @@ def _page(lines: dict[str, list[Line]]) -> Iterator[str]:
     left = [name for name, own in lines.items() if not _is_measured(own)]
     if left:
         yield f"\nNot trained to the end: {', '.join(left)}."
+    if said := list(_training_losses()):
+        yield f"\nTraining losses, ours the mean over the last epoch: {'; '.join(said)}."
     tables = {name: own for name, own in lines.items() if len(own) > 1 and _is_measured(own)}
     if tables:
         yield f"\n![Accuracy and loss by epoch: the slides' points on our mean and its spread]({PICTURE})"
@@ -108,6 +109,14 @@ def _page(lines: dict[str, list[Line]]) -> Iterator[str]:
     for name, own in tables.items():
         yield f"\n## {name}\n\n{deviations(shipped.paths()[name].read_text(encoding='utf-8'))}\n"
         yield _table(own, final=False)
+
+
+def _training_losses() -> Iterator[str]:
+    for name, experiment in reproduction.chosen([]).items():
+        printed, usual = experiment.published, results.of(experiment)
+        if printed and printed.training_loss is not None and usual:
+            ours = estimate([result.train_loss for result in usual])
+            yield f"{name}, published {printed.training_loss}, ours {with_deviation(ours)}"
 
 
 def _better() -> list[dict[str, object]]:

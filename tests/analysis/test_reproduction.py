@@ -1,11 +1,9 @@
 """Printed figures beside ours, and new runs beside what their experiment usually gives."""
 
-import numpy as np
 import pytest
 
-from benchmarks import reencoding, working_filters
 from benchmarks import reproduction as pages
-from cnnlab import data
+from benchmarks import working_filters
 from cnnlab.analysis import reproduction, results
 from cnnlab.analysis.expected import heading, verdict
 from cnnlab.analysis.results import Epoch, Result, recipe_of
@@ -193,22 +191,7 @@ def test_deviations_link_to_the_pages_that_they_name():
     assert pages.deviations(text) == "Deviations: four filters ([working-filters.md](working-filters.md))."
 
 
-def test_encoding_again_changes_pixels_a_little_and_what_is_written_is_read_as_cifar(tmp_path, monkeypatch):
-    draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (20, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2).astype(np.uint8)
-    encoded = reencoding.encoded(images)
-    difference = np.abs(encoded.astype(int) - images)
-    assert encoded.shape == images.shape
-    assert 0 < difference.mean() < 30
-    labels = np.arange(20, dtype=np.uint8) % 10
-    reencoding.write(tmp_path / "cifar-10-batches-bin", [encoded, encoded[:5]], [labels, labels[:5]])
-    monkeypatch.setenv("CNNLAB_DATA_DIR", str(tmp_path))
-    found = data.load(load("cifar").data)
-    assert (np.asarray(found.train.images) == encoded).all()
-    assert found.test.labels.tolist() == labels[:5].tolist()
-
-
-def test_filters_that_work_are_counted_by_how_often_they_are_above_zero(tmp_path):
+def test_accuracies_are_told_by_how_many_filters_work():
     counts = [
         working_filters.Count(seed, accuracy, working, 0, 4 - working, "")
         for seed, (accuracy, working) in enumerate([(0.97, 4), (0.96, 4), (0.93, 1), (0.95, 2)])
