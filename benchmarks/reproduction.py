@@ -39,8 +39,9 @@ again: `cnnlab reproduce`, or one of them: `cnnlab reproduce fc --seeds 5`.
 `published` is what the source prints of its one training. Ours is mean ± standard deviation over n seeds, on the same
 test set. A figure is *reproduced within noise* where one more seed of ours could well give it: where it is inside our
 95 % prediction interval; where that hides more than half a point, it is called wide. `points` is how far our mean is
-above, in hundredths of accuracy; up to 0.5 either way no slide would tell the difference. Why conv and conv-pool spread
-so far has a page of its own: [how many of four filters work](working-filters.md).
+above, in hundredths of accuracy. The epochs of one experiment are of the same trainings, so what is above in one is
+often above in all. Why conv and conv-pool spread so far has a page of its own: [how many of four filters
+work](working-filters.md).
 """
 
 BETTER_TEXT = """
@@ -106,9 +107,11 @@ def _page(lines: dict[str, list[Line]]) -> Iterator[str]:
     if rows := _better():
         yield BETTER_TEXT
         yield render(rows, list(rows[0]), Format.MD)
-    for name, own in tables.items():
-        yield f"\n## {name}\n\n{deviations(shipped.paths()[name].read_text(encoding='utf-8'))}\n"
-        yield _table(own, final=False)
+    for name, own in lines.items():
+        if _is_measured(own):
+            yield f"\n## {name}\n\n{deviations(shipped.paths()[name].read_text(encoding='utf-8'))}"
+        if name in tables:
+            yield "\n" + _table(own, final=False)
 
 
 def _training_losses() -> Iterator[str]:

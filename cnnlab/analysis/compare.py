@@ -9,13 +9,15 @@ from cnnlab.analysis.cautions import cautions
 from cnnlab.analysis.differences import differing_keys
 from cnnlab.analysis.groups import METRICS, Group, Recorded, group
 from cnnlab.analysis.significance import Estimate, estimate
-from cnnlab.analysis.verdicts import Verdict, best, verdicts
+from cnnlab.analysis.verdicts import Verdict, best, resolution, verdicts
 from cnnlab.analysis.where import Where
 from cnnlab.config.hints import did_you_mean
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs.find import find
 from cnnlab.terminal import warn
 
+SETTINGS = ("data", "preprocessing", "model", "train", "seed")
+"""The keys of an experiment that a table has columns for."""
 OUTCOMES = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
 
 
@@ -75,15 +77,18 @@ def compare(
         differing = differing_keys([{**group.experiment, "seed": None} for group in groups])
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
-    estimates = [estimate(values, chosen.bounds) if (values := group.values(chosen)) else None for group in groups]
-    reference = _baseline(groups, baseline) if baseline else best(estimates, chosen)
+    estimates = [
+        estimate(values, chosen.bounds, resolution(group, chosen)) if (values := group.values(chosen)) else None
+        for group in groups
+    ]
+    reference = best(estimates, chosen) if baseline is None else _baseline(groups, baseline)
     judged = verdicts(groups, estimates, chosen, reference, named=baseline is not None)
     rows = [
         Row(
             group,
             estimates[index],
             judged[index],
-            {key: values[index] for key, values in differing.items()},
+            {key: values[index] for key, values in differing.items() if key.startswith(SETTINGS)},
             {
                 "best_epoch": group.best_epoch,
                 "parameters": group.record.get("parameters"),
@@ -96,7 +101,7 @@ def compare(
     comparison = Comparison(
         metric,
         rows,
-        list(differing),
+        [key for key in differing if key.startswith(SETTINGS)],
         None if reference is None else groups[reference],
         baseline is not None,
         [*cautions(groups, chosen), *_left_out(grouped.left_out)],
@@ -106,7 +111,7 @@ def compare(
 
 def _read(paths: Sequence[Path]) -> list[Recorded]:
     recorded = []
-    for run in find(paths):
+    for run in {run.path.resolve(): run for run in find(paths)}.values():
         try:
             recorded.append((run, run.record()))
         except RunError as error:
@@ -132,13 +137,13 @@ def _baseline(groups: Sequence[Group], name: str) -> int:
     for index, one in enumerate(groups):
         if name == one.name or path in one.runs:
             return index
-    by_run = {Path(run).name: index for index, one in enumerate(groups) for run in one.runs}
-    if name in by_run:
-        return by_run[name]
-    named = [index for index, one in enumerate(groups) if one.experiment.get("name") == name]
-    if len(named) > 1:
-        several = ", ".join(groups[index].name for index in named)
-        raise RequestError(f"--baseline {name}: several experiments are called that; name a run: {several}")
+    by_run = [index for index, one in enumerate(groups) for run in one.runs if Path(run).name == name]
+    named = by_run or [index for index, one in enumerate(groups) if one.experiment.get("name") == name]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        several = ", ".join(groups[index].runs[0] for index in named)
+        raise RequestError(f"--baseline {name}: several are called that; name a run: {several}")
     raise RequestError(
         f"--baseline {name}: no such experiment or run here; {did_you_mean(name, {g.name for g in groups})}"
     )

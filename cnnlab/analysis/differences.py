@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnlab.paths import KeyPath, parse_path, show_path
 
+PARTS = ("data.", "preprocessing.", "model.", "train.")
 _IGNORED = {("name",), ("published",)}  # neither changes anything of a run
 
 
@@ -29,6 +30,22 @@ def brief(key: str, values: Sequence[Any]) -> list[Any]:
         if len({repr(word) for word in words}) == distinct:
             break
     return words
+
+
+def short(keys: Sequence[str]) -> list[str]:
+    """Each key's last part, with the kind of layer before it, as many of its parts as tell it from the others.
+
+    Those of an experiment's parts only: what else is in `keys` stays as it is.
+    """
+    parts = [key.split(".") if key.startswith(PARTS) else [key] for key in keys]
+    return [
+        next(
+            ".".join(own[-length:])
+            for length in range(2 if own[0] == "model" and len(own) > 2 else 1, len(own) + 1)
+            if length == len(own) or sum(other[-length:] == own[-length:] for other in parts) == 1
+        )
+        for own in parts
+    ]
 
 
 def _differing(path: KeyPath, values: Sequence[Any]) -> Iterator[tuple[KeyPath, list[Any]]]:

@@ -1,5 +1,6 @@
 """What a network gets wrong, and how sure it is, as pictures."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run, files
 
 MISTAKES, COLUMNS = 24, 6
+FEW = 10  # examples in a bin, of which a share says little
 MOST_NUMBERS = 20  # classes, up to which a matrix has room for its numbers
 
 
@@ -64,7 +66,11 @@ def _reliability(measured: Mapping[str, Any], path: Path) -> Path:
     confidence, accuracy, examples = ([part[key] for part in bins] for key in ("confidence", "accuracy", "examples"))
     figure, (above, below) = plt.subplots(2, 1, figsize=(5, 6), height_ratios=[3, 1], sharex=True, layout="constrained")
     above.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="as sure as it is right")
-    above.plot(confidence, accuracy, marker="o", label="the network")
+    errors = [math.sqrt(share * (1 - share) / n) for share, n in zip(accuracy, examples, strict=True)]
+    above.errorbar(confidence, accuracy, errors, fmt="o", capsize=3, label="the network, ± standard error")
+    for x, y, n in zip(confidence, accuracy, examples, strict=True):
+        if n < FEW:
+            above.annotate(f"n = {n}", (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color="0.4")
     above.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
     above.set_title(f"expected calibration error {measured['expected_calibration_error']:.4f}")
     above.legend(frameon=False, loc="upper left")
@@ -84,7 +90,7 @@ def _mistakes(split: str, outcome: Outcome, dataset: Dataset, path: Path) -> Pat
         for index in which
     ]
     wrong = int((outcome.predictions != outcome.labels).sum())
-    heading = f"{len(which)} of {wrong:,} {split} mistakes, the surest first: true as predicted, and the score"
+    heading = f"{len(which)} of {wrong:,} {split} mistakes, the surest first: true as predicted, and the probability"
     order = np.argsort(which)  # pictures on disk are read in their order
     images = np.empty((len(which), *dataset.image_shape), np.uint8)
     images[order] = dataset.splits()[split].take(which[order]).images[:]

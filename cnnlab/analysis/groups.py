@@ -5,6 +5,7 @@ import io
 import json
 import math
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -136,6 +137,9 @@ def group(recorded: Iterable[Recorded]) -> Grouped:
         if record["status"] != "finished":
             found.left_out.append((run, record["status"]))
             continue
+        if why := _damage(record):
+            found.left_out.append((run, why))
+            continue
         by_key.setdefault(_key(record), []).append((run, record))
     kept = []
     for members in by_key.values():
@@ -151,6 +155,18 @@ def group(recorded: Iterable[Recorded]) -> Grouped:
         kept.append(list(by_seed.values()))
     found.groups = [Group(name, members) for name, members in zip(_names(kept), kept, strict=True)]
     return found
+
+
+def _damage(record: dict[str, Any]) -> str:
+    """What of a run's results no training can have come to; empty where all is well."""
+    found = record.get("results")
+    results = found if isinstance(found, dict) else {}
+    for metric in METRICS.values():
+        value, (low, high) = results.get(metric.key), metric.bounds
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and low <= value <= min(high, sys.float_info.max)):
+            return f"damaged: its {metric.key} is {str(value)[:20]}"
+    return ""
 
 
 def correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:

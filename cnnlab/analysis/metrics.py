@@ -60,11 +60,15 @@ def bootstrap_interval(accuracy: float, examples: int) -> tuple[float, float]:
     """The 95 % percentile interval of the accuracy over examples that are drawn again, as many, with replacement.
 
     Of examples that are right or wrong, how many of the drawn ones are right is binomial, so that nothing is drawn.
+    Where all are right, or all wrong, any drawn again are too: there it is the exact interval of Clopper and Pearson.
     """
+    if accuracy in (0, 1):
+        far = 0.025 ** (1 / examples)
+        return (far, 1.0) if accuracy else (0.0, 1 - far)
     from scipy.special import bdtr, bdtrik
 
     def quantile(q: float) -> float:
-        count = np.floor(bdtrik(q, examples, accuracy)) if 0 < accuracy < 1 else accuracy * examples
+        count = np.floor(bdtrik(q, examples, accuracy))
         while bdtr(count, examples, accuracy) < q:  # bdtrik is between two whole numbers
             count += 1
         return float(count / examples)

@@ -1,8 +1,11 @@
 """What the sources of the shipped experiments print, beside what ours came to."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +20,7 @@ from cnnlab.experiment.schema import Experiment, Published
 from cnnlab.experiment.summary import summarize
 
 CLOSE = 0.005
-"""An accuracy that is not further from the printed one is a reproduction that no slide would tell from it."""
+"""An accuracy that is not further from the printed one is called the same."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,11 @@ class Line:
     def verdict(self) -> str:
         """In words."""
         if self.accuracy.ours is None:
-            return "not trained to that epoch"
+            return "no results that far"
         if self.accuracy.printed is None and self.loss.printed is None:
             return "nothing printed"
+        if self.accuracy.ours.n == 1:
+            return "one seed: cannot be told"
         said = []
         if (points := self.accuracy.difference) is not None and not self.accuracy.is_noise:
             said.append(f"accuracy differs by {100 * points:+.1f} points")
@@ -83,11 +88,39 @@ def chosen(ids: Sequence[str]) -> dict[str, Experiment]:
     return dict(sorted(((name, experiments[name]) for name in wanted), key=lambda item: _cost(item[1])))
 
 
+def printed(experiment: Mapping[str, Any], figure: str) -> float | None:
+    """What the source prints of an experiment that was trained, such as its `accuracy`.
+
+    None where it prints none, or was trained for other epochs, or the shipped experiment on other data.
+    """
+    said, data, train = (experiment.get(part) for part in ("published", "data", "train"))
+    if not (isinstance(said, dict) and isinstance(data, dict) and isinstance(train, dict)):
+        return None
+    if said.get("epochs") not in (None, train.get("epochs")):
+        return None
+    like = _shipped().get((said.get("source"), said.get("id")))
+    if like and data.get("name") not in like:
+        return None
+    value = said.get(figure)
+    return float(value) if isinstance(value, int | float) and abs(value) < sys.float_info.max else None
+
+
+@cache
+def _shipped() -> dict[tuple[Any, Any], set[str]]:
+    """By source and its id, the data sets of the shipped experiments."""
+    found: dict[tuple[Any, Any], set[str]] = {}
+    for experiment in map(load_file, shipped.paths().values()):
+        source = _source(experiment)
+        found.setdefault((source.source, source.id), set()).add(experiment.data.name)
+    return found
+
+
 def lines(name: str, experiment: Experiment, runs: Sequence[Result], epochs: Sequence[Epoch]) -> Iterator[Line]:
     """What is printed for an experiment, an epoch a line, the last one last; at least that one."""
     source = _source(experiment)
     printed = {int(epoch): (accuracy, loss) for epoch, accuracy, loss in source.table or []}
     last = source.epochs or experiment.train.epochs
+    resolution = 1 / runs[0].test_examples if runs else 0.0
     printed.setdefault(last, (source.accuracy, source.loss))  # type: ignore[arg-type] # None where nothing is printed
     for epoch, (accuracy, loss) in sorted(printed.items()):
         if epoch == experiment.train.epochs:
@@ -99,8 +132,8 @@ def lines(name: str, experiment: Experiment, runs: Sequence[Result], epochs: Seq
             source.id or name,
             epoch,
             epoch == last,
-            _compared(accuracy, [one[0] for one in ours], [row[0] for row in printed.values()]),
-            _compared(loss, [one[1] for one in ours], [row[1] for row in printed.values()]),
+            _compared(accuracy, [one[0] for one in ours], [row[0] for row in printed.values()], resolution),
+            _compared(loss, [one[1] for one in ours], [row[1] for row in printed.values()], 0.0),
         )
 
 
@@ -108,7 +141,9 @@ def _source(experiment: Experiment) -> Published:
     return experiment.published or Published(source="none")
 
 
-def _compared(printed: float | None, ours: Sequence[float], column: Sequence[float | None]) -> Comparison:
+def _compared(
+    printed: float | None, ours: Sequence[float], column: Sequence[float | None], resolution: float
+) -> Comparison:
     if not ours:
         return Comparison(printed, None, None)
     found = estimate(ours)
@@ -117,7 +152,7 @@ def _compared(printed: float | None, ours: Sequence[float], column: Sequence[flo
     half = 10.0 ** -max(_decimals(figure) for figure in column if figure is not None) / 2
     # Anything that is printed so; the one that is nearest to ours.
     nearest = float(np.clip(found.mean, printed - half, printed + half))
-    return Comparison(printed, found, significance.deviations_off(nearest, ours)[1])
+    return Comparison(printed, found, significance.deviations_off(nearest, ours, resolution)[1])
 
 
 def _decimals(figure: float) -> int:

@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cnnlab.analysis.groups import Group, Recorded
+from cnnlab.analysis.groups import Group
 from cnnlab.analysis.recorded import FREE
 from cnnlab.config import shipped
 from cnnlab.config.load import to_data
 from cnnlab.config.words import without_defaults
-from cnnlab.errors import RequestError
+from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import files
 
@@ -44,6 +44,7 @@ class Result:
     train_loss: float
     val_accuracy: float | None
     parameters: int
+    test_examples: int
     seconds: float
     tensorflow: str
     cpu: str
@@ -59,6 +60,9 @@ class Epoch:
     epoch: int
     accuracy: float
     loss: float
+
+
+TABLES = {RUNS: Result, EPOCHS: Epoch}
 
 
 def folder() -> Path:
@@ -104,8 +108,16 @@ def of(experiment: Experiment, data: str | None = None) -> list[Result]:
 
 
 def summarize(name: str, experiment: Experiment, group: Group) -> tuple[list[Result], list[Epoch]]:
-    """The rows of a shipped experiment's finished runs."""
-    rows = sorted((_result(name, experiment, member) for member in group.members), key=lambda result: result.seed)
+    """The rows of a shipped experiment's finished runs. Raises RunError for a run.json that lacks some of it."""
+    rows = []
+    for run, record in group.members:
+        try:
+            rows.append(_result(name, experiment, record))
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+            raise RunError(
+                f"{run.path}: run.json: damaged: does not say all of what came out; remove the run"
+            ) from None
+    rows.sort(key=lambda row: row.seed)
     if experiment.data.validation != "test":
         return rows, []
     epochs = [
@@ -119,32 +131,51 @@ def summarize(name: str, experiment: Experiment, group: Group) -> tuple[list[Res
 
 
 def check_writable(target: Path) -> None:
-    """Make the folder `target` if there is none. Raises RequestError where nothing can be written there."""
+    """Make the folder `target` if there is none.
+
+    Raises RequestError where nothing can be written there, or its tables are none.
+    """
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"--save {target}: cannot be made: {error.strerror}") from None
     if not os.access(target, os.W_OK | os.X_OK):
         raise RequestError(f"--save {target}: no permission to write there")
+    for name, kind in TABLES.items():
+        list(_read(target / name, kind))
 
 
 def write(target: Path, rows: Sequence[Result], epochs: Sequence[Epoch]) -> None:
-    """Put these experiments' rows in the place of theirs in the tables in the folder `target`."""
-    named = {row.experiment for row in rows}
+    """Put these runs into the tables in the folder `target`.
+
+    They take the place of the same seeds, and of all runs of these experiments with another recipe or on other data.
+    """
     check_writable(target)
-    for name, kind, new in ((RUNS, Result, rows), (EPOCHS, Epoch, epochs)):
-        kept = [kind(**row) for row in _read(target / name, kind) if row["experiment"] not in named]
-        all_rows = sorted([*kept, *new], key=lambda row: row.experiment)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [field.name for field in fields(kind)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in all_rows)
-        files.write_text(target / name, text.getvalue())
+    now = {(row.experiment, row.seed) for row in rows}
+    like = {row.experiment: (row.recipe, row.data) for row in rows}
+    others = [
+        row
+        for row in (Result(**row) for row in _read(target / RUNS, Result))
+        if like.get(row.experiment, (row.recipe, row.data)) == (row.recipe, row.data)
+        and (row.experiment, row.seed) not in now
+    ]
+    stay = {(row.experiment, row.seed) for row in others}
+    earlier = [Epoch(**row) for row in _read(target / EPOCHS, Epoch)]
+    earlier = [row for row in earlier if (row.experiment, row.seed) in stay]
+    _write(target / RUNS, Result, [*others, *rows])
+    _write(target / EPOCHS, Epoch, [*earlier, *epochs])
     results.cache_clear()
 
 
-def _result(name: str, experiment: Experiment, member: Recorded) -> Result:
-    _, record = member
+def _write(path: Path, kind: type, rows: Sequence[Any]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(kind)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (row.experiment, row.seed)))
+    files.write_text(path, text.getvalue())
+
+
+def _result(name: str, experiment: Experiment, record: Mapping[str, Any]) -> Result:
     found = record["results"]
     return Result(
         experiment=name,
@@ -157,6 +188,7 @@ def _result(name: str, experiment: Experiment, member: Recorded) -> Result:
         train_loss=_rounded(found["loss"]),
         val_accuracy=found.get("val_accuracy"),
         parameters=record["parameters"],
+        test_examples=record["data"]["splits"]["test"]["examples"],
         seconds=round(record["seconds"], 1),
         tensorflow=record.get("versions", {}).get("tensorflow", ""),
         cpu=record.get("cpu", {}).get("model", ""),

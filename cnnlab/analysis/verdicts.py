@@ -9,6 +9,9 @@ from cnnlab.analysis.significance import LEVEL, Estimate, Test
 
 PAIRED_FROM = 3
 """So many seeds or more are compared in pairs: of two, pairing would leave a single degree of freedom."""
+UNKNOWN = "run.json does not say on which examples"
+LOSS_DIGITS = 1e-4
+"""Of a loss, what is not taken for a difference: float32 has seven digits, and a sum over thousands fewer."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,14 @@ class Verdict:
     test: Test | None = None
     p: float | None = None
     """Corrected for all comparisons of the table."""
+
+
+def resolution(group: Group, metric: Metric) -> float:
+    """The smallest difference that values of a group can have; 0 where it is not known."""
+    if not metric.is_accuracy:
+        return LOSS_DIGITS * max(group.values(metric), default=0.0)
+    examples = group.examples(metric.split)
+    return 1 / examples[0] if examples and examples[0] else 0.0
 
 
 def best(estimates: Sequence[Estimate | None], metric: Metric) -> int | None:
@@ -72,7 +83,7 @@ def _verdict(
 
 
 def by_seeds(own: Mapping[str, float], reference: Mapping[str, float], resolution: float) -> Test:
-    """Whether values differ that are given by seed, several on one side at least; in pairs where the seeds are equal.
+    """Whether values differ that are given by seed, several on each side; in pairs where the seeds are equal.
 
     `resolution` is the smallest difference that one example makes.
     """
@@ -86,18 +97,24 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
     mine, theirs = own.examples(metric.split), reference.examples(metric.split)
     if own is reference:
         return ""
-    if mine and theirs and mine != theirs:
-        return f"cannot be told: other {metric.split} examples"
+    if mine != theirs or mine is None:
+        return f"cannot be told: other {metric.split} examples" if mine and theirs else f"cannot be told: {UNKNOWN}"
     if not metric.is_accuracy and own.loss != reference.loss:
         return "cannot be told: another loss function"
     values, others = (
         dict(zip(map(repr, group.seeds), group.values(metric), strict=True)) for group in (own, reference)
     )
-    if len(values) > 1 or len(others) > 1:
-        return by_seeds(values, others, 1 / mine[0] if mine and metric.is_accuracy and mine[0] else 0.0)
+    if min(len(values), len(others)) == 1 < max(len(values), len(others)):
+        which = own if len(values) == 1 else reference
+        return f"cannot be told: one run of {which.name}, whose seeds may spread otherwise"
+    if len(values) > 1:
+        return by_seeds(values, others, max(resolution(group, metric) for group in (own, reference)))
     if not metric.is_accuracy:
         return "cannot be told: one run each; try --seeds 5"
-    right = [correct(group.members[0][0], metric.split, mine[0]) if mine else None for group in (own, reference)]
+    right = [correct(group.members[0][0], metric.split, mine[0]) for group in (own, reference)]
     if right[0] is None or right[1] is None:
         return f"cannot be told: one run each, without saved {metric.split} predictions (`cnnlab evaluate` saves them)"
+    for group, those in ((own, right[0]), (reference, right[1])):
+        if those.sum() != round(group.values(metric)[0] * mine[0]):
+            return f"cannot be told: {group.runs[0]}: its saved predictions are not those of its run.json"
     return significance.mcnemar(right[0], right[1])

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnlab.cli.tables import Format, render, short
+from cnnlab.analysis.differences import short
+from cnnlab.cli.tables import Format, render
+from cnnlab.errors import printable
 
+FEW = 5  # seeds
 COSTS = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
 
 if TYPE_CHECKING:
@@ -99,6 +102,7 @@ def _whole(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any
         "difference_low": test and test.low,
         "difference_high": test and test.high,
         "test": test and test.method,
+        "p_uncorrected": test and test.p,
         "p": row.verdict.p,
         "verdict": row.verdict.words,
         "seeds": row.group.seeds,
@@ -112,7 +116,7 @@ def _for_people(found: "Comparison", format: Format, *, published: bool) -> str:
     words = {key: brief(key, [row.settings[key] for row in found.rows]) for key in found.settings}
     outcomes = [_outcome(found, row, published=published) for row in found.rows]
     empty = {key for key in outcomes[0] if all(outcome[key] is None for outcome in outcomes)}
-    if len(found.rows) == 1:
+    if len(found.rows) == 1 and found.rows[0].verdict.test is None:
         empty.add("verdict")
     outcomes = [{key: value for key, value in outcome.items() if key not in empty} for outcome in outcomes]
     settings = [{key: values[index] for key, values in words.items()} for index in range(len(found.rows))]
@@ -155,12 +159,16 @@ def _interval(estimate: "Estimate | None") -> str | None:
 
 
 def _in_words(found: "Comparison", row: "Row") -> str:
-    """`detectably worse, by 1.3 points`."""
+    """`detectably worse, by 1.30 points`, `no detectable difference (-0.30 points)`."""
     verdict = row.verdict
-    if not verdict.words.startswith("detectably") or verdict.difference is None:
+    if verdict.test is None or verdict.difference is None:
         return verdict.words
-    size = abs(verdict.difference)
-    return f"{verdict.words}, by " + (f"{100 * size:.2f} points" if "accuracy" in found.metric else f"{size:.4f}")
+    points = "accuracy" in found.metric
+    if verdict.words.startswith("detectably"):
+        size = abs(verdict.difference)
+        return f"{verdict.words}, by " + (f"{100 * size:.2f} points" if points else f"{size:.4f}")
+    size = verdict.difference
+    return f"{verdict.words} ({f'{100 * size:+.2f} points' if points else f'{size:+.4f}'})"
 
 
 def _p(p: float) -> str:
@@ -172,34 +180,50 @@ def _epoch(epoch: float | None) -> float | None:
 
 
 def _published(row: "Row", metric: str, *, published: bool) -> dict[str, Any]:
-    """What the source prints of the metric, and how far ours is above it."""
+    """What the source prints of the metric, and how far ours is above it; nothing for other data or fewer epochs."""
     if not published:
         return {}
-    said = row.group.experiment.get("published")
-    figure = said.get(metric) if isinstance(said, dict) else None
-    if not isinstance(figure, int | float):
+    from cnnlab.analysis.reproduction import printed
+
+    figure = printed(row.group.experiment, metric)
+    if figure is None:
         return {"published": None, "above_published": None}
     return {"published": figure, "above_published": row.estimate and row.estimate.mean - figure}
 
 
 def _legend(found: "Comparison") -> list[str]:
     """How to read the verdicts: against what, by which tests; and in words when there is nothing to tell."""
+    from cnnlab.analysis.groups import METRICS
+
     tested = [row.verdict.test for row in found.rows if row.verdict.test]
     if found.reference is None or not tested:
         return []
     methods = " or ".join(dict.fromkeys(test.method for test in tested))
     kind = "baseline" if found.is_baseline else "best"
-    lines = [
-        f"against {found.reference.name} ({kind}): {methods}, p corrected by Holm; detectable where p < 0.05, "
-        "interval: 95 % of the mean"
-    ]
+    corrected = ", p corrected by Holm" if len(found.rows) > 2 else ""
+    lines = [f"against {found.reference.name} ({kind}): {methods}{corrected}; detectable where p < 0.05"]
+    if any(row.estimate and row.estimate.low is not None for row in found.rows):
+        lines[0] += "; interval: 95 % of the mean over seeds"
+    held_out = METRICS.get(f"val_{found.metric}")
+    if held_out and all(row.group.values(held_out) for row in found.rows):
+        lines.append(f"measured on the test set; what to use is chosen with --metric val_{found.metric}")
     if not any(row.verdict.words.startswith("detectably") for row in found.rows):
-        lines.append("no detectable difference between any of these and it; more seeds may tell (`train --seeds 5`)")
+        lines.append(
+            f"chance alone could have made every difference here; more seeds may tell: `cnnlab train … {_more(found)}`"
+        )
     if any(test.method.startswith("McNemar") for test in tested):
         lines.append(
             "McNemar's test speaks of these trained networks; another seed may turn it round, so train several of each"
         )
     return lines
+
+
+def _more(found: "Comparison") -> str:
+    """The option for as many seeds more: five at least, in whole; or those that are not there yet."""
+    seeds = {seed for row in found.rows for seed in row.group.seeds if isinstance(seed, int)}
+    if len(seeds) < FEW:
+        return f"--seeds {FEW}"
+    return f"--seeds {','.join(str(max(seeds) + number) for number in range(1, FEW + 1))}"
 
 
 def _narrow(
@@ -213,7 +237,7 @@ def _narrow(
     paragraphs = []
     for own, outcome in zip(settings, outcomes, strict=True):
         told = "; ".join(f"{name}: {own[key]}" for name, key in zip(short(keys), keys, strict=True))
-        paragraphs.append(textwrap.fill(f"{outcome['group']}: {told}", width, subsequent_indent="    "))
+        paragraphs.append(textwrap.fill(printable(f"{outcome['group']}: {told}"), width, subsequent_indent="    "))
     told_apart = ["What differs:", *paragraphs, ""] if keys else []
     columns = list(outcomes[0])
     tables = [render(outcomes, columns, Format.TABLE)]
@@ -221,4 +245,4 @@ def _narrow(
         costs = [column for column in columns if column in COSTS]
         judged = [column for column in columns if column not in COSTS]
         tables = [render(outcomes, judged, Format.TABLE), "", render(outcomes, ["group", *costs], Format.TABLE)]
-    return "\n".join([*told_apart, *tables, *(f"\n{note}" for note in notes)])
+    return "\n".join([*told_apart, *tables, *(f"\n{printable(note)}" for note in notes)])

@@ -22,7 +22,7 @@ class Format(StrEnum):
 def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, several: bool, quiet: bool = False) -> None:
     """Print every run and what it measured, for people each as it comes; also where an error ends it.
 
-    What was found to be wrong with it goes to standard error, unless `quiet`.
+    What was found to be wrong with it goes to standard error.
 
     For scripts a map, or a list of maps where `several` runs were asked for.
     """
@@ -41,7 +41,7 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, seve
                     f"({measured['examples']:,} examples)\nrun: {run.path}",
                     flush=True,
                 )
-                for finding in () if quiet else record.get("findings", []):
+                for finding in record.get("findings", []):
                     hint(f"{run.path}: {finding}")
                 if not several:
                     _print_expected([record], [measured["accuracy"]], measured["examples"])

@@ -1,6 +1,7 @@
 """`cnnlab reproduce`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,6 @@ from cnnlab.cli.tables import Format, render
 from cnnlab.errors import CnnlabError, Interrupted, RequestError, TrainingError
 
 if TYPE_CHECKING:
-    from cnnlab.analysis.groups import Group
     from cnnlab.analysis.reproduction import Line
     from cnnlab.experiment.schema import Experiment
 
@@ -48,6 +48,7 @@ def reproduce(
     from cnnlab.analysis import reproduction, results
     from cnnlab.cli.shorthands import seeds_of
     from cnnlab.runs.claim import check_writable
+    from cnnlab.runs.folder import RECORD
 
     experiments = reproduction.chosen(ids or [])
     numbers = seeds_of(seeds, 0)
@@ -59,38 +60,44 @@ def reproduce(
         lines = [line for name, experiment in experiments.items() for line in reproduction.recorded(name, experiment)]
         _print(lines, format)
         return
+    if (runs / RECORD).is_file():
+        raise RequestError(f"--runs {runs}: is a run; expected the folder that it is in")
     check_writable(runs)
     failed: list[str] = []
     lines = []
     try:
-        for name, group in _trained(experiments, numbers, runs, failed, quiet=quiet):
-            lines += _lines(name, experiments[name], group, save)
+        for name, experiment in experiments.items():
+            _attempt(partial(_finish, experiment, numbers, runs, quiet=quiet), name, failed)
+            lines += _attempt(partial(_lines, name, experiment, numbers, runs, save), name, failed) or []
     finally:
-        if lines:
+        if lines or format is Format.JSON:
             _print(lines, format)
     if failed:
-        raise TrainingError(f"not reproduced: {', '.join(failed)}; the same command goes on with them")
+        raise TrainingError(f"not reproduced: {', '.join(failed)}; see above")
 
 
-def _trained(
-    experiments: dict[str, "Experiment"], seeds: Sequence[int], runs: Path, failed: list[str], *, quiet: bool
-) -> Iterator[tuple[str, "Group"]]:
-    """Each experiment with its finished runs of these seeds; `failed` gets the name of one that cannot be trained."""
+def _attempt(action: Callable[[], Any], name: str, failed: list[str]) -> Any:
+    """What an action gives; None where it fails, which is told, and `name` is put into `failed`."""
     from cnnlab.terminal import warn
-    from cnnlab.training.reproducing import finished, missing, unfinished
 
-    for name, experiment in experiments.items():
-        try:
-            _go_on(unfinished(experiment, seeds, runs), quiet=quiet)
-            _train(missing(experiment, seeds, runs), runs, quiet=quiet)
-        except Interrupted:
-            raise
-        except CnnlabError as error:
-            for line in str(error).splitlines():
-                warn(f"{name}: {line}")
+    try:
+        return action()
+    except Interrupted:
+        raise
+    except CnnlabError as error:
+        for line in str(error).splitlines():
+            warn(f"{name}: {line}")
+        if name not in failed:
             failed.append(name)
-        if group := finished(experiment, seeds, runs):
-            yield name, group
+    return None
+
+
+def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, *, quiet: bool) -> None:
+    """Train what is not finished of these seeds."""
+    from cnnlab.training.reproducing import missing, unfinished
+
+    _go_on(unfinished(experiment, seeds, runs), quiet=quiet)
+    _train(missing(experiment, seeds, runs), runs, quiet=quiet)
 
 
 def _go_on(resumptions: Sequence[Any], *, quiet: bool) -> None:
@@ -117,18 +124,23 @@ def _train(experiments: Sequence["Experiment"], runs: Path, *, quiet: bool) -> N
     list(train([(experiment, None) for experiment in experiments], runs, console=None if quiet else stderr()))
 
 
-def _lines(name: str, experiment: "Experiment", group: "Group", save: Path | None) -> Iterator["Line"]:
+def _lines(name: str, experiment: "Experiment", seeds: Sequence[int], runs: Path, save: Path | None) -> list["Line"]:
+    """Of the finished runs; none where there are none."""
     from cnnlab.analysis import reproduction, results
+    from cnnlab.training.reproducing import finished
 
+    group = finished(experiment, seeds, runs)
+    if group is None:
+        return []
     rows, epochs = results.summarize(name, experiment, group)
     if save:
         results.write(save, rows, epochs)
-    return reproduction.lines(name, experiment, rows, epochs)
+    return list(reproduction.lines(name, experiment, rows, epochs))
 
 
 def _print(lines: Sequence["Line"], format: Format) -> None:
     rows = [_row(line, whole=format in (Format.JSON, Format.CSV)) for line in lines]
-    columns = [column for column in rows[0] if any(row[column] is not None for row in rows)]
+    columns = [column for column in (rows[0] if rows else ()) if any(row[column] is not None for row in rows)]
     print(render(rows, columns, format))
 
 
@@ -143,5 +155,7 @@ def _row(line: "Line", *, whole: bool) -> dict[str, Any]:
             row[f"{what}_difference"] = found.difference
         else:
             row[what] = with_deviation(found.ours)
+            if what == "accuracy":
+                row["points"] = None if found.difference is None else f"{100 * found.difference:+.2f}"
     ours = line.accuracy.ours
     return {**row, "n": ours and ours.n, "verdict": line.verdict}

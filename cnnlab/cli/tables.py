@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from cnnlab.analysis.differences import short
 from cnnlab.errors import printable
 from cnnlab.quantities import Bytes, Change
 
@@ -54,9 +55,9 @@ def render(rows: Sequence[Row], columns: Sequence[str], format: Format, notes: S
         case Format.HTML:
             return _html(rows, columns, notes)
         case Format.MD:
-            return _laid_out(rows, columns, markdown=True) + "".join(f"\n\n{note}" for note in notes)
+            return _laid_out(rows, columns, markdown=True) + "".join(f"\n\n{printable(note)}" for note in notes)
         case Format.TABLE:
-            lines = [f"\n{note}" for note in notes]
+            lines = [f"\n{printable(note)}" for note in notes]
             return _laid_out(rows, columns, markdown=False) + ("\n" if notes else "") + "".join(lines)
 
 
@@ -96,7 +97,7 @@ def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) ->
         is_number = _are_numbers(values)
         cells = [printable(heading), *_cells(values)]
         if markdown:
-            cells = [cell.replace("|", "\\|") for cell in cells]
+            cells = [cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells]
         width = max(map(cell_len, cells))
         spaces = [" " * (width - cell_len(cell)) for cell in cells]
         laid_out.append(
@@ -108,19 +109,6 @@ def _laid_out(rows: Sequence[Row], columns: Sequence[str], *, markdown: bool) ->
         return "\n".join("  ".join(line).rstrip() for line in lines)
     heading, *body = (f"| {' | '.join(line)} |" for line in lines)
     return "\n".join([heading, rule, *body])
-
-
-def short(columns: Sequence[str]) -> list[str]:
-    """Each key's last part, as many of its parts as tell it from the others."""
-    parts = [column.split(".") for column in columns]
-    return [
-        next(
-            ".".join(own[-length:])
-            for length in range(1, len(own) + 1)
-            if length == len(own) or sum(other[-length:] == own[-length:] for other in parts) == 1
-        )
-        for own in parts
-    ]
 
 
 def _cells(values: Sequence[Any]) -> list[str]:

@@ -5,6 +5,7 @@ are no people: ellipses whose sizes and shades are drawn at random, some of them
 enough overlap that no network is always right.
 """
 
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,7 +34,7 @@ def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
     """
     paths = [folder / name for name in NAMES]
     for path in paths:
-        if path.exists():
+        if os.path.lexists(path):
             raise RequestError(f"{path}: exists, and is not overwritten; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,12 +42,22 @@ def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
         raise RequestError(f"{folder}: cannot be made: {error.strerror}") from None
     for (images_path, labels_path), count, split in zip((paths[:2], paths[2:]), (train, test), (0, 1), strict=True):
         images, labels = faces(count, np.random.default_rng([seed, split]))
-        try:
-            images_path.write_bytes(images.tobytes())
-            labels_path.write_bytes(np.eye(2, dtype="<f4")[labels].tobytes())
-        except OSError as error:
-            raise RequestError(f"{folder}: cannot be written: {error.strerror}") from None
+        _write(images_path, images.tobytes())
+        _write(labels_path, np.eye(2, dtype="<f4")[labels].tobytes())
     return paths
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of it or nothing."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise RequestError(f"{path}: cannot be written: {error.strerror}") from None
+        raise
 
 
 def faces(count: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:

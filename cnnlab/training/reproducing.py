@@ -6,8 +6,9 @@ from pathlib import Path
 from cnnlab.analysis.groups import Group, Recorded, group
 from cnnlab.analysis.recorded import recorded_experiment
 from cnnlab.analysis.results import recipe_of
-from cnnlab.errors import CnnlabError, RunError
+from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
+from cnnlab.runs import Run
 from cnnlab.runs.find import find
 from cnnlab.runs.status import status_of
 from cnnlab.terminal import warn
@@ -28,7 +29,7 @@ def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list
     done = _seeds(experiment, seeds, runs)
     found = []
     for run, record in _of(experiment, seeds, runs):
-        seed = record["experiment"]["seed"]
+        seed = recorded_experiment(run, record).seed
         if seed not in done and status_of(run, record) in ("interrupted", "failed", "crashed"):
             found.append(plan(run))
             done.add(seed)
@@ -36,9 +37,20 @@ def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list
 
 
 def missing(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Experiment]:
-    """The experiment for every seed that has not finished."""
+    """The experiment for every seed that has not finished and is not being trained."""
     done = _seeds(experiment, seeds, runs)
+    done |= _running(experiment, [seed for seed in seeds if seed not in done], runs)
     return [experiment.model_copy(update={"seed": seed}) for seed in seeds if seed not in done]
+
+
+def _running(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
+    """The seeds that another command trains at this moment, each of which is told."""
+    found = set()
+    for run, record in _of(experiment, seeds, runs):
+        if status_of(run, record) == "running":
+            warn(f"{run.path} is being trained by another command; left to that")
+            found.add(recorded_experiment(run, record).seed)
+    return found
 
 
 def _seeds(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
@@ -46,10 +58,17 @@ def _seeds(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]
     return set(found.seeds) if found else set()
 
 
+def _inside(runs: Path) -> list[Run]:
+    try:
+        return list(find([runs]))
+    except RequestError:  # none yet
+        return []
+
+
 def _of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Recorded]:
     """The runs of the experiment with one of these seeds."""
     recipe, found = recipe_of(experiment), []
-    for run in find([runs]) if runs.is_dir() and any(runs.iterdir()) else ():
+    for run in _inside(runs):
         try:
             record = run.record()
             own = recorded_experiment(run, record)

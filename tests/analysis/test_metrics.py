@@ -75,9 +75,10 @@ def test_the_bootstrap_interval_is_scipys_with_all_resamples(right, examples):
 
 
 @pytest.mark.parametrize("examples", [1, 10, 10_000])
-def test_the_bootstrap_interval_of_what_is_always_so_is_a_point(examples):
-    assert bootstrap_interval(1.0, examples) == (1, 1)
-    assert bootstrap_interval(0.0, examples) == (0, 0)
+def test_where_all_or_none_is_right_the_interval_is_the_exact_one(examples):
+    for right in (0, examples):
+        exact = stats.binomtest(right, examples).proportion_ci()
+        assert bootstrap_interval(right / examples, examples) == pytest.approx((exact.low, exact.high))
 
 
 def test_the_most_confident_mistakes_come_first():

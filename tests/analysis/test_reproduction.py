@@ -1,5 +1,7 @@
 """Printed figures beside ours, and new runs beside what their experiment usually gives."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import reproduction as pages
@@ -8,14 +10,16 @@ from cnnlab.analysis import reproduction, results
 from cnnlab.analysis.expected import heading, verdict
 from cnnlab.analysis.results import Epoch, Result, recipe_of
 from cnnlab.config import shipped
-from cnnlab.config.load import load, load_file
+from cnnlab.config.load import load, load_file, to_data
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError
 from cnnlab.experiment.summary import summarize
 
 
 def result(seed, accuracy, experiment="fc", loss=0.04, seconds=11.0, cores=2):
-    return Result(experiment, "r", "d", seed, 100, accuracy, loss, 0.05, None, 7850, seconds, "2.21.0", "a CPU", cores)
+    return Result(
+        experiment, "r", "d", seed, 100, accuracy, loss, 0.05, None, 7850, 10_000, seconds, "2.21.0", "a CPU", cores
+    )
 
 
 def usual(*accuracies):
@@ -126,7 +130,7 @@ def test_each_printed_epoch_is_a_line_and_the_last_is_the_runs_own():
     assert last.accuracy.ours.mean == pytest.approx(0.851)
     assert last.verdict == "reproduced within noise"
     assert first.verdict == "accuracy differs by +3.2 points"
-    assert lines()[1].verdict == "not trained to that epoch"
+    assert lines()[1].verdict == "no results that far"
 
 
 def test_what_is_printed_is_known_only_to_its_last_digit():
@@ -142,9 +146,26 @@ def test_noise_that_hides_more_than_half_a_point_is_called_wide():
     assert line.verdict == "within noise, which is wide: -2.0 points"
 
 
-def test_with_one_seed_a_difference_is_told_and_no_noise():
+def test_one_seed_tells_nothing_of_noise():
     (line,) = reproduction.lines("mlp-1200", load("mlp-1200"), usual(0.9812), [])
-    assert line.verdict == "accuracy differs by +0.1 points"
+    assert line.verdict == "one seed: cannot be told"
+
+
+def test_seeds_that_happen_to_be_equal_prove_nothing_finer_than_an_example():
+    few = [replace(one, test_examples=360) for one in usual(0.9722, 0.9722)]
+    (line,) = reproduction.lines("mlp-1200", load("mlp-1200", [parse_set("published.accuracy=0.969")]), few, [])
+    assert line.verdict == "reproduced within noise"
+
+
+def test_what_is_printed_is_for_the_data_and_epochs_that_it_was_printed_of():
+    own = to_data(load("fc"))
+    assert reproduction.printed(own, "accuracy") == 0.852
+    assert reproduction.printed(own, "seconds") is None
+    assert reproduction.printed({**own, "train": {**own["train"], "epochs": 2}}, "accuracy") is None
+    assert reproduction.printed({**own, "data": {"name": "digits"}}, "accuracy") is None
+    assert reproduction.printed({**own, "published": {"accuracy": 10**400}}, "accuracy") is None
+    mine = {**own, "data": {"name": "digits"}, "published": {"source": "a book", "accuracy": 0.9}}
+    assert reproduction.printed(mine, "accuracy") == 0.9
 
 
 def test_where_nothing_is_printed_ours_is_told():

@@ -28,7 +28,7 @@ def two(trained, tmp_path_factory):
 def test_a_line_a_group_and_in_words_what_can_be_told(two):
     done = run_cnnlab("compare", "runs", cwd=two)
     assert (done.returncode, done.stderr) == (0, "")
-    heading, first, second, _, legend = done.stdout.splitlines()
+    heading, first, second, _, legend, note = done.stdout.splitlines()
     assert heading.split() == [
         *("group", "n", "accuracy", "interval", "verdict", "p", "best_epoch", "parameters", "multiplications"),
         *("seconds_per_epoch", "learning_rate"),
@@ -37,14 +37,20 @@ def test_a_line_a_group_and_in_words_what_can_be_told(two):
     assert second.startswith(
         "tiny-3  3  0.7080 ± 0.0080  0.6881 to 0.7279  detectably worse, by 20.20 points  < 0.001 "
     )
-    assert legend.startswith("against tiny-0 (best): paired t, p corrected by Holm; detectable where p < 0.05")
+    assert legend == (
+        "against tiny-0 (best): paired t; detectable where p < 0.05; interval: 95 % of the mean over seeds"
+    )
+    assert note == "measured on the test set; what to use is chosen with --metric val_accuracy"
 
 
 def test_no_difference_is_said_in_words(two):
     done = run_cnnlab("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two)
-    assert "no detectable difference  1.000" in done.stdout
+    assert "no detectable difference (+0.00 points)  1.000" in done.stdout
     assert "against tiny-3 (baseline)" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("no detectable difference between any of these and it")
+    assert done.stdout.splitlines()[-1] == (
+        "chance alone could have made every difference here; more seeds may tell: `cnnlab train … --seeds 5`"
+    )
+    assert "measured on the test set" not in done.stdout
 
 
 def test_a_single_run_is_a_table_of_one_line(trained):

@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cnnlab.data import faces
+from cnnlab.runs import Run, lock
 from tests.conftest import assert_one_line, run_cnnlab
 
 
@@ -79,8 +81,59 @@ def test_data_that_are_not_here_are_named_and_the_rest_goes_on(done):
     assert both.returncode == 1
     assert len(both.stdout.splitlines()) == 2
     *_, last = both.stderr.splitlines()
-    assert last == "cnnlab: not reproduced: softmax; the same command goes on with them"
+    assert last == "cnnlab: not reproduced: softmax; see above"
     assert "CNNLAB_OFFLINE forbids downloads" in both.stderr
+
+
+def test_other_seeds_are_added_to_a_table_and_a_damaged_one_is_told_before_training(done, tmp_path):
+    folder, _ = done
+    shutil.copytree(folder / "results", tmp_path / "results")
+    added = ("gender-cnn-dropout", "--runs", str(tmp_path / "runs"), "--save", str(tmp_path / "results"))
+    assert reproduce(folder, *added, "--seeds", "7,8").returncode == 0
+    rows = list(csv.DictReader((tmp_path / "results/runs.csv").read_text().splitlines()))
+    assert [row["seed"] for row in rows] == ["0", "1", "7", "8"]
+    (tmp_path / "results/epochs.csv").write_bytes(b"\xff\xfe")
+    before = sorted((tmp_path / "runs").iterdir())
+    assert_one_line(reproduce(folder, *added, "--seeds", "9"), 2, "epochs.csv: not a table of results with the columns")
+    assert sorted((tmp_path / "runs").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "part"),
+    [
+        (lambda record: record.pop("seconds"), "run.json: damaged: does not say all of what came out; remove the run"),
+        (
+            lambda record: record.update(threads=[]),
+            "run.json: damaged: does not say all of what came out; remove the run",
+        ),
+        (lambda record: record["results"].update(test_loss=None), "run.json: damaged: does not say all"),
+    ],
+)
+def test_a_damaged_run_is_named_and_the_others_go_on(done, tmp_path, damage, part):
+    folder, _ = done
+    shutil.copytree(folder / "runs/reproduction", tmp_path / "runs")
+    path = min((tmp_path / "runs").iterdir()) / "run.json"
+    record = json.loads(path.read_text())
+    damage(record)
+    path.write_text(json.dumps(record))
+    both = reproduce(folder, "gender-cnn-dropout", "--seeds", "2", "--runs", str(tmp_path / "runs"), "--format", "json")
+    assert both.returncode == 1
+    assert json.loads(both.stdout) == []
+    assert part in both.stderr.splitlines()[0]
+    assert both.stderr.splitlines()[-1] == "cnnlab: not reproduced: gender-cnn-dropout; see above"
+
+
+def test_what_another_command_trains_is_left_to_it(done, tmp_path):
+    folder, _ = done
+    shutil.copytree(folder / "runs/reproduction", tmp_path / "runs")
+    run = Run(min((tmp_path / "runs").iterdir()))
+    record = run.record()
+    (run.path / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    with lock.held(run.path):
+        left = reproduce(folder, "gender-cnn-dropout", "--seeds", "2", "--runs", str(tmp_path / "runs"))
+    assert left.returncode == 0
+    assert "is being trained by another command; left to that" in left.stderr
+    assert len(list((tmp_path / "runs").iterdir())) == len(runs(folder))
 
 
 def test_without_training_the_shipped_results_are_printed(tmp_path):
@@ -98,8 +151,11 @@ def test_without_training_the_shipped_results_are_printed(tmp_path):
         (["fc", "--save", f"{os.devnull}/x"], f"--save {os.devnull}/x: cannot be made: Not a directory"),
         (["fc", "--save", "x", "--no-train"], "--save: not with --no-train, which has nothing new to save"),
         (["fc", "--seeds", "0"], "--seeds 0: expected 1 to 10,000 seeds"),
+        (["fc", "--runs", "a-run"], "--runs a-run: is a run; expected the folder that it is in"),
         (["fc", "--runs", os.devnull], f"--runs {os.devnull}: {os.devnull} is a file; expected a folder"),
     ],
 )
 def test_bad_requests_are_one_line(tmp_path, arguments, part):
+    (tmp_path / "a-run").mkdir()
+    (tmp_path / "a-run/run.json").write_text("{}")
     assert_one_line(run_cnnlab("reproduce", *arguments, cwd=tmp_path), 2, part)

@@ -1,6 +1,7 @@
 import json
 
-from cnnlab.cli.tables import Format, render, short
+from cnnlab.analysis.differences import short
+from cnnlab.cli.tables import Format, render
 
 ROWS = [
     {"run": "a", "rate": 0.1, "accuracy": 0.98125, "count": 61706, "note": None},
@@ -34,6 +35,7 @@ def test_keys_are_as_short_as_they_can_be_told_apart():
         "model.layers[0].dense.units",
         "model.layers[1].dense.units",
         "loss",
+        "a class.with a dot",
     ]
     assert short(columns) == [
         "run",
@@ -42,7 +44,9 @@ def test_keys_are_as_short_as_they_can_be_told_apart():
         "layers[0].dense.units",
         "layers[1].dense.units",
         "loss",
+        "a class.with a dot",
     ]
+    assert short(["model.layers[5].dropout.rate"]) == ["dropout.rate"]
 
 
 def test_csv_and_json_keep_the_whole_number():

@@ -17,6 +17,7 @@ GOOD_TABLE = {
     "val_loss": [1, 0.6, 0.4],
     "val_accuracy": [0.7, 0.8, 0.95],
 }
+NOTHING_LEARNT = {"accuracy": [0.1, 0.1, 0.11], "val_accuracy": [0.1, 0.1, 0.1]}
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +44,29 @@ def test_of_a_network_that_is_well_nothing_is_said(trainer):
 
 
 def test_chance_level_is_named_with_which_way_to_go(trainer):
-    (line,) = said(trainer, {"loss": [2.3, 2.29, 2.3]}, accuracy=0.11)
+    (line,) = said(trainer, {"loss": [2.3, 2.29, 2.3], **NOTHING_LEARNT}, accuracy=0.11)
     assert line == (
-        "chance level: test accuracy 0.1100, and 0.1000 of the examples are of one class; the training loss went from "
-        "2.3 to 2.3 with a learning rate of 0.002; try --set train.optimizer.adam.learning_rate=0.02"
+        "chance level: test accuracy 0.1100, and answering always the commonest class gives 0.1000; the training loss "
+        "went from 2.3 to 2.3 with a learning rate of 0.002; try --set train.optimizer.adam.learning_rate=0.02"
     )
-    assert said(trainer, {"loss": [2.3, 2.4, 2.6]}, accuracy=0.11)[0].endswith("learning_rate=0.0002")
+    assert said(trainer, {"loss": [2.3, 2.4, 2.6], **NOTHING_LEARNT}, accuracy=0.11)[0].endswith("learning_rate=0.0002")
     fast = replace(trainer, experiment=load("digits", [parse_set("train.optimizer.adam.learning_rate=0.1")]))
-    assert said(fast, {"loss": [2.3, 2.3, 2.3]}, accuracy=0.11)[0].endswith("learning_rate=0.001")
+    assert said(fast, {"loss": [2.3, 2.3, 2.3], **NOTHING_LEARNT}, accuracy=0.11)[0].endswith("learning_rate=0.001")
     assert said(trainer, accuracy=0.2) == []
 
 
+def test_what_learnt_its_training_examples_is_not_at_chance_level(trainer):
+    assert not any("chance" in line for line in said(trainer, accuracy=0.1))
+
+
+def test_a_test_set_that_is_too_small_to_tell_says_nothing_of_chance(trainer):
+    assert coach.findings(trainer, {**GOOD_TABLE, **NOTHING_LEARNT}, outcome(1.0, classes=2, n=6)) == []
+
+
 def test_chance_level_goes_by_the_largest_class(trainer):
-    assert said(trainer, accuracy=0.51, classes=2)
-    assert not said(trainer, accuracy=0.7, classes=2)
+    at_half = {"accuracy": [0.5, 0.5, 0.5], "val_accuracy": [0.5] * 3}
+    assert said(trainer, at_half, accuracy=0.51, classes=2)
+    assert not said(trainer, at_half, accuracy=0.7, classes=2)
 
 
 def test_a_loss_that_rises_is_named(trainer):
@@ -96,6 +106,46 @@ def test_dead_relus_are_counted(trainer):
         "conv2d_0: dead ReLUs: 3 of 6 units are above 0 on none of 256 training examples; "
         "try --set 'model.layers[0].conv2d.kernel_initializer=he_normal'"
     )
+
+
+def test_at_chance_level_the_weights_that_start_far_off_are_the_cause():
+    nothing = {"loss": [2.3, 2.3, 2.3], **NOTHING_LEARNT}
+    (line,) = said(made("model.layers[0].conv2d.kernel_initializer=zeros"), nothing, accuracy=0.1)
+    assert line == (
+        "chance level: test accuracy 0.1000, and answering always the commonest class gives 0.1000; conv2d_0: its weights "
+        "have a standard deviation of 0, and He's start one of 0.28; "
+        "try --set 'model.layers[0].conv2d.kernel_initializer=he_normal'"
+    )
+    tiny = "kernel_initializer={random_normal: {stddev: 0.0001}}"
+    (line,) = said(made(f"model.layers[0].conv2d.{tiny}", f"model.layers[2].conv2d.{tiny}"), nothing, accuracy=0.1)
+    assert (
+        "(also conv2d_2); try --set 'model.layers[0].conv2d.kernel_initializer=he_normal' --set 'model.layers[2]"
+        in line
+    )
+
+
+def test_at_chance_level_a_rate_that_is_far_too_large_is_the_only_cause():
+    fast = made("train.optimizer.adam.learning_rate=1", "model.layers[0].conv2d.kernel_initializer=zeros")
+    (line,) = said(fast, {"loss": [1000, 2.3, 2.3], **NOTHING_LEARNT}, accuracy=0.1)
+    assert line.endswith("with a learning rate of 1; try --set train.optimizer.adam.learning_rate=0.001")
+
+
+def test_a_loss_that_hardly_falls_wants_a_larger_rate(trainer):
+    (line,) = said(trainer, {"loss": [2.3, 2.29, 2.28, 2.27, 2.26]})
+    assert line == (
+        "slow: the training loss went from 2.3 to 2.26 in 5 epochs with a learning rate of 0.002; "
+        "try --set train.optimizer.adam.learning_rate=0.02"
+    )
+    assert said(trainer, {"loss": [2.3, 2.29, 2.28, 2.27]}) == []
+
+
+def test_a_loss_that_is_still_on_its_way_wants_more_epochs(trainer):
+    (line,) = said(trainer, {"loss": [2.3, 2.0, 1.7, 1.4, 1.1]})
+    assert line == (
+        "not at its end: of what the training loss fell, 25 % was in the last fifth of 5 epochs; "
+        "try --set train.epochs=60"
+    )
+    assert said(trainer, {"loss": [2.3, 1.5, 1.2, 1.1, 1.0]}) == []
 
 
 def test_saturation_is_measured():
