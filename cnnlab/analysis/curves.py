@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MOST = 10  # groups that colours tell apart
 LONGEST = 45  # characters of a name or of what differs in a label
 EARLY = 0.1  # of the epochs
-MARGIN = 0.1  # of what is drawn above
+MARGIN, PAST = 0.1, 0.02  # below and above what is drawn, as parts of it
+HEIGHT, LINE = 4.5, 0.22  # inches: of the picture without what its lines are called, and of one of those
 
 
 def plot(groups: Sequence[Group], picture: Path) -> None:
@@ -37,7 +38,7 @@ def plot(groups: Sequence[Group], picture: Path) -> None:
     drawn = [group for group in groups if any(group.tables)]
     if not drawn:
         raise RunError(f"--plot {picture}: none of these runs has a metrics.csv to draw")
-    figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(10, HEIGHT), layout="constrained")
     for index, (group, label) in enumerate(zip(drawn, _labels(drawn), strict=True)):
         for axes, column in ((accuracy, "accuracy"), (loss, "loss")):
             _draw(axes, group, column, f"C{index % MOST}", label)
@@ -50,8 +51,10 @@ def plot(groups: Sequence[Group], picture: Path) -> None:
     legend = "solid: validation" + (", band: ± std over seeds" if several else "") + "; dotted: training"
     handles, labels = accuracy.get_legend_handles_labels()
     more = f"\nand {len(labels) - MOST} more" if len(labels) > MOST else ""
-    accuracy.legend(handles[:MOST], labels[:MOST], loc="lower right", title=legend + more, frameon=False)
-    accuracy.set_ylim(bottom=_lowest(drawn))
+    figure.legend(handles[:MOST], labels[:MOST], loc="outside lower center", title=legend + more, frameon=False)
+    figure.set_figheight(HEIGHT + LINE * min(len(labels), MOST))
+    lowest = _lowest(drawn)
+    accuracy.set_ylim(lowest, None if lowest is None else 1 + PAST * (1 - lowest))
     loss.set_ylim(bottom=0)
     for key, values in differing_keys([group.experiment for group in drawn]).items():
         if key.startswith("train.loss"):
