@@ -13,6 +13,7 @@ from cnnlab.experiment.optimizers import bolder, calmer
 from cnnlab.models.inference import Outcome, to_input
 from cnnlab.training.trainer import Trainer
 
+FEW_STEPS = 20
 EXAMPLES = 256  # of the training set, whose activations are looked at
 DEAD_SHARE = 0.5  # of a layer's units; a quarter of them is dead in networks that do well
 SATURATED_SHARE, NEAR = 0.8, 0.01  # of a layer's outputs; how near to a bound is at it
@@ -32,9 +33,12 @@ Table = Mapping[str, Sequence[float]]
 def findings(trainer: Trainer, table: Table, outcome: Outcome) -> list[str]:
     """What is wrong with a network that was trained, by its table of epochs and its `outcome` on the test set.
 
-    None where nothing is. At chance level only the most likely cause is named; activations and weights are looked at
-    only where a network is on one device.
+    None where nothing is, or after a few steps, which need not lead anywhere. At chance level only the most likely
+    cause is named; activations and weights are looked at only where a network is on one device.
     """
+    train = trainer.experiment.train
+    if train.epochs * math.ceil(len(trainer.dataset.train) / train.batch_size) < FEW_STEPS:
+        return []
     layers = _layers(trainer) if trainer.strategy.num_replicas_in_sync == 1 else []
     unwell = list(_unwell(trainer, layers))
     if chance := _chance(table, outcome):

@@ -59,6 +59,11 @@ def test_what_learnt_its_training_examples_is_not_at_chance_level(trainer):
     assert not any("chance" in line for line in said(trainer, accuracy=0.1))
 
 
+def test_a_few_steps_need_not_lead_anywhere():
+    assert said(made("train.epochs=1"), NOTHING_LEARNT, accuracy=0.1) == []
+    assert said(made("train.epochs=2"), NOTHING_LEARNT, accuracy=0.1)
+
+
 def test_a_test_set_that_is_too_small_to_tell_says_nothing_of_chance(trainer):
     assert coach.findings(trainer, {**GOOD_TABLE, **NOTHING_LEARNT}, outcome(1.0, classes=2, n=6)) == []
 
