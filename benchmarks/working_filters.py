@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 from cnnlab import data
 from cnnlab.analysis.recorded import experiment_of
+from cnnlab.analysis.significance import LEVEL
 from cnnlab.cli.tables import Format, render
 from cnnlab.models import weights
 from cnnlab.models.build import build_for
@@ -97,7 +98,8 @@ def table(name: str, printed: float | None, counts: Sequence[Count]) -> str:
     correlation = spearmanr([count.working for count in counts], [count.accuracy for count in counts])
     words = (
         f"Mean accuracy by the number of working filters: {'; '.join(_means(counts))}.\nSpearman's rank correlation of "
-        f"the two over the {len(counts)} seeds is {correlation.statistic:.2f} (p = {correlation.pvalue:.2g})."
+        f"the two over the {len(counts)} seeds is {correlation.statistic:.2f} (p = {correlation.pvalue:.2g})"
+        f"{', which so few seeds do not prove' if correlation.pvalue >= LEVEL else ''}."
     )
     rows = [asdict(count) for count in counts]
     return TABLE.format(name=name, printed=printed, words=words, rows=render(rows, list(rows[0]), Format.MD))

@@ -220,5 +220,5 @@ def test_accuracies_are_told_by_how_many_filters_work():
     table = working_filters.table("conv", 0.972, counts)
     assert "The slides print 0.972" in table
     assert "4 of 4, 0.9650 (2 seeds); 2 of 4, 0.9500 (1 seed); 1 of 4, 0.9300 (1 seed)" in table
-    assert "correlation of the two over the 4 seeds is 0.95" in table
+    assert "correlation of the two over the 4 seeds is 0.95 (p = 0.051), which so few seeds do not prove." in table
     assert [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")][1:] == list("0132")
