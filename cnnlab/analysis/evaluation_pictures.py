@@ -90,7 +90,8 @@ def _mistakes(split: str, outcome: Outcome, dataset: Dataset, path: Path) -> Pat
         for index in which
     ]
     wrong = int((outcome.predictions != outcome.labels).sum())
-    heading = f"{len(which)} of {wrong:,} {split} mistakes, the surest first: true as predicted, and the probability"
+    number = "probability" if outcome.are_probabilities else "score"
+    heading = f"{len(which)} of {wrong:,} {split} mistakes, the surest first: true as predicted, and the {number}"
     order = np.argsort(which)  # pictures on disk are read in their order
     images = np.empty((len(which), *dataset.image_shape), np.uint8)
     images[order] = dataset.splits()[split].take(which[order]).images[:]

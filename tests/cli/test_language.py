@@ -73,7 +73,8 @@ def test_what_is_shown_is_the_same_experiment(cnnlab, tmp_path):
 
 def test_validate_is_silent_on_what_is_shipped(cnnlab):
     done = cnnlab("validate", "--strict", *shipped.paths())
-    assert (done.returncode, done.stdout, done.stderr) == (0, "18 experiments: all valid\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{len(shipped.paths())} experiments: all valid\n"
 
 
 def test_validate_tells_errors_and_warnings_of_all_files(cnnlab, tiny, tmp_path):

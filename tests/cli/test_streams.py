@@ -22,8 +22,8 @@ def shell(command, cwd, **env):
 
 
 def test_ascii_terminals_get_escapes(tmp_path):
-    make_run(tmp_path / "runs", "x", None, {"status": "finished", "experiment": {"a": "é"}})
-    make_run(tmp_path / "runs", "x", None, {"status": "finished", "experiment": {"a": "…", "b": "\ud800"}})
+    make_run(tmp_path / "runs", "x", None, {"status": "finished", "experiment": {"model": {"a": "é"}}})
+    make_run(tmp_path / "runs", "x", None, {"status": "finished", "experiment": {"model": {"a": "…", "b": "\ud800"}}})
     done = shell("cnnlab compare runs", tmp_path, LC_ALL="C", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\\xe9" in done.stdout
