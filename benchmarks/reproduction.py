@@ -1,7 +1,7 @@
 """docs/reproduction.md with its picture, and the "Expected" line of every shipped experiment, from configs/results.
 
 `python -m benchmarks.reproduction`, a part of `make docs`; trains nothing. The results are those of
-`cnnlab reproduce --seeds 5 --save configs/results`.
+`cnnlab reproduce NAME --seeds N --save configs/results`, three to ten seeds each.
 """
 
 import re
@@ -47,9 +47,9 @@ work](working-filters.md).
 BETTER_TEXT = """
 ## Better, within the same epochs and parameters
 
-What was learnt since the slides, with nothing more to train: all chosen on held-out training pictures, the test set
-measured once at the end. The test is the one that `cnnlab compare` makes: paired over the seeds where both have the
-same, else Welch's; p corrected for the table by Holm's method.
+What was learnt since the slides, with nothing more to train: all chosen on held-out training pictures, nothing by the
+test set. The test is the one that `cnnlab compare` makes: paired over the seeds where both have the same, else Welch's;
+p corrected for the table by Holm's method.
 """
 
 

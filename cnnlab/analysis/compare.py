@@ -74,9 +74,10 @@ def compare(
         if not groups:
             run, why = grouped.left_out[0]
             raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
-        differing = differing_keys([{**group.experiment, "seed": None} for group in groups])
+        found = differing_keys([{**group.experiment, "seed": None} for group in groups])
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
+    differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
     estimates = [
         estimate(values, chosen.bounds, resolution(group, chosen)) if (values := group.values(chosen)) else None
         for group in groups
@@ -88,7 +89,7 @@ def compare(
             group,
             estimates[index],
             judged[index],
-            {key: values[index] for key, values in differing.items() if key.startswith(SETTINGS)},
+            {key: values[index] for key, values in differing.items()},
             {
                 "best_epoch": group.best_epoch,
                 "parameters": group.record.get("parameters"),
@@ -101,7 +102,7 @@ def compare(
     comparison = Comparison(
         metric,
         rows,
-        [key for key in differing if key.startswith(SETTINGS)],
+        list(differing),
         None if reference is None else groups[reference],
         baseline is not None,
         [*cautions(groups, chosen), *_left_out(grouped.left_out)],

@@ -45,7 +45,6 @@ class Line:
     experiment: str
     id: str
     epoch: int
-    is_last: bool
     accuracy: Comparison
     loss: Comparison
 
@@ -118,11 +117,11 @@ def _shipped() -> dict[tuple[Any, Any], set[str]]:
 def lines(name: str, experiment: Experiment, runs: Sequence[Result], epochs: Sequence[Epoch]) -> Iterator[Line]:
     """What is printed for an experiment, an epoch a line, the last one last; at least that one."""
     source = _source(experiment)
-    printed = {int(epoch): (accuracy, loss) for epoch, accuracy, loss in source.table or []}
+    table = {int(epoch): (accuracy, loss) for epoch, accuracy, loss in source.table or []}
     last = source.epochs or experiment.train.epochs
     resolution = 1 / runs[0].test_examples if runs else 0.0
-    printed.setdefault(last, (source.accuracy, source.loss))  # type: ignore[arg-type] # None where nothing is printed
-    for epoch, (accuracy, loss) in sorted(printed.items()):
+    table.setdefault(last, (source.accuracy, source.loss))  # type: ignore[arg-type] # None where nothing is printed
+    for epoch, (accuracy, loss) in sorted(table.items()):
         if epoch == experiment.train.epochs:
             ours = [(run.accuracy, run.loss) for run in runs]
         else:
@@ -131,9 +130,8 @@ def lines(name: str, experiment: Experiment, runs: Sequence[Result], epochs: Seq
             name,
             source.id or name,
             epoch,
-            epoch == last,
-            _compared(accuracy, [one[0] for one in ours], [row[0] for row in printed.values()], resolution),
-            _compared(loss, [one[1] for one in ours], [row[1] for row in printed.values()], 0.0),
+            _compared(accuracy, [one[0] for one in ours], [row[0] for row in table.values()], resolution),
+            _compared(loss, [one[1] for one in ours], [row[1] for row in table.values()], 0.0),
         )
 
 

@@ -19,7 +19,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, several: bool, quiet: bool = False) -> None:
+def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, several: bool) -> None:
     """Print every run and what it measured, for people each as it comes; also where an error ends it.
 
     What was found to be wrong with it goes to standard error.

@@ -77,4 +77,4 @@ def go_on(
     from cnnlab.training.train import resume as resume_runs
 
     done = resume_runs(resumptions, console=None if quiet else stderr())
-    report(done, format, several=all or len(paths) > 1, quiet=quiet)
+    report(done, format, several=all or len(paths) > 1)

@@ -113,4 +113,4 @@ def train(
     if loaded.experiment.train.precision == "mixed_float16" and not has_gpu():
         warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
     done = run_experiments(experiments, runs, console=None if quiet else stderr())
-    report(done, format, several=seeds is not None or len(experiments) > 1, quiet=quiet)
+    report(done, format, several=seeds is not None or len(experiments) > 1)
