@@ -20,6 +20,11 @@ def warn(message: str) -> None:
     print(f"cnnlab: warning: {printable(message)}", file=sys.stderr)
 
 
+def note(message: str) -> None:
+    """One line on what was decided for a person."""
+    print(f"cnnlab: note: {printable(message)}", file=sys.stderr)
+
+
 def hint(message: str) -> None:
     """One line on what a person could do better."""
     print(f"cnnlab: hint: {printable(message)}", file=sys.stderr)

@@ -88,7 +88,7 @@ def keep(run: Run, split: str, outcome: Outcome, dataset: Dataset) -> dict[str, 
     """Write what was measured into the run's evaluation/ folder, and return it."""
     measured = evaluation(split, outcome, dataset.class_names)
     files = dataset.splits()[split].files
-    rows = prediction_rows(outcome, None if files is None else files.tolist())
+    rows = prediction_rows(outcome, dataset.class_names, None if files is None else files.tolist())
     correct = np.packbits(outcome.predictions == outcome.labels).tobytes()
     run.write_evaluation(split, measured, rows, correct)
     return measured

@@ -21,26 +21,28 @@ BINS = 15  # of confidence, as in Guo et al. 2017, "On calibration of modern neu
 
 
 def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """All measures of a split: one number each, then a row a class, the calibration, and the confusion matrix.
+    """All measures of a split: one number each, then one row per class, the calibration, and the confusion matrix.
 
     `balanced_accuracy` is the mean of the accuracies on the classes' own examples (their `recall`): what a test set
     with equally many of each would give. Macro F1 is the mean over classes, weighted F1 by how many examples each has.
-    Precision is 0 for a class that is never predicted, recall is 0 for a class without examples. The confusion matrix
-    has a row for every true class and a column for every predicted one.
+    Both are over the classes that have examples: of the others, `absent_classes`, recall and F1 are None. Precision is
+    0 for a class that is never predicted. The confusion matrix has one row for every true class and one column for
+    every predicted one.
     """
     labels, predictions = outcome.labels, outcome.predictions
     classes = np.arange(len(class_names))
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predictions, labels=classes, zero_division=0
     )
+    present = support > 0
     return {
         "split": split,
         "examples": len(labels),
         "loss": outcome.loss,
         "accuracy": outcome.accuracy,
         "accuracy_interval": list(bootstrap_interval(outcome.accuracy, len(labels))),
-        "balanced_accuracy": float(recall[support > 0].mean()),
-        "macro_f1": float(f1_score(labels, predictions, average="macro", zero_division=0)),
+        "balanced_accuracy": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
         "weighted_f1": float(f1_score(labels, predictions, average="weighted", zero_division=0)),
         "top_k": {
             str(k): float(top_k_accuracy_score(labels, outcome.scores, k=k, labels=classes))
@@ -48,8 +50,15 @@ def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> di
             if k < len(classes)
         },
         **calibration(outcome),
+        "absent_classes": [name for name, is_present in zip(class_names, present, strict=True) if not is_present],
         "classes": [
-            {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "examples": int(n)}
+            {
+                "class": name,
+                "precision": float(p),
+                "recall": float(r) if n else None,
+                "f1": float(f) if n else None,
+                "examples": int(n),
+            }
             for name, p, r, f, n in zip(class_names, precision, recall, f1, support, strict=True)
         ],
         "confusion_matrix": confusion_matrix(labels, predictions, labels=classes).tolist(),
@@ -106,14 +115,23 @@ def most_confident_mistakes(outcome: Outcome, most: int) -> NDArray[np.intp]:
     return wrong[order[:most]]
 
 
-def prediction_rows(outcome: Outcome, files: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """A row an example, in the order of the data: its index from 0, label, prediction and the prediction's score.
+def prediction_rows(
+    outcome: Outcome, class_names: Sequence[str], files: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """One row per example, in the order of the data: its index from 0, label, prediction and the prediction's score.
 
-    And its file, where each has one.
+    Label and prediction also by the name of the class; and the example's file, where each has one.
     """
     best = outcome.scores.max(axis=1)
     rows: list[dict[str, Any]] = [
-        {"example": index, "label": int(label), "prediction": int(prediction), "score": f"{score:.6g}"}
+        {
+            "example": index,
+            "label": int(label),
+            "prediction": int(prediction),
+            "score": f"{score:.6g}",
+            "label_name": printable(class_names[label]),
+            "prediction_name": printable(class_names[prediction]),
+        }
         for index, (label, prediction, score) in enumerate(zip(outcome.labels, outcome.predictions, best, strict=True))
     ]
     if files is not None:

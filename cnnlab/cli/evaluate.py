@@ -98,6 +98,12 @@ def _in_short(measured: Mapping[str, Any]) -> str:
         "expected calibration error": measured["expected_calibration_error"],
     }
     told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
+    if absent := measured["absent_classes"]:
+        present = len(measured["classes"]) - len(absent)
+        told += (
+            f"\nbalanced accuracy and macro F1 are over {present} of {len(measured['classes'])} classes: no examples "
+            f"of {', '.join(absent)}"
+        )
     return (
         f"{measured['split']} accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
         f"({measured['examples']:,} examples; 95 % interval of the accuracy: {low:.4f} to {high:.4f})\n"

@@ -1,12 +1,14 @@
 """From a file, or the name of a shipped one, to an Experiment."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from cnnlab.config import files, overrides, yaml
+from cnnlab.config.earlier import as_meant
 from cnnlab.config.files import Source
 from cnnlab.config.hints import position
 from cnnlab.config.overrides import Override
@@ -66,8 +68,10 @@ def read_file(path: Path, changes: Sequence[Override] = ()) -> Config:
 
 
 def load_complete(path: Path, changes: Sequence[Override] = ()) -> Experiment:
-    """The experiment in a file that says everything itself, as that of a run. Raises ConfigError as `load` does."""
-    return _read(files.read_complete(path), changes).experiment
+    """The experiment of a run, whose file says everything itself. Raises ConfigError as `load` does."""
+    source = files.read_complete(path)
+    document = replace(source.document, data=as_meant(source.document.data))
+    return _read(replace(source, document=document), changes).experiment
 
 
 def _read(source: Source, changes: Sequence[Override]) -> Config:
@@ -78,7 +82,26 @@ def _read(source: Source, changes: Sequence[Override]) -> Config:
     if changes:
         # Changes are made to the complete form, so that they reach what the file leaves to its defaults.
         experiment = _validate(overrides.apply(plain(experiment), changes), source, changes)
-    return Config(source, changes, experiment)
+    return Config(source, changes, _with_absolute_paths(experiment, source, changes))
+
+
+def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequence[Override]) -> Experiment:
+    """Paths of data that lie beside the file that names them, or of an option in the working directory, made absolute.
+
+    A run keeps them so. What lies elsewhere is looked for in the data folders, wherever those are on a machine.
+    """
+    data = experiment.data
+    found = {}
+    for option in type(data).path_options():
+        value = getattr(data, option)
+        location = ("data", option)
+        if value is None or (option != "dir" and data.dir and os.path.exists(Path(data.dir).expanduser() / value)):
+            continue
+        place = None if _changing(changes, location) else _place(source, location, is_key=False)
+        beside = os.path.abspath((Path(place.source).parent if place else Path()) / Path(value).expanduser())
+        if os.path.exists(beside):
+            found[option] = beside
+    return experiment.model_copy(update={"data": data.model_copy(update=found)}) if found else experiment
 
 
 def to_data(experiment: Experiment) -> dict[str, object]:

@@ -1,8 +1,11 @@
 """Data sets: one module a source, splits, fingerprints."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
-from cnnlab.data.dataset import Dataset, Examples, Source
+from cnnlab.data.dataset import Dataset, Examples, Origin, Source
 from cnnlab.data.sources import (
     cifar10,
     cifar100,
@@ -20,13 +23,29 @@ from cnnlab.data.splits import of_classes, split, subset
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment import data as specs
 from cnnlab.experiment.data import Data
+from cnnlab.terminal import note, warn
 
-__all__ = ["Dataset", "Examples", "Source", "load", "read"]
+__all__ = ["Dataset", "Examples", "Origin", "Source", "load", "read"]
 
 
-def load(data: Data) -> Dataset:
-    """The examples of an experiment, divided as it says. Raises DataError, or ConfigError where too few are left."""
-    source = read(data)
+def load(data: Data, *, quiet: bool = False) -> Dataset:
+    """The examples of an experiment, divided as it says. Raises DataError, or ConfigError where too few are left.
+
+    What was guessed, skipped or changed is printed to standard error, unless `quiet`: then the caller does.
+    """
+    dataset = _divided(read(data), data)
+    if not quiet:
+        place = dataset.origin.place or dataset.name
+        for line in dataset.origin.notes:
+            note(f"{place}: {line}")
+        for remark in dataset.origin.warnings:
+            warn(f"{place}: {remark.text}")
+        for split_name, names in dataset.absent_classes().items():
+            warn(f"{place}: {split_name}: no examples of {listed(names)}; what is measured on it says nothing of them")
+    return dataset
+
+
+def _divided(source: Source, data: Data) -> Dataset:
     if data.classes:
         source = _keep_classes(source, data)
     train, validation = _hold_out(source, data)
@@ -36,12 +55,7 @@ def load(data: Data) -> Dataset:
     if validation is not None:
         validation = test if validation is source.test else _limited(validation, data)
     return Dataset(
-        data.name,
-        _limited(train, data),
-        validation,
-        test,
-        source.class_names,
-        source.genuine,
+        data.name, _limited(train, data), validation, test, source.class_names, source.genuine, source.origin
     )
 
 
@@ -76,19 +90,14 @@ def _keep_classes(source: Source, data: Data) -> Source:
     names = {name: number for number, name in enumerate(source.class_names)}
     unknown = [name for name in data.classes or () if name not in names]
     if unknown:
-        raise ConfigError(
-            f"data.classes: {data.name} has no class '{unknown[0]}'; it has {_listed(source.class_names)}"
-        )
+        raise ConfigError(f"data.classes: {data.name} has no class '{unknown[0]}'; it has {listed(source.class_names)}")
     kept = np.array([names[name] for name in data.classes or ()])
-    parts = {
-        name: of_classes(examples, kept)
-        for name, examples in (("train", source.train), ("validation", source.validation), ("test", source.test))
-        if examples is not None
-    }
-    for name, examples in parts.items():
-        if not len(examples):
-            raise DataError(f"{data.name}: no {name} examples of the classes {_listed(data.classes or ())}")
-    return Source(parts["train"], parts["test"], data.classes or (), parts.get("validation"), source.genuine)
+    train, test = of_classes(source.train, kept), of_classes(source.test, kept)
+    validation = None if source.validation is None else of_classes(source.validation, kept)
+    for part, examples in (("train", train), ("validation", validation), ("test", test)):
+        if examples is not None and not len(examples):
+            raise DataError(f"{data.name}: no {part} examples of the classes {listed(data.classes or ())}")
+    return replace(source, train=train, validation=validation, test=test, class_names=data.classes or ())
 
 
 def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
@@ -127,5 +136,6 @@ def _of_size(train: Examples, data: Data) -> Examples:
     return subset(train, sizes[0])
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names of classes as a message has them."""
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cnnlab.data.dataset import Dataset, Examples
 
 IMBALANCE = 3.0  # times as many examples in the largest class as in the smallest, beyond which accuracy misleads
-NAMED = 5  # examples that a finding names
+NAMED = 5  # examples, or groups of them, that a finding names
+IN_GROUP = 3  # examples of a group that are named
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def check(dataset: Dataset) -> list[Finding]:
     names = list(splits)
     for index, first in enumerate(names):
         for second in names[index + 1 :]:
-            found.extend(_across(first, splits[first], second, splits[second]))
+            found.extend(_across(dataset, first, second))
     return found
 
 
@@ -60,39 +61,56 @@ def _in_split(dataset: Dataset, name: str, examples: Examples) -> Iterator[Findi
     constant = _constant(examples)
     if len(constant):
         where = _listed([_name(examples, index) for index in constant])
-        yield Finding("constant", name, len(constant), f"{len(constant):,} pictures of a single colour: {where}")
-    groups = _groups(examples)
-    if groups:
-        more = sum(len(group) - 1 for group in groups)
-        where = _listed([" = ".join(_name(examples, index) for index in group) for group in groups])
-        yield Finding("duplicates", name, more, f"{more:,} pictures are there more than once: {where}")
-    contradicting = [group for group in groups if len({*examples.labels[group].tolist()}) > 1]
+        yield Finding("constant", name, len(constant), f"{len(constant):,} images of a single colour: {where}")
+    contradicting: list[list[int]] = []
+    harmless: list[list[int]] = []
+    for group in _groups(examples):
+        (contradicting if len({*examples.labels[group].tolist()}) > 1 else harmless).append(group)
     if contradicting:
-        where = _listed(
-            [
-                " = ".join(
-                    f"{_name(examples, index)} ({dataset.class_names[examples.labels[index]]})" for index in group
-                )
-                for group in contradicting
-            ]
-        )
+        where = _listed([_joined(_with_classes(dataset, examples, group)) for group in contradicting], "; ")
+        text = f"{len(contradicting):,} images are there with different labels, so that one is wrong: {where}"
+        yield Finding("contradictions", name, len(contradicting), text)
+    if harmless:
+        more = sum(len(group) - 1 for group in harmless)
+        where = _listed([_joined([_name(examples, index) for index in group]) for group in harmless], "; ")
         yield Finding(
-            "contradictions", name, len(contradicting), f"{len(contradicting):,} pictures with two labels: {where}"
+            "duplicates", name, more, f"{more:,} images are there more than once, with the same label: {where}"
         )
 
 
-def _across(first: str, examples: Examples, second: str, others: Examples) -> Iterator[Finding]:
+def _with_classes(dataset: Dataset, examples: Examples, group: list[int]) -> list[str]:
+    """The members of a group with their classes, one of each class first."""
+    labels = examples.labels[group]
+    first = np.unique(labels, return_index=True)[1].tolist()
+    order = [*first, *(index for index in range(len(group)) if index not in first)]
+    return [f"{_name(examples, group[index])} ({dataset.class_names[labels[index]]})" for index in order]
+
+
+def _joined(names: list[str]) -> str:
+    """Images that are the same."""
+    more = f" and {len(names) - IN_GROUP:,} more" if len(names) > IN_GROUP else ""
+    return " = ".join(names[:IN_GROUP]) + more
+
+
+def _across(dataset: Dataset, first: str, second: str) -> Iterator[Finding]:
+    """Images that are in two splits, those whose labels differ apart."""
+    examples, others = dataset.splits()[first], dataset.splits()[second]
     where = {digest: index for index, digest in enumerate(_keys(examples))}
     shared = [(where[digest], index) for index, digest in enumerate(_keys(others)) if digest in where]
     if shared:
         pairs = [f"{first} {_name(examples, a)} = {second} {_name(others, b)}" for a, b in shared]
-        yield Finding(
-            "leak",
-            second,
-            len(shared),
-            f"{len(shared):,} of {len(others):,} pictures are in {first} too, so that it is no test of them: "
-            f"{_listed(pairs)}",
-        )
+        text = f"{len(shared):,} of {len(others):,} images are in {first} too, so that it is no test of them"
+        yield Finding("leak", second, len(shared), f"{text}: {_listed(pairs)}")
+    differing = [(a, b) for a, b in shared if examples.labels[a] != others.labels[b]]
+    if differing:
+        names = dataset.class_names
+        pairs = [
+            f"{first} {_name(examples, a)} ({names[examples.labels[a]]}) = "
+            f"{second} {_name(others, b)} ({names[others.labels[b]]})"
+            for a, b in differing
+        ]
+        text = f"{len(differing):,} of them have another label in {first}, so that one is wrong"
+        yield Finding("contradictions", second, len(differing), f"{text}: {_listed(pairs)}")
 
 
 def _constant(examples: Examples) -> list[int]:
@@ -125,5 +143,5 @@ def _name(examples: Examples, index: int) -> str:
     return str(index) if examples.files is None else str(examples.files[index])
 
 
-def _listed(texts: list[str]) -> str:
-    return ", ".join(texts[:NAMED]) + (f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else "")
+def _listed(texts: list[str], separator: str = ", ") -> str:
+    return separator.join(texts[:NAMED]) + (f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else "")

@@ -1,8 +1,9 @@
 """Labelled pictures, in memory or in a file."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,30 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Something about `count` files or values as they were read that may not be meant; `kind` is for scripts."""
+
+    kind: str
+    count: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where examples come from, and what a reader should know of how they were read.
+
+    `skipped` are files that cannot be decoded and are left out, each with the reason; `resolved` is what the experiment
+    left open and the data decided, such as the range of values. All of it is recorded with a run.
+    """
+
+    place: str = ""
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Remark, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Source:
     """A data set as it is published: a training set, perhaps one for validation, a test set.
 
@@ -58,6 +83,7 @@ class Source:
     class_names: tuple[str, ...]
     validation: Examples | None = None
     genuine: bool | None = None
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True)
@@ -73,6 +99,7 @@ class Dataset:
     test: Examples
     class_names: tuple[str, ...]
     genuine: bool | None = None
+    origin: Origin = Origin()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -89,3 +116,15 @@ class Dataset:
         """The splits that there are, by name."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: examples for name, examples in splits.items() if examples is not None}
+
+    def absent_classes(self) -> dict[str, list[str]]:
+        """The classes of which a split has no examples, by split; splits that have all are left out."""
+        absent = {
+            split: [self.class_names[label] for label in np.flatnonzero(self._counts(examples) == 0)]
+            for split, examples in self.splits().items()
+            if not (split == "validation" and examples is self.test)
+        }
+        return {split: names for split, names in absent.items() if names}
+
+    def _counts(self, examples: Examples) -> NDArray[np.intp]:
+        return np.bincount(examples.labels, minlength=self.num_classes)

@@ -1,63 +1,157 @@
-"""Decoded pictures kept on disk, each checked before it is used; the folder of them may be deleted at any time."""
+"""Decoded images kept on disk, each checked before it is used; the folder of them may be deleted at any time."""
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from cnnlab.data.dataset import Remark
 from cnnlab.data.download import cache_folder
 from cnnlab.data.locks import alone
 from cnnlab.data.stored import StoredImages
 from cnnlab.errors import DataError
-from cnnlab.pictures import Fault, Size, decode_into
+from cnnlab.images.batch import Report, decode_into
+from cnnlab.images.decode import FULL_BITS, Change, Levels, Size
 from cnnlab.terminal import decoding_progress, warn
 
-VERSION = 2  # of what `cnnlab.pictures` makes of a file: a change of it makes every cache anew
+VERSION = 3  # of what `cnnlab.images` makes of a file: a change of it makes every cache anew
 LONGEST_NAME = 50  # characters of the folder's; a file system allows 255 bytes
 NAMED = 3  # files that cannot be used and are named in one error
+TICK = 0.02  # seconds within which two changes of a file may get the same time
+CHANGES: dict[Change, str] = {
+    "upright": "turned upright as EXIF says",
+    "grey": "made grey from colour",
+    "on_white": "laid on white where transparent",
+    "first_frame": "with several frames, of which the first is used",
+    "deep_colour": "in colour of 16 bits, of which the upper 8 are kept",
+}
 
 
-class DecodedPictures:
-    """The pictures in `files`, of one size, in `~/.cache/cnnlab/decoded/NAME/`.
+@dataclass(frozen=True)
+class Summary:
+    """What became of the files: the faults by index, how often what was changed, and the scale of deep images.
 
-    `pixels.bin` has nothing but pixels, `index.npz` what they were made of and the SHA-256 of each picture. `state`
-    tells whether any file was changed.
+    `deep` images have more than 8 bits and a file that does not say what white is; `brightest` is their largest value.
     """
 
-    def __init__(self, root: Path, files: Sequence[str], state: str, size: Size) -> None:
+    faults: dict[int, str]
+    changes: Mapping[Change, int]
+    sizes: list[tuple[tuple[int, int], int]]
+    deep: int = 0
+    brightest: float = 0.0
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` gave. Raises ValueError, TypeError or KeyError where it is something else."""
+        said = json.loads(text)
+        faults = {int(index): str(reason) for index, reason in said["faults"].items()}
+        sizes = [((int(width), int(height)), int(count)) for (width, height), count in said["sizes"]]
+        return cls(faults, dict(said["changes"]), sizes, int(said["deep"]), float(said["brightest"]))
+
+    def to_json(self) -> str:
+        """As text."""
+        return json.dumps(asdict(self))
+
+    @property
+    def white(self) -> float | None:
+        """The value of deep images that becomes 255; None where their upper 8 bits are kept."""
+        return _white(self.brightest) if self.deep else None
+
+    def notes(self, size: Size, count: int) -> list[str]:
+        """How `count` images came to be as they are."""
+        told = []
+        if resized := self.changes.get("resized", 0):
+            (width, height), _ = self.sizes[0]
+            more = " and other sizes" if len(self.sizes) > 1 else ""
+            how = {"stretch": "stretching", "crop": "cropping", "pad": "padding"}[size.fit]
+            told.append(f"{resized:,} resized from {width}×{height}{more} to {size.width}×{size.height} by {how}")
+        told += [f"{self.changes[kind]:,} {words}" for kind, words in CHANGES.items() if self.changes.get(kind)]
+        if self.deep and self.white is None:
+            told.append(f"{self.deep:,} of 16 bits, of which the upper 8 are kept")
+        return [f"of {count:,} images {'; '.join(told)}"] if told else []
+
+    def remarks(self, levels: Levels | None) -> Iterator[Remark]:
+        """A scale that was guessed, since neither the files nor the experiment state it."""
+        if self.white is not None and levels is None:
+            text = (
+                f"{self.deep:,} images of more than 8 bits have values up to {self.brightest:g}: scaled so that "
+                f"{self.white:g} becomes 255; another scale is set by --set data.bit_depth={self._bits()}"
+            )
+            yield Remark("range", self.deep, text)
+
+    def _bits(self) -> int:
+        """How many bits the largest value has."""
+        return max(1, math.ceil(math.log2(self.brightest + 1)))
+
+
+def _white(brightest: float) -> float | None:
+    """What becomes 255 where no file says so: the largest value, or what it was surely meant to be at most."""
+    if 2 ** (FULL_BITS - 1) <= brightest < 2**FULL_BITS:
+        return None
+    if brightest <= 1:
+        return 1.0
+    return 255.0 if 128 <= brightest <= 255 else brightest
+
+
+class DecodedImages:
+    """The images in `files`, of one size, in `~/.cache/cnnlab/decoded/NAME/`.
+
+    `pixels.bin` has nothing but pixels, `index.npz` what they were made of and the SHA-256 of each image. `state`
+    tells whether any file was changed, the last time at `newest`, seconds since the epoch.
+    """
+
+    def __init__(
+        self, root: Path, files: Sequence[str], state: str, newest: float, size: Size, bit_depth: int | None = None
+    ) -> None:
         """Of the folder `root`; nothing is read or decoded yet."""
-        self._root, self._files, self._size = root.resolve(), files, size
-        about = json.dumps([str(self._root), asdict(size)])
-        name = f"{self._root.name[:LONGEST_NAME]}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
+        self._root, self._files, self._newest, self._size = root.resolve(), files, newest, size
+        self.levels = None if bit_depth is None else Levels(bits=bit_depth)
+        parts = [str(self._root), asdict(size), *([] if bit_depth is None else [bit_depth])]
+        name = f"{self._root.name[:LONGEST_NAME]}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
         self.folder = cache_folder() / "decoded" / name
         self._pixels, self._index = self.folder / "pixels.bin", self.folder / "index.npz"
         self._made_of = f"{VERSION} {PIL.__version__} {state}"
 
-    def images(self) -> StoredImages:
-        """The pictures: those kept from before if they are whole and no file has changed, else decoded now.
+    def read(self, *, skip: bool = False) -> tuple[StoredImages, Summary]:
+        """The images: those kept from before if they are whole and no file has changed, else decoded now.
 
-        Raises DataError naming the files that cannot be decoded, or the folder that cannot be written.
+        With `skip`, one that cannot be decoded is black and among the faults. Raises DataError naming the files that
+        cannot be decoded, or the folder that cannot be written.
         """
         # Without the lock first: where everything is there, the folder need not be writable.
-        return self._kept() or self._made_alone()
+        images, summary = self._kept() or self._make_alone(skip=skip)
+        if summary.faults and not skip:
+            raise DataError(self._described(summary.faults))
+        return images, summary
 
-    def _made_alone(self) -> StoredImages:
+    def verify(self) -> tuple[dict[int, str], list[str]]:
+        """Decode every file anew: the faults by index, and the files whose kept pixels were not those of the file.
+
+        What was decoded is kept, so that the latter are used no more.
+        """
         with self._locked():
-            return self._kept(told=True) or self._made()
+            before = self._kept()
+            images, summary = self._make(skip=True)
+        if before is None:
+            return summary.faults, []
+        differ = (before[0].digests != images.digests).any(axis=1)
+        return summary.faults, [self._files[int(index)] for index in np.flatnonzero(differ)]
 
-    def faults(self) -> list[tuple[str, str]]:
-        """Every file that cannot be decoded, and why; nothing is kept."""
-        with self._locked(), self._room() as pixels:
-            _, found = self._decode(pixels)
-        return [(self._files[fault.index], fault.reason) for fault in found]
+    def _make_alone(self, *, skip: bool) -> tuple[StoredImages, Summary]:
+        with self._locked():
+            return self._kept(with_warning=True) or self._make(skip=skip)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -69,37 +163,37 @@ class DecodedPictures:
         except OSError as error:
             raise DataError(f"{self.folder}: cannot be written: {error.strerror}; set XDG_CACHE_HOME") from None
 
-    def _kept(self, *, told: bool = False) -> StoredImages | None:
-        """The pictures from before, each checked by its SHA-256; None where there are none, others or damaged ones.
-
-        Of damaged ones a warning tells, if `told`.
-        """
+    def _kept(self, *, with_warning: bool = False) -> tuple[StoredImages, Summary] | None:
+        """The images from before, each checked by its SHA-256; None where there are none, others or damaged ones."""
         try:
             with self._index.open("rb") as file, np.load(file, allow_pickle=False) as index:
-                made_of, digests = str(index["made_of"]), index["digests"]
-            if made_of != self._made_of:
-                return None
+                if str(index["made_of"]) != self._made_of:
+                    return None
+                digests, summary = index["digests"], Summary.from_json(str(index["summary"]))
             images = self._stored(digests)
             images.check()
+            return images, summary
         except FileNotFoundError:
             return None
         except Exception:  # whatever a damaged file leads NumPy and zipfile to
-            if told:
+            if with_warning:
                 warn(f"{self.folder}: damaged; decoding the pictures again")
             return None
-        return images
 
-    def _made(self) -> StoredImages:
+    def _make(self, *, skip: bool) -> tuple[StoredImages, Summary]:
+        """Decode all. Files with faults, unless they are skipped, are an error and leave nothing behind."""
+        # A file that is changed after it was read must not have the time by which it is known.
+        time.sleep(max(0.0, min(TICK, self._newest + TICK - time.time())))
         with self._room() as pixels:
-            digests, found = self._decode(pixels)
-            if found:
-                raise DataError(self._told(found))
+            digests, summary = self._decode(pixels)
+            if summary.faults and not skip:
+                raise DataError(self._described(summary.faults))
             self._index.unlink(missing_ok=True)
             pixels.replace(self._pixels)
         index = self._index.with_name(".index.part.npz")
-        np.savez(index, made_of=np.array(self._made_of), digests=digests)
+        np.savez(index, made_of=np.array(self._made_of), digests=digests, summary=np.array(summary.to_json()))
         index.replace(self._index)
-        return self._stored(digests)
+        return self._stored(digests), summary
 
     def _stored(self, digests: NDArray[np.uint8]) -> StoredImages:
         shape = self._size.height, self._size.width, self._size.channels
@@ -124,19 +218,42 @@ class DecodedPictures:
             with suppress(OSError):
                 path.unlink()
 
-    def _decode(self, pixels: Path) -> tuple[NDArray[np.uint8], list[Fault]]:
-        digests: list[bytes] = []
-        found: list[Fault] = []
+    def _decode(self, pixels: Path) -> tuple[NDArray[np.uint8], Summary]:
+        report = self._decode_with(pixels, self.levels)
+        brightest = report.brightest
+        white = _white(max(brightest.values())) if brightest else None
+        if self.levels is None and white is not None:  # once more: only now is it known how bright they are
+            report = self._decode_with(pixels, Levels(white=white))
+        summary = Summary(
+            {fault.index: fault.reason for fault in report.faults},
+            dict(report.changes),
+            report.sizes.most_common(),
+            len(brightest),
+            max(brightest.values(), default=0.0),
+        )
+        return np.frombuffer(bytes(report.digests), np.uint8).reshape(-1, 32), summary
+
+    def _decode_with(self, pixels: Path, levels: Levels | None) -> Report:
+        total = Report(changes=Counter(), sizes=Counter())
         with decoding_progress() as progress:
             task = progress.add_task(f"decoding {self._root.name}", total=len(self._files))
-            for decoded in decode_into(pixels, self._files, self._size):
-                digests.append(decoded.digests)
-                found.extend(decoded.faults)
-                progress.advance(task, len(decoded.digests) // 32)
-        return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32), found
+            for report in decode_into(pixels, self._files, self._size, levels):
+                total.digests += report.digests
+                total.faults += report.faults
+                total.changes += report.changes
+                total.sizes += report.sizes
+                total.brightest |= report.brightest
+                progress.advance(task, len(report.digests) // 32)
+        return total
 
-    def _told(self, found: Sequence[Fault]) -> str:
-        told = "; ".join(f"{self._files[fault.index]}: {fault.reason}" for fault in found[:NAMED])
-        if len(found) > NAMED:
-            told += f"; and {len(found) - NAMED:,} more of {len(self._files):,} files: `cnnlab data verify` lists them"
-        return told
+    def _described(self, faults: Mapping[int, str]) -> str:
+        named = "; ".join(f"{self._files[index]}: {reason}" for index, reason in [*faults.items()][:NAMED])
+        if len(faults) > NAMED:
+            more = f"{len(faults) - NAMED:,} more of {len(self._files):,} files"
+            named += f"; and {more}: `cnnlab data verify` lists them"
+        return f"{named}; --set data.on_error=skip leaves such files out"
+
+
+def resolved(summary: Summary) -> dict[str, Any]:
+    """What a run records of how values became bytes."""
+    return {} if summary.white is None else {"white": summary.white}

@@ -1,6 +1,7 @@
 """What identifies examples: SHA-256 over the decoded pictures, the labels and how they are divided."""
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,11 @@ def record(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "fingerprint": fingerprint(dataset),
         "genuine": dataset.genuine,
+        "place": dataset.origin.place,
+        "warnings": [remark.text for remark in dataset.origin.warnings],
+        "absent_classes": dataset.absent_classes(),
+        "skipped": dict(dataset.origin.skipped),
+        "resolved": dict(dataset.origin.resolved),
         "image_shape": list(dataset.image_shape),
         "classes": list(dataset.class_names),
         "splits": {
@@ -41,6 +47,7 @@ def record(dataset: Dataset) -> dict[str, Any]:
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """How the data of `now` differ from those `recorded`, both from `record`; none where they are the same."""
+    recorded = {**recorded, "classes": list(map(_normalized, recorded["classes"]))}
     if all(recorded[key] == now[key] for key in ("fingerprint", "classes")):
         return []
     found = []
@@ -54,6 +61,11 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
         if difference:
             found.append(f"{split}: {difference}")
     return found or ["the same splits under another name"]
+
+
+def _normalized(name: str) -> str:
+    """As the names of classes are compared: runs of before have them as their folders are called."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _class_difference(then: list[str], now: list[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cnnlab.data.download import data_folders
 from cnnlab.errors import DataError
+from cnnlab.terminal import note
 
 
 def folders(directory: str | None) -> list[Path]:
@@ -21,19 +22,31 @@ def folders(directory: str | None) -> list[Path]:
 
 
 def find(name: str, directory: str | None, kind: str) -> Path:
-    """A file or folder of one's own: in `data.dir`, `$CNNLAB_DATA_DIR`, the cache folder, or from here.
+    """A user's file or folder: in `data.dir`, `$CNNLAB_DATA_DIR`, the cache folder, or the working directory.
 
-    Raises DataError naming the places.
+    What lies beside the experiment file is absolute by now. Raises DataError naming the places.
     """
-    places = [folder / Path(name).expanduser() for folder in (*folders(directory), Path())]
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        if not os.path.exists(path):
+            raise DataError(f"{kind}: {name}: no such file or folder{_substitute()}")
+        return path
+    places = [folder / path for folder in folders(directory)]
     found = first_existing(places)
     if found is not None:
         return found
-    asked = list(dict.fromkeys(str(place.parent) for place in places[:-1]))
+    if os.path.exists(path):
+        note(f"{kind}: {name} is found in the working directory, {Path.cwd()}")
+        return path.absolute()
+    asked = list(dict.fromkeys(str(place.parent) for place in places))
     raise DataError(
-        f"{kind}: {name}: no such file or folder in {', '.join(asked)} or here; set data.dir or CNNLAB_DATA_DIR, "
-        "or see whether all else works with --data synthetic"
+        f"{kind}: {name}: no such file or folder beside the experiment file, in {', '.join(asked)} or here; set "
+        f"data.dir or CNNLAB_DATA_DIR{_substitute()}"
     )
+
+
+def _substitute() -> str:
+    return ", or see whether all else works with `cnnlab train … --data synthetic`"
 
 
 def first_existing(paths: Iterable[Path]) -> Path | None:

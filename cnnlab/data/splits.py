@@ -11,29 +11,40 @@ SEED = 0  # of every split: two runs of an experiment differ in their training s
 def split(examples: Examples, count: int) -> tuple[Examples, Examples]:
     """All but `count` examples, and those `count`; each in the order that they came in.
 
-    Stratified: every class keeps its share in both parts, unless a class is too small for that.
+    Stratified: every class keeps its share in both parts. The only example of a class stays among the first part.
     """
-    from sklearn.model_selection import train_test_split
+    labels = examples.labels
+    sizes = np.bincount(labels)
+    divisible = np.flatnonzero(sizes[labels] > 1)
+    count_of_classes = np.count_nonzero(sizes > 1)
+    if min(count, len(divisible) - count) >= count_of_classes > 0:
+        from sklearn.model_selection import train_test_split
 
-    _, sizes = np.unique(examples.labels, return_counts=True)
-    enough = sizes.min() >= 2 and min(count, len(examples) - count) >= len(sizes)
-    rest, chosen = train_test_split(
-        np.arange(len(examples)), test_size=count, random_state=SEED, stratify=examples.labels if enough else None
-    )
-    return examples.take(np.sort(rest)), examples.take(np.sort(chosen))
+        _, chosen = train_test_split(divisible, test_size=count, random_state=SEED, stratify=labels[divisible])
+    else:  # fewer than one of each class, or more than all but one
+        order = _spread(labels)
+        chosen = order[np.argsort(sizes[labels[order]] == 1, kind="stable")][:count]
+    is_chosen = np.zeros(len(examples), bool)
+    is_chosen[chosen] = True
+    return examples.take(np.flatnonzero(~is_chosen)), examples.take(np.flatnonzero(is_chosen))
 
 
 def subset(examples: Examples, count: int) -> Examples:
-    """`count` examples in which every class keeps its share; a smaller count gives a part of a larger one's.
+    """`count` examples in which every class keeps its share; a smaller count gives a part of a larger one's."""
+    return examples.take(np.sort(_spread(examples.labels)[:count]))
 
-    Each class is shuffled, and its examples are spread evenly over a line; the first `count` of all on it are taken.
+
+def _spread(labels: NDArray[np.int32]) -> NDArray[np.intp]:
+    """The places of all examples in an order in which every class is spread evenly.
+
+    Each class is shuffled, and its examples are laid along a line at equal distances.
     """
     random = np.random.default_rng(SEED)
-    places = np.empty(len(examples))
-    for label in np.unique(examples.labels):
-        members = np.flatnonzero(examples.labels == label)
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
         places[random.permutation(members)] = (np.arange(len(members)) + random.random()) / len(members)
-    return examples.take(np.sort(np.argsort(places, kind="stable")[:count]))
+    return np.argsort(places, kind="stable")
 
 
 def of_classes(examples: Examples, kept: NDArray[np.intp]) -> Examples:

@@ -208,7 +208,8 @@ def _summary(trainer: Trainer) -> str:
     sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in trainer.dataset.splits().items())
     return (
         f"{trainer.experiment.name}: {trainer.model.count_params():,} parameters; {trainer.dataset.name}: {sizes} "
-        f"examples, {trainer.placement.why}; on {environment.device_names(trainer.strategy)}"
+        f"examples from {trainer.dataset.origin.place}, {trainer.placement.why}; on "
+        f"{environment.device_names(trainer.strategy)}"
     )
 
 

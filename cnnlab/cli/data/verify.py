@@ -52,22 +52,33 @@ def _counted(errors: int, warnings: int) -> str:
 
 
 def _findings(spec: "Data") -> tuple[list["Finding"], int]:
+    """What may be wrong, and how many examples were read; what is damaged does not keep the others from being read."""
     from cnnlab import data
     from cnnlab.data.check import Finding, check
     from cnnlab.data.sources import folder
+    from cnnlab.errors import DataError
     from cnnlab.experiment.data import Folder
 
     found: list[Finding] = []
-    if isinstance(spec, Folder):
-        faults, listing = folder.faults(spec)
-        found = [Finding("damaged", path, 1, reason, is_error=True) for path, reason in faults]
-        if listing.ignored:
-            count = len(listing.ignored)
-            text = f"left out, since they are no pictures by their names: {count:,}, such as {listing.ignored[0]}"
-            found.append(Finding("ignored", str(listing.root), count, text))
-        if faults:
-            return found, len(listing.files)
-    dataset = data.load(spec)
+    try:
+        if isinstance(spec, Folder):
+            faults, stale = folder.verify(spec)
+            is_error = spec.on_error == "fail"
+            found += [Finding("damaged", path, 1, reason, is_error=is_error) for path, reason in faults.items()]
+            if stale:
+                named = ", ".join(stale[:3]) + (f" and {len(stale) - 3:,} more" if len(stale) > 3 else "")
+                text = f"{len(stale):,} files are not what was decoded of them before; they are decoded anew: {named}"
+                found.append(Finding("stale", spec.name, len(stale), text))
+            spec = spec.model_copy(update={"on_error": "skip"})
+        dataset = data.load(spec, quiet=True)
+    except DataError as error:
+        return [*found, Finding("unusable", spec.name, 1, str(error), is_error=True)], 0
+    place = dataset.origin.place or dataset.name
+    found += [
+        Finding(remark.kind, place, remark.count, remark.text)
+        for remark in dataset.origin.warnings
+        if remark.kind != "skipped"  # each of them is named above
+    ]
     if dataset.genuine is False:
         found.append(Finding("variant", dataset.name, 1, "is a variant: it does not have the published SHA-256"))
     return found + check(dataset), sum(len(examples) for examples in dataset.splits().values())

@@ -19,10 +19,12 @@ def examples(
     image_shape: Sequence[int],
     num_classes: int,
     where: tuple[Where, Where],
+    label_offset: int = 0,
 ) -> Examples:
     """Images (n, height, width) or (n, height, width, channels) and labels (n,), checked; `where` each comes from.
 
-    Raises DataError naming the place where a shape, a count or a label is not what was said.
+    Labels that are numbers count from `label_offset`. Raises DataError naming the place where a shape, a count or a
+    label is not what was said.
     """
     images_from, labels_from = where
     if images.ndim == 3:
@@ -36,23 +38,27 @@ def examples(
         raise DataError(f"{labels_from}: {len(labels):,} labels for the {len(images):,} images of {_name(images_from)}")
     if not len(labels):
         raise DataError(f"{labels_from}: has no examples")
-    return Examples(images, _checked_labels(labels, num_classes, labels_from))
+    return Examples(images, _checked_labels(labels, num_classes, labels_from, label_offset))
 
 
-def _checked_labels(labels: NDArray[Any], num_classes: int, where: Where) -> NDArray[np.int32]:
+def _checked_labels(labels: NDArray[Any], num_classes: int, where: Where, offset: int) -> NDArray[np.int32]:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.shape[1] == num_classes:
-        labels = _from_one_hot(labels, where)
+        return _from_one_hot(labels, where).astype(np.int32)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(f"{where}: labels of shape {labels.shape} and type {labels.dtype}; expected one integer each")
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
+    last = offset + num_classes - 1
+    if low < offset or high > last:
+        advice = ""
+        if high - low < num_classes:
+            advice = f"; if they count from {low}, --set data.label_offset={low}"
+        got = low if low < offset else high
         raise DataError(
-            f"{where}: has a label {low if low < 0 else high}; the labels of {num_classes} classes are 0 to "
-            f"{num_classes - 1}"
+            f"{where}: has a label {got}; the labels of {num_classes} classes are {offset} to {last}{advice}"
         )
-    return labels.astype(np.int32)
+    return (labels.astype(np.int64) - offset).astype(np.int32)
 
 
 def _from_one_hot(labels: NDArray[Any], where: Where) -> NDArray[np.intp]:
@@ -62,9 +68,9 @@ def _from_one_hot(labels: NDArray[Any], where: Where) -> NDArray[np.intp]:
     return best
 
 
-def numbered(num_classes: int) -> tuple[str, ...]:
-    """Names for classes that have none: their numbers."""
-    return tuple(map(str, range(num_classes)))
+def numbered(num_classes: int, first: int = 0) -> tuple[str, ...]:
+    """Names for classes that have none: their numbers, as they are in the file."""
+    return tuple(map(str, range(first, first + num_classes)))
 
 
 def _name(where: Where) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.dataset import Examples, Origin, Source
 from cnnlab.data.download import Remote, data_folders, fetch, file_sha256, mirrors
 from cnnlab.data.locate import folders
 from cnnlab.errors import DataError, DownloadError
@@ -70,7 +70,7 @@ def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Sou
         return Examples(np.ascontiguousarray(images), records[:, label_byte].astype(np.int32))
 
     train, test = examples(published.train_files), examples(published.test_files)
-    return Source(train, test, data.class_names or (), genuine=not variants)
+    return Source(train, test, data.class_names or (), genuine=not variants, origin=Origin(str(place)))
 
 
 def locate(data: Cifar10 | Cifar100, published: Published) -> Path | None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cnnlab.data.dataset import Source
-from cnnlab.data.sources import checks
+from cnnlab.data.dataset import Origin, Source
+from cnnlab.data.sources import checks, ranges
 from cnnlab.errors import CnnlabError, DataError
 from cnnlab.experiment.data import CustomData
 
@@ -31,4 +31,12 @@ def load(data: CustomData) -> Source:
         )
         for part, images, labels in (("train", x_train, y_train), ("test", x_test, y_test))
     )
-    return Source(train, test, data.class_names)
+    remarks = [
+        remark
+        for remark in (
+            ranges.darkness(f"{data.name}: {name}", images)
+            for name, images in (("x_train", x_train), ("x_test", x_test))
+        )
+        if remark
+    ]
+    return Source(train, test, data.class_names, origin=Origin(type(data).__module__, warnings=tuple(remarks)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.dataset import Examples, Origin, Source
 from cnnlab.data.splits import split
 from cnnlab.experiment.data.published import DIGITS
 
@@ -23,4 +23,4 @@ def load() -> Source:
     enlarged = [np.asarray(Image.fromarray(image).resize((28, 28), Image.Resampling.BICUBIC)) for image in levels]
     everything = Examples(np.stack(enlarged)[..., np.newaxis], digits.target.astype(np.int32))
     train, test = split(everything, TEST_EXAMPLES)
-    return Source(train, test, DIGITS)
+    return Source(train, test, DIGITS, origin=Origin("scikit-learn"))

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.dataset import Source
 from cnnlab.data.locate import find
-from cnnlab.data.sources import checks, own
+from cnnlab.data.sources import own
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Idx
 
@@ -22,20 +22,22 @@ TYPES = {8: ">u1", 9: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 def load(data: Idx) -> Source:
-    """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32, from files of one's own. Raises DataError."""
-    train = _examples(data, data.train_images, data.train_labels)
-    test = _examples(data, data.test_images, data.test_labels) if data.test_images and data.test_labels else None
-    return own.source(data, train, test, checks.numbered(data.num_classes))
+    """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32, from a user's files. Raises DataError."""
+    train = _read_pair(data, data.train_images, data.train_labels)
+    splits = {"train": train}
+    if data.test_images and data.test_labels:
+        splits["test"] = _read_pair(data, data.test_images, data.test_labels)
+    return own.from_arrays(data, Path(train.images_from).parent, splits)
 
 
-def _examples(data: Idx, images_name: str, labels_name: str) -> Examples:
+def _read_pair(data: Idx, images_name: str, labels_name: str) -> own.Arrays:
     images_path, labels_path = (find(name, data.dir, "idx") for name in (images_name, labels_name))
     images, labels = read(images_path), read(labels_path)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise DataError(
             f"{images_path}: {images.ndim} dimensions of {images.dtype.name}; expected pictures, 3 or 4 of uint8"
         )
-    return checks.examples(images, labels, data.image_shape, data.num_classes, (images_path, labels_path))
+    return own.Arrays(images_path, images, labels_path, labels)
 
 
 def read(path: Path) -> NDArray[Any]:

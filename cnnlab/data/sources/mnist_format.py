@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.dataset import Examples, Origin, Source
 from cnnlab.data.download import Remote, content_sha256, data_folders, fetch, file_sha256, mirrors
 from cnnlab.data.locate import first_existing, folders
 from cnnlab.data.sources import checks, idx, npz
@@ -68,7 +68,8 @@ def load(data: Mnist | FashionMnist, published: Published) -> Source:
     if variants:
         count = "" if len(variants) == len(FILES) else f", {len(variants)} of its four files differ"
         warn(f"{places[variants[0]]}: a variant, not the genuine {published.title}{count}; used as it is")
-    return Source(train, test, data.class_names or (), genuine=not variants)
+    place = found if isinstance(found, Path) else found[FILES[0]].parent
+    return Source(train, test, data.class_names or (), genuine=not variants, origin=Origin(str(place)))
 
 
 def locate(data: Mnist | FashionMnist, published: Published) -> dict[str, Path] | Path | None:

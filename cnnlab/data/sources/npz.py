@@ -1,16 +1,15 @@
 """NumPy archives: read as numbers only, never as pickled objects."""
 
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.dataset import Source
 from cnnlab.data.locate import find
-from cnnlab.data.sources import checks, own
+from cnnlab.data.sources import own
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Npz
 
@@ -24,12 +23,16 @@ def load(data: Npz) -> Source:
     """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32. Raises DataError naming file and array."""
     path = find(data.file, data.dir, "npz")
     with _Archive(path) as archive:
-        pairs = [archive.pair(PARTS[part]) for part in ("train", "validation", "test")]
-    scale = _scale([(f"{path}: {pair[0][0]}", pair[1][0]) for pair in pairs if pair])
-    train, validation, test = (_examples(path, data, pair, scale) for pair in pairs)
-    if train is None:
+        pairs = {part: archive.pair(names) for part, names in PARTS.items()}
+    splits = {
+        part: own.Arrays(f"{path}: {names[0]}", arrays[0], f"{path}: {names[1]}", arrays[1])
+        for part, pair in pairs.items()
+        if pair
+        for names, arrays in [pair]
+    }
+    if "train" not in splits:
         raise DataError(f"{path}: has no x_train and y_train (or train_images and train_labels)")
-    return own.source(data, train, test, checks.numbered(data.num_classes), validation)
+    return own.from_arrays(data, path, splits)
 
 
 def arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -40,43 +43,6 @@ def arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArra
     if len(pairs) != len(found):
         raise DataError(f"{path}: expected the arrays x_train, y_train, x_test and y_test")
     return (*pairs[0][1], *pairs[1][1])
-
-
-def _examples(path: Path, data: Npz, pair: Pair | None, scale: int) -> Examples | None:
-    if pair is None:
-        return None
-    (images_name, labels_name), (images, labels) = pair
-    if np.issubdtype(images.dtype, np.floating):
-        images = np.rint(images * scale)
-    images = images.astype(np.uint8, copy=False)
-    where = f"{path}: {images_name}", f"{path}: {labels_name}"
-    return checks.examples(images, labels, data.image_shape, data.num_classes, where)
-
-
-def _scale(images: Sequence[tuple[str, NDArray[Any]]]) -> int:
-    """What the floats among an archive's pictures are multiplied with: 255 where they are fractions, else 1.
-
-    Decided for all parts together, since one alone may be dark. Raises DataError where a value is out of range.
-    """
-    for where, array in images:
-        _check_range(where, array)
-    floats = [array for _, array in images if np.issubdtype(array.dtype, np.floating) and array.size]
-    return 255 if all(array.max() <= 1 for array in floats) else 1
-
-
-def _check_range(where: str, images: NDArray[Any]) -> None:
-    if images.ndim not in (3, 4):
-        raise DataError(f"{where}: {images.ndim} dimensions; expected pictures, 3 or 4")
-    if images.dtype == np.uint8 or not images.size:
-        return
-    if not np.issubdtype(images.dtype, np.number) or np.issubdtype(images.dtype, np.complexfloating):
-        raise DataError(f"{where}: {images.dtype}; expected uint8, or floats in [0, 1]")
-    if not np.isfinite(images).all():
-        count = int(images.size - np.isfinite(images).sum())
-        raise DataError(f"{where}: {count:,} values are NaN or infinite; expected numbers in [0, 1] or [0, 255]")
-    low, high = images.min(), images.max()
-    if low < 0 or high > 255:
-        raise DataError(f"{where}: values from {low:g} to {high:g}; expected [0, 1] or [0, 255]")
 
 
 class _Archive:

@@ -6,9 +6,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.dataset import Source
 from cnnlab.data.locate import find
-from cnnlab.data.sources import checks, own
+from cnnlab.data.sources import own
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Raw
 
@@ -17,20 +17,21 @@ Number = TypeVar("Number", np.uint8, np.float32)
 
 def load(data: Raw) -> Source:
     """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32. Raises DataError."""
-    train = _examples(data, data.train_images, data.train_labels)
-    test = _examples(data, data.test_images, data.test_labels) if data.test_images and data.test_labels else None
-    return own.source(data, train, test, checks.numbered(data.num_classes))
+    train = _read_pair(data, data.train_images, data.train_labels)
+    splits = {"train": train}
+    if data.test_images and data.test_labels:
+        splits["test"] = _read_pair(data, data.test_images, data.test_labels)
+    return own.from_arrays(data, Path(train.images_from).parent, splits)
 
 
-def _examples(data: Raw, images_name: str, labels_name: str) -> Examples:
+def _read_pair(data: Raw, images_name: str, labels_name: str) -> own.Arrays:
     images_path, labels_path = (find(name, data.dir, "raw") for name in (images_name, labels_name))
     images = _table(images_path, np.uint8, int(np.prod(data.image_shape)), "images of this shape")
     if data.label_format == "uint8":
         labels: NDArray[np.uint8] | NDArray[np.float32] = _table(labels_path, np.uint8, 1, "labels")
     else:
         labels = _table(labels_path, np.float32, data.num_classes, f"labels of {data.num_classes} float32")
-    pictures = images.reshape(-1, *data.image_shape)
-    return checks.examples(pictures, labels, data.image_shape, data.num_classes, (images_path, labels_path))
+    return own.Arrays(images_path, images.reshape(-1, *data.image_shape), labels_path, labels)
 
 
 def _table(path: Path, kind: type[Number], columns: int, what: str) -> NDArray[Number]:

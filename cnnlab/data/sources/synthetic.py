@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnlab.data.dataset import Examples, Source
+from cnnlab.data.dataset import Examples, Origin, Source
 from cnnlab.experiment.data import Synthetic
 
 SEED = 0  # the same pictures in every run, whatever its training seed
@@ -21,7 +21,8 @@ def load(data: Synthetic) -> Source:
     patterns = cells[:, rows][:, :, columns]
     sizes = data.train_examples, data.test_examples
     train, test = (_draw(patterns, size, data.noise, random) for size in sizes)
-    return Source(train, test, tuple(str(label) for label in range(data.num_classes)))
+    names = tuple(str(label) for label in range(data.num_classes))
+    return Source(train, test, names, origin=Origin("a random generator"))
 
 
 def _draw(patterns: np.ndarray, size: int, noise: float, random: np.random.Generator) -> Examples:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, WithJsonSchema, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from cnnlab.experiment.choice import Strict
@@ -70,6 +71,11 @@ def _as_train_sizes(value: Any) -> Any:
     return sizes
 
 
+class _DataPath:
+    """Marks an option that is the path of a file or folder of examples."""
+
+
+DataPath = Annotated[str, _DataPath()]
 ImageShape = Annotated[
     tuple[int, int, int],
     BeforeValidator(as_image_shape),
@@ -132,19 +138,19 @@ class DataSpec(Strict):
     train_sizes: train on that many examples, each class with its share; several sizes give a run each, on examples
     that the next larger size has too.
     limit: keep only so many examples of each split, each class with its share.
-    dir: where to look for its files, before `$CNNLAB_DATA_DIR` and the user's cache folder.
+    dir: where to look for its files first; a relative path is one beside this file.
     """
 
     licence: ClassVar[str] = ""
     origin: ClassVar[str] = ""
-    class_names: ClassVar[tuple[str, ...] | None] = None
-    """The names of all its classes, where they are known without reading it."""
+    class_names: ClassVar[tuple[str, ...] | None]
+    """The names of all its classes, where they are known without reading it; of some data sets an option."""
 
     validation: Validation = SHARE_HELD_OUT
     classes: ClassNames = None
     train_sizes: TrainSizes = None
     limit: PositiveInt | None = None
-    dir: str | None = None
+    dir: DataPath | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -162,6 +168,11 @@ class DataSpec(Strict):
         if long.get("required") == ["name"] and names:
             forms.append({"const": names[0]})
         return {"title": title, "description": description, "anyOf": forms}
+
+    @classmethod
+    def path_options(cls) -> list[str]:
+        """The options that are paths."""
+        return [name for name, field in cls.model_fields.items() if _is_path(field)]
 
     def published_sizes(self) -> tuple[int, int] | None:
         """How many training and test examples there are before anything is held out; None where not known yet."""
@@ -192,6 +203,12 @@ class DataSpec(Strict):
             case "auto":
                 return count_of(SHARE_HELD_OUT, total)
         return count_of(self.validation, total)
+
+
+def _is_path(field: FieldInfo) -> bool:
+    """Whether it is a DataPath; of an optional one pydantic keeps the mark within the union."""
+    marks = [*field.metadata, *(mark for part in get_args(field.annotation) for mark in get_args(part)[1:])]
+    return any(isinstance(mark, _DataPath) for mark in marks)
 
 
 def count_of(share: int | float, total: int) -> int:

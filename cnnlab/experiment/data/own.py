@@ -1,11 +1,21 @@
 """Data sets of one's own: what has to be said of them so that a network can be checked before any is read."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnlab.experiment.data.base import LONGEST_SIDE, DataSpec, ImageShape, NumClasses, OwnValidation, Share
+from cnnlab.experiment.choice import FLOAT32_MAX
+from cnnlab.experiment.data.base import (
+    LONGEST_SIDE,
+    ClassNames,
+    DataPath,
+    DataSpec,
+    ImageShape,
+    NumClasses,
+    OwnValidation,
+    Share,
+)
 
 MAX_EXAMPLES = 10_000_000
 
@@ -33,6 +43,33 @@ ImageSize = Annotated[
 ]
 
 
+def _as_range(value: Any) -> Any:
+    if value is None:
+        return None
+    ends = tuple(value) if isinstance(value, list | tuple) else ()
+    if not (
+        len(ends) == 2
+        and all(type(end) in (int, float) and abs(end) < FLOAT32_MAX for end in ends)
+        and ends[0] < ends[1]
+    ):
+        raise PydanticCustomError("range_expected", "expected [black, white], such as [0, 1], [-1, 1] or [0, 255]")
+    return tuple(map(float, ends))
+
+
+ValueRange = Annotated[
+    tuple[float, float] | None,
+    BeforeValidator(_as_range),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
 class OwnData(DataSpec):
     """Examples of one's own.
 
@@ -43,27 +80,35 @@ class OwnData(DataSpec):
 
 
 class Folder(OwnData):
-    """A folder of pictures: `train/CLASS/*.jpg`, `test/CLASS/*.jpg` and, if you like, `validation/CLASS/*.jpg`.
+    """A folder of images: `train/CLASS/*.jpg`, `test/CLASS/*.jpg` and, if you like, `validation/CLASS/*.jpg`.
 
     A folder of nothing but classes, `CLASS/*.jpg`, is divided by `test` and `validation`. PNG, JPEG, BMP, GIF, WebP,
-    TIFF and PPM are read; each picture is brought to one size and to grey or colour, once: what was decoded is kept in
-    the user's cache folder, and may be deleted.
+    TIFF, PPM, AVIF and JPEG 2000 are read, also from folders within those of the classes; each image is brought to one
+    size and to grey or colour, once: what was decoded is kept in the user's cache folder, and may be deleted.
 
-    path: the folder, looked for in `dir`, in `$CNNLAB_DATA_DIR`, then in the working directory.
-    image_size: the side of every picture in pixels, or [height, width].
+    path: the folder. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
+    image_size: the side of every image in pixels, or [height, width].
     channels: 3 for colour, 1 for grey.
     num_classes: how many classes there are, a folder each.
-    fit: how a picture comes to its size: `stretch` both sides, `crop` what is too long, or `pad` what is too short.
+    fit: how an image comes to its size: `stretch` both sides, `crop` what is too long, or `pad` what is too short.
+    bit_depth: of grey images of more than 8 bits, whose files do not say which value is white: 12 keeps the upper 8 of
+    12 bits. Without it the largest value of all images becomes white.
+    class_order: `numeric` sorts classes by number where the names of all are numbers, `text` always by their letters.
+    on_error: what to do with a file that cannot be decoded: `fail`, or `skip` it; what is skipped is recorded.
     validation: as for every data set; `auto` takes the folder `validation` where there is one, else a tenth.
     Example: data: {name: folder, path: pets, image_size: 64, num_classes: 37}
     """
 
+    class_names: ClassVar[tuple[str, ...] | None] = None
     name: Literal["folder"]
-    path: str
+    path: DataPath
     image_size: ImageSize
     channels: Literal[1, 3] = 3
     num_classes: NumClasses
     fit: Literal["stretch", "crop", "pad"] = "stretch"
+    bit_depth: Annotated[int, Field(gt=0, le=32)] | None = None
+    class_order: Literal["numeric", "text"] = "numeric"
+    on_error: Literal["fail", "skip"] = "fail"
     validation: OwnValidation = "auto"
 
     @property
@@ -72,23 +117,43 @@ class Folder(OwnData):
         return (*self.image_size, self.channels)
 
 
-class _Files(OwnData):
-    """Examples in files of one's own, of which the test set may be missing.
+class OwnArrays(OwnData):
+    """Examples that are arrays in files.
 
-    image_shape: [height, width, channels] of every picture.
+    image_shape: [height, width, channels] of every image.
     num_classes: how many classes there are.
-    train_images: the training pictures.
-    train_labels: their labels, from 0.
-    test_images: the test pictures.
-    test_labels: their labels.
+    class_names: their names, in the order of the labels; their numbers unless given.
+    label_offset: the label of the first class, such as 1 where labels count from 1.
+    range: [black, white], the values that become 0 and 255: [0, 1], [-1, 1], [0, 255]. Without it the range is told by
+    the values where they leave no doubt.
     """
 
     image_shape: ImageShape
     num_classes: NumClasses
-    train_images: str
-    train_labels: str
-    test_images: str | None = None
-    test_labels: str | None = None
+    class_names: ClassNames = None  # type: ignore[misc] # an option here
+    label_offset: Annotated[int, Field(ge=0, le=2**31)] = 0
+    range: ValueRange = None
+
+    @model_validator(mode="after")
+    def _check_class_names(self) -> Self:
+        if self.class_names and len(self.class_names) != self.num_classes:
+            raise PydanticCustomError("misfit", f"{len(self.class_names)} class_names for {self.num_classes} classes")
+        return self
+
+
+class _Files(OwnArrays):
+    """Examples in files of one's own, of which the test set may be missing.
+
+    train_images: the training images.
+    train_labels: their labels.
+    test_images: the test images.
+    test_labels: their labels.
+    """
+
+    train_images: DataPath
+    train_labels: DataPath
+    test_images: DataPath | None = None
+    test_labels: DataPath | None = None
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
@@ -100,7 +165,7 @@ class _Files(OwnData):
 class Idx(_Files):
     """Two IDX files, or four with a test set: unsigned bytes of pictures, integers of labels; gzipped or not.
 
-    A relative path is looked for in `dir`, in `$CNNLAB_DATA_DIR`, then in the working directory.
+    A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
 
     Example: data: {name: idx, image_shape: [28, 28, 1], num_classes: 26, train_images: letters-images.gz, train_labels: letters-labels.gz}
     """  # noqa: E501 - an example is one line
@@ -111,7 +176,7 @@ class Idx(_Files):
 class Raw(_Files):
     """Files of nothing but pixels, uint8, and files of nothing but labels.
 
-    A relative path is looked for in `dir`, in `$CNNLAB_DATA_DIR`, then in the working directory.
+    A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
 
     label_format: `uint8`, a byte a label, or `one_hot_float32`, as many float32 a label as there are classes.
     Example: data: {name: raw, image_shape: [48, 48, 1], num_classes: 2, label_format: one_hot_float32, train_images: a.bin, train_labels: b.bin, test_images: c.bin, test_labels: d.bin}
@@ -121,24 +186,19 @@ class Raw(_Files):
     label_format: Literal["uint8", "one_hot_float32"] = "uint8"
 
 
-class Npz(OwnData):
+class Npz(OwnArrays):
     """A NumPy archive with the arrays `x_train`, `y_train` and, if there are, `x_test`, `y_test`, `x_val`, `y_val`.
 
-    The names `train_images`, `train_labels` and so on are read too. Pictures are uint8, or floats in [0, 1] or
-    [0, 255]; labels are integers from 0, or one-hot. A relative path is looked for in `dir`, in `$CNNLAB_DATA_DIR`,
-    then in the working directory.
+    The names `train_images`, `train_labels` and so on are read too. Images are uint8 from 0 to 255, or numbers of the
+    `range`; labels are integers, or one-hot.
 
-    file: the archive.
-    image_shape: [height, width, channels] of every picture.
-    num_classes: how many classes there are.
+    file: the archive. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
     validation: as for every data set; `auto` takes the archive's own where it has some, else a tenth.
     Example: data: {name: npz, file: bloodmnist.npz, image_shape: [28, 28, 3], num_classes: 8}
     """
 
     name: Literal["npz"]
-    file: str
-    image_shape: ImageShape
-    num_classes: NumClasses
+    file: DataPath
     validation: OwnValidation = "auto"
 
 
@@ -153,6 +213,7 @@ class Synthetic(DataSpec):
     Example: data: {name: synthetic, image_shape: [32, 32, 3], num_classes: 10}
     """
 
+    class_names: ClassVar[tuple[str, ...] | None] = None
     name: Literal["synthetic"]
     image_shape: ImageShape = (28, 28, 1)
     num_classes: NumClasses = 10

@@ -1,0 +1,4 @@
+"""From image files to pixels.
+
+Nothing here imports more of cnnlab than its errors, since every process that decodes imports it anew.
+"""

@@ -1,0 +1,117 @@
+"""Decoding many image files into one file of pixels, by several processes at once."""
+
+import contextlib
+import hashlib
+import os
+import signal
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from cnnlab.errors import DataError
+from cnnlab.images.decode import Change, Levels, Size, decode
+
+PER_TASK = 256  # images that a process decodes before it reports them
+WRITTEN_BYTES = 1 << 20  # at once
+WORTH_PROCESSES = 2048  # images; starting processes takes as long as decoding about that many small ones
+MOST_SIZES = 50  # different ones that are counted
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that cannot be decoded, by its index in the list."""
+
+    index: int
+    reason: str
+
+
+@dataclass
+class Report:
+    """What became of some files: SHA-256 of the pixels of each (zeros where it has a fault), and what was changed.
+
+    `sizes` counts the (width, height) of the files; `brightest` is the largest value by the index of each image of more
+    than 8 bits whose file does not say what white is.
+    """
+
+    digests: bytearray = field(default_factory=bytearray)
+    faults: list[Fault] = field(default_factory=list)
+    changes: Counter[Change] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    brightest: dict[int, float] = field(default_factory=dict)
+
+
+def decode_into(path: Path, files: Sequence[str], size: Size, levels: Levels | None = None) -> Iterator[Report]:
+    """Decode `files` into `path`, which has room for all, one after another; yield what becomes of them, in order.
+
+    Many files are shared by as many processes as there are cores. Raises DataError where a process dies.
+    """
+    tasks = [
+        (str(path), first, files[first : first + PER_TASK], size, levels) for first in range(0, len(files), PER_TASK)
+    ]
+    processes = min(os.cpu_count() or 1, len(tasks))
+    if processes < 2 or len(files) < WORTH_PROCESSES:
+        yield from map(_decode_some, tasks)
+        return
+    # Spawned, not forked: TensorFlow's threads may be running here already.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),))
+    try:
+        with _blocked_interrupts():
+            results = pool.map(_decode_some, tasks)  # starts the processes
+        yield from results
+    except BrokenProcessPool:
+        raise DataError("a process that decodes pictures died, perhaps for lack of memory") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """Ctrl-C waits; processes that are started meanwhile never hear of it: it is the parent's to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Have this process end soon after `parent` did, however that came: nobody else would tell it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _decode_some(task: tuple[str, int, Sequence[str], Size, Levels | None]) -> Report:
+    path, first, files, size, levels = task
+    report = Report()
+    with open(path, "r+b", buffering=WRITTEN_BYTES) as target, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, such as on odd EXIF; what matters is an error
+        target.seek(first * size.bytes)
+        for index, file in enumerate(files, start=first):
+            try:
+                decoded = decode(file, size, levels)
+            except (DataError, MemoryError) as error:
+                report.faults.append(Fault(index, str(error) or "takes more memory than there is"))
+                report.digests += bytes(32)
+                target.write(bytes(size.bytes))
+                continue
+            pixels = decoded.pixels.tobytes()
+            report.digests += hashlib.sha256(pixels).digest()
+            target.write(pixels)
+            report.changes.update(decoded.changes)
+            if len(report.sizes) < MOST_SIZES or decoded.size in report.sizes:
+                report.sizes[decoded.size] += 1
+            if decoded.brightest is not None:
+                report.brightest[index] = decoded.brightest
+    return report

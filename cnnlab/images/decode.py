@@ -1,0 +1,229 @@
+"""Decoding an image file, and bringing the image to a size and to grey or colour."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cnnlab.errors import DataError
+from cnnlab.images import png
+
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
+SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx"}
+)
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a bomb: a quarter of a GiB in colour
+MAX_FILE_BYTES = 1 << 28
+TIFF = b"II", b"MM"
+ORIENTATION, BITS_PER_SAMPLE, MAX_SAMPLE_VALUE = 0x0112, 258, 281  # tags of TIFF 6.0, the first of EXIF 2.3 too
+UPRIGHT = {  # by the value of that tag
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+FULL_BITS = 16
+
+Change = Literal["resized", "upright", "grey", "on_white", "first_frame", "deep_colour"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What every picture is brought to."""
+
+    height: int
+    width: int
+    channels: int
+    fit: Literal["stretch", "crop", "pad"]
+
+    @property
+    def bytes(self) -> int:
+        """What a picture takes decoded."""
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How values of more than 8 bits become 8: the upper 8 of `bits`, or, if given, `white` becomes 255."""
+
+    bits: int | None = None
+    white: float | None = None
+
+    @property
+    def brightest(self) -> float | None:
+        """The largest value that an image may have; None where nothing says so."""
+        return self.white if self.bits is None else 2**self.bits - 1
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image: `pixels` (height, width, channels) uint8, its (width, height) in the file, and what was changed.
+
+    `brightest` is the largest value of an image of more than 8 bits whose file does not say what white is.
+    """
+
+    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
+    changes: frozenset[Change]
+    brightest: float | None = None
+
+
+def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
+    """The image in a file. Raises DataError, with nothing but the reason.
+
+    Turned upright as its EXIF says; grey from colour by ITU-R 601-2; what is transparent on white; more than 8 bits
+    by `levels`, else by their upper 8; of several frames the first; resampled bilinearly.
+    """
+    try:
+        with open(path, "rb", buffering=0) as opened:
+            if os.fstat(opened.fileno()).st_size > MAX_FILE_BYTES:
+                raise DataError(f"is larger than {MAX_FILE_BYTES:,} bytes")
+            content = opened.read()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}") from None
+    if not content:
+        raise DataError("is empty")
+    try:
+        changes: set[Change] = set()
+        if content.startswith(png.SIGNATURE):
+            file = png.without_metadata(content)
+            content = file.content
+            changes |= {"first_frame"} if file.is_animated else set()
+            changes |= {"deep_colour"} if file.is_deep_colour else set()  # of which Pillow gives the upper 8 bits
+        with _quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            return _Conversion(image, size, levels, changes).decoded()
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError("is not a picture of a format that is read, or its beginning is damaged") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"has more than {MAX_PIXELS:,} pixels") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a damaged file leads Pillow's readers to
+        raise DataError(f"is damaged: {' '.join(str(error).split())}") from None
+
+
+@contextlib.contextmanager
+def _quiet(content: bytes) -> Iterator[None]:
+    """For what libtiff writes to standard error by itself."""
+    if not content.startswith(TIFF):
+        yield
+        return
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
+
+
+class _Conversion:
+    """One image on its way to pixels, and what happens to it."""
+
+    def __init__(self, image: Image.Image, size: Size, levels: Levels | None, changes: set[Change]) -> None:
+        self._image, self._size, self._levels, self._changes = image, size, levels, changes
+        self._brightest: float | None = None
+
+    def decoded(self) -> Decoded:
+        image, size = self._image, self._size
+        if image.width * image.height > MAX_PIXELS:
+            raise DataError(f"has {image.width:,}×{image.height:,} pixels; expected at most {MAX_PIXELS:,}")
+        if image.format != "MPO" and getattr(image, "is_animated", False):  # MPO: a photograph and its other sizes
+            self._changes.add("first_frame")
+        if image.format == "TIFF" and max(_tag(image, BITS_PER_SAMPLE)) > 8 and image.mode in ("RGB", "RGBA", "CMYK"):
+            self._changes.add("deep_colour")
+        image.load()
+        given = image.width, image.height
+        image = self._in_mode(self._upright(image), "RGB" if size.channels == 3 else "L")
+        wanted = (size.width, size.height)
+        if image.size != wanted:
+            self._changes.add("resized")
+            match size.fit:
+                case "stretch":
+                    image = image.resize(wanted, Image.Resampling.BILINEAR)
+                case "crop":
+                    image = ImageOps.fit(image, wanted, Image.Resampling.BILINEAR)
+                case "pad":
+                    image = _padded(image, wanted)
+        pixels = np.asarray(image).reshape(size.height, size.width, size.channels)
+        return Decoded(pixels, given, frozenset(self._changes), self._brightest)
+
+    def _upright(self, image: Image.Image) -> Image.Image:
+        if "exif" not in image.info and image.format not in ("MPO", "TIFF"):
+            return image
+        # Not `exif_transpose`, which also writes the tags anew, and fails where one of them is odd.
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+        if turn is None:
+            return image
+        self._changes.add("upright")
+        return image.transpose(turn)
+
+    def _in_mode(self, image: Image.Image, mode: str) -> Image.Image:
+        if image.mode == mode and not image.has_transparency_data:
+            return image
+        if image.mode.startswith("I") or image.mode == "F":
+            return self._of_more_bits(image).convert(mode)
+        if image.has_transparency_data:  # what is drawn on nothing was meant for paper
+            self._changes.add("on_white")
+            drawn = image.convert("RGBA")
+            image = Image.new("RGBA", image.size, "white")
+            image.alpha_composite(drawn)
+        if mode == "L" and Image.getmodebase(image.mode) == "RGB":
+            self._changes.add("grey")
+        return image.convert(mode)
+
+    def _of_more_bits(self, image: Image.Image) -> Image.Image:
+        """Grey values of more than 8 bits as 8."""
+        values = np.asarray(image)
+        low, high = float(values.min()), float(values.max())
+        if not np.isfinite([low, high]).all():
+            raise DataError("has values that are not finite; expected pixels")
+        if low < 0:
+            raise DataError(f"has values from {low:g} to {high:g}; expected none below 0")
+        levels = _said_by(self._image) or self._levels
+        if levels is None:
+            self._brightest = high
+            levels = Levels(bits=FULL_BITS) if high < 2**FULL_BITS else Levels(white=high)
+        if levels.brightest is not None and high > levels.brightest:
+            raise DataError(f"has a value {high:g}; expected at most {levels.brightest:g}, the brightest of its depth")
+        if levels.bits is not None and levels.bits >= 8 and np.issubdtype(values.dtype, np.integer):
+            return Image.fromarray((values >> (levels.bits - 8)).astype(np.uint8))
+        return Image.fromarray(np.rint(values * (255 / (levels.brightest or 1.0))).astype(np.uint8))
+
+
+def _said_by(image: Image.Image) -> Levels | None:
+    """What the file itself says is white; None where it says nothing."""
+    if image.format == "PPM" and image.mode != "F":  # which Pillow has brought to 16 bits by the file's maxval
+        return Levels(bits=FULL_BITS)
+    if image.format == "TIFF" and MAX_SAMPLE_VALUE in image.tag_v2:  # type: ignore[attr-defined]
+        return Levels(white=float(max(_tag(image, MAX_SAMPLE_VALUE))) or 1.0)
+    return None
+
+
+def _tag(image: Image.Image, tag: int) -> tuple[float, ...]:
+    """The values of a tag of a TIFF, (0,) where it has none."""
+    value = image.tag_v2.get(tag, 0)  # type: ignore[attr-defined]
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _padded(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+    """The whole picture in the middle of a black one. (Pillow's `pad` leaves nothing of a very narrow one.)"""
+    scale = min(wanted[0] / image.width, wanted[1] / image.height)
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    canvas = Image.new(image.mode, wanted)
+    place = (wanted[0] - width) // 2, (wanted[1] - height) // 2
+    canvas.paste(image.resize((width, height), Image.Resampling.BILINEAR), place)
+    return canvas
