@@ -78,9 +78,12 @@ def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> No
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration):
         raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
     if found:
+        then, here = record["data"].get("place"), dataset.origin.place
+        advice = "set CNNLAB_DATA_DIR to the data of the run" + (f", which were in {then}" if then else "")
+        if then == here:
+            advice = f"put those back into {then}"
         raise RunError(
-            f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; "
-            "set CNNLAB_DATA_DIR to the data of the run"
+            f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; {advice}"
         )
 
 

@@ -90,7 +90,8 @@ def train(
     loaded = read(source, changes)
     warnings = check(loaded)
     if smoke:  # it is tried with an epoch and few examples, but meant as it is written
-        warnings = [finding for finding in lint(read(source, sets)) if not finding.is_error]
+        meant = [change for change in changes if change.option != "--smoke"]
+        warnings = [finding for finding in lint(read(source, meant)) if not finding.is_error]
     if seeds is not None and seed is not None and "," in seeds:
         raise RequestError(f"--seed {seed}: not with a list of --seeds, which names them all")
     numbers = None if seeds is None else seeds_of(seeds, loaded.experiment.seed)

@@ -19,7 +19,7 @@ Which = NDArray[np.integer] | slice
 class Examples:
     """Images (n, height, width, channels) uint8 in [0, 255]; labels (n,) int32 in [0, num_classes).
 
-    `files` (n,) are the paths that they come from, where each has a file of its own.
+    `files` (n,) are the paths that they come from, relative to the data set's folder, where each has a file of its own.
     """
 
     images: Images

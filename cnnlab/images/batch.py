@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from cnnlab.errors import DataError
-from cnnlab.images.decode import Change, Levels, Size, decode
+from cnnlab.images.decode import Change, Decoded, Levels, Size, decode
 
 PER_TASK = 256  # images that a process decodes before it reports them
 WRITTEN_BYTES = 1 << 20  # at once
@@ -34,10 +34,10 @@ class Fault:
 
 @dataclass
 class Report:
-    """What became of some files: SHA-256 of the pixels of each (zeros where it has a fault), and what was changed.
+    """What became of some files: SHA-256 of the pixels of each, which are black where it has a fault, and the changes.
 
-    `sizes` counts the (width, height) of the files; `brightest` is the largest value by the index of each image of more
-    than 8 bits whose file does not say what white is.
+    `sizes` counts the (width, height) of files that were resized; `brightest` is the largest value, by index, of each
+    image of more than 8 bits whose file does not say what white is.
     """
 
     digests: bytearray = field(default_factory=bytearray)
@@ -45,6 +45,14 @@ class Report:
     changes: Counter[Change] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     brightest: dict[int, float] = field(default_factory=dict)
+
+    def add(self, index: int, decoded: Decoded) -> None:
+        """Count what was changed of the image of that index."""
+        self.changes.update(decoded.changes)
+        if "resized" in decoded.changes and (len(self.sizes) < MOST_SIZES or decoded.size in self.sizes):
+            self.sizes[decoded.size] += 1
+        if decoded.brightest is not None:
+            self.brightest[index] = decoded.brightest
 
 
 def decode_into(path: Path, files: Sequence[str], size: Size, levels: Levels | None = None) -> Iterator[Report]:
@@ -99,19 +107,14 @@ def _decode_some(task: tuple[str, int, Sequence[str], Size, Levels | None]) -> R
         warnings.simplefilter("ignore")  # of Pillow, such as on odd EXIF; what matters is an error
         target.seek(first * size.bytes)
         for index, file in enumerate(files, start=first):
+            pixels = bytes(size.bytes)
             try:
                 decoded = decode(file, size, levels)
             except (DataError, MemoryError) as error:
                 report.faults.append(Fault(index, str(error) or "takes more memory than there is"))
-                report.digests += bytes(32)
-                target.write(bytes(size.bytes))
-                continue
-            pixels = decoded.pixels.tobytes()
+            else:
+                pixels = decoded.pixels.tobytes()
+                report.add(index, decoded)
             report.digests += hashlib.sha256(pixels).digest()
             target.write(pixels)
-            report.changes.update(decoded.changes)
-            if len(report.sizes) < MOST_SIZES or decoded.size in report.sizes:
-                report.sizes[decoded.size] += 1
-            if decoded.brightest is not None:
-                report.brightest[index] = decoded.brightest
     return report

@@ -176,13 +176,13 @@ class _Conversion:
             return image
         if image.mode.startswith("I") or image.mode == "F":
             return self._of_more_bits(image).convert(mode)
+        if mode == "L" and _is_coloured(image):
+            self._changes.add("grey")
         if image.has_transparency_data:  # what is drawn on nothing was meant for paper
             self._changes.add("on_white")
             drawn = image.convert("RGBA")
             image = Image.new("RGBA", image.size, "white")
             image.alpha_composite(drawn)
-        if mode == "L" and Image.getmodebase(image.mode) == "RGB":
-            self._changes.add("grey")
         return image.convert(mode)
 
     def _of_more_bits(self, image: Image.Image) -> Image.Image:
@@ -202,6 +202,14 @@ class _Conversion:
         if levels.bits is not None and levels.bits >= 8 and np.issubdtype(values.dtype, np.integer):
             return Image.fromarray((values >> (levels.bits - 8)).astype(np.uint8))
         return Image.fromarray(np.rint(values * (255 / (levels.brightest or 1.0))).astype(np.uint8))
+
+
+def _is_coloured(image: Image.Image) -> bool:
+    """Whether it may have colours: by its mode or, where it has one, by its palette."""
+    if image.mode != "P":
+        return Image.getmodebase(image.mode) == "RGB"
+    colours = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
+    return bool((colours != colours[:, :1]).any())
 
 
 def _said_by(image: Image.Image) -> Levels | None:

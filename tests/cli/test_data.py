@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
-from tests.conftest import assert_one_line
+from tests.conftest import assert_one_line, run_cnnlab
 
 
 @pytest.fixture(autouse=True)
@@ -94,35 +95,61 @@ def test_verify_finds_nothing_wrong_with_digits(cnnlab):
     assert (done.returncode, done.stdout) == (0, "digits: 1,797 examples read: all well\n")
 
 
-def test_verify_names_every_damaged_picture_and_fails(cnnlab, pictures):
+def test_verify_reports_everything_though_files_are_damaged(cnnlab, pictures):
     (pictures / "train/cat/3.png").write_bytes(b"text")
     (pictures / "test/dog/1.png").write_bytes((pictures / "test/dog/0.png").read_bytes()[:60])
     (pictures / "train/cat/notes.txt").write_text("hello")
-    done = cnnlab("data", "verify", "pets.yaml")
+    (pictures / "train/cat/twin.png").write_bytes((pictures / "train/cat/0.png").read_bytes())
+    Image.new("RGB", (9, 8)).save(pictures / "train/loose.png")
+    done = cnnlab("data", "verify", "pets.yaml", "--set", "data.validation=0")
     assert done.returncode == 1
-    assert "error: pets/train/cat/3.png: is not a picture" in done.stdout
-    assert "error: pets/test/dog/1.png: is damaged: " in done.stdout
+    assert f"error: {pictures}/train/cat/3.png: is not a picture" in done.stdout
+    assert f"error: {pictures}/test/dog/1.png: is damaged: " in done.stdout
+    assert f"{pictures}: not read: files that are no images by their names (1: train/cat/notes.txt)" in done.stdout
+    assert f"{pictures}: not read: images in no class folder (1: train/loose.png)" in done.stdout
     assert (
-        "pets: left out, since they are no pictures by their names: 1, such as pets/train/cat/notes.txt" in done.stdout
+        "train: 1 images are there more than once, with the same label: train/cat/0.png = train/cat/twin.png"
+        in done.stdout
     )
-    assert done.stdout.endswith("folder: 32 examples read: 2 errors, 1 warning\n")
+    assert done.stdout.endswith("folder: 31 examples read: 2 errors, 3 warnings\n")
+    skipped = cnnlab("data", "verify", "pets.yaml", "--set", "data.validation=0", "--set", "data.on_error=skip")
+    assert skipped.returncode == 0
+    assert skipped.stdout == done.stdout.replace("error: ", "warning: ").replace("2 errors, 3", "0 errors, 5")
+
+
+def test_verify_of_data_that_cannot_be_read_is_a_finding(cnnlab, tmp_path):
+    np.savez(tmp_path / "a.npz", x_train=np.eye(4, dtype=np.uint8).reshape(1, 4, 4), y_train=[0])
+    (tmp_path / "a.yaml").write_text(
+        "data: {name: npz, file: a.npz, image_shape: [4, 4, 1], num_classes: 2}\nmodel: {layers: [flatten, dense: 2]}\n"
+    )
+    done = cnnlab("data", "verify", "a.yaml")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "error: npz: " in done.stdout
+    assert "uint8 values from 0 to 1, of a range unknown" in done.stdout
 
 
 def test_verify_tells_duplicates_leaks_contradictions_and_single_colours(cnnlab, pictures):
     train, test = pictures / "train", pictures / "test"
-    (train / "cat/twin.png").write_bytes((train / "cat/0.png").read_bytes())
+    for number in range(5):
+        (train / f"cat/twin{number}.png").write_bytes((train / "cat/0.png").read_bytes())
     (train / "dog/liar.png").write_bytes((train / "cat/1.png").read_bytes())
     (test / "dog/seen.png").write_bytes((train / "dog/2.png").read_bytes())
+    (test / "dog/wrong.png").write_bytes((train / "cat/3.png").read_bytes())
     Image.new("RGB", (9, 8), (7, 8, 9)).save(test / "cat/plain.png")
     done = cnnlab("data", "verify", "pets.yaml", "--set", "data.validation=0", "--format", "json")
     assert done.returncode == 0
-    found = {finding["kind"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert set(found) == {"duplicates", "contradictions", "leak", "constant"}
-    assert found["duplicates"]["count"] == 2
-    assert "pets/train/cat/0.png = pets/train/cat/twin.png" in found["duplicates"]["text"]
-    assert "pets/train/cat/1.png (cat) = pets/train/dog/liar.png (dog)" in found["contradictions"]["text"]
-    assert "train pets/train/dog/2.png = test pets/test/dog/seen.png" in found["leak"]["text"]
-    assert found["constant"]["split"] == "test"
+    found = {(finding["kind"], finding["split"]): finding for finding in json.loads(done.stdout)["findings"]}
+    assert {(kind, split): finding["count"] for (kind, split), finding in found.items()} == {
+        ("duplicates", "train"): 5, ("contradictions", "train"): 1, ("leak", "test"): 2, ("contradictions", "test"): 1,
+        ("constant", "test"): 1,
+    }  # fmt: skip
+    texts = {key: finding["text"] for key, finding in found.items()}
+    assert texts["duplicates", "train"].endswith(
+        "with the same label: train/cat/0.png = train/cat/twin0.png = train/cat/twin1.png and 3 more"
+    )
+    assert "train/cat/1.png (cat) = train/dog/liar.png (dog)" in texts["contradictions", "train"]
+    assert "train train/dog/2.png = test test/dog/seen.png" in texts["leak", "test"]
+    assert texts["contradictions", "test"].endswith("train train/cat/3.png (cat) = test test/dog/wrong.png (dog)")
     assert cnnlab("data", "verify", "pets.yaml", "--strict").returncode == 1
 
 
@@ -184,12 +211,109 @@ def test_train_sizes_are_a_run_each_on_the_same_test_set(cnnlab, tiny, tmp_path)
 
 
 def test_evaluate_says_how_the_data_differ(cnnlab, pictures):
-    cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
-    Image.new("RGB", (8, 8)).save(pictures / "test/dog/2.png")
+    cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet", "--set", "data.image_size=[9, 8]")
+    Image.new("RGB", (8, 9)).save(pictures / "test/dog/2.png")
     done = cnnlab("evaluate", "runs/pets-1")
-    assert_one_line(done, 1, "was trained on other examples of folder than are here: test: other pictures")
+    other = "was trained on other examples of folder than are here: test: other pictures; put those back into "
+    assert_one_line(done, 1, f"{other}{pictures}")
     (pictures / "test/dog/2.png").unlink()
     assert_one_line(cnnlab("evaluate", "runs/pets-1"), 1, "test: 8 examples then, 7 now")
+
+
+def test_a_run_finds_its_data_from_everywhere(cnnlab, pictures, tmp_path):
+    """Paths in a file are relative to the file, those of an option to the working directory; a run has both whole."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "sub").mkdir(parents=True)
+    (tmp_path / "pets.yaml").rename(elsewhere / "pets.yaml")
+    pictures.rename(elsewhere / "pets")
+    write_decoy(tmp_path / "data" / "pets")
+    write_decoy(tmp_path / "pets")
+    options = ("--epochs", 1, "--set", "data.image_size=[9, 8]")
+    done = cnnlab("train", "elsewhere/pets.yaml", *options)
+    assert f"examples from {elsewhere / 'pets'}, " in done.stderr
+    done = cnnlab("train", "elsewhere/pets.yaml", *options, "--set", "data.path=elsewhere/../elsewhere/pets")
+    assert f"examples from {elsewhere / 'pets'}, " in done.stderr
+    for run in ("pets-1", "pets-2"):
+        config = yaml.safe_load((tmp_path / "runs" / run / "config.yaml").read_text())
+        assert config["data"]["path"] == str(elsewhere / "pets")
+        done = run_cnnlab("evaluate", f"../../runs/{run}", cwd=elsewhere / "sub")
+        assert (done.returncode, done.stderr) == (0, "")
+    (elsewhere / "pets").rename(elsewhere / "cats")
+    done = cnnlab("train", "elsewhere/pets.yaml", *options)
+    assert f"examples from {tmp_path / 'data' / 'pets'}, " in done.stderr  # then the data folder
+    assert yaml.safe_load((tmp_path / "runs/pets-3/config.yaml").read_text())["data"]["path"] == "pets"
+
+
+def write_decoy(folder):
+    """Other images in a folder of the same name."""
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(6):
+                Image.new("RGB", (8, 9), (number, 0, 0)).save(folder / split / name / f"{number}.png")
+
+
+def test_data_of_another_name_take_their_options_from_set(cnnlab, pictures):
+    done = cnnlab(
+        "train", "lenet", "--data", "folder", "--epochs", 1, "--quiet", "--set", "data.path=pets", "--set",
+        "data.image_size=28", "--set", "data.channels=1", "--set", "data.num_classes=2", "--set",
+        "model.layers[7]={dense: 2}", "--smoke",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = cnnlab("train", "lenet", "--data", "folder")
+    assert done.returncode == 2
+    for option in ("path", "image_size", "num_classes"):
+        assert f"--data folder: data.{option}: missing" in done.stderr
+
+
+def test_a_run_of_before_is_read_with_the_class_order_of_before(cnnlab, tmp_path):
+    """Folders 0 to 10 were in the order of text: 10 came third."""
+    for split, count in (("train", 6), ("test", 2)):
+        for label in range(11):
+            folder = tmp_path / f"numbers/{split}/{label}"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.new("L", (8, 8), 20 * label + number).save(folder / f"{number}.png")
+    (tmp_path / "n.yaml").write_text(
+        "data: {name: folder, path: numbers, image_size: 8, channels: 1, num_classes: 11, class_order: text, validation: 0}\n"
+        "model: {layers: [flatten, dense: 11]}\ntrain: {epochs: 2}\n"
+    )
+    cnnlab("train", "n.yaml", "--quiet")
+    run = tmp_path / "runs/n-1"
+    before = json.loads((run / "run.json").read_text())
+    assert before["data"]["classes"][:4] == ["0", "1", "10", "2"]
+    # As it was written before there was the option.
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("class_order: text, ", ""))
+    del before["experiment"]["data"]["class_order"]
+    (run / "run.json").write_text(json.dumps(before))
+    assert "class_order" not in (run / "config.yaml").read_text()
+    done = cnnlab("evaluate", "runs/n-1", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["accuracy"] == before["results"]["test_accuracy"]
+    assert [row["class"] for row in json.loads(done.stdout)["classes"]][:4] == ["0", "1", "10", "2"]
+    assert cnnlab("verify", "runs/n-1", "--quiet").stdout.startswith("runs/n-1: identical")
+    assert cnnlab("resume", "runs/n-1", "--epochs", 3, "--quiet").returncode == 0
+    cnnlab("train", "n.yaml", "--quiet", "--set", "data.class_order=numeric")
+    after = json.loads((tmp_path / "runs/n-2/run.json").read_text())
+    assert after["data"]["classes"] == [str(label) for label in range(11)]
+    # A run never takes the other order for its own.
+    (run / "config.yaml").write_text((tmp_path / "runs/n-2/config.yaml").read_text())
+    assert_one_line(cnnlab("evaluate", "runs/n-1"), 1, "was trained on other examples", "class 2 was 10, is 2")
+
+
+def test_a_class_without_examples_is_marked_in_the_results(cnnlab, pictures):
+    for file in (pictures / "test/cat").iterdir():
+        file.unlink()
+    done = cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
+    assert f"cnnlab: warning: {pictures}: test: no examples of cat; " in done.stderr
+    measured = json.loads(cnnlab("evaluate", "runs/pets-1", "--format", "json").stdout)
+    assert measured["absent_classes"] == ["cat"]
+    cat, dog = measured["classes"]
+    assert (cat["recall"], cat["f1"], cat["examples"]) == (None, None, 0)
+    assert measured["balanced_accuracy"] == dog["recall"] == measured["accuracy"]
+    assert measured["macro_f1"] == dog["f1"]
+    told = cnnlab("evaluate", "runs/pets-1").stdout
+    assert "balanced accuracy and macro F1 are over 1 of 2 classes: no examples of cat" in told
 
 
 def test_a_preview_takes_the_name_of_a_data_set(cnnlab, tmp_path):
@@ -203,16 +327,18 @@ def test_a_preview_takes_the_name_of_a_data_set(cnnlab, tmp_path):
 
 
 def test_a_folder_that_is_no_split_is_told(cnnlab, pictures):
-    (pictures / "test").rename(pictures / "Test")
+    (pictures / "test").rename(pictures / "exam")
     done = cnnlab("data", "info", "pets.yaml")
     assert done.returncode == 0
-    assert "pets: Test left out: splits are folders called train, validation and test" in done.stderr
+    assert f"cnnlab: warning: {pictures}: not read: folders beside the splits (1: exam)" in done.stderr
 
 
 def test_predictions_name_their_files(cnnlab, pictures, tmp_path):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
     rows = list(csv.DictReader((tmp_path / "runs/pets-1/evaluation/test-predictions.csv").read_text().splitlines()))
-    assert [row["file"] for row in rows][:2] == ["pets/test/cat/0.png", "pets/test/cat/1.png"]
+    assert [row["file"] for row in rows][:2] == ["test/cat/0.png", "test/cat/1.png"]
+    assert {(row["label"], row["label_name"]) for row in rows} == {("0", "cat"), ("1", "dog")}
+    assert all(row["prediction_name"] == ("cat", "dog")[int(row["prediction"])] for row in rows)
 
 
 def test_runs_of_one_experiment_on_other_data_are_told_apart(cnnlab, pictures):

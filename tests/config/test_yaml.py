@@ -17,7 +17,7 @@ from cnnlab.errors import ConfigError
         (".5", 0.5),
         ("-.inf", -math.inf),
         ("12", 12),
-        ("010", 10),
+        ("010", "010"),
         ("0x1F", 31),
         ("0o17", 15),
         ("true", True),

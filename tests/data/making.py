@@ -17,6 +17,14 @@ from cnnlab.errors import DataError, printable
 from cnnlab.experiment.data import Folder
 
 MEMORY = 2 << 30  # bytes
+
+
+def of_files(err):
+    """What standard error says of the files: without notes, and without classes that a small split lacks."""
+    lines = err.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("cnnlab: note: ") and "no examples of" not in line)
+
+
 IDX_TYPES = {"uint8": 8, "int8": 9, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
 
 

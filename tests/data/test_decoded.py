@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab import pictures
 from cnnlab.data import decoded, load
+from cnnlab.data.fingerprint import fingerprint
+from cnnlab.data.fingerprint import record as fingerprint_record
+from cnnlab.data.sources import folder as folder_source
 from cnnlab.data.stored import digests_of
 from cnnlab.errors import DataError
+from cnnlab.images import batch
 from tests.conftest import DATA_DIR, needs_cifar10_folder
-from tests.data.making import CATS, DOGS, assert_refused, greys, write_classes, write_picture
+from tests.data.making import CATS, DOGS, assert_refused, greys, of_files, write_classes, write_picture
 from tests.data.making import folder_spec as spec
 
 
@@ -27,9 +30,9 @@ def decodings(monkeypatch):
     """The number of pictures of every decoding."""
     counts = []
 
-    def counted(path, files, size):
+    def counted(path, files, size, levels):
         counts.append(len(files))
-        return pictures.decode_into(path, files, size)
+        return batch.decode_into(path, files, size, levels)
 
     monkeypatch.setattr(decoded, "decode_into", counted)
     return counts
@@ -70,7 +73,31 @@ def test_folders_of_one_name_are_kept_apart(pets, tmp_path, decodings):
     assert decodings == [4, 17]
 
 
+def swap(cat, dog):
+    """Two files of one length change places, with all that can be set of their times."""
+    first, second = cat / "010.png", dog / "110.png"
+    for path in (first, second):
+        path.write_bytes(path.read_bytes().ljust(200, b"\0"))  # what follows a PNG's last chunk is not read
+        os.utime(path, (1262304000,) * 2)
+    load(spec())
+    first.rename(cat / "new")
+    second.rename(first)
+    (cat / "new").rename(second)
+
+
+def write_in_place(path):
+    """Another image of the same length, at the same time, in the same inode."""
+    status = path.stat()
+    content = write_picture(path.with_name("new.png"), 15).read_bytes()
+    path.with_name("new.png").unlink()
+    assert len(content) == status.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 CHANGES = {
+    "swapped with one of another class": lambda cat: swap(cat, cat.parent / "dog"),
+    "written in place": lambda cat: write_in_place(cat / "010.png"),
     "written": lambda cat: write_picture(cat / "010.png", 15),
     "replaced": lambda cat: (write_picture(cat / "new.png", 15), os.replace(cat / "new.png", cat / "010.png")),
     "added": lambda cat: write_picture(cat / "015.png", 15),
@@ -81,16 +108,75 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_folder_that_was_changed_is_decoded_again(pets, decodings, capsys, change):
-    load(spec())
+    before = load(spec())
     cat = pets / "train" / "cat"
     CHANGES[change](cat)
+    count = len(decodings)
     dataset = load(spec())
-    assert len(decodings) == 2
-    with_images = [np.asarray(Image.open(path))[0, 0] for path in sorted(cat.iterdir())]
-    assert greys(dataset.train) == [*with_images, *DOGS]
+    assert len(decodings) == count + 1
+    assert fingerprint(dataset) != fingerprint(before)
+    shown = [
+        np.asarray(Image.open(path))[0, 0]
+        for path in (*sorted(cat.iterdir()), *sorted((pets / "train" / "dog").iterdir()))
+    ]
+    assert greys(dataset.train) == shown
     assert load(spec()).train.files.tolist() == dataset.train.files.tolist()
-    assert len(decodings) == 2
-    assert capsys.readouterr().err == ""
+    assert len(decodings) == count + 1
+    assert of_files(capsys.readouterr().err) == ""
+
+
+def test_verify_decodes_anew_and_names_files_whose_kept_pixels_are_others(pets, tmp_path, decodings):
+    """Also where nothing tells that a file was changed, such as a clock that was set back."""
+    load(spec())
+    folder = cache_of(tmp_path)
+    with np.load(folder / "index.npz") as index:
+        arrays = dict(index)
+    pixels = np.fromfile(folder / "pixels.bin", np.uint8).reshape(17, 4, 4, 1)
+    pixels[2] += 1
+    pixels.tofile(folder / "pixels.bin")
+    np.savez(folder / "index.npz", **{**arrays, "digests": digests_of(pixels)})
+    assert greys(load(spec()).train)[2] == CATS[2] + 1
+    assert folder_source.verify(spec()) == ({}, [str(pets / "train/cat/030.png")])
+    assert folder_source.verify(spec()) == ({}, [])
+    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert len(decodings) == 3
+
+
+def test_a_file_is_not_read_while_another_change_could_get_the_same_time(pets, monkeypatch):
+    waited = []
+    monkeypatch.setattr(decoded.time, "sleep", waited.append)
+    write_picture(pets / "train" / "cat" / "010.png", 15)
+    load(spec())
+    assert 0 < waited[-1] <= decoded.TICK
+    for path in pets.rglob("*.png"):
+        os.utime(path, (1262304000,) * 2)
+    monkeypatch.setattr(decoded.time, "time", lambda: os.stat(path).st_ctime + 1)
+    load(spec())
+    assert waited[-1] == 0
+
+
+def test_files_that_cannot_be_decoded_are_skipped_where_the_experiment_says_so(pets, tmp_path, decodings, capsys):
+    for name in ("cat/090.png", "dog/005.png"):
+        (pets / "train" / name).write_bytes(b"no image")
+    write_picture(pets / "test" / "cat" / "006.png").write_bytes(b"")
+    for _ in range(2):
+        dataset = load(spec(on_error="skip"))
+        assert greys(dataset.train) == [*CATS, *DOGS]
+        assert dataset.train.labels.tolist() == [0] * len(CATS) + [1] * len(DOGS)
+        assert greys(dataset.test) == [5, 105, 205]
+        assert {os.path.relpath(path, pets): reason[:9] for path, reason in dataset.origin.skipped.items()} == {
+            "train/cat/090.png": "is not a ", "train/dog/005.png": "is not a ", "test/cat/006.png": "is empty",
+        }  # fmt: skip
+        assert "3 of 20 files cannot be decoded and are skipped, such as " in capsys.readouterr().err
+    assert decodings == [20]
+    assert fingerprint_record(dataset)["skipped"] == dict(dataset.origin.skipped)
+    assert_refused(spec(), f"{pets / 'train/cat/090.png'}: is not a picture")
+
+
+def test_a_split_of_nothing_but_damaged_files_is_an_error(pets):
+    for path in (pets / "test").rglob("*.png"):
+        path.write_bytes(b"")
+    assert_refused(spec(on_error="skip"), f"{pets}: test: none of its images can be decoded")
 
 
 def test_a_class_that_was_renamed_is_decoded_again(pets, decodings):
@@ -140,10 +226,10 @@ def test_a_damaged_cache_is_noticed_with_a_warning_and_repaired(pets, tmp_path, 
     folder = cache_of(tmp_path)
     DAMAGES[damage](folder)
     assert greys(load(spec()).train) == [*CATS, *DOGS]
-    assert capsys.readouterr().err == f"cnnlab: warning: {folder}: damaged; decoding the pictures again\n"
+    assert of_files(capsys.readouterr().err) == f"cnnlab: warning: {folder}: damaged; decoding the pictures again\n"
     assert greys(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == [17, 17]
-    assert capsys.readouterr().err == ""
+    assert of_files(capsys.readouterr().err) == ""
 
 
 def test_a_cache_that_was_deleted_is_made_again(pets, tmp_path, decodings, capsys):
@@ -151,7 +237,7 @@ def test_a_cache_that_was_deleted_is_made_again(pets, tmp_path, decodings, capsy
     shutil.rmtree(tmp_path / "cache")
     assert greys(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == [17, 17]
-    assert capsys.readouterr().err == ""
+    assert of_files(capsys.readouterr().err) == ""
 
 
 def test_a_data_set_is_read_on_when_its_cache_is_deleted_or_made_again(pets, tmp_path):
@@ -189,14 +275,14 @@ def test_damaged_pictures_leave_no_cache_behind(pets, tmp_path, capsys):
     assert [file.name for file in cache_of(tmp_path).iterdir() if file.name != ".lock"] == []
     write_picture(path, 10)
     assert greys(load(spec()).train) == [*CATS, *DOGS]
-    assert capsys.readouterr().err == ""
+    assert of_files(capsys.readouterr().err) == ""
 
 
 LOAD = """
 import json, sys
 from cnnlab.data import load
 from cnnlab.experiment.data import Folder
-dataset = load(Folder(**json.loads(sys.argv[1])))
+dataset = load(Folder(**json.loads(sys.argv[1])), quiet=True)
 print(dataset.train.images[:][:, 0, 0, 0].tolist())
 """
 
@@ -217,8 +303,8 @@ def test_two_processes_that_want_the_same_both_get_it(pets, tmp_path, decodings)
 @pytest.fixture
 def several(monkeypatch):
     """Two processes share the work, however little it is."""
-    monkeypatch.setattr(pictures, "WORTH_PROCESSES", 1)
-    monkeypatch.setattr(pictures, "PER_TASK", 3)
+    monkeypatch.setattr(batch, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(batch, "PER_TASK", 3)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
@@ -239,7 +325,7 @@ def test_what_several_processes_cannot_decode_is_named(pets, several):
 
 
 def test_a_decoding_process_that_dies_is_told_of(pets, several, monkeypatch):
-    monkeypatch.setattr(pictures, "_end_with_parent", os._exit)
+    monkeypatch.setattr(batch, "_end_with_parent", os._exit)
     assert_refused(spec(), "a process that decodes pictures died, perhaps for lack of memory")
 
 
@@ -263,7 +349,7 @@ def test_too_little_room_is_one_error_before_anything_is_decoded(pets, monkeypat
 
 
 def test_a_disk_that_becomes_full_is_one_error_and_nothing_is_kept(pets, tmp_path, monkeypatch):
-    def full(path, files, size):
+    def full(path, files, size, levels):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(decoded, "decode_into", full)

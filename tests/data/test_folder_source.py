@@ -5,9 +5,12 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from cnnlab.config.load import load_file, to_yaml
 from cnnlab.data import load
-from cnnlab.errors import ConfigError
+from cnnlab.errors import ConfigError, DataError
+from cnnlab.images.decode import SUFFIXES
 from tests.data.making import CATS, DOGS, assert_refused, greys, write_classes, write_picture
 from tests.data.making import folder_spec as spec
 
@@ -20,9 +23,7 @@ def test_classes_are_folders_numbered_by_name_and_pictures_are_in_the_order_of_t
     assert dataset.train.labels.dtype == np.int32
     assert greys(dataset.test) == [5, 105, 205]
     assert dataset.test.labels.tolist() == [0, 1, 1]
-    assert dataset.test.files.tolist() == [
-        str(pets / "test" / name) for name in ("cat/005.png", "dog/105.png", "dog/205.png")
-    ]
+    assert dataset.test.files.tolist() == ["test/cat/005.png", "test/dog/105.png", "test/dog/205.png"]
     assert dataset.genuine is None
 
 
@@ -63,11 +64,17 @@ def test_hidden_files_and_those_that_are_no_pictures_by_name_are_left_out(pets):
     assert greys(load(spec()).train) == [*CATS, *DOGS]
 
 
-@pytest.mark.parametrize("suffix", [".PNG", ".jpg", ".JPEG", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
+@pytest.mark.parametrize("suffix", [suffix.upper() for suffix in sorted(SUFFIXES)])
 def test_a_picture_is_told_by_its_suffix_and_read_by_its_content(pets, suffix):
     path = write_picture(pets / "train" / "cat" / "099.bmp", 99)
     path.rename(path.with_suffix(suffix))
     assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
+
+
+@pytest.mark.parametrize("name", ["099.avif", "099.jfif", "099.jp2", "099.apng", "099.dib", "099.pnm"])
+def test_every_suffix_of_a_format_is_read(pets, name):
+    Image.new("L", (4, 4), 99).convert("RGB").save(pets / "train" / "cat" / name, quality=100)
+    assert greys(load(spec()).train)[len(CATS)] == pytest.approx(99, abs=2)
 
 
 def test_links_to_pictures_and_folders_are_followed(pets, tmp_path):
@@ -90,13 +97,12 @@ def remove(path):
         (lambda pets: write_picture(pets / "test" / "emu" / "1.png"), "test/emu", "a class that train does not have"),
         (lambda pets: write_picture(pets / "train" / "emu" / "1.png"), "train", "3 class folders (cat, dog, emu), but data.num_classes is 2; splits are folders called train, validation and test"),
         (lambda pets: remove(pets / "train" / "cat"), "train", "1 class folders (dog), but data.num_classes is 2"),
-        (lambda pets: remove(pets / "test" / "cat"), "test/cat", "no such folder, though it is a class of train"),
-        (lambda pets: [file.unlink() for file in (pets / "train" / "cat").iterdir()], "train/cat", "no pictures (.bmp, .gif, "),
-        (lambda pets: [file.rename(f"{file}.part") for file in (pets / "test" / "dog").iterdir()], "test/dog", "no pictures"),
+        (lambda pets: [file.unlink() for file in (pets / "train" / "cat").iterdir()], "train/cat", "no pictures (.apng, .avif, "),
+        (lambda pets: [file.rename(f"{file}.part") for file in (pets / "test").glob("*/*")], "test", "no pictures"),
         (lambda pets: remove(pets / "train"), ".", "has test, but no train"),
         (lambda pets: (remove(pets), pets.write_bytes(b"")), ".", "is a file; expected a folder of pictures"),
     ],
-    ids=["unknown class", "a class too many", "a class too few", "class not in test", "empty class", "no pictures", "no train", "file"],
+    ids=["unknown class", "a class too many", "a class too few", "empty class", "no pictures", "no train", "file"],
 )  # fmt: skip
 def test_a_folder_that_lacks_something_is_named(pets, change, named, message):
     change(pets)
@@ -104,7 +110,9 @@ def test_a_folder_that_lacks_something_is_named(pets, change, named, message):
 
 
 def test_a_missing_folder_is_named_with_the_places(data_dir):
-    assert_refused(spec(), f"folder: pets: no such file or folder in {data_dir}", "--data synthetic")
+    assert_refused(
+        spec(), f"folder: pets: no such file or folder beside the experiment file, in {data_dir}", "--data synthetic"
+    )
 
 
 def test_every_damaged_picture_is_counted_and_the_first_three_named(pets):
@@ -123,3 +131,131 @@ def test_classes_may_be_called_as_splits_are(tmp_path, data_dir):
         write_picture(data_dir / "pets" / name / "1.png")
         write_picture(data_dir / "pets" / name / "2.png")
     assert load(spec(test=2)).class_names == ("exam", "test")
+
+
+def warnings(capsys):
+    prefix = "cnnlab: warning: "
+    return [line.removeprefix(prefix) for line in capsys.readouterr().err.splitlines() if line.startswith(prefix)]
+
+
+def test_what_is_not_read_is_counted_and_named_once(pets, capsys):
+    for name in ("train/1.png", "train/2.jpg", "test/3.png", "4.png"):
+        write_picture(pets / name)
+    for name in ("train/cat/a.heic", "train/cat/b.txt", "train/dog/.hidden.png", "train/cat/.DS_Store", "README.md"):
+        (pets / name).write_bytes(b"")
+    write_picture(pets / "train/cat/.git/1.png")
+    write_picture(pets / "spare/1.png")
+    load(spec())
+    assert warnings(capsys) == [
+        f"{pets}: not read: folders beside the splits (1: spare)",
+        f"{pets}: not read: images in no class folder (4: 4.png, train/1.png, train/2.jpg, …)",
+        f"{pets}: not read: hidden files or folders (2: train/cat/.git, train/dog/.hidden.png)",
+        f"{pets}: not read: files that are no images by their names (2: train/cat/a.heic, train/cat/b.txt)",
+    ]
+
+
+def test_images_in_folders_within_a_class_are_its_own(pets, capsys):
+    write_picture(pets / "train/cat/day1/1.png", 71)
+    write_picture(pets / "train/cat/day2/deeper/1.png", 72)
+    (pets / "train/cat/day2/back").symlink_to(pets / "train/cat")  # a circle
+    dataset = load(spec())
+    assert greys(dataset.train) == [*CATS, 71, 72, *DOGS]
+    assert dataset.train.labels.tolist() == [0] * 8 + [1] * 8
+    assert warnings(capsys) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Train", "Test", "Val"), ("training", "testing", "valid"), ("TRAIN", "TEST", "VALIDATION"), ("train", "test", "dev")],
+    ids=str,
+)  # fmt: skip
+def test_splits_are_found_by_the_names_that_people_give_them(data_dir, names):
+    for name, values in zip(names, ([10, 20], [30], [40]), strict=True):
+        write_classes(data_dir / "pets" / name, values, [value + 100 for value in values])
+    dataset = load(spec(validation="auto"))
+    assert [greys(part) for part in dataset.splits().values()] == [[10, 20, 110, 120], [40, 140], [30, 130]]
+
+
+@pytest.mark.parametrize("others", [("bus", "car"), ("bus", "validation"), ("Test", "Valid")], ids=str)
+def test_a_class_may_be_called_train(data_dir, others):
+    for name in (*others, "train"):
+        for number in range(4):
+            write_picture(data_dir / "pets" / name / f"{number}.png")
+    assert load(spec(num_classes=3, test=3)).class_names == tuple(sorted((*others, "train")))
+
+
+def test_folders_that_may_be_splits_or_classes_are_told_apart_by_the_number_of_classes(data_dir, capsys):
+    for name in ("bus", "train/bus", "train/car"):
+        for number in range(4):
+            write_picture(data_dir / "pets" / name / f"{number}.png")
+    with pytest.raises(DataError, match=r"bus, train may be 2 classes, and train a split of 2 classes; rename"):
+        load(spec(test=2))
+    write_picture(data_dir / "pets/tram/1.png")
+    assert load(spec(test=2)).class_names == ("bus", "car")
+    assert warnings(capsys)[0] == f"{data_dir / 'pets'}: not read: folders beside the splits (2: bus, tram)"
+    assert load(spec(num_classes=3, test=3)).class_names == ("bus", "train", "tram")
+
+
+def test_two_folders_of_one_split_are_refused(pets):
+    write_classes(pets / "val", [1], [2])
+    write_classes(pets / "Valid", [1], [2])
+    assert_refused(spec(), f"{pets}: Valid and val are the same split; expected one of them")
+    (pets / "Train").mkdir()
+    assert_refused(spec(), "Train and train are the same split")
+
+
+def test_a_folder_around_the_folder_is_named(pets, data_dir):
+    assert_refused(spec(path="."), f"its only folder is {data_dir / 'pets'}: set path to that")
+
+
+def test_a_split_that_lacks_a_class_is_used_and_told_of(pets, capsys):
+    remove(pets / "test" / "cat")
+    dataset = load(spec())
+    assert dataset.test.labels.tolist() == [1, 1]
+    assert dataset.absent_classes() == {"test": ["cat"]}
+    assert warnings(capsys) == [f"{pets}: test: no examples of cat; what is measured on it says nothing of them"]
+
+
+def write_numbers(folder, names):
+    for name in names:
+        for split in ("train", "test"):
+            write_picture(folder / split / name / "1.png", 10 * int(name))
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_the_numbers(data_dir):
+    write_numbers(data_dir / "pets", map(str, range(11)))
+    dataset = load(spec(num_classes=11))
+    assert dataset.class_names == tuple(map(str, range(11)))
+    assert greys(dataset.test) == [10 * label for label in dataset.test.labels.tolist()] == [*range(0, 110, 10)]
+    by_text = load(spec(num_classes=11, class_order="text"))
+    assert by_text.class_names == ("0", "1", "10", *map(str, range(2, 10)))
+
+
+def test_names_are_in_the_order_of_text_where_not_all_are_numbers(data_dir):
+    write_numbers(data_dir / "pets", ["2", "10", "1"])
+    write_picture(data_dir / "pets/train/x/1.png")
+    assert load(spec(num_classes=4)).class_names == ("1", "10", "2", "x")
+
+
+@pytest.mark.parametrize(("classes", "expected"), [("[01, 10]", ("01", "10")), ("['01', 1]", ("01", "1")), ("[10, 01]", ("10", "01"))])  # fmt: skip
+def test_classes_are_the_folders_that_the_file_writes(data_dir, tmp_path, classes, expected):
+    write_numbers(data_dir / "pets", ["01", "1", "10"])
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        f"data: {{name: folder, path: pets, image_size: 4, num_classes: 3, validation: 0, classes: {classes}}}\n"
+        "model: {layers: [flatten, dense: 2]}\n"
+    )
+    experiment = load_file(path)
+    assert load(experiment.data).class_names == expected
+    path.write_text(to_yaml(experiment))
+    assert load_file(path) == experiment
+
+
+def test_names_that_differ_in_unicodes_normalization_alone_are_one_class(data_dir):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    for place in (f"train/{composed}/1", f"train/{decomposed}/2", "train/tea/1", f"test/{decomposed}/1", "test/tea/1"):
+        write_picture(data_dir / "pets" / f"{place}.png")
+    dataset = load(spec(classes=[decomposed, "tea"]))
+    assert dataset.class_names == (composed, "tea")
+    assert dataset.train.labels.tolist() == [0, 0, 1]
+    assert dataset.test.labels.tolist() == [0, 1]

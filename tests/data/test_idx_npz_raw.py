@@ -166,6 +166,7 @@ def test_npz_arrays_have_either_names(data_dir, names, validation):
         IMAGES.astype(np.float32),
         IMAGES.astype(np.float64) + 0.3,
         (IMAGES / 255).astype(np.float16),
+        (IMAGES / 127.5 - 1).astype(np.float32),
         (IMAGES / 255).astype(np.float32),
         IMAGES / 255,
         IMAGES.astype(">u2"),
@@ -175,7 +176,7 @@ def test_npz_arrays_have_either_names(data_dir, names, validation):
 )
 def test_npz_images_of_every_range_become_bytes(npz_file, images):
     images = np.minimum(images, 255 if images.max() > 1 else 1)
-    write_npz(npz_file, x_train=images, y_train=LABELS, x_test=TEST_IMAGES, y_test=TEST_LABELS)
+    write_npz(npz_file, x_train=images, y_train=LABELS, x_test=images[:6], y_test=TEST_LABELS)
     train = load(npz()).train.images
     np.testing.assert_array_equal(train[..., 0], IMAGES)
     assert train.dtype == np.uint8
@@ -250,16 +251,15 @@ def with_value(images, value):
     [
         ("x_train", with_value(IMAGES / 255, np.nan), "x_train: 1 values are NaN or infinite; expected numbers in [0, 1] or [0, 255]"),
         ("x_train", with_value(IMAGES, np.inf), "x_train: 1 values are NaN or infinite"),
-        ("x_train", with_value(IMAGES, -1), "x_train: values from -1 to 255; expected [0, 1] or [0, 255]"),
-        ("x_train", IMAGES.astype(np.uint16) * 257, "x_train: values from "),
-        ("x_train", IMAGES > 99, "x_train: bool; expected uint8"),
+        ("x_train", with_value(IMAGES, -1), "x_train: float32 values from -1 to 255, of a range unknown; say what is black and white, such as --set 'data.range=[-1, 255]'"),
+        ("x_train", IMAGES.astype(np.uint16) * 257, "x_train: uint16 values from "),
         ("x_train", IMAGES.astype(complex), "x_train: complex128; expected uint8"),
         ("x_train", IMAGES.astype(str), "x_train: <U3; expected uint8"),
         ("x_train", IMAGES.reshape(12, 20), "x_train: 2 dimensions; expected pictures, 3 or 4"),
         ("x_train", IMAGES.reshape(12, 5, 4), "x_train: images of 5×4×1, expected 4×5×1"),
         ("x_train", IMAGES[:0], "y_train: 12 labels for the 0 images"),
         ("y_train", LABELS[1:], "y_train: 11 labels for the 12 images"),
-        ("y_train", LABELS + 1, "y_train: has a label 3; the labels of 3 classes are 0 to 2"),
+        ("y_train", LABELS + 1, "y_train: has a label 3; the labels of 3 classes are 0 to 2; if they count from 1, --set data.label_offset=1"),
         ("y_train", LABELS.astype(np.int64) - 2**40, f"y_train: has a label {-2**40}"),
         ("y_train", LABELS.astype(np.float64), "y_train: labels of shape (12,) and type float64; expected one integer each"),
         ("y_train", LABELS.astype(str), "y_train: labels (12,) of <U3"),
@@ -459,7 +459,11 @@ def test_a_file_is_looked_for_in_dir_in_the_data_folder_in_the_cache_and_here(tm
 @pytest.mark.parametrize("spec", [idx(), raw(), npz()], ids=lambda spec: spec.name)
 def test_a_missing_file_is_named_with_the_places_and_what_works(data_dir, spec):
     name = "a.npz" if spec.name == "npz" else "a"
-    assert_refused(spec, f"{spec.name}: {name}: no such file or folder in {data_dir}", "--data synthetic")
+    assert_refused(
+        spec,
+        f"{spec.name}: {name}: no such file or folder beside the experiment file, in {data_dir}",
+        "--data synthetic",
+    )
 
 
 def test_a_dir_that_is_none_is_refused(data_dir):
@@ -475,9 +479,41 @@ def test_what_is_no_file_is_named_and_not_waited_for(data_dir, spec, make):
     assert_refused(spec, f"{path}: ")
 
 
-def test_a_dark_part_of_an_npz_is_not_brightened(data_dir):
-    bright, dark = np.full((4, 2, 2), 200.0), np.ones((4, 2, 2))
-    np.savez(data_dir / "a.npz", x_train=bright, y_train=np.arange(4) % 2, x_test=dark, y_test=np.arange(4) % 2)
-    spec = {"name": "npz", "file": "a.npz", "image_shape": [2, 2, 1], "num_classes": 2, "validation": 0}
-    dataset = load(Npz(**spec))
-    assert (dataset.train.images.max(), dataset.test.images.max()) == (200, 1)
+@pytest.mark.parametrize("spec", [idx, raw, npz])
+def test_labels_count_from_an_offset_and_classes_have_names(data_dir, spec):
+    write_npz(data_dir, x_train=IMAGES, y_train=LABELS + 1, x_test=TEST_IMAGES, y_test=TEST_LABELS + 1)
+    arrays = {"a": IMAGES, "b": LABELS + 1, "c": TEST_IMAGES, "d": TEST_LABELS + 1}
+    for name, array in arrays.items():
+        (data_dir / name).write_bytes(idx_bytes(array) if spec is idx else array.tobytes())
+    dataset = load(spec(label_offset=1))
+    assert dataset.class_names == ("1", "2", "3")
+    assert dataset.train.labels.tolist() == LABELS.tolist()
+    assert dataset.test.labels.tolist() == TEST_LABELS.tolist()
+    names = ("Montag", "火", "mié")
+    dataset = load(spec(label_offset=1, class_names=list(names), classes=["火", "Montag"]))
+    assert dataset.class_names == ("火", "Montag")
+    assert dataset.train.labels.tolist() == [{1: 1, 2: 0}[label] for label in LABELS + 1 if label < 3]
+    assert load(spec(label_offset=1, class_names=list(names))).class_names == names
+
+
+def test_one_hot_labels_need_no_offset(raw_files):
+    assert load(raw(label_format="one_hot_float32", label_offset=1)).train.labels.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"class_names": ["a", "b"]}, "2 class_names for 3 classes"),
+        ({"class_names": ["a", "b", "b"]}, "each once"),
+        ({"label_offset": -1}, "greater than or equal to 0"),
+        ({"range": [1, 0]}, r"\[black, white\]"),
+        ({"range": [0, 1, 2]}, r"\[black, white\]"),
+        ({"range": [0, float("nan")]}, r"\[black, white\]"),
+        ({"range": 255}, r"\[black, white\]"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("spec", [idx, raw, npz])
+def test_what_cannot_be_said_of_arrays_is_refused(spec, option, message):
+    with pytest.raises(ValidationError, match=message):
+        spec(**option)

@@ -16,7 +16,7 @@ from cnnlab.data.sources import fashion_mnist, mnist
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
 from tests.conftest import DATA_DIR, needs_mnist
-from tests.data.making import assert_refused, idx_bytes, mnist_arrays, mnist_files, soon, write_mnist
+from tests.data.making import assert_refused, idx_bytes, mnist_arrays, mnist_files, of_files, soon, write_mnist
 
 MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
 SPECS = {"mnist": Mnist, "fashion_mnist": FashionMnist}
@@ -111,7 +111,7 @@ def test_every_layout_is_found_and_the_genuine_one_told(data_dir, genuine, capsy
     dataset = load(spec(name))
     assert_small(dataset)
     assert dataset.genuine is True
-    assert capsys.readouterr().err == ""
+    assert of_files(capsys.readouterr().err) == ""
 
 
 @both
@@ -134,7 +134,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     dataset = load(spec(name))
     assert_small(dataset)
     assert dataset.genuine is False
-    warning = capsys.readouterr().err
+    warning = of_files(capsys.readouterr().err)
     assert len(warning.splitlines()) == 1
     assert warning.startswith(f"cnnlab: warning: {data_dir}")
     assert f"a variant, not the genuine {MODULES[name].PUBLISHED.title}; used as it is" in warning
@@ -145,7 +145,7 @@ def test_one_file_that_differs_makes_a_variant_and_is_named(data_dir, genuine, c
     folder = write_mnist(data_dir / "mnist")
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.full(20, 3, np.uint8))))
     assert load(spec("mnist")).genuine is False
-    assert capsys.readouterr().err == (
+    assert of_files(capsys.readouterr().err) == (
         f"cnnlab: warning: {folder / 't10k-labels-idx1-ubyte.gz'}: a variant, not the genuine MNIST, 1 of its four "
         "files differ; used as it is\n"
     )
@@ -184,7 +184,7 @@ def test_the_genuine_mnist_is_told_in_every_wrapper(tmp_path, data_dir, capsys, 
     assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)
     assert np.bincount(dataset.train.labels)[:2].tolist() == [5923, 6742]
     assert dataset.genuine is True
-    assert capsys.readouterr().err == ""
+    assert "variant" not in of_files(capsys.readouterr().err)
 
 
 def flip(content):

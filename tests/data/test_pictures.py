@@ -1,12 +1,14 @@
 """What a picture file becomes."""
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnnlab.data import load
+from cnnlab.errors import DataError
 from tests.data.making import folder_spec as spec
 from tests.data.making import write_picture
 
@@ -126,3 +128,165 @@ def test_the_narrowest_picture_comes_to_its_size(alone, fit, size):
 def test_sixteen_bits_in_a_pgm_become_eight(alone):
     pgm = b"P5 2 2 65535 " + np.array([0, 0x8000, 0x4000, 0xFFFF], ">u2").tobytes()
     assert alone(lambda path: path.write_bytes(pgm), "x.pgm", image_size=2).ravel().tolist() == [0, 0x80, 0x40, 0xFF]
+
+
+# More than 8 bits
+
+LEVELS = np.array([[0, 100, 200, 300], [310, 350, 400, 480], [500, 510, 520, 530], [531, 535, 539, 540]])
+FULL = LEVELS * 121  # up to 65,340
+WHITES = {"scaled by the brightest": (LEVELS, {}, LEVELS * 255 / 540), "upper 8 of 16 bits": (FULL, {}, FULL // 256)}
+STATED = {
+    f"bit_depth {bits}": (LEVELS, {"bit_depth": bits}, LEVELS // 2 ** (bits - 8)) for bits in (10, 12, 14, 16)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", {**WHITES, **STATED})
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_images_of_more_than_8_bits_keep_their_contrast(alone, capsys, values, suffix):
+    given, options, expected = {**WHITES, **STATED}[values]
+    image = alone(saved(Image.fromarray(given.astype(np.uint16))), f"x.{suffix}", **options)
+    assert np.abs(image[..., 0] - expected).max() <= 0.5
+    said = capsys.readouterr().err
+    guessed = "4 images of more than 8 bits have values up to 540: scaled so that 540 becomes 255; "
+    assert (f"{guessed}another scale is set by --set data.bit_depth=10" in said) == (
+        values == "scaled by the brightest"
+    )
+    assert ("of 16 bits, of which the upper 8 are kept" in said) == (values == "upper 8 of 16 bits")
+
+
+def test_the_brightest_of_all_images_is_white(data_dir):
+    """Not of each: the dark ones stay darker."""
+    for name, factor in (("cat/1", 1), ("cat/2", 1), ("dog/1", 0.5), ("dog/2", 0.5)):
+        (data_dir / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((LEVELS * factor).astype(np.uint16)).save(data_dir / "pets" / f"{name}.png")
+    for _ in range(2):
+        dataset = load(spec(test=2))
+        assert sorted(int(image.max()) for image in dataset.train.images[:]) == [128, 255]
+        assert dataset.origin.resolved == {"white": 540.0}
+
+
+def test_a_value_beyond_the_stated_depth_is_refused(alone):
+    with pytest.raises(DataError, match=r"has a value 540; expected at most 511, the brightest of its depth"):
+        alone(saved(Image.fromarray(LEVELS.astype(np.uint16))), "x.png", bit_depth=9)
+
+
+def test_a_tiff_that_says_what_is_white_is_taken_at_its_word(alone, capsys):
+    image = alone(saved(Image.fromarray(LEVELS.astype(np.uint16)), tiffinfo={281: 1023}), "x.tif")
+    assert np.abs(image[..., 0] - LEVELS * 255 / 1023).max() <= 0.5
+    assert "scaled so that" not in capsys.readouterr().err
+
+
+NUMBERS = {
+    "integers": (LEVELS.astype(np.int32), LEVELS * 255 / 540),
+    "floats from 0 to 1": ((RAMP / 255).astype(np.float32), RAMP),
+    "floats of bytes": (np.maximum(RAMP, 1).astype(np.float32), np.maximum(RAMP, 1)),
+    "floats of a camera": (LEVELS.astype(np.float32), LEVELS * 255 / 540),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_integers_and_floats_of_a_tiff_are_read(alone, capsys, kind):
+    values, expected = NUMBERS[kind]
+    image = alone(saved(Image.fromarray(values)), "x.tif")
+    assert np.abs(image[..., 0] - expected).max() <= 1
+    assert "images of more than 8 bits have values up to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(-1, r"has values from -1 to 540; expected none below 0"), (np.nan, "not finite"), (np.inf, "not finite")],
+)
+def test_numbers_that_are_no_pixels_are_named(alone, value, message):
+    values = LEVELS.astype(np.float32)
+    values[1, 1] = value
+    with pytest.raises(DataError, match=message):
+        alone(saved(Image.fromarray(values)), "x.tif")
+
+
+# What a PNG holds beside its pixels
+
+
+def chunk(kind, content, checksum=None):
+    crc = zlib.crc32(kind + content) if checksum is None else checksum
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)
+
+
+def with_chunk(added):
+    """A PNG of the ramp with one chunk more, after its header."""
+
+    def make(path):
+        Image.fromarray(RAMP).save(path)
+        content = path.read_bytes()
+        path.write_bytes(content[:33] + added + content[33:])
+
+    return make
+
+
+HARMLESS = {
+    "a large colour profile": chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(9_000_000))),
+    "a large text": chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(9_000_000))),
+    "a long text": chunk(b"tEXt", b"x\0" + b"a" * 2_000_000),
+    "an international text": chunk(b"iTXt", b"x\0\1\0\0\0" + zlib.compress(bytes(9_000_000))),
+    "a comment with a wrong checksum": chunk(b"tEXt", b"x\0y", checksum=1),
+    "a time with a wrong checksum": chunk(b"tIME", bytes(7), checksum=1),
+    "a chunk that nobody knows": chunk(b"abCd", b"anything"),
+    "EXIF with a wrong checksum": chunk(b"eXIf", b"MM", checksum=1),
+}
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_a_png_is_read_whatever_else_it_holds(alone, what):
+    np.testing.assert_array_equal(alone(with_chunk(HARMLESS[what]), "x.png")[..., 0], RAMP)
+
+
+HARMFUL = {
+    "pixels with a wrong checksum": (lambda content: content[:-13] + b"\0" + content[-12:], "its IDAT chunk has a wrong checksum"),
+    "a header with a wrong checksum": (lambda content: content[:29] + b"\0\0\0\0" + content[33:], "its IHDR chunk has a wrong checksum"),
+    "an unknown chunk that matters": (lambda content: content[:33] + chunk(b"ABCd", b"", 1) + content[33:], "its ABCd chunk has a wrong checksum"),
+    "no end": (lambda content: content[:-12], "it is truncated"),
+    "an end within its pixels": (lambda content: content[:-20], "it is truncated within its IDAT chunk"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HARMFUL)
+def test_a_png_that_is_damaged_where_it_matters_is_named(alone, what):
+    change, message = HARMFUL[what]
+
+    def make(path):
+        Image.fromarray(RAMP).save(path)
+        path.write_bytes(change(path.read_bytes()))
+
+    with pytest.raises(DataError, match=f"is damaged: {message}"):
+        alone(make, "x.png")
+
+
+# What is said
+
+
+def test_what_was_done_to_images_is_counted_and_said_once(data_dir, capsys):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    pets = data_dir / "pets"
+    for place in ("cat", "dog"):
+        (pets / place).mkdir(parents=True)
+        Image.fromarray(COLOUR).save(pets / place / "1.png")
+        Image.fromarray(RAMP).save(pets / place / "2.png", exif=turned)
+        Image.fromarray(np.dstack([RAMP, OTHER])).save(pets / place / "3.png")
+        Image.fromarray(RAMP).save(pets / place / "4.gif", save_all=True, append_images=[Image.fromarray(OTHER)])
+        Image.new("L", (9, 7), 90).save(pets / place / "5.png")
+        Image.fromarray(RAMP).save(pets / place / "6.png", save_all=True, append_images=[Image.fromarray(OTHER)])
+    (pets / "dog" / "7.png").write_bytes(colour_of_16_bits())
+    for _ in range(2):
+        load(spec(fit="pad", test=2))
+        assert capsys.readouterr().err == (
+            f"cnnlab: note: {pets}: of 13 images 3 resized from 9×7 and other sizes to 4×4 by padding; 2 turned upright "
+            "as EXIF says; 3 made grey from colour; 2 laid on white where transparent; 4 with several frames, of which "
+            "the first is used; 1 in colour of 16 bits, of which the upper 8 are kept\n"
+        )
+
+
+def colour_of_16_bits():
+    """A PNG of 1×1 in colour, 16 bits each."""
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + struct.pack(">HHH", 0x8000, 0x4000, 0xFFFF))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

@@ -148,10 +148,48 @@ def test_what_is_held_out_does_not_depend_on_the_seed_of_training(tmp_path, seed
     assert fingerprint(load(experiment.data)) == FINGERPRINT
 
 
-def test_split_works_where_a_class_is_too_small_to_stratify():
-    examples = Examples(np.zeros((5, 1, 1, 1), np.uint8), np.array([0, 0, 0, 0, 1], np.int32))
-    rest, chosen = split(examples, 2)
-    assert (len(rest), len(chosen)) == (3, 2)
+def labelled(*sizes):
+    """Examples of classes of these sizes, in an order that has nothing to do with them."""
+    labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.int32)
+    return Examples(np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1), labels)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "expected"),
+    [
+        ((10, 12, 1), 5, [2, 3, 0]),  # one class cannot be divided; the others are
+        ((10, 10, 1, 1), 4, [2, 2, 0, 0]),
+        ((4, 1), 2, [2, 0]),
+        ((1, 1, 1, 8), 4, [0, 0, 0, 4]),
+        ((0, 6, 6), 4, [0, 2, 2]),
+        ((40, 4, 4), 24, [20, 2, 2]),
+    ],
+)
+def test_what_can_be_stratified_is_whatever_the_smallest_class(sizes, count, expected):
+    rest, chosen = split(labelled(*sizes), count)
+    assert np.bincount(chosen.labels, minlength=len(sizes)).tolist() == expected
+    assert (np.bincount(chosen.labels, minlength=len(sizes)) + np.bincount(rest.labels, minlength=len(sizes))).tolist() == [*sizes]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+def test_fewer_than_one_of_each_class_are_spread_over_the_classes(count):
+    _, chosen = split(labelled(*[5] * 12), count)
+    assert sorted(np.bincount(chosen.labels).tolist(), reverse=True)[0] == 1
+    assert len(chosen) == count
+
+
+@pytest.mark.parametrize("count", range(50, 60))
+def test_all_but_a_few_leave_a_few_of_several_classes(count):
+    rest, chosen = split(labelled(*[5] * 12), count)
+    assert (len(rest), len(chosen)) == (60 - count, count)
+    assert np.bincount(rest.labels).max() <= 2
+
+
+def test_only_examples_of_a_class_are_set_aside_last():
+    rest, chosen = split(labelled(1, 1, 1, 2), 2)
+    assert chosen.labels.tolist() == [3, 3]
+    assert sorted(rest.labels.tolist()) == [0, 1, 2]
+    assert len(split(labelled(1, 1, 1), 2)[1]) == 2
 
 
 def test_examples_stay_in_the_order_that_they_came_in(uneven):

@@ -28,7 +28,7 @@ def load(data: Folder) -> Source:
     notes = summary.notes(_size(data), len(listing.files))
     intact = np.ones(len(listing.files), bool)
     intact[list(summary.faults)] = False
-    examples = Examples(images, listing.labels, np.array(listing.files, np.object_))
+    examples = Examples(images, listing.labels, np.array(listing.names(), np.object_))
     parts = {
         split: examples.take(where.start + np.flatnonzero(intact[where]))
         for split, where in (listing.splits or {"train": slice(0, len(listing.files))}).items()

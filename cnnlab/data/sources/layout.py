@@ -48,13 +48,17 @@ class Listing:
     state: str
     newest: float
 
+    def names(self) -> list[str]:
+        """The files relative to the root."""
+        skipped = len(os.path.join(self.root, ""))
+        return [file[skipped:] for file in self.files]
+
     def remarks(self) -> Iterator[Remark]:
         """What is not read, counted and named."""
         for reason, paths in self.unread.items():
             named = ", ".join(os.path.relpath(path, self.root) for path in paths[:NAMED])
             more = ", …" if len(paths) > NAMED else ""
-            are = "is" if len(paths) == 1 else "are"
-            yield Remark("ignored", len(paths), f"{len(paths):,} {reason} {are} not read: {named}{more}")
+            yield Remark("ignored", len(paths), f"not read: {reason} ({len(paths):,}: {named}{more})")
 
 
 def list_files(root: Path, num_classes: int, order: Order) -> Listing:
@@ -81,7 +85,7 @@ class _Layout:
 def _layout(root: Path, num_classes: int) -> _Layout:
     """Folders called as splits are may be classes too; how many classes there are to be decides."""
     folders = list(_subfolders(root))
-    by_split: dict[str, list[Path]] = defaultdict(list)
+    by_split: dict[str, list[Path]] = {split: [] for split in SPLIT_NAMES}
     for folder in folders:
         for split, spellings in SPLIT_NAMES.items():
             if folder.name.casefold() in spellings:
@@ -92,7 +96,8 @@ def _layout(root: Path, num_classes: int) -> _Layout:
     if len(train := by_split["train"]) == 1:
         splits = {split: found[0] for split, found in by_split.items() if found}
         as_splits = _Layout(splits, tuple(_by_name(_subfolders(train[0]))), beside)
-    fitting = [layout for layout in (as_splits, as_classes) if layout and len(layout.classes) == num_classes]
+    possible = [as_splits] if as_splits and as_splits.classes and not beside else [as_splits, as_classes]
+    fitting = [layout for layout in possible if layout and len(layout.classes) == num_classes]
     if not fitting:
         raise DataError(_misfit(root, as_splits, as_classes, by_split, num_classes))
     chosen = fitting[0]

@@ -93,6 +93,8 @@ def _shown(where: str, images: NDArray[Any], spans: dict[str, Range]) -> Range:
     low, high = spans[where]
     if images.dtype.kind == "b":
         return 0.0, 1.0
+    if low == high == 0:
+        return 0.0, float(BYTE)  # as any other
     is_float = np.issubdtype(images.dtype, np.floating)
     if is_float and low >= -ROUNDING and high <= 1 + ROUNDING:
         return 0.0, 1.0
@@ -101,10 +103,8 @@ def _shown(where: str, images: NDArray[Any], spans: dict[str, Range]) -> Range:
     edge = ROUNDING * BYTE if is_float else 0
     if low >= -edge and (BRIGHT if is_float else 1) < high <= BYTE + edge:
         return 0.0, float(BYTE)
-    # The darkest of several parts is judged with the others.
-    others = [other for other in spans.values() if other != (low, high)]
-    if not is_float and low >= 0 and any(1 < other <= BYTE for _, other in others):
-        return 0.0, float(BYTE)
+    if not is_float and low >= 0 and high <= 1 and any(1 < other <= BYTE for _, other in spans.values()):
+        return 0.0, float(BYTE)  # as the other parts
     raise DataError(f"{where}: {images.dtype} values from {low:g} to {high:g}, of a range unknown; {_advice(spans)}")
 
 

@@ -1,5 +1,6 @@
 """What every data set of an experiment has in common, and is known of it without reading any of it."""
 
+import unicodedata
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, WithJsonSchema, model_validator
@@ -59,7 +60,7 @@ def _as_classes(value: Any) -> Any:
     names = [str(name) if type(name) is int else name for name in value] if isinstance(value, list | tuple) else []
     if len(names) < 2 or not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
         raise PydanticCustomError("classes_expected", "expected a list of two or more names of classes, each once")
-    return tuple(names)
+    return tuple(unicodedata.normalize("NFC", name) for name in names)
 
 
 def _as_train_sizes(value: Any) -> Any:

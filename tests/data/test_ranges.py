@@ -1,0 +1,139 @@
+"""Which values are black and white: told by the values where they leave no doubt, else by the experiment."""
+
+import numpy as np
+import pytest
+
+from cnnlab.data import load
+from cnnlab.errors import DataError
+from cnnlab.experiment.data import Idx, Npz
+from tests.data.making import idx_bytes
+
+BYTES = np.arange(256, dtype=np.uint8).reshape(16, 4, 4)
+LABELS = np.arange(16) % 2
+
+
+@pytest.fixture
+def read(data_dir):
+    """A function from arrays to the bytes that they are read as, training images first."""
+
+    def read(train, test=None, **options):
+        test = train if test is None else test
+        np.savez(data_dir / "a.npz", x_train=train, y_train=LABELS, x_test=test, y_test=LABELS)
+        spec = {"name": "npz", "file": "a.npz", "image_shape": [4, 4, 1], "num_classes": 2, "validation": 0}
+        dataset = load(Npz(**spec, **options))
+        assert dataset.train.images.dtype == np.uint8
+        return dataset.train.images[..., 0], dataset.test.images[..., 0]
+
+    return read
+
+
+FLOATS = [np.float16, np.float32, np.float64]
+CLEAR = {
+    "bytes": BYTES,
+    "integers": BYTES.astype(np.int64),
+    "floats of bytes": BYTES.astype(np.float32),
+    "0 to 1": BYTES / 255,
+    "-1 to 1": BYTES / 127.5 - 1,
+    "0 to 1, rounded above": np.where(BYTES == 255, np.float32(1.0000001), (BYTES / 255).astype(np.float32)),
+    "0 to 1, rounded below": np.where(BYTES == 0, np.float32(-1e-7), (BYTES / 255).astype(np.float32)),
+    "-1 to 1, rounded": np.where(BYTES == 0, np.float32(-1.0000001), (BYTES / 127.5 - 1).astype(np.float32)),
+    "0 to 255, rounded": np.where(BYTES == 255, np.float32(255.0001), BYTES.astype(np.float32)),
+}
+
+
+@pytest.mark.parametrize("values", CLEAR)
+def test_a_range_that_leaves_no_doubt_is_taken_and_said(read, capsys, values):
+    for images in read(CLEAR[values]):
+        np.testing.assert_array_equal(images, BYTES)
+    is_float = np.issubdtype(CLEAR[values].dtype, np.floating)
+    assert ("are read as [" in capsys.readouterr().err) == is_float
+
+
+@pytest.mark.parametrize("values", CLEAR)
+def test_the_range_that_is_stated_is_taken_without_a_word(read, capsys, values):
+    low = -1 if values.startswith("-1") else 0
+    high = 1 if "to 1" in values else 255
+    for images in read(CLEAR[values], range=[low, high]):
+        np.testing.assert_array_equal(images, BYTES)
+    assert capsys.readouterr().err == ""
+
+
+def test_booleans_are_black_and_white(read):
+    np.testing.assert_array_equal(read(BYTES > 99)[0], (BYTES > 99) * np.uint8(255))
+
+
+@pytest.mark.parametrize("value", [1.0, 1.0000001])
+def test_a_single_float_changes_no_other_pixel(read, value):
+    """One above 1 used to make the whole archive black."""
+    images = (BYTES / 255).astype(np.float32)
+    images[15, 3, 3] = value
+    np.testing.assert_array_equal(read(images)[0], BYTES)
+
+
+UNCLEAR = {
+    "bytes of 0 and 1": (BYTES % 2, "uint8 values from 0 to 1"),
+    "integers of 0 and 1": ((BYTES % 2).astype(np.int32), "int32 values from 0 to 1"),
+    "floats of 17 levels": ((BYTES % 17).astype(np.float64), "float64 values from 0 to 16"),
+    "12 bits": (BYTES.astype(np.uint16) * 16, "uint16 values from 0 to 4080"),
+    "16 bits": (BYTES.astype(np.uint16) * 257, "uint16 values from 0 to 65535"),
+    "standardized": ((BYTES - BYTES.mean()) / BYTES.std(), "float64 values from -1.7"),
+    "a little below 0": (np.where(BYTES == 0, -0.1, BYTES / 255), "float64 values from -0.1 to 1"),
+    "a little above 1": (np.where(BYTES == 255, 1.02, BYTES / 255), "float64 values from 0 to 1.02"),
+    "negative integers": (BYTES.astype(np.int16) - 128, "int16 values from -128 to 127"),
+}
+
+
+@pytest.mark.parametrize("values", UNCLEAR)
+def test_a_range_that_cannot_be_told_is_refused_with_the_option_that_tells_it(read, values):
+    images, message = UNCLEAR[values]
+    with pytest.raises(DataError, match=f"a.npz: x_train: {message}.*such as --set 'data.range="):
+        read(images)
+
+
+@pytest.mark.parametrize("values", [values for values in UNCLEAR if values != "standardized"])
+def test_what_is_unclear_is_read_by_the_range_that_is_stated(read, values):
+    images, _ = UNCLEAR[values]
+    low, high = {
+        "bytes of 0 and 1": (0, 1), "integers of 0 and 1": (0, 1), "floats of 17 levels": (0, 16), "12 bits": (0, 4080),
+        "16 bits": (0, 65535), "negative integers": (-128, 127),
+    }.get(values, (-0.1, 1) if "below" in values else (0, 1.02))  # fmt: skip
+    expected = np.rint((images.astype(float) - low) * 255 / (high - low))
+    np.testing.assert_array_equal(read(images, range=[low, high])[0], expected)
+
+
+@pytest.mark.parametrize("other", [BYTES, BYTES.astype(np.float32), BYTES / 127.5 - 1, BYTES % 2])
+def test_parts_of_different_ranges_are_refused(read, other):
+    for train, test in ((BYTES / 255, other), (other, BYTES / 255)):
+        with pytest.raises(DataError, match=r"different ranges|of a range unknown"):
+            read(train, test)
+
+
+def test_a_dark_part_is_read_with_the_others(read):
+    dark = (BYTES > 200).astype(np.uint8)
+    np.testing.assert_array_equal(read(BYTES, dark)[1], dark)
+    np.testing.assert_array_equal(read(BYTES / 255, dark / 255)[1], dark)
+
+
+def test_what_lies_a_little_outside_the_stated_range_is_clipped_and_said(read, capsys):
+    images = np.where(BYTES == 255, 1.02, BYTES / 255)
+    np.testing.assert_array_equal(read(images, range=[0, 1])[0], BYTES)
+    assert "x_train: values from 0 to 1.02 are clipped to data.range" in capsys.readouterr().err
+
+
+def test_what_lies_far_outside_the_stated_range_is_refused(read):
+    with pytest.raises(DataError, match=r"values from 0 to 255, but data.range is \[0, 1\]; mend the range"):
+        read(BYTES, range=[0, 1])
+
+
+def test_bytes_that_are_nearly_black_are_said(read, capsys):
+    read(BYTES % 17)
+    assert "the largest value is 16: nearly black" in capsys.readouterr().err
+
+
+def test_files_of_bytes_are_judged_alike(data_dir):
+    (data_dir / "a").write_bytes(idx_bytes(BYTES % 2))
+    (data_dir / "b").write_bytes(idx_bytes(LABELS.astype(np.uint8)))
+    options = {"image_shape": [4, 4, 1], "num_classes": 2, "train_images": "a", "train_labels": "b", "validation": 0}
+    with pytest.raises(DataError, match=r"a: uint8 values from 0 to 1, of a range unknown"):
+        load(Idx(name="idx", **options))
+    assert load(Idx(name="idx", range=[0, 1], **options)).train.images.max() == 255
