@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from cnnlab.data import load
-from cnnlab.errors import ConfigError
+from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data import Idx, Npz, Raw
 from tests.data.making import assert_refused, idx_bytes
 
@@ -517,3 +517,13 @@ def test_one_hot_labels_need_no_offset(raw_files):
 def test_what_cannot_be_said_of_arrays_is_refused(spec, option, message):
     with pytest.raises(ValidationError, match=message):
         spec(**option)
+
+
+@pytest.mark.parametrize("spec", [idx, raw])
+def test_every_file_that_is_wrong_is_named(data_dir, spec):
+    for name in "abd":
+        (data_dir / name).write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        load(spec())
+    assert all(f"{data_dir / name}: " in str(caught.value) for name in "abd")
+    assert f"{spec().name}: c: no such file or folder" in str(caught.value)

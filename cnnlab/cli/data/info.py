@@ -69,6 +69,11 @@ def _measured(spec: "Data", dataset: "Dataset") -> dict[str, Any]:
     return {
         "name": dataset.name,
         **catalog.about(spec),
+        "place": dataset.origin.place,
+        "notes": list(dataset.origin.notes),
+        "warnings": [remark.text for remark in dataset.origin.warnings],
+        "skipped": dict(dataset.origin.skipped),
+        "absent_classes": dataset.absent_classes(),
         "genuine": dataset.genuine,
         "image_shape": list(dataset.image_shape),
         "dtype": "uint8",

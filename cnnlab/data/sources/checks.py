@@ -1,8 +1,8 @@
 """What every source's examples must be, whatever they were read from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,20 @@ from cnnlab.data.dataset import Examples
 from cnnlab.errors import DataError
 
 Where = Path | str
+Content = TypeVar("Content")
+
+
+def read_all(readers: Mapping[str, Callable[[], Content]]) -> dict[str, Content]:
+    """What every reader gives, by name. Raises DataError with what is wrong with any of them, not the first alone."""
+    contents, faults = {}, list[str]()
+    for name, read in readers.items():
+        try:
+            contents[name] = read()
+        except DataError as error:
+            faults.append(str(error))
+    if faults:
+        raise DataError("; ".join(dict.fromkeys(faults)))
+    return contents
 
 
 def examples(

@@ -8,6 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from cnnlab.data.dataset import Examples, Origin, Source
 from cnnlab.data.download import Remote, data_folders, fetch, file_sha256, mirrors
 from cnnlab.data.locate import folders
+from cnnlab.data.sources import checks
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
 from cnnlab.terminal import warn
@@ -111,18 +113,19 @@ def _places(data: Cifar10 | Cifar100, published: Published) -> Iterator[Path]:
 
 
 def _from_folder(folder: Path, published: Published) -> dict[str, bytes]:
-    contents = {}
-    for name in published.files:
-        try:
-            status = (folder / name).stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise DataError(f"{folder / name}: not a file")
-            if status.st_size > MAX_FILE:
-                raise DataError(f"{folder / name}: {status.st_size:,} bytes; expected at most {MAX_FILE:,}")
-            contents[name] = (folder / name).read_bytes()
-        except OSError as error:
-            raise DataError(f"{folder / name}: cannot be read: {error.strerror}") from None
-    return contents
+    return checks.read_all({name: partial(_read, folder / name) for name in published.files})
+
+
+def _read(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: not a file")
+        if status.st_size > MAX_FILE:
+            raise DataError(f"{path}: {status.st_size:,} bytes; expected at most {MAX_FILE:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _from_archive(path: Path, published: Published) -> dict[str, bytes]:

@@ -23,21 +23,21 @@ TYPES = {8: ">u1", 9: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 def load(data: Idx) -> Source:
     """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32, from a user's files. Raises DataError."""
-    train = _read_pair(data, data.train_images, data.train_labels)
-    splits = {"train": train}
-    if data.test_images and data.test_labels:
-        splits["test"] = _read_pair(data, data.test_images, data.test_labels)
-    return own.from_arrays(data, Path(train.images_from).parent, splits)
 
+    def read_images(name: str) -> tuple[Path, NDArray[Any]]:
+        path = find(name, data.dir, "idx")
+        images = read(path)
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+            raise DataError(
+                f"{path}: {images.ndim} dimensions of {images.dtype.name}; expected pictures, 3 or 4 of uint8"
+            )
+        return path, images
 
-def _read_pair(data: Idx, images_name: str, labels_name: str) -> own.Arrays:
-    images_path, labels_path = (find(name, data.dir, "idx") for name in (images_name, labels_name))
-    images, labels = read(images_path), read(labels_path)
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise DataError(
-            f"{images_path}: {images.ndim} dimensions of {images.dtype.name}; expected pictures, 3 or 4 of uint8"
-        )
-    return own.Arrays(images_path, images, labels_path, labels)
+    def read_labels(name: str) -> tuple[Path, NDArray[Any]]:
+        path = find(name, data.dir, "idx")
+        return path, read(path)
+
+    return own.from_files(data, read_images, read_labels)
 
 
 def read(path: Path) -> NDArray[Any]:

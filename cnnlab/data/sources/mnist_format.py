@@ -61,7 +61,7 @@ def load(data: Mnist | FashionMnist, published: Published) -> Source:
         arrays = dict(zip(FILES, npz.arrays(found), strict=True))
         places = dict.fromkeys(FILES, found)
     else:
-        arrays = {name: idx.read(path) for name, path in found.items()}
+        arrays = checks.read_all({name: functools.partial(idx.read, path) for name, path in found.items()})
         places = dict(found)
     train, test = (_examples(data, arrays, places, part) for part in ("train", "t10k"))
     variants = [name for name in FILES if not published.is_genuine(name, arrays[name])]

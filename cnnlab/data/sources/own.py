@@ -1,7 +1,8 @@
 """What the sources of a user's own data have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from cnnlab.data.sources import checks, ranges
 from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data.base import count_of
-from cnnlab.experiment.data.own import OwnArrays, OwnData
+from cnnlab.experiment.data.own import Idx, OwnArrays, OwnData, Raw
 
 NO_ORIGIN = Origin()
+Reader = Callable[[str], tuple[Path, NDArray[Any]]]
+"""From the name of a file to where it is and the array in it."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,20 @@ class Arrays:
     images: NDArray[Any]
     labels_from: Path | str
     labels: NDArray[Any]
+
+
+def from_files(data: Idx | Raw, read_images: Reader, read_labels: Reader) -> Source:
+    """The examples of two files, or four with a test set. Raises DataError with what is wrong with any of them."""
+    names = {"train": (data.train_images, data.train_labels)}
+    if data.test_images and data.test_labels:
+        names["test"] = data.test_images, data.test_labels
+    readers = {}
+    for split_name, (images, labels) in names.items():
+        readers[f"{split_name} images"] = partial(read_images, images)
+        readers[f"{split_name} labels"] = partial(read_labels, labels)
+    found = checks.read_all(readers)
+    splits = {name: Arrays(*found[f"{name} images"], *found[f"{name} labels"]) for name in names}
+    return from_arrays(data, found["train images"][0].parent, splits)
 
 
 def from_arrays(data: OwnArrays, place: Path, splits: Mapping[str, Arrays]) -> Source:

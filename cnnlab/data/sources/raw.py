@@ -1,7 +1,7 @@
 """Headerless files: pictures as nothing but pixels, labels as nothing but numbers."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,19 @@ Number = TypeVar("Number", np.uint8, np.float32)
 
 def load(data: Raw) -> Source:
     """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32. Raises DataError."""
-    train = _read_pair(data, data.train_images, data.train_labels)
-    splits = {"train": train}
-    if data.test_images and data.test_labels:
-        splits["test"] = _read_pair(data, data.test_images, data.test_labels)
-    return own.from_arrays(data, Path(train.images_from).parent, splits)
 
+    def read_images(name: str) -> tuple[Path, NDArray[Any]]:
+        path = find(name, data.dir, "raw")
+        images = _table(path, np.uint8, int(np.prod(data.image_shape)), "images of this shape")
+        return path, images.reshape(-1, *data.image_shape)
 
-def _read_pair(data: Raw, images_name: str, labels_name: str) -> own.Arrays:
-    images_path, labels_path = (find(name, data.dir, "raw") for name in (images_name, labels_name))
-    images = _table(images_path, np.uint8, int(np.prod(data.image_shape)), "images of this shape")
-    if data.label_format == "uint8":
-        labels: NDArray[np.uint8] | NDArray[np.float32] = _table(labels_path, np.uint8, 1, "labels")
-    else:
-        labels = _table(labels_path, np.float32, data.num_classes, f"labels of {data.num_classes} float32")
-    return own.Arrays(images_path, images.reshape(-1, *data.image_shape), labels_path, labels)
+    def read_labels(name: str) -> tuple[Path, NDArray[Any]]:
+        path = find(name, data.dir, "raw")
+        if data.label_format == "uint8":
+            return path, _table(path, np.uint8, 1, "labels")
+        return path, _table(path, np.float32, data.num_classes, f"labels of {data.num_classes} float32")
+
+    return own.from_files(data, read_images, read_labels)
 
 
 def _table(path: Path, kind: type[Number], columns: int, what: str) -> NDArray[Number]:
