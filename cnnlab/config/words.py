@@ -40,6 +40,8 @@ def without_defaults(path: Sequence[str | int], value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     models = models_at(path)
+    if tuple(path) == ("data",):
+        models = [model for model in models if value.get("name") in typing.get_args(_annotation_of_name(model))]
     fields = models[0].model_fields if len(models) == 1 else {}
     kept = {}
     for key, option in value.items():
@@ -50,6 +52,12 @@ def without_defaults(path: Sequence[str | int], value: Any) -> Any:
     if is_choice(path) and list(kept.values()) == [{}]:
         return next(iter(kept))
     return kept
+
+
+def _annotation_of_name(model: type[Strict]) -> Any:
+    """Data sets are told apart by their names, which are literals."""
+    field = model.model_fields.get("name")
+    return field.annotation if field else None
 
 
 def models_at(path: Sequence[str | int]) -> list[type[Strict]]:

