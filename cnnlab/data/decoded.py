@@ -2,107 +2,32 @@
 
 import hashlib
 import json
-import math
 import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Remark
+from cnnlab.data.conversions import Summary
 from cnnlab.data.download import cache_folder
 from cnnlab.data.locks import alone
 from cnnlab.data.stored import StoredImages
 from cnnlab.errors import DataError
 from cnnlab.images.batch import Report, decode_into
-from cnnlab.images.decode import FULL_BITS, Change, Levels, Size
+from cnnlab.images.decode import Levels, Size
 from cnnlab.terminal import decoding_progress, warn
 
 VERSION = 3  # of what `cnnlab.images` makes of a file: a change of it makes every cache anew
 LONGEST_NAME = 50  # characters of the folder's; a file system allows 255 bytes
 NAMED = 3  # files that cannot be used and are named in one error
 TICK = 0.02  # seconds within which two changes of a file may get the same time
-CHANGES: dict[Change, str] = {
-    "upright": "turned upright as EXIF says",
-    "grey": "made grey from colour",
-    "on_white": "laid on white where transparent",
-    "first_frame": "with several frames, of which the first is used",
-    "deep_colour": "in colour of 16 bits, of which the upper 8 are kept",
-}
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What became of the files: the faults by index, how often what was changed, and the scale of deep images.
-
-    `deep` images have more than 8 bits and a file that does not say what white is; `brightest` is their largest value.
-    """
-
-    faults: dict[int, str]
-    changes: Mapping[Change, int]
-    sizes: list[tuple[tuple[int, int], int]]
-    deep: int = 0
-    brightest: float = 0.0
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """What `to_json` gave. Raises ValueError, TypeError or KeyError where it is something else."""
-        said = json.loads(text)
-        faults = {int(index): str(reason) for index, reason in said["faults"].items()}
-        sizes = [((int(width), int(height)), int(count)) for (width, height), count in said["sizes"]]
-        return cls(faults, dict(said["changes"]), sizes, int(said["deep"]), float(said["brightest"]))
-
-    def to_json(self) -> str:
-        """As text."""
-        return json.dumps(asdict(self))
-
-    @property
-    def white(self) -> float | None:
-        """The value of deep images that becomes 255; None where their upper 8 bits are kept."""
-        return _white(self.brightest) if self.deep else None
-
-    def notes(self, size: Size, count: int) -> list[str]:
-        """How `count` images came to be as they are."""
-        told = []
-        if resized := self.changes.get("resized", 0):
-            (width, height), _ = self.sizes[0]
-            more = " and other sizes" if len(self.sizes) > 1 else ""
-            how = {"stretch": "stretching", "crop": "cropping", "pad": "padding"}[size.fit]
-            told.append(f"{resized:,} resized from {width}×{height}{more} to {size.width}×{size.height} by {how}")
-        told += [f"{self.changes[kind]:,} {words}" for kind, words in CHANGES.items() if self.changes.get(kind)]
-        if self.deep and self.white is None:
-            told.append(f"{self.deep:,} of 16 bits, of which the upper 8 are kept")
-        return [f"of {count:,} images {'; '.join(told)}"] if told else []
-
-    def remarks(self, levels: Levels | None) -> Iterator[Remark]:
-        """A scale that was guessed, since neither the files nor the experiment state it."""
-        if self.white is not None and levels is None:
-            text = (
-                f"{self.deep:,} images of more than 8 bits have values up to {self.brightest:g}: scaled so that "
-                f"{self.white:g} becomes 255; another scale is set by --set data.bit_depth={self._bits()}"
-            )
-            yield Remark("range", self.deep, text)
-
-    def _bits(self) -> int:
-        """How many bits the largest value has."""
-        return max(1, math.ceil(math.log2(self.brightest + 1)))
-
-
-def _white(brightest: float) -> float | None:
-    """What becomes 255 where no file says so: the largest value, or what it was surely meant to be at most."""
-    if 2 ** (FULL_BITS - 1) <= brightest < 2**FULL_BITS:
-        return None
-    if brightest <= 1:
-        return 1.0
-    return 255.0 if 128 <= brightest <= 255 else brightest
 
 
 class DecodedImages:
@@ -220,18 +145,11 @@ class DecodedImages:
 
     def _decode(self, pixels: Path) -> tuple[NDArray[np.uint8], Summary]:
         report = self._decode_with(pixels, self.levels)
-        brightest = report.brightest
-        white = _white(max(brightest.values())) if brightest else None
-        if self.levels is None and white is not None:  # once more: only now is it known how bright they are
-            report = self._decode_with(pixels, Levels(white=white))
-        summary = Summary(
-            {fault.index: fault.reason for fault in report.faults},
-            dict(report.changes),
-            report.sizes.most_common(),
-            len(brightest),
-            max(brightest.values(), default=0.0),
-        )
-        return np.frombuffer(bytes(report.digests), np.uint8).reshape(-1, 32), summary
+        summary = Summary.of(report)
+        if self.levels is None and summary.white is not None:  # once more: only now is it known how bright they are
+            again = self._decode_with(pixels, Levels(white=summary.white))
+            report = replace(again, brightest=report.brightest)
+        return np.frombuffer(bytes(report.digests), np.uint8).reshape(-1, 32), Summary.of(report)
 
     def _decode_with(self, pixels: Path, levels: Levels | None) -> Report:
         total = Report(changes=Counter(), sizes=Counter())
@@ -252,8 +170,3 @@ class DecodedImages:
             more = f"{len(faults) - NAMED:,} more of {len(self._files):,} files"
             named += f"; and {more}: `cnnlab data verify` lists them"
         return f"{named}; --set data.on_error=skip leaves such files out"
-
-
-def resolved(summary: Summary) -> dict[str, Any]:
-    """What a run records of how values became bytes."""
-    return {} if summary.white is None else {"white": summary.white}

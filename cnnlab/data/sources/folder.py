@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab.data.dataset import Examples, Origin, Remark, Source
-from cnnlab.data.decoded import DecodedImages, resolved
+from cnnlab.data.decoded import DecodedImages
 from cnnlab.data.locate import find
 from cnnlab.data.sources import own
 from cnnlab.data.sources.layout import Listing, list_files
@@ -36,7 +36,7 @@ def load(data: Folder) -> Source:
     for split, part in parts.items():
         if not len(part):
             raise DataError(f"{listing.root}: {split}: none of its images can be decoded")
-    origin = Origin(str(listing.root.absolute()), tuple(notes), tuple(warnings), skipped, resolved(summary))
+    origin = Origin(str(listing.root.absolute()), tuple(notes), tuple(warnings), skipped, summary.resolved)
     return own.source(data, parts["train"], parts.get("test"), listing.class_names, parts.get("validation"), origin)
 
 
