@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cnnlab.config.earlier import as_meant
 from cnnlab.config.load import load_complete, to_data
 from cnnlab.config.overrides import Override
 from cnnlab.errors import RunError, printable
@@ -35,7 +34,7 @@ def experiment_of(run: Run, changes: Sequence[Override] = ()) -> Experiment:
 def recorded_experiment(run: Run, record: Mapping[str, Any]) -> Experiment:
     """The experiment that run.json says was trained. Raises RunError where that is none."""
     try:
-        return Experiment.model_validate(as_meant(record["experiment"]))
+        return Experiment.model_validate(record["experiment"])
     except (ValidationError, KeyError, RecursionError):
         raise RunError(f"{run.path}: run.json: damaged: does not say what was trained") from None
 

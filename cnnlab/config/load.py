@@ -8,13 +8,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cnnlab.config import files, overrides, yaml
-from cnnlab.config.earlier import as_meant
 from cnnlab.config.files import Source
 from cnnlab.config.hints import position
 from cnnlab.config.overrides import Override
 from cnnlab.config.problems import describe
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import plain
+from cnnlab.experiment.earlier import as_meant
 from cnnlab.experiment.schema import Experiment
 from cnnlab.paths import KeyPath
 

@@ -1,0 +1,20 @@
+"""What an experiment meant when an earlier version wrote it out, with every default of then."""
+
+from typing import Any
+
+ARRAYS = {"label_offset": 0}
+DATA: dict[str, dict[str, Any]] = {
+    "folder": {"class_order": "text", "on_error": "fail"},
+    "npz": ARRAYS,
+    "idx": ARRAYS,
+    "raw": ARRAYS,
+}
+"""By data set, the options that version 0.1.0 did not have, with what it did. Those that are None are not written."""
+
+
+def as_meant(experiment: Any) -> Any:
+    """The plain experiment of a run with the options that there were not when it was written."""
+    data = experiment.get("data") if isinstance(experiment, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+        return experiment
+    return {**experiment, "data": {**DATA.get(data["name"], {}), **data}}

@@ -1,0 +1,35 @@
+"""Runs of earlier versions keep their meaning, whatever the language has learned since."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cnnlab.config.load import to_data
+from cnnlab.experiment.earlier import as_meant
+from cnnlab.experiment.schema import Experiment
+
+WRITTEN = json.loads(Path(__file__).with_name("experiments-0.1.0.json").read_text())
+"""One experiment per data set, as version 0.1.0 wrote them into run.json."""
+
+
+@pytest.mark.parametrize("written", WRITTEN, ids=lambda experiment: experiment["data"]["name"])
+def test_what_was_written_then_says_every_option_of_today(written):
+    """Else runs of then and of now would not be the same experiment to `compare`: say in `earlier.py` what was done then."""
+    meant = as_meant(written)
+    assert to_data(Experiment.model_validate(meant)) == meant
+    assert {key: meant[key] for key in written if key not in ("data", "train")} == {
+        key: written[key] for key in written if key not in ("data", "train")
+    }
+    for part in ("data", "train"):
+        assert meant[part].items() >= written[part].items()
+
+
+def test_classes_that_are_numbers_were_in_the_order_of_text():
+    (folder,) = (experiment for experiment in WRITTEN if experiment["data"]["name"] == "folder")
+    assert as_meant(folder)["data"]["class_order"] == "text"
+
+
+@pytest.mark.parametrize("damaged", [None, 3, [], {}, {"data": 3}, {"data": {}}, {"data": {"name": 3}}, {"data": {"name": "own"}}], ids=str)  # fmt: skip
+def test_what_is_no_experiment_stays_as_it_is(damaged):
+    assert as_meant(damaged) == damaged
