@@ -172,7 +172,7 @@ def train_one(
             if checkpoint:
                 console.print(f"goes on after {checkpoint.place}")
         own = own_callbacks.make(trainer.own, run)
-        with strategy.scope(), own_callbacks.told_of(own):
+        with own_callbacks.told_of(own):
             results = fit(trainer, own=own, run=run, console=console, checkpoint=checkpoint, interrupts=interrupts)
         if run is None:
             return None

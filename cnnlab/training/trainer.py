@@ -114,7 +114,7 @@ class Trainer:
     @cached_property
     def probe(self) -> Probe:
         """What looks at the network without changing it."""
-        return Probe(self.model, loss_function(self.experiment.train.loss))
+        return Probe(self.model, loss_function(self.experiment.train.loss), self.strategy)
 
     @property
     def is_chief(self) -> bool:
