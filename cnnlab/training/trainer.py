@@ -78,7 +78,7 @@ class Trainer:
         )
         forward = compile_forward(model, settings.loss)
         scalars = {
-            name: np.array(variable)
+            name: keras.ops.convert_to_numpy(variable)
             for name, variable in variables_of(model).items()
             if name.startswith("optimizer/") and variable.ndim == 0
         }

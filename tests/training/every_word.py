@@ -7,7 +7,6 @@ shipped one, under the strategy of `train.devices` and `TF_CONFIG`, as `cnnlab t
 import sys
 import typing
 from pathlib import Path
-from types import UnionType
 
 from cnnlab.config import shipped
 from cnnlab.config.load import load_file
@@ -73,7 +72,7 @@ EXPERIMENTS = {
         "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
         "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed"},
     },
-    "layers": {"preprocessing": {"scale": "minus_one_one"}, "model": {"layers": EVERY_LAYER}, "train": {"schedule": "cosine"}},
+    "layers": {"preprocessing": {"scale": "minus_one_one"}, "model": {"layers": EVERY_LAYER}, "train": {"schedule": {"cosine": {"warmup": 1}}}},
     "noisy": {"model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
     "activations": {
         "model": {"layers": ["flatten", {"parallel": [[{"dense": {"units": 2, "activation": name}}] for name in typing.get_args(Activation)]}, {"dense": {"units": 3, "activation": "softmax"}}]},

@@ -38,8 +38,7 @@ def test_no_word_of_the_language_is_forgotten():
 
 def test_no_schedule_is_forgotten_with_a_warm_up():
     schedules = [experiment(name).train.schedule for name in EXPERIMENTS]
-    assert {one.kind for one in schedules if one.warmup} == {one.kind for one in schedules} - {"cosine"}
-    assert "cosine" in {one.kind for one in schedules}
+    assert {one.kind for one in schedules if one.warmup} == {one.kind for one in schedules}
 
 
 @pytest.mark.parametrize("where", SEVERAL)
@@ -53,7 +52,10 @@ def test_every_word_and_every_shipped_experiment_is_trained_on_two_replicas(runs
 @pytest.mark.parametrize("where", SEVERAL)
 @pytest.mark.parametrize("name", TOLERANCES)
 def test_two_replicas_give_the_table_of_one_device(runs, name, where):
-    tables = [list(csv.DictReader((runs / place / name / "metrics.csv").open())) for place in ("one device", where)]
+    tables = [
+        list(csv.DictReader((runs / place / name / "metrics.csv").read_text().splitlines()))
+        for place in ("one device", where)
+    ]
     one, two = ([[float(row[key]) for key in row if key != "seconds"] for row in table] for table in tables)
     assert len(one) == (2 if name == "constant" else 3)  # early stopping ends that one
     assert two == [pytest.approx(row, rel=TOLERANCES[name]) for row in one]
