@@ -24,6 +24,7 @@ def changes_of(
     devices: str | None,
     precision: str | None,
     tensorboard: bool,
+    no_test: bool,
 ) -> Iterator["Override"]:
     """What the options other than --set change; --smoke before those that may change it again."""
     from cnnlab.config.overrides import Override
@@ -45,6 +46,8 @@ def changes_of(
         yield Override(("train", "devices"), value, f"--devices {devices}")
     if precision is not None:
         yield Override(("train", "precision"), precision, f"--precision {precision}")
+    if no_test:
+        yield Override(("train", "test"), "never", "--no-test")
     if tensorboard:
         from cnnlab.config.load import load
         from cnnlab.experiment.choice import plain

@@ -10,6 +10,7 @@ import tensorflow as tf
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, RunError, Terminated, TrainingError
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.folder import now
+from cnnlab.terminal import proposed
 from cnnlab.training.interrupts import Stopped
 
 
@@ -58,4 +59,4 @@ def _how_to_go_on(run: Run) -> str:
     places = []
     with suppress(OSError):
         places = checkpoints.places(run)
-    return f"`cnnlab resume {run.path}` " + (f"goes on after {places[0]}" if places else "begins anew")
+    return f"{proposed('resume', run.path)} " + (f"goes on after {places[0]}" if places else "begins anew")

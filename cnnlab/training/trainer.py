@@ -49,7 +49,7 @@ class Trainer:
 
         Raises DataError, ConfigError and RequestError as these do.
         """
-        strategy = devices.strategy_of(experiment.train.devices)
+        strategy = devices.strategy_of(experiment.train.devices, experiment.train.threads)
         dataset = data.load(experiment.data)
         _check_monitors(experiment, dataset)
         own = own_callbacks.find(experiment.train.callbacks)
