@@ -78,7 +78,7 @@ def seeds_of(text: str, first: int) -> list[int]:
     if not 0 < len(seeds) <= MAX_SEEDS or max(seeds) >= 2**32:
         raise RequestError(f"--seeds {text}: expected 1 to {MAX_SEEDS:,} seeds, each from 0 to {2**32 - 1:,}")
     if len(set(seeds)) < len(seeds):
-        raise RequestError(f"--seeds {text}: a seed is there twice, and would give the same run twice")
+        raise RequestError(f"--seeds {text}: duplicate seed; it would give the same run twice")
     return seeds
 
 

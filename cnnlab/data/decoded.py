@@ -138,5 +138,7 @@ class DecodedPictures:
     def _told(self, found: Sequence[Fault]) -> str:
         told = "; ".join(f"{self._files[fault.index]}: {fault.reason}" for fault in found[:NAMED])
         if len(found) > NAMED:
-            told += f"; and {len(found) - NAMED:,} more of {len(self._files):,} files: `cnnlab data verify` lists them"
+            told += (
+                f"; and {len(found) - NAMED:,} more of {len(self._files):,} files: `cnnlab data verify …` lists them"
+            )
         return told

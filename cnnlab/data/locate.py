@@ -32,7 +32,7 @@ def find(name: str, directory: str | None, kind: str) -> Path:
     asked = list(dict.fromkeys(str(place.parent) for place in places[:-1]))
     raise DataError(
         f"{kind}: {name}: no such file or folder in {', '.join(asked)} or here; set data.dir or CNNLAB_DATA_DIR, "
-        "or see whether all else works with --data synthetic"
+        "or see whether all else works: `cnnlab train … --data synthetic`"
     )
 
 

@@ -172,6 +172,6 @@ def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
         if num_workers(strategy) == 1 or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         raise TrainingError(
-            "another worker was lost, and training cannot go on without it; see its own output, and have all workers "
-            "go on after the last checkpoint with `cnnlab resume`"
+            "another worker was lost, and training cannot go on without it; see its own output; `cnnlab resume RUN` in "
+            "all workers goes on after the last checkpoint"
         ) from error

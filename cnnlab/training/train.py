@@ -167,7 +167,7 @@ def train_one(
 
     with (
         Interrupts(lambda: ending.at_once(run, all_runs), agreed=agreed, told=told) as interrupts,
-        ending.told_of(run),
+        ending.told_of(run, experiment.train.batch_size),
         devices.together(strategy),
     ):
         trainer.begin(experiment)
