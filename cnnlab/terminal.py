@@ -1,7 +1,9 @@
 """What people see on standard error: warnings and progress. Standard output is for results."""
 
 import functools
+import shlex
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -28,6 +30,11 @@ def note(message: str) -> None:
 def hint(message: str) -> None:
     """One line on what a person could do better."""
     print(f"cnnlab: hint: {printable(message)}", file=sys.stderr)
+
+
+def proposed(*words: str | Path) -> str:
+    """`cnnlab WORDS` as a message proposes it, quoted so that a shell takes it as it is printed."""
+    return f"`{shlex.join(['cnnlab', *map(str, words)])}`"
 
 
 def download_progress() -> Progress:

@@ -52,6 +52,9 @@ def evaluate(run: Run, split: str, *, pictures: bool = False) -> dict[str, Any]:
     if split == "test" or (split == "validation" and experiment.data.validation == "test"):
         run.record_test_use("evaluate")
     measured = keep(run, split, outcome, dataset)
+    results = record.get("results", {})
+    if split == "test" and "test_accuracy" not in results:  # `train.test: never`; from now on it can be compared
+        run.update({"results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy}})
     drawn = evaluation_pictures.draw(run, split, measured, outcome, dataset) if pictures else []
     return {
         **measured,

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ def group(recorded: Iterable[Recorded]) -> Grouped:
     """Finished runs by experiment and examples; of runs with the same seed the one that was finished last."""
     found = Grouped([])
     by_key: dict[str, list[Recorded]] = {}
-    for run, record in recorded:
+    for run, record in ((run, _completed(record)) for run, record in recorded):
         if record["status"] != "finished":
             found.left_out.append((run, record["status"]))
             continue
@@ -182,6 +182,23 @@ def correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
 
 def _seed(record: dict[str, Any]) -> Any:
     return record.get("experiment", {}).get("seed")
+
+
+def _completed(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with the keys of `train` that the language has learned since the run, at their defaults."""
+    experiment = record.get("experiment", {})
+    if not isinstance(train := experiment.get("train"), dict):
+        return record
+    return {**record, "experiment": {**experiment, "train": {**_train_defaults(), **train}}}
+
+
+@cache
+def _train_defaults() -> dict[str, Any]:
+    from cnnlab.experiment.choice import plain  # the schema: a tenth of a second
+    from cnnlab.experiment.schema import Train
+
+    found: dict[str, Any] = plain(Train())
+    return found
 
 
 def _key(record: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import files
 
 RUNS, EPOCHS = "runs.csv", "epochs.csv"
-NO_MATTER = ("devices", "input_pipeline", "keep", "checkpoint_minutes")
+NO_MATTER = ("devices", "threads", "input_pipeline", "test", "keep", "checkpoint_minutes")
 """The keys of `train` that change no number, or none but by rounding."""
 SHORT = 16  # characters of a SHA-256: enough for some dozens of experiments
 

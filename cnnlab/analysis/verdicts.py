@@ -113,7 +113,9 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
         return "cannot be told: one run each; try --seeds 5"
     right = [correct(group.members[0][0], metric.split, mine[0]) for group in (own, reference)]
     if right[0] is None or right[1] is None:
-        return f"cannot be told: one run each, without saved {metric.split} predictions (`cnnlab evaluate` saves them)"
+        return (
+            f"cannot be told: one run each, without saved {metric.split} predictions (`cnnlab evaluate RUN` saves them)"
+        )
     for group, those in ((own, right[0]), (reference, right[1])):
         if those.sum() != round(group.values(metric)[0] * mine[0]):
             return f"cannot be told: {group.runs[0]}: its saved predictions are not those of its run.json"

@@ -46,7 +46,7 @@ def bench(
         loaded = read(config, [*changes, replacement])
     from cnnlab.cli.tensorflow import quietly_imported
 
-    quietly_imported(loaded.experiment.train.devices)
+    quietly_imported(loaded.experiment.train.devices, loaded.experiment.train.threads)
     from rich.progress import track
 
     from cnnlab.training.benchmark import benchmark

@@ -46,14 +46,14 @@ def evaluate(
     confusion matrix, and images a second. The network is rebuilt from the run's config and its weights; the results,
     every prediction and the pictures go into the run's evaluation/ folder.
     """
-    from cnnlab.analysis.recorded import check_finished
+    from cnnlab.analysis.recorded import check_finished, experiment_of
     from cnnlab.runs.find import find_one
 
     folder = find_one(run)
     check_finished(folder, folder.record())  # told before the seconds that TensorFlow takes
     from cnnlab.cli.tensorflow import quietly_imported
 
-    quietly_imported()
+    quietly_imported(threads=experiment_of(folder).train.threads)
     from cnnlab.analysis.evaluate import evaluate as measure
 
     measured = measure(folder, split.value, pictures=pictures)

@@ -2,11 +2,11 @@
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.terminal import hint
+from cnnlab.terminal import hint, proposed
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -19,7 +19,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, several: bool) -> None:
+def report(done: Iterable[tuple["Run", dict[str, Any] | None]], format: Format, *, several: bool) -> None:
     """Print every run and what it measured, for people each as it comes; also where an error ends it.
 
     What was found to be wrong with it goes to standard error.
@@ -36,47 +36,78 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, seve
             records.append(record)
             results.append(_result(run, record, measured))
             if format is Format.TABLE:
-                print(
-                    f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
-                    f"({measured['examples']:,} examples)\nrun: {run.path}",
-                    flush=True,
-                )
+                print("\n".join([*_measured(record, results[-1]), f"run: {run.path}"]), flush=True)
                 for finding in record.get("findings", []):
                     hint(f"{run.path}: {finding}")
                 if not several:
-                    _print_expected([record], [measured["accuracy"]], measured["examples"])
+                    _print_expected(records, results)
     finally:
         if format is Format.JSON and (several or results):
             print(json.dumps(results if several else results[0], indent=2))
         elif format is Format.TABLE and len(results) > 1:
             _print_table(results)
             if all(experiment == experiments[0] for experiment in experiments):
-                accuracies = [result["accuracy"] for result in results]
-                mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
-                print(
-                    f"test accuracy {mean:.4f} ± {deviation:.4f} (mean and standard deviation of {len(results)} seeds)"
-                )
-                _print_expected(records, accuracies, results[0]["examples"])
+                _print_means(records, results)
+                _print_expected(records, results)
 
 
-def _print_expected(records: Sequence[Mapping[str, Any]], accuracies: Sequence[float], examples: int) -> None:
-    """Whether runs of one experiment came to what it usually comes to, if that is known."""
+def _measured(record: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    """What a run came to, on the validation examples first: choices are made by them."""
+    if _has_validation(record, result):
+        yield _line("val", result["val_accuracy"], result["val_loss"], result["val_examples"])
+    if result["accuracy"] is not None:
+        yield _line("test", result["accuracy"], result["loss"], result["examples"])
+        return
+    if result["val_accuracy"] is None:
+        trained = record["results"]
+        yield _line("training", trained["accuracy"], trained["loss"], result["train_examples"])
+    yield f"the test set was left alone; {proposed('evaluate', result['run'])} measures it"
+
+
+def _line(split: str, accuracy: float, loss: float, examples: int) -> str:
+    return f"{split} accuracy {accuracy:.4f}, loss {loss:.4f} ({examples:,} examples)"
+
+
+def _has_validation(record: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether there are validation examples, and they are not the test set."""
+    return result["val_accuracy"] is not None and record["experiment"]["data"].get("validation") != "test"
+
+
+def _print_means(records: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> None:
+    """Mean and standard deviation over the seeds."""
+    splits = {"val": "val_accuracy"} if _has_validation(records[0], results[0]) else {}
+    for split, key in {**splits, "test": "accuracy"}.items():
+        accuracies = [result[key] for result in results]
+        if None not in accuracies:
+            mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
+            print(f"{split} accuracy {mean:.4f} ± {std:.4f} (mean and standard deviation of {len(results)} seeds)")
+
+
+def _print_expected(records: Sequence[Mapping[str, Any]], measured: Sequence[Mapping[str, Any]]) -> None:
+    """Whether runs of one experiment came to what it usually comes to, if that and their test accuracy is known."""
     from cnnlab.analysis import results
     from cnnlab.analysis.expected import verdict
     from cnnlab.experiment.schema import Experiment
 
+    accuracies = [result["accuracy"] for result in measured]
+    if None in accuracies:
+        return
     experiment = Experiment.model_validate(records[0]["experiment"])
-    if line := verdict(accuracies, results.of(experiment, results.data_of(records[0])), examples):
+    usual = results.of(experiment, results.data_of(records[0]))
+    if line := verdict(accuracies, usual, measured[0]["examples"]):
         print(line)
 
 
-def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any] | None) -> dict[str, Any]:
+    splits = record["data"]["splits"]
     return {
         "run": str(run.path),
-        **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")},
+        "split": "test",
+        **{key: measured and measured[key] for key in ("examples", "loss", "accuracy")},
         **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
+        "val_examples": splits["validation"]["examples"] if "validation" in splits else None,
         **{key: record[key] for key in ("parameters", "seconds")},
-        "train_examples": record["data"]["splits"]["train"]["examples"],
+        "train_examples": splits["train"]["examples"],
         "seed": record["experiment"]["seed"],
         "findings": record.get("findings", []),
     }
@@ -86,6 +117,10 @@ def _print_table(results: Sequence[Mapping[str, Any]]) -> None:
     from cnnlab.cli import tables
 
     varied = [key for key in ("train_examples", "seed") if len({result[key] for result in results}) > 1]
-    columns = [*varied, "accuracy", "loss", "val_accuracy", "val_loss", "run"]
+    measured = [
+        key
+        for key in ("val_accuracy", "val_loss", "accuracy", "loss")
+        if any(result[key] is not None for result in results)
+    ]
     rows = sorted(results, key=lambda result: (result["train_examples"], result["seed"]))
-    print(f"\n{tables.render(rows, columns, tables.Format.TABLE)}")
+    print(f"\n{tables.render(rows, [*varied, *measured, 'run'], tables.Format.TABLE)}")

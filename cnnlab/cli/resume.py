@@ -68,12 +68,14 @@ def go_on(
         # A file that the user names may have code imported, as with `cnnlab train`.
         experiment = None if config is None else load(config, changes)
         resumptions = [plan(run, changes, experiment, trust=trust or config is not None) for run in runs]
-    devices = {resumption.experiment.train.devices for resumption in resumptions}
-    if len(devices) > 1:
-        raise RequestError(f"the runs differ in train.devices ({', '.join(map(str, devices))}); resume them in turn")
+    for key in ("devices", "threads"):  # set up once per process
+        values = {getattr(resumption.experiment.train, key) for resumption in resumptions}
+        if len(values) > 1:
+            raise RequestError(f"the runs differ in train.{key} ({', '.join(map(str, values))}); resume them in turn")
     from cnnlab.cli.tensorflow import quietly_imported
 
-    quietly_imported(devices.pop())
+    settings = resumptions[0].experiment.train
+    quietly_imported(settings.devices, settings.threads)
     from cnnlab.training.train import resume as resume_runs
 
     done = resume_runs(resumptions, console=None if quiet else stderr())

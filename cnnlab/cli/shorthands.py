@@ -24,6 +24,7 @@ def changes_of(
     devices: str | None,
     precision: str | None,
     tensorboard: bool,
+    no_test: bool,
 ) -> Iterator["Override"]:
     """What the options other than --set change; --smoke before those that may change it again."""
     from cnnlab.config.overrides import Override
@@ -45,6 +46,8 @@ def changes_of(
         yield Override(("train", "devices"), value, f"--devices {devices}")
     if precision is not None:
         yield Override(("train", "precision"), precision, f"--precision {precision}")
+    if no_test:
+        yield Override(("train", "test"), "never", "--no-test")
     if tensorboard:
         from cnnlab.config.load import load
         from cnnlab.experiment.choice import plain
@@ -75,7 +78,7 @@ def seeds_of(text: str, first: int) -> list[int]:
     if not 0 < len(seeds) <= MAX_SEEDS or max(seeds) >= 2**32:
         raise RequestError(f"--seeds {text}: expected 1 to {MAX_SEEDS:,} seeds, each from 0 to {2**32 - 1:,}")
     if len(set(seeds)) < len(seeds):
-        raise RequestError(f"--seeds {text}: a seed is there twice, and would give the same run twice")
+        raise RequestError(f"--seeds {text}: duplicate seed; it would give the same run twice")
     return seeds
 
 

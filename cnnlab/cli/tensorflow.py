@@ -28,10 +28,11 @@ for line in sys.stdin.buffer:
 """
 
 
-def quietly_imported(devices: "Setting | None" = None) -> None:
+def quietly_imported(devices: "Setting | None" = None, threads: int | None = None) -> None:
     """Import TensorFlow and Keras, and find the devices. What is not chatter still reaches standard error.
 
     For training, `train.devices` is set up, and the other workers, if there are any, are waited for.
+    `threads` is `train.threads`.
     """
     # 2: errors only, once its logging is set up. 3, fatal ones, of several workers: the line about one that is lost is
     # ours, TensorFlow has seven.
@@ -45,12 +46,13 @@ def quietly_imported(devices: "Setting | None" = None) -> None:
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
         import keras  # noqa: F401 - while what it would import is hidden
 
+        from cnnlab.training.devices import set_threads, strategy_of
+
         if devices is None:
+            set_threads(threads)
             tf.config.list_logical_devices()
         else:
-            from cnnlab.training.devices import strategy_of
-
-            strategy_of(devices)
+            strategy_of(devices, threads)
 
 
 @contextmanager

@@ -41,6 +41,9 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write events; `cnnlab tensorboard runs/` shows them.")
     ] = False,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Leave the test set alone: `cnnlab evaluate RUN` measures it later.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(help="Use only N examples of each split.", metavar="N", show_default=False)
     ] = None,
@@ -60,7 +63,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
-    """Train an experiment into a new run folder, and measure it on the test set.
+    """Train an experiment into a new run folder, and measure it on the test set unless --no-test.
 
     Where `data.train_sizes` has several sizes or there are several seeds, a run each: in one process, and what differs
     in the seed alone is compiled once. Ctrl-C saves the run, and `cnnlab resume` goes on with it.
@@ -77,7 +80,7 @@ def train(
         raise RequestError("train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`")
     sets = parse_sets(set or [])
     source = config or ""
-    changes = [*changes_of(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard), *sets]
+    changes = [*changes_of(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard, no_test), *sets]
     check_distinct([change for change in changes if change.option != "--smoke"])
     if resume is not None:
         unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data}
@@ -107,7 +110,7 @@ def train(
 
     from cnnlab.cli.tensorflow import quietly_imported
 
-    quietly_imported(loaded.experiment.train.devices)
+    quietly_imported(loaded.experiment.train.devices, loaded.experiment.train.threads)
     from cnnlab.training.devices import has_gpu
     from cnnlab.training.train import train as run_experiments
 

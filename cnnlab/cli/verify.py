@@ -26,8 +26,9 @@ def verify(
     """Train a run once more from its record, and say whether the numbers are the same.
 
     Identical: table, weights and predictions are the same bits. Within noise: they are not, but the accuracy on the
-    test set differs by no more than chance. Different: by more; the exit code is 1 then. In either of the last two
-    cases it says what of the machine or the versions has changed. The run itself is left as it is.
+    test set (of a run that leaves it alone: on the validation examples) differs by no more than chance. Different: by
+    more; the exit code is 1 then. In either of the last two cases it says what of the machine or the versions has
+    changed. The run itself is left as it is.
     """
     from cnnlab.analysis.recorded import check_finished, experiment_of
     from cnnlab.cli.tensorflow import quietly_imported
@@ -36,7 +37,8 @@ def verify(
 
     folder = find_one(run)
     check_finished(folder, folder.record())
-    quietly_imported(experiment_of(folder).train.devices)
+    settings = experiment_of(folder).train
+    quietly_imported(settings.devices, settings.threads)
     from cnnlab.training.verify import verify as train_again
 
     verdict = train_again(folder, console=None if quiet else stderr())
@@ -48,11 +50,16 @@ def verify(
 def _told(verdict: "Verdict") -> str:
     if verdict.verdict == "identical":
         return f"{verdict.run}: identical: table, weights and predictions are the same, bit for bit"
-    accuracy = f"test accuracy {verdict.test_accuracy:.4f}, now {verdict.test_accuracy_again:.4f}"
+    found = "no examples were held out to tell noise by"
+    if verdict.split:
+        found = (
+            f"{verdict.split} accuracy {verdict.accuracy:.4f}, now {verdict.accuracy_again:.4f} "
+            f"(p = {verdict.p_value:.2g}, McNemar's exact test)"
+        )
     first = verdict.first_epoch_that_differs
     where = f"from epoch {first} on" if first else "in the weights or predictions only"
     lines = [
-        f"{verdict.run}: {verdict.verdict}: {accuracy} (p = {verdict.p_value:.2g}, McNemar's exact test)",
+        f"{verdict.run}: {verdict.verdict}: {found}",
         f"the numbers differ {where}: losses by up to {verdict.largest_loss_difference:.2g}, weights by up to "
         f"{verdict.largest_weight_difference:.2g}, {verdict.predictions_that_differ:,} predictions",
         *(f"changed: {change}" for change in verdict.changed or ["nothing that was recorded"]),

@@ -55,6 +55,17 @@ def test_as_validation(checked: Checked) -> Iterator[Breach]:
         yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
 
 
+def test_never(checked: Checked) -> Iterator[Breach]:
+    """A test set that is to be left alone cannot be watched while training."""
+    experiment = checked.experiment
+    if experiment.train.test == "never" and experiment.data.validation == "test":
+        yield (
+            ("data", "validation"),
+            "`test` measures the test set after every epoch, and train.test: never (--no-test) leaves it alone; "
+            "hold out training examples, such as data.validation=0.1, or measure it",
+        )
+
+
 def augmentation(checked: Checked) -> Iterator[Breach]:
     """A picture that was changed should still show what its label says."""
     experiment = checked.experiment

@@ -168,5 +168,5 @@ class DecodedImages:
         named = "; ".join(f"{self._files[index]}: {reason}" for index, reason in [*faults.items()][:NAMED])
         if len(faults) > NAMED:
             more = f"{len(faults) - NAMED:,} more of {len(self._files):,} files"
-            named += f"; and {more}: `cnnlab data verify` lists them"
+            named += f"; and {more}: `cnnlab data verify …` lists them"
         return f"{named}; --set data.on_error=skip leaves such files out"

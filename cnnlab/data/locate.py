@@ -8,6 +8,8 @@ from cnnlab.data.download import data_folders
 from cnnlab.errors import DataError
 from cnnlab.terminal import note
 
+SUBSTITUTE = ", or see whether all else works: `cnnlab train … --data synthetic`"
+
 
 def folders(directory: str | None) -> list[Path]:
     """Where data sets may be: `data.dir` if given, `$CNNLAB_DATA_DIR` if set, the user's cache folder.
@@ -29,7 +31,7 @@ def find(name: str, directory: str | None, kind: str) -> Path:
     path = Path(name).expanduser()
     if path.is_absolute():
         if not os.path.exists(path):
-            raise DataError(f"{kind}: {name}: no such file or folder{_substitute()}")
+            raise DataError(f"{kind}: {name}: no such file or folder{SUBSTITUTE}")
         return path
     places = [folder / path for folder in folders(directory)]
     found = first_existing(places)
@@ -41,12 +43,8 @@ def find(name: str, directory: str | None, kind: str) -> Path:
     asked = list(dict.fromkeys(str(place.parent) for place in places))
     raise DataError(
         f"{kind}: {name}: no such file or folder beside the experiment file, in {', '.join(asked)} or here; set "
-        f"data.dir or CNNLAB_DATA_DIR{_substitute()}"
+        f"data.dir or CNNLAB_DATA_DIR{SUBSTITUTE}"
     )
-
-
-def _substitute() -> str:
-    return ", or see whether all else works with `cnnlab train … --data synthetic`"
 
 
 def first_existing(paths: Iterable[Path]) -> Path | None:

@@ -30,6 +30,7 @@ def _as_devices(value: Any) -> Any:
 
 
 MAX_DEVICES = 1024
+MAX_THREADS = 1024
 Devices = Annotated[
     Literal["auto", "cpu", "gpu"] | int,
     BeforeValidator(_as_devices),
@@ -72,6 +73,9 @@ class Train(Strict):
     losses are scaled so that small gradients do not vanish, for GPUs.
     devices: what to train on: `auto`, all GPUs or TPUs that there are, else the CPU; `cpu`; `gpu`, all of them; or how
     many: so many GPUs or, where there is none, so many parts of the CPU, which is for trying.
+    threads: how many threads compute an operation, and how many operations are computed beside each other; as many as
+    the process may use cores unless given. Sums are added in another order with another number, so that the last digits
+    are those of the same number only.
     jit: whether XLA compiles the forward and backward pass: `auto`, on a GPU only, for on a CPU it made every network
     slower, LeNet three times.
     input_pipeline: how pictures come to the device: `resident`, all of them at once; `streamed`, batch by batch, in
@@ -79,6 +83,8 @@ class Train(Strict):
     are the same.
     deterministic: whether the same seed gives the same bits, on the same machine with the same versions. Without it
     GPUs are somewhat faster, and a resumed run is not quite the one that was not interrupted.
+    test: when the test set is measured: at the `end` of the training, or `never`, so that it stays untouched until
+    `cnnlab evaluate` measures it.
     keep: how many checkpoints are kept: the newest, and those before it for the case that it is damaged.
     checkpoint_minutes: a checkpoint is written after every epoch, and within one after so many minutes.
     """
@@ -91,9 +97,11 @@ class Train(Strict):
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
     precision: Precision = "float32"
     devices: Devices = "auto"
+    threads: Annotated[int, Field(gt=0, le=MAX_THREADS)] | None = None
     jit: Literal["auto", "on", "off"] = "auto"
     input_pipeline: Literal["auto", "resident", "streamed"] = "auto"
     deterministic: bool = True
+    test: Literal["end", "never"] = "end"
     keep: Annotated[int, Field(gt=0, le=1_000_000)] = 2
     checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6)] = 10.0
 

@@ -6,6 +6,7 @@ from typing import Any
 from cnnlab.runs import checkpoints
 from cnnlab.runs.folder import Run
 from cnnlab.runs.status import epochs_done, status_of
+from cnnlab.terminal import proposed
 
 COLUMNS = ("run", "status", "epoch", "epochs", "val_accuracy", "accuracy", "started", "seconds")
 
@@ -30,7 +31,9 @@ def overview(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
 def details(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
     """All of `overview`, what run.json says, and the checkpoints, the newest first."""
     known = overview(run, record)
-    found = {"checkpoints": [str(place) for place in checkpoints.places(run)]}
+    found: dict[str, Any] = {"checkpoints": [str(place) for place in checkpoints.places(run)]}
+    if known["status"] == "finished" and known["accuracy"] is None:
+        found["test"] = f"never measured; {proposed('evaluate', run.path)} does it"
     return {**known, **{key: record[key] for key in record if key not in known or key == "seconds"}, **found}
 
 

@@ -149,7 +149,9 @@ class Keeper:
 
         Raises RunError where it cannot be written; the checkpoint before is then the last.
         """
-        arrays: Arrays = {name: np.asarray(variable) for name, variable in variables_of(self._model).items()}
+        arrays: Arrays = {
+            name: keras.ops.convert_to_numpy(variable) for name, variable in variables_of(self._model).items()
+        }
         for number, callback in enumerate(memories.remembering(self._callbacks)):
             for index, weight in enumerate(getattr(callback, "best_weights", None) or []):
                 arrays[f"best{number}/{index:04}"] = np.asarray(weight)

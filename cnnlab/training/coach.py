@@ -30,8 +30,9 @@ Table = Mapping[str, Sequence[float]]
 """The table of epochs, by column."""
 
 
-def findings(trainer: Trainer, table: Table, outcome: Outcome) -> list[str]:
-    """What is wrong with a network that was trained, by its table of epochs and its `outcome` on the test set.
+def findings(trainer: Trainer, table: Table, outcome: Outcome | None) -> list[str]:
+    """What is wrong with a network that was trained, by its table of epochs and its `outcome` on the test set, None
+    where that is left alone.
 
     None where nothing is, or after a few steps, which need not lead anywhere. At chance level only the most likely
     cause is named; activations and weights are looked at only where a network is on one device.
@@ -41,7 +42,7 @@ def findings(trainer: Trainer, table: Table, outcome: Outcome) -> list[str]:
         return []
     layers = _layers(trainer) if trainer.strategy.num_replicas_in_sync == 1 else []
     unwell = list(_unwell(trainer, layers))
-    if chance := _chance(table, outcome):
+    if outcome and (chance := _chance(table, outcome)):
         return [f"{chance}; {_cause(trainer, table, layers, unwell)}"]
     return [
         *_inside(trainer, table, unwell),

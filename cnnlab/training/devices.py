@@ -17,20 +17,25 @@ import keras
 import tensorflow as tf
 
 from cnnlab.errors import RequestError, TrainingError
+from cnnlab.terminal import warn
 from cnnlab.training import cluster
 
 Setting = Literal["auto", "cpu", "gpu"] | int
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MAX_CPU_PARTS = 64  # for trying: each is another copy of the network in one graph
 
 
 @cache
-def strategy_of(setting: Setting) -> tf.distribute.Strategy:
-    """The strategy for `train.devices`. Once a process, before anything is computed: it sets the devices up.
+def strategy_of(setting: Setting, threads: int | None = None) -> tf.distribute.Strategy:
+    """The strategy for `train.devices`, computing with `train.threads`.
+
+    Once per process, before anything is computed: it sets the devices up.
 
     Raises RequestError where there are no such devices, or `TF_CONFIG` describes no cluster.
     """
     if not os.environ.get("TF_CONFIG"):
         os.environ.pop("TF_CONFIG", None)  # an empty one is none to us, and no JSON to TensorFlow
+    set_threads(threads)
     workers = cluster.from_environment()  # first: under Slurm it says which GPUs are this task's
     gpus = tf.config.list_physical_devices("GPU")
     if setting == "gpu" and not gpus:
@@ -56,6 +61,21 @@ def strategy_of(setting: Setting) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(setting)])
     tf.config.list_logical_devices()
     return tf.distribute.get_strategy()
+
+
+@cache
+def set_threads(threads: int | None) -> None:
+    """Have TensorFlow compute with so many threads; None leaves it to its variables or the cores.
+
+    Once per process, before anything is computed.
+    """
+    if threads is None:
+        return
+    for name in THREAD_VARIABLES:
+        if (value := os.environ.get(name)) not in (None, "", "0", f"{threads}"):
+            warn(f"train.threads: {threads} goes before {name}={value}")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def _of_workers(workers: cluster.Cluster, setting: Setting, has_gpus: bool) -> tf.distribute.Strategy:
@@ -152,6 +172,6 @@ def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
         if num_workers(strategy) == 1 or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         raise TrainingError(
-            "another worker was lost, and training cannot go on without it; see its own output, and have all workers "
-            "go on after the last checkpoint with `cnnlab resume`"
+            "another worker was lost, and training cannot go on without it; see its own output; `cnnlab resume RUN` in "
+            "all workers goes on after the last checkpoint"
         ) from error

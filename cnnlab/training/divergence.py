@@ -64,7 +64,7 @@ def of_weights(trainer: Trainer, epoch: int) -> Diverged | None:
 
 def _repeat(trainer: Trainer, good: Checkpoint, epoch: int, step: int, rates: NDArray[np.float32] | None) -> Progress:
     """Bring the network from `good` to where it was before `step` of `epoch`."""
-    rate = np.array(trainer.model.optimizer.learning_rate)
+    rate = keras.ops.convert_to_numpy(trainer.model.optimizer.learning_rate)
     good.restore_variables(trainer.model)
     trainer.model.optimizer.learning_rate.assign(rate)  # of this epoch, which callbacks set after the epoch before
     return [good.progress, *trainer.engine.epoch(epoch, rates, start=good.progress, steps=step)][-1]
@@ -73,7 +73,7 @@ def _repeat(trainer: Trainer, good: Checkpoint, epoch: int, step: int, rates: ND
 def _first_layer(model: keras.Model) -> str | None:
     """The first layer with a weight that is not finite."""
     for layer in model.layers:
-        if not all(np.isfinite(np.asarray(weight)).all() for weight in layer.weights):
+        if not all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in layer.weights):
             return f"the weights of {layer.name}"
     return None
 

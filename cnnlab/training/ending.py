@@ -10,11 +10,12 @@ import tensorflow as tf
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, RunError, Terminated, TrainingError
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.folder import now
+from cnnlab.terminal import proposed
 from cnnlab.training.interrupts import Stopped
 
 
 @contextmanager
-def told_of(run: Run | None) -> Iterator[None]:
+def told_of(run: Run | None, batch_size: int) -> Iterator[None]:
     """Have run.json, where there is a run, tell how the work inside ended, whatever happens."""
     try:
         yield
@@ -30,8 +31,10 @@ def told_of(run: Run | None) -> Iterator[None]:
                 run.update({"status": status, "finished": now(), "error": message})
         if isinstance(error, tf.errors.ResourceExhaustedError):
             place = f"{run.path}: " if run else ""
-            advice = "out of memory; try a smaller batch, such as --set train.batch_size=32"
-            raise TrainingError(f"{place}{advice}") from error
+            advice = "try a smaller network"
+            if batch_size > 1:
+                advice = f"try a smaller batch, such as --set train.batch_size={batch_size // 2}"
+            raise TrainingError(f"{place}out of memory; {advice}") from error
         if run and isinstance(error, Diverged):
             raise Diverged(f"{run.path}: {error}") from error
         if run and isinstance(error, RunError):
@@ -58,4 +61,4 @@ def _how_to_go_on(run: Run) -> str:
     places = []
     with suppress(OSError):
         places = checkpoints.places(run)
-    return f"`cnnlab resume {run.path}` " + (f"goes on after {places[0]}" if places else "begins anew")
+    return f"{proposed('resume', run.path)} " + (f"goes on after {places[0]}" if places else "begins anew")

@@ -116,7 +116,7 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(f"{part} not recorded")
             continue
         for key in [*here, *(key for key in recorded if key not in here)]:
-            if recorded.get(key) != here.get(key):
+            if key != "cores" and recorded.get(key) != here.get(key):  # cores matter by the threads that they get
                 found.append(f"{key} {_said(recorded, key)} then, {_said(here, key)} now")
     return [printable(line) for line in found]
 

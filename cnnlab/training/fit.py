@@ -41,8 +41,9 @@ def fit(
     Raises Diverged where a loss is not finite, and Stopped, when the state is saved, where a signal asked for the end.
     """
     settings, model = trainer.experiment.train, trainer.model
-    if own:
-        _build_metrics(model, settings.loss)
+    if own or trainer.own:  # also on workers without such a callback: all make a variable together, or none does
+        with trainer.strategy.scope():
+            _build_metrics(model, settings.loss)
     table = MetricsTable(run)
     report = [ProgressReport(console, table, len(trainer.dataset.train), settings.batch_size)] if console else []
     stops = [StopEarly(spec, console) for spec in settings.callbacks if isinstance(spec, EarlyStopping)]
@@ -167,4 +168,4 @@ def _rates(model: keras.Model, settings: Train, epoch: int, steps: int) -> NDArr
     """The learning rate of every step, where the schedule has more than one an epoch."""
     if not schedules.changes_within_epochs(settings):
         return None
-    return schedules.rates(settings, epoch, steps, float(model.optimizer.learning_rate))
+    return schedules.rates(settings, epoch, steps, float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))

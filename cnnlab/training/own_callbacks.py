@@ -72,7 +72,9 @@ def told_of(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
 def _factory(key: str, spec: OwnCallback) -> Factory:
     target = _find(f"{key}.path", spec.path)
     if target is keras.callbacks.BackupAndRestore:
-        raise ConfigError(f"{key}.path: a run that was ended goes on with `cnnlab resume`; leave BackupAndRestore out")
+        raise ConfigError(
+            f"{key}.path: a run that was ended goes on with `cnnlab resume RUN`; leave BackupAndRestore out"
+        )
     if isinstance(target, type) and not issubclass(target, keras.callbacks.Callback):
         raise ConfigError(f"{key}.path: {spec.path} is no keras.callbacks.Callback")
     try:

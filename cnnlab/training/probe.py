@@ -13,12 +13,17 @@ from cnnlab.models.inference import to_input
 class Probe:
     """A look at a network that leaves it as it is: gradients and outputs of examples, in inference mode."""
 
-    def __init__(self, model: keras.Model, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        strategy: tf.distribute.Strategy,
+    ) -> None:
         self._model, self._loss = model, loss
         layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
         self._names = [layer.name for layer in layers]
         self._whole = keras.Model(model.inputs, [model.output, *(layer.output for layer in layers)])
-        self._strategy = tf.distribute.get_strategy()
+        self._strategy = strategy
         self._look = tf.function(lambda *batch: self._strategy.run(self._compute, batch))
 
     def __call__(self, images: Any, labels: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:

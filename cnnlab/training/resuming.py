@@ -1,6 +1,6 @@
 """Whether a run can go on, and as what. No TensorFlow here: a refusal does not wait for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ from cnnlab.analysis.recorded import check_imports, experiment_of, recorded_expe
 from cnnlab.config.load import to_data
 from cnnlab.config.overrides import Override
 from cnnlab.errors import CnnlabError, RequestError, RunError
+from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.optimizers import calmer
-from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run
 from cnnlab.runs.checkpoints import places
 from cnnlab.runs.find import find
 from cnnlab.runs.status import check_idle, epochs_done, status_of
-from cnnlab.terminal import warn
+from cnnlab.terminal import proposed, warn
 
 EPOCHS = "train.epochs"
 
@@ -54,18 +55,18 @@ def plan(
     if record["status"] == "diverged":
         raise RequestError(
             f"{run.path}: diverged, and would again: the same seed gives the same numbers; train it anew, such as "
-            f"`cnnlab train {run.config} --set {calmer(was.train.optimizer)}`"
-        )
-    if record["status"] == "finished" and (record.get("stopped_early") or not raised):
-        more = f"; --epochs {2 * was.train.epochs} would train it on" if not record.get("stopped_early") else ""
-        raise RequestError(f"{run.path}: has finished; there is nothing to resume{more}")
-    if raised and was.train.schedule.spans_training and (epochs_done(run) or places(run)):
-        raise RequestError(
-            f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
-            f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew"
+            f"{proposed('train', run.config, '--set', calmer(was.train.optimizer))}"
         )
     if not trust:
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
+    if record["status"] == "finished":
+        _check_unfinished(run, record, was.train, raised=raised, trust=trust)
+    if raised and was.train.schedule.spans_training and (epochs_done(run) or places(run)):
+        raise RequestError(
+            f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
+            f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew: "
+            f"{proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')}"
+        )
     return Resumption(run, record, wanted, raised)
 
 
@@ -94,6 +95,30 @@ def unfinished(folders: Sequence[Path]) -> Iterator[Run]:
             warn(f"{run.path}: {status}; left out")
 
 
+def _check_unfinished(run: Run, record: Mapping[str, Any], was: Train, *, raised: bool, trust: bool) -> None:
+    """Raise RequestError where the training of a finished run, whose settings these are, has nothing left to do."""
+    if record.get("stopped_early"):
+        changes = [
+            f"train.callbacks[{index}].early_stopping.patience={2 * spec.patience}"
+            for index, spec in enumerate(was.callbacks)
+            if isinstance(spec, EarlyStopping)
+        ]
+        sets = [word for change in changes or ["train.callbacks=[]"] for word in ("--set", change)]
+        raise RequestError(
+            f"{run.path}: {'early stopping' if changes else 'a callback'} ended it after epoch {epochs_done(run)} of "
+            f"{was.epochs}, and would do so with more epochs; train it anew, such as "
+            f"{proposed('train', run.config, *sets)}"
+        )
+    if raised:
+        return
+    more = "--epochs", f"{2 * was.epochs}"
+    if was.schedule.spans_training:
+        advice = f"to train longer, train it anew: {proposed('train', run.config, *more)}"
+    else:
+        advice = f"{proposed('resume', run.path, *more, *(['--trust'] if trust else []))} would train it on"
+    raise RequestError(f"{run.path}: has finished; there is nothing to resume; {advice}")
+
+
 def _check_changes(run: Run, was: Experiment, wanted: Experiment) -> bool:
     """Whether there are more epochs. Raises RequestError where anything else differs."""
     differing = differing_keys([to_data(was), to_data(wanted)])
@@ -104,7 +129,6 @@ def _check_changes(run: Run, was: Experiment, wanted: Experiment) -> bool:
     if rest:
         told = "; ".join(f"{key}: {values[1]}, was {values[0]}" for key, values in rest.items())
         raise RequestError(
-            f"{run.path}: would go on as another experiment: {told}; only {EPOCHS} may be raised; `cnnlab train` makes "
-            "a new run of it"
+            f"{run.path}: would go on as another experiment: {told}; only {EPOCHS} may be raised; train it as a new run"
         )
     return bool(now > then)

@@ -98,7 +98,7 @@ class Events(keras.callbacks.Callback):
         yield from _scalars({f"non_zero/{name}": float(share) for name, share in shares.items()})
         for layer in self._trainer.model.layers:
             for weight in layer.weights:
-                yield from _histogram(f"weights/{layer.name}/{weight.name}", np.asarray(weight))
+                yield from _histogram(f"weights/{layer.name}/{weight.name}", keras.ops.convert_to_numpy(weight))
         for name, gradient in gradients.items():
             yield from _histogram(f"gradients/{name}", np.asarray(gradient))
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from rich.console import Console
 from cnnlab.analysis.evaluate import check_same_data, keep
 from cnnlab.analysis.groups import table_of
 from cnnlab.analysis.recorded import digest
+from cnnlab.config.hints import count
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import fingerprint
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import summarize
 from cnnlab.models import weights
+from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run, files, lock
 from cnnlab.runs.claim import claimed
 from cnnlab.runs.folder import now
@@ -31,7 +33,8 @@ from cnnlab.training.interrupts import Interrupts
 from cnnlab.training.resuming import Resumption
 from cnnlab.training.trainer import Trainer
 
-Done = tuple[Run, dict[str, Any]]
+Done = tuple[Run, dict[str, Any] | None]
+"""A finished run and its evaluation on the test set, if that was measured."""
 
 
 def train(
@@ -39,8 +42,9 @@ def train(
 ) -> Iterator[Done]:
     """Train experiments, each into a new run folder in `runs` of its name or else a numbered one.
 
-    Gives each run and its evaluation on the test set as it is finished. Those that differ in the seed alone share
-    their data, network and compiled graph, and have their folders from the first one's start on.
+    Gives each run as it is finished, and its evaluation on the test set, None where that is never measured.
+    Those that differ in the seed alone share their data, network and compiled graph, and have their folders from the
+    first one's start on.
     Of several workers the chief alone has folders, writes and prints; the others give nothing.
     Progress goes to `console`, if there is one. Nothing is left behind where the data or the network are wrong;
     after that, run.json says how a run ended. One that diverges does not keep the others from being trained.
@@ -163,7 +167,7 @@ def train_one(
 
     with (
         Interrupts(lambda: ending.at_once(run, all_runs), agreed=agreed, told=told) as interrupts,
-        ending.told_of(run),
+        ending.told_of(run, experiment.train.batch_size),
         devices.together(strategy),
     ):
         trainer.begin(experiment)
@@ -172,7 +176,7 @@ def train_one(
             if checkpoint:
                 console.print(f"goes on after {checkpoint.place}")
         own = own_callbacks.make(trainer.own, run)
-        with strategy.scope(), own_callbacks.told_of(own):
+        with own_callbacks.told_of(own):
             results = fit(trainer, own=own, run=run, console=console, checkpoint=checkpoint, interrupts=interrupts)
         if run is None:
             return None
@@ -180,27 +184,43 @@ def train_one(
         return run, _finish(trainer, run, results, before + time.perf_counter() - started)
 
 
-def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Measure on the test set, and write what a finished run has."""
-    test = trainer.dataset.test
-    outcome = trainer.forward(test)
-    if not math.isfinite(outcome.loss):
-        raise divergence.of_examples(trainer, test, outcome.loss, "on the test examples after the last epoch")
+def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float) -> dict[str, Any] | None:
+    """Measure on the test set, unless it is to be left alone, and write what a finished run has."""
+    split = split_of(trainer.experiment, trainer.dataset.splits())
+    outcome = _measure(trainer, split) if split else None
     files.write(run.weights, lambda path: weights.save(trainer.model, path))
     files.write(run.model, trainer.model.save)
-    run.record_test_use("train")
-    evaluation = keep(run, "test", outcome, trainer.dataset)
+    test = outcome if split == "test" else None
+    if test:
+        run.record_test_use("train")
+        results |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
+    evaluation = keep(run, split, outcome, trainer.dataset) if split and outcome else None
     run.update(
         {
             "status": "finished",
             "finished": now(),
             "seconds": round(seconds, 3),
             "stopped_early": epochs_done(run) < trainer.experiment.train.epochs,
-            "results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
-            "findings": coach.findings(trainer, table_of(run), outcome),
+            "results": results,
+            "findings": coach.findings(trainer, table_of(run), test),
         }
     )
-    return evaluation
+    return evaluation if test else None
+
+
+def split_of(experiment: Experiment, splits: Container[str]) -> str | None:
+    """On which of its `splits` a finished run keeps predictions: not on a test set that is to be left alone."""
+    if experiment.train.test == "end":
+        return "test"
+    return "validation" if "validation" in splits else None
+
+
+def _measure(trainer: Trainer, split: str) -> Outcome:
+    examples = trainer.dataset.splits()[split]
+    outcome = trainer.forward(examples)
+    if not math.isfinite(outcome.loss):
+        raise divergence.of_examples(trainer, examples, outcome.loss, f"on the {split} examples after the last epoch")
+    return outcome
 
 
 def _summary(trainer: Trainer) -> str:
@@ -210,6 +230,7 @@ def _summary(trainer: Trainer) -> str:
         f"{trainer.experiment.name}: {trainer.model.count_params():,} parameters; {trainer.dataset.name}: {sizes} "
         f"examples from {trainer.dataset.origin.place}, {trainer.placement.why}; on "
         f"{environment.device_names(trainer.strategy)}"
+        + (f", {count(threads, 'thread')}" if (threads := trainer.experiment.train.threads) else "")
     )
 
 

@@ -49,7 +49,7 @@ class Trainer:
 
         Raises DataError, ConfigError and RequestError as these do.
         """
-        strategy = devices.strategy_of(experiment.train.devices)
+        strategy = devices.strategy_of(experiment.train.devices, experiment.train.threads)
         dataset = data.load(experiment.data)
         _check_monitors(experiment, dataset)
         own = own_callbacks.find(experiment.train.callbacks)
@@ -78,7 +78,7 @@ class Trainer:
         )
         forward = compile_forward(model, settings.loss)
         scalars = {
-            name: np.array(variable)
+            name: keras.ops.convert_to_numpy(variable)
             for name, variable in variables_of(model).items()
             if name.startswith("optimizer/") and variable.ndim == 0
         }
@@ -114,7 +114,7 @@ class Trainer:
     @cached_property
     def probe(self) -> Probe:
         """What looks at the network without changing it."""
-        return Probe(self.model, loss_function(self.experiment.train.loss))
+        return Probe(self.model, loss_function(self.experiment.train.loss), self.strategy)
 
     @property
     def is_chief(self) -> bool:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,9 @@ from cnnlab.config.load import to_data
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
 from cnnlab.runs import Run, files
 from cnnlab.runs.status import MAX_TABLE
+from cnnlab.terminal import proposed
 from cnnlab.training import environment
-from cnnlab.training.train import new_runs, train_one
+from cnnlab.training.train import new_runs, split_of, train_one
 from cnnlab.training.trainer import Trainer
 
 SIGNIFICANT = 0.05
@@ -30,19 +32,23 @@ SIGNIFICANT = 0.05
 class Verdict:
     """What came of it.
 
-    verdict: `identical`: table, weights and predictions are the same bits; `within noise`: they are not, and the test
-    accuracies differ by no more than chance has them differ (McNemar's exact test); `different`: by more.
+    verdict: `identical`: table, weights and predictions are the same bits; `within noise`: they are not, and the
+    accuracies differ by no more than chance has them differ (McNemar's exact test); `different`: by more, or there are
+    no examples to tell by.
+    split: what predictions and accuracies are on: the test set or, where that is left alone, the validation examples,
+    if there are any.
     """
 
     run: str
     verdict: Literal["identical", "within noise", "different"]
+    split: str | None
     first_epoch_that_differs: int | None
     largest_loss_difference: float
     largest_weight_difference: float
     predictions_that_differ: int
-    test_accuracy: float
-    test_accuracy_again: float
-    p_value: float
+    accuracy: float | None
+    accuracy_again: float | None
+    p_value: float | None
     changed: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,8 +67,9 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     experiment = experiment_of(run)
     if to_data(experiment) != to_data(recorded_experiment(run, record)):
         raise RunError(f"{run.path}: config.yaml is not the experiment that run.json recorded; undo the change")
-    check_imports(run, experiment, f"verify imports none; `cnnlab train {run.config}` does, and `compare` compares")
-    then = _read(run)
+    check_imports(run, experiment, f"verify imports none; {proposed('train', run.config)} does")
+    split = split_of(experiment, _splits(record))
+    then = _read(run, split)
     trainer = Trainer.of(experiment)
     check_same_data(run, record, trainer.dataset)
     with tempfile.TemporaryDirectory() as folder, new_runs(trainer, [(experiment, "again")], Path(folder)) as (again,):
@@ -72,11 +79,17 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
             raise type(error)(f"interrupted; {run.path} is as it was") from None
         except CnnlabError as error:
             raise TrainingError(f"{run.path}: training it again failed: {error}") from error
-        now = _read(again or run)
+        now = _read(again or run, split)
     changed = environment.changes(record, environment.environment(trainer.strategy))
     if not experiment.train.deterministic:
         changed.append("train.deterministic is off")
-    return _compared(run, then, now, changed)
+    return _compared(run, split, then, now, changed)
+
+
+def _splits(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What run.json says of the splits that the run was trained with."""
+    splits = record.get("data", {}).get("splits")
+    return splits if isinstance(splits, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -87,14 +100,14 @@ class _Numbers:
     bytes: bytes
 
 
-def _read(run: Run) -> _Numbers:
-    """Table without seconds, labels and predictions, weights. Raises RunError where the run lacks them."""
+def _read(run: Run, split: str | None) -> _Numbers:
+    """Table without seconds, labels and predictions on a split, weights. Raises RunError where the run lacks them."""
     try:
         rows = [
             {key: float(value) if value else None for key, value in row.items() if key != "seconds"}
             for row in _table(run.metrics)
         ]
-        predictions = [(row["label"], row["prediction"]) for row in _table(run.predictions("test"))]
+        predictions = [(row["label"], row["prediction"]) for row in (_table(run.predictions(split)) if split else [])]
         content = files.read(run.weights)
         weights = safetensors.numpy.load(content)
         if not all(row["epoch"] and math.isfinite(row["loss"] or 0.0) for row in rows):
@@ -115,12 +128,12 @@ def _table(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _compared(run: Run, then: _Numbers, now: _Numbers, changed: list[str]) -> Verdict:
+def _compared(run: Run, split: str | None, then: _Numbers, now: _Numbers, changed: list[str]) -> Verdict:
     kinds = [{name: (a.dtype, a.shape) for name, a in one.weights.items()} for one in (then, now)]
     if len(then.predictions) != len(now.predictions) or kinds[0] != kinds[1]:
         raise RunError(f"{run.path}: its files are not of the network and data in its config.yaml")
     right, right_again = ([label == said for label, said in one.predictions] for one in (then, now))
-    p_value = mcnemar(right, right_again).p
+    p_value = mcnemar(right, right_again).p if split else None
     differing = [int(a["epoch"] or 0) for a, b in zip(then.rows, now.rows, strict=False) if a != b]
     if len(then.rows) != len(now.rows):
         differing.append(min(len(then.rows), len(now.rows)) + 1)
@@ -128,7 +141,8 @@ def _compared(run: Run, then: _Numbers, now: _Numbers, changed: list[str]) -> Ve
     same = then.bytes == now.bytes and not differing and not wrong
     return Verdict(
         run=str(run.path),
-        verdict="identical" if same else "within noise" if p_value >= SIGNIFICANT else "different",
+        verdict="identical" if same else "within noise" if p_value and p_value >= SIGNIFICANT else "different",
+        split=split,
         first_epoch_that_differs=min(differing, default=None),
         largest_loss_difference=max(
             (abs((a["loss"] or 0.0) - (b["loss"] or 0.0)) for a, b in zip(then.rows, now.rows, strict=False)),
@@ -139,8 +153,8 @@ def _compared(run: Run, then: _Numbers, now: _Numbers, changed: list[str]) -> Ve
             default=0.0,
         ),
         predictions_that_differ=wrong,
-        test_accuracy=float(np.mean(right)),
-        test_accuracy_again=float(np.mean(right_again)),
+        accuracy=float(np.mean(right)) if split else None,
+        accuracy_again=float(np.mean(right_again)) if split else None,
         p_value=p_value,
         changed=changed,
     )

@@ -1,12 +1,17 @@
+import itertools
 import json
 import os
+import re
+import shlex
 import shutil
 
 import pytest
 
-from cnnlab.config.load import load
+from cnnlab.analysis.recorded import experiment_of
+from cnnlab.config.load import load, to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError, RunError
+from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
 from cnnlab.training.resuming import plan, unfinished
 from tests.cli.killing import Kills, assert_same, finish, train_and_kill
@@ -105,12 +110,41 @@ def test_a_run_that_is_trained_at_the_moment_is_refused_by_name(run):
 
 def test_a_finished_run_goes_on_with_more_epochs_only(run):
     change(run.path, status="finished")
-    with pytest.raises(RequestError, match="has finished; there is nothing to resume; --epochs 4 would train it on"):
+    with pytest.raises(
+        RequestError, match=r"has finished; there is nothing to resume; `cnnlab resume .* --epochs 4` would"
+    ):
         plan(run)
     assert plan(run, epochs(5)).is_raised
-    change(run.path, stopped_early=True)
-    with pytest.raises(RequestError, match=r"has finished; there is nothing to resume$"):
-        plan(run, epochs(5))
+
+
+@pytest.mark.parametrize(("stopped_early", "more"), [(True, 60), (True, None), (False, 60), (False, None)])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("callbacks", [[], [{"early_stopping": 3}, {"early_stopping": 5}]], ids=len)
+def test_a_run_that_has_nothing_left_to_do_says_why_and_a_command_that_is_taken(
+    run, stopped_early, more, schedule, callbacks
+):
+    # All that ends a training before its last epoch, under schedules of both kinds, with more epochs and without.
+    train = run.record()["experiment"]["train"] | {"schedule": schedule, "callbacks": callbacks}
+    experiment = run.record()["experiment"] | {"train": train}
+    change(run.path, status="finished", stopped_early=stopped_early, experiment=experiment)
+    run.write_config(to_yaml(Experiment.model_validate(experiment)))
+    if not stopped_early and more and schedule == "constant":
+        assert plan(run, epochs(more)).is_raised
+        return
+    with pytest.raises(RequestError) as refused:
+        plan(run, epochs(more) if more else [])
+    cause = ("early stopping ended it after epoch 2" if callbacks else "a callback ended it") if stopped_early else ""
+    assert cause in str(refused.value)
+    command = shlex.split(re.search("`(.*)`", str(refused.value))[1])
+    assert command[:2] == ["cnnlab", "resume" if not stopped_early and schedule == "constant" else "train"]
+    if command[1] == "resume":
+        assert plan(run, epochs(int(command[4]))).is_raised
+        return
+    sets = [parse_set(text) for option, text in itertools.pairwise(command) if option == "--set"]
+    again = load(command[2], sets + [parse_set(f"train.epochs={command[4]}")] * ("--epochs" in command))
+    assert again != experiment_of(run)
+    if stopped_early and callbacks:
+        assert [one.patience for one in again.train.callbacks] == [6, 10]
 
 
 def test_fewer_epochs_are_refused(run):

@@ -55,9 +55,11 @@ def test_seeds_are_a_run_each_traced_once_and_each_has_the_bytes_of_a_run_of_its
     done = cnnlab("train", "tiny.yaml", "--seeds", "3,7,5", "--name", "set", "--quiet")
     assert done.stderr.splitlines()[-1] == "TRACED 1"
     lines = done.stdout.splitlines()
-    assert lines[-5].split() == ["seed", "accuracy", "loss", "val_accuracy", "val_loss", "run"]
-    assert [line.split()[0] for line in lines[-4:-1]] == ["3", "5", "7"]
-    assert lines[-1].endswith("(mean and standard deviation of 3 seeds)")
+    assert lines[-6].split() == ["seed", "val_accuracy", "val_loss", "accuracy", "loss", "run"]
+    assert [line.split()[0] for line in lines[-5:-2]] == ["3", "5", "7"]
+    for line, split in zip(lines[-2:], ("val", "test"), strict=True):
+        assert line.startswith(f"{split} accuracy 0.")
+        assert line.endswith("(mean and standard deviation of 3 seeds)")
     alone = cnnlab("train", "tiny.yaml", "--seed", "7", "--name", "alone", "--quiet")
     assert alone.stderr.splitlines()[-1] == "TRACED 1"
     runs = {seed: tmp_path / "runs" / f"set-{seed}" for seed in (3, 5, 7)}

@@ -17,9 +17,9 @@ def rows_of(path):
 
 
 def test_the_result_is_on_stdout_and_the_table_on_stderr(trained):
-    result, run = (trained / "stdout").read_text().splitlines()
-    assert result.startswith("test accuracy 0.")
-    assert result.endswith("(200 examples)")
+    validation, result, run = (trained / "stdout").read_text().splitlines()
+    assert re.fullmatch(r"val accuracy 0\.\d{4}, loss \d\.\d{4} \(144 examples\)", validation)
+    assert re.fullmatch(r"test accuracy 0\.\d{4}, loss \d\.\d{4} \(200 examples\)", result)
     assert run == "run: runs/tiny-1"
     table = (trained / "stderr").read_text().splitlines()
     assert (
@@ -214,7 +214,9 @@ def test_without_mnist_and_network_one_line_says_what_works(cnnlab, tmp_path):
         https_proxy=nowhere,
         CNNLAB_OFFLINE="",
     )
-    assert_one_line(done, 1, "mnist: train-images-idx3-ubyte.gz: no network to download it", "--data digits works now")
+    assert_one_line(
+        done, 1, "mnist: train-images-idx3-ubyte.gz: no network to download it", "`cnnlab train … --data digits`"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "train", "lenett"], ["train", "lenett", "--debug"]])

@@ -122,7 +122,7 @@ def test_every_damaged_picture_is_counted_and_the_first_three_named(pets):
         spec(),
         f"{pets / 'train/cat/90.png'}: is not a picture",
         f"{pets / 'train/cat/92.png'}: is not a picture",
-        "; and 2 more of 22 files: `cnnlab data verify` lists them",
+        "; and 2 more of 22 files: `cnnlab data verify …` lists them",
     )
 
 

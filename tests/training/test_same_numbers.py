@@ -1,8 +1,6 @@
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,44 +8,24 @@ import pytest
 
 from cnnlab.models.determinism import draw_by_replica
 from cnnlab.workers import _free_addresses
+from tests.training.processes import ROOT, finish, start
 from tests.training.replicas import EXPERIMENTS
 
-ROOT = Path(__file__).parents[2]
+REPLICAS = "tests.training.replicas"
 OTHERS = ("two replicas", "two workers")
 HALF = {"bfloat16": 2e-3, "float16": 5e-4}
 NOISY = [name for name in EXPERIMENTS if name.startswith("noisy")]
 EXACT = [name for name in EXPERIMENTS if name not in [*HALF, *NOISY, "dropout"]]
 
 
-def start(devices, out, addresses=(), index=0):
-    task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.replicas", devices, str(out)],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(task) if addresses else "{}"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(*processes):
-    try:
-        for process in processes:
-            _, stderr = process.communicate(timeout=300)
-            assert process.returncode == 0, stderr
-    finally:
-        for process in processes:
-            process.kill()
-
-
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What came of every experiment, by where it was trained."""
     folder = tmp_path_factory.mktemp("replicas")
-    finish(start("auto", folder / "one device.npz"))
-    finish(start("2", folder / "two replicas.npz"))
+    finish(start(REPLICAS, "auto", folder / "one device.npz"))
+    finish(start(REPLICAS, "2", folder / "two replicas.npz"))
     addresses = _free_addresses(2)
-    finish(*(start("auto", folder / "two workers.npz", addresses, index) for index in (1, 0)))
+    finish(*(start(REPLICAS, "auto", folder / "two workers.npz", addresses, index) for index in (1, 0)))
     return {path.stem: dict(np.load(path)) for path in folder.iterdir()}
 
 

@@ -99,7 +99,7 @@ def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
     except DownloadError as error:
         raise DownloadError(
             f"{data.name}: {error}; put it, or its folder {published.folder}, into {destination.parent}, "
-            "or see whether all else works with --data synthetic"
+            "or see whether all else works: `cnnlab train … --data synthetic`"
         ) from None
     return destination
 

@@ -100,7 +100,8 @@ def fetch_files(data: Mnist | FashionMnist, published: Published) -> dict[str, P
             fetch(remote, files[name])
         except DownloadError as error:
             raise DownloadError(
-                f"{data.name}: {error}; --data digits works now, or put the four .gz files into {folder}"
+                f"{data.name}: {error}; put the four .gz files into {folder}, or take what is here: "
+                "`cnnlab train … --data digits`"
             ) from None
     return files
 

@@ -1,0 +1,40 @@
+"""Which texts of the package propose a command or an option, or name one."""
+
+import ast
+import re
+from pathlib import Path
+
+import cnnlab
+
+PACKAGE = Path(cnnlab.__file__).parent
+NAMED = re.compile(r"\bcnnlab [a-z…{]|--[a-z]{3,}")
+SUBJECT = re.compile(r"^--[a-z]+([-/a-z]+)?( \{\})?")
+"""The option that a text is about, which it begins with."""
+ELSEWHERE = ("training/coach.py", "config/reference.py")
+"""tests/training/test_coach.py runs what the coach proposes; the other is a page of the docs."""
+
+
+def found():
+    """Those texts, each once, `{}` for what is filled in."""
+    modules = (path for path in sorted(PACKAGE.rglob("*.py")) if not str(path).endswith(ELSEWHERE))
+    return list(dict.fromkeys(text for path in modules for text in _texts(path) if _names_one(text)))
+
+
+def _names_one(text):
+    return text.startswith("proposed(") or bool(NAMED.search(SUBJECT.sub("", text, count=1)))
+
+
+def _texts(path):
+    """The texts of a module, without docstrings; its calls of `proposed` as they are written."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "proposed":
+            yield ast.unparse(node)
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in ast.walk(node)}
+            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value

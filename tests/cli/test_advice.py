@@ -1,0 +1,203 @@
+"""Every command and option that a message proposes is run as it is printed."""
+
+import json
+import re
+import shlex
+import shutil
+
+import pytest
+
+from cnnlab.cli.app import app
+from cnnlab.cli.report import _measured
+from cnnlab.config.load import to_yaml
+from cnnlab.config.overrides import parse_set
+from cnnlab.errors import DownloadError, RequestError, RunError
+from cnnlab.experiment.schema import Experiment
+from cnnlab.runs import Run
+from cnnlab.runs.overview import details
+from cnnlab.training import ending
+from cnnlab.training.resuming import plan
+from cnnlab.training.verify import verify
+from tests.cli.advice import found
+
+RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
+TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")
+
+MENTIONS = {
+    # Words, not commands.
+    "a run's experiment is nested too deeply to be one that cnnlab trained",
+    "cnnlab {}",
+    "{}: damaged: '{}' is not what cnnlab writes there",
+    "{}: is a symbolic link; a run has none, and cnnlab follows none",
+    "{}: no such file; the experiment that comes with cnnlab is called {}",
+    "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
+    # What an option is about, or what it excludes.
+    "--augment --split {}: only training pictures are augmented",
+    "Which epoch, with --augment.",
+    "Runs that did not finish; with --all, folders of runs.",
+    "--seed {}: not with a list of --seeds, which names them all",
+    "{}: not with --resume, which goes on with a run as it is",
+    "--name {}: {} exists and a run is never overwritten; choose another name, or leave --name out for a numbered one",
+    "Go on with this run, as `cnnlab resume` does.",
+    "# Source: started from {}, `cnnlab init`.",
+    "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
+    "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
+}
+"""Texts that name a command or an option and propose none."""
+
+PRINTED = {
+    "cannot be told: one run each; try --seeds 5": TRAIN,
+    "cannot be told: one run each, without saved {} predictions (`cnnlab evaluate RUN` saves them)": (),
+    "{}: expected key=value, such as --where train.epochs=12": COMPARE,
+    "{}: {}; see `{} --help`": ("train",),
+    "measured on the test set; what to use is chosen with --metric val_{}": COMPARE,
+    "chance alone could have made every difference here; more seeds may tell: `cnnlab train … {}`": (),
+    "Data sets that `cnnlab data list` lists.": (),
+    "no: cnnlab data fetch {}": (),
+    "A data set that `cnnlab data list` lists, or an experiment.": (),
+    "the confusion matrix of {} classes is in the pictures and in --format json": ("evaluate", RUN),
+    "{}: --yes removes what cannot be asked about here": ("runs", "rm", RUN, "--yes"),
+    "{}: no run here has events; `cnnlab train … --tensorboard` writes them": (),
+    "train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`": (),
+    "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server would not end
+    "Leave the test set alone: `cnnlab evaluate RUN` measures it later.": (),
+    "'': expected an experiment file, or a name that `cnnlab configs` lists": (),
+    "{}: no such file; `cnnlab configs` lists the experiments that come with cnnlab": (),
+    "{}: empty; an experiment needs at least data and model (see `cnnlab configs`)": (),
+    "{}: expected key=value, such as --set train.epochs=3": TRAIN,
+    "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": (),
+    "# Command: cnnlab train {}.yaml": (),
+    "# All that can be said here: cnnlab schema --format md": (),
+    "data.validation: {} examples to hold out, but {} has {} training examples; try --set data.validation=0.1": TRAIN,
+    "data.train_sizes: {} sizes are a run each, as `cnnlab train` trains them; here one is wanted, such as "
+    "--set 'data.train_sizes=[{}]'": ("data", "info", CONFIG),
+    "; and {} more of {} files: `cnnlab data verify …` lists them": (),
+    "{}: {}: no such file or folder in {} or here; set data.dir or CNNLAB_DATA_DIR, or see whether all else works: "
+    "`cnnlab train … --data synthetic`": (),
+    "{}: {}; put it, or its folder {}, into {}, or see whether all else works: `cnnlab train … --data synthetic`": (),
+    "{}: {}; put the four .gz files into {}, or take what is here: `cnnlab train … --data digits`": (),
+    "data.test: {} of {} examples to set aside as the test set; expected some, and some left; "
+    "try --set data.test=0.2": ("validate", "own.yaml"),
+    "{}: no runs in this folder; `cnnlab train digits` makes one in runs/": (),
+    "diverged: {}; {}; try {}, such as --set {}": TRAIN,
+    "another worker was lost, and training cannot go on without it; see its own output; `cnnlab resume RUN` in all "
+    "workers goes on after the last checkpoint": (),
+    "try a smaller batch, such as --set train.batch_size={}": TRAIN,
+    "{}.path: a run that was ended goes on with `cnnlab resume RUN`; leave BackupAndRestore out": (),
+    "if you trust whoever made this folder, add --trust": ("resume", RUN),
+}
+"""Texts that propose a command, or an option of the command that is given."""
+
+FILLED = {
+    "no: cnnlab data fetch {}": ["mnist"],
+    "measured on the test set; what to use is chosen with --metric val_{}": ["accuracy"],
+    "chance alone could have made every difference here; more seeds may tell: `cnnlab train … {}`": ["--seeds 2"],
+    "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": ["tiny", "tiny"],
+    "# Command: cnnlab train {}.yaml": ["tiny"],
+    "try a smaller batch, such as --set train.batch_size={}": ["32"],
+    "diverged: {}; {}; try {}, such as --set {}": ["train.optimizer.sgd.learning_rate=0.01"],
+}
+"""What the `{}` of their commands become."""
+
+
+@pytest.fixture
+def run(trained, tmp_path, monkeypatch):
+    """The run of the tiny experiment, in the folder that commands run in, below one with a space in its name."""
+    shutil.copy(trained / CONFIG, tmp_path)
+    shutil.copytree(trained / "runs", tmp_path / "my runs")
+    monkeypatch.chdir(tmp_path)
+    return Run(tmp_path / RUN)
+
+
+def changed(run, train=(), **changes):
+    """The run with other settings and another record."""
+    record = run.record()
+    settings = {**record["experiment"], "train": {**record["experiment"]["train"], **dict(train)}}
+    run.create({**record, "experiment": settings, **changes})
+    run.write_config(to_yaml(Experiment.model_validate(settings)))
+    return Run(run.path.relative_to(run.path.parents[1]))
+
+
+def refusal(run, *changes):
+    """Why it does not go on."""
+    with pytest.raises(RequestError) as refused:
+        plan(run, [parse_set(change) for change in changes])
+    return str(refused.value)
+
+
+def left_alone(run):
+    result = dict.fromkeys(("accuracy", "val_accuracy"), None) | {"run": RUN, "train_examples": 200}
+    return "\n".join(_measured(run.record(), result))
+
+
+def never_measured(run):
+    record = run.record()
+    return details(changed(run), {**record, "results": {"loss": record["results"]["loss"]}})["test"]
+
+
+def imports(run):
+    run = changed(run, {"callbacks": [{"callback": {"path": "keras.callbacks.TerminateOnNaN"}}]})
+    with pytest.raises(RunError) as refused:
+        verify(run)
+    return str(refused.value)
+
+
+COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]}
+PROVOKED = {
+    "proposed('evaluate', result['run'])": left_alone,
+    "proposed('evaluate', run.path)": never_measured,
+    "proposed('resume', run.path)": lambda run: ending._how_to_go_on(changed(run, status="interrupted")),
+    "proposed('train', run.config, *more)": lambda run: refusal(changed(run, COSINE)),
+    "proposed('resume', run.path, *more, *(['--trust'] if trust else []))": lambda run: refusal(changed(run)),
+    "proposed('train', run.config, '--set', calmer(was.train.optimizer))": lambda run: refusal(
+        changed(run, status="diverged")
+    ),
+    "proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')": lambda run: refusal(
+        changed(run, COSINE, status="interrupted"), "train.epochs=3"
+    ),
+    "proposed('train', run.config, *sets)": lambda run: refusal(changed(run, STOPPING, stopped_early=True)),
+    "proposed('train', run.config)": imports,
+}
+"""What makes the messages whose commands are made by `proposed`."""
+
+
+def commands(text, base):
+    """The arguments of every command in `text`; with the command `base`, of that with the last option in it."""
+    if not base:
+        named = re.findall(r"\bcnnlab ((?:configs\b|(?:data )?[a-z]+ [a-z…{-]|[a-z]+ RUN)[^`&]*)", text)
+        return [shlex.split(one) for one in named]
+    option = re.findall(r"--[a-z]+(?:[ =](?:'[^']*'|[^\s;,`]+))?", text)[-1:]
+    return [[*base, *(word for one in option if not {*base} & {*one.split()} for word in shlex.split(one))]]
+
+
+def execute(arguments):
+    """`cnnlab ARGUMENTS` in this process; trainings are smoke runs, so that they end."""
+    arguments = [{"…": CONFIG, "RUN": RUN}.get(argument, argument) for argument in arguments]
+    if arguments[0] == "train" and "--help" not in arguments:
+        arguments = [*arguments, "--smoke", "--quiet"]
+    try:
+        app(arguments, standalone_mode=False)
+    except DownloadError as error:
+        assert "no network" in str(error)  # noqa: PT017 - whether there is one is not the command's
+
+
+def test_no_text_that_proposes_something_is_forgotten():
+    assert sorted(found()) == sorted([*MENTIONS, *PRINTED, *PROVOKED])
+
+
+@pytest.mark.parametrize("text", PRINTED)
+def test_what_is_printed_is_taken(run, tmp_path, text):
+    changed(run, status="interrupted" if "resume" in text or "--trust" in text else "finished")
+    own = "data: {name: npz, file: own.npz, image_shape: [8, 8, 1], num_classes: 10}"
+    (tmp_path / "own.yaml").write_text(re.sub("data: .*", own, (tmp_path / CONFIG).read_text()))
+    fills = iter(FILLED.get(text, [run.record()["experiment"]["data"]["limit"] // 2]))
+    for arguments in commands(text, PRINTED[text]):
+        execute([re.sub(r"\{\}", lambda _: str(next(fills)), one) for one in arguments])
+
+
+@pytest.mark.parametrize("text", PROVOKED)
+def test_what_a_refusal_proposes_is_taken(run, text):
+    message = PROVOKED[text](run)
+    (arguments,) = [shlex.split(one)[1:] for one in re.findall("`(cnnlab .*?)`", message)]
+    execute(arguments)
+    assert json.loads((run.path / "run.json").read_text())["status"]

@@ -1,0 +1,108 @@
+"""A test set that is left alone, and threads: what both leave in a run, and what later commands make of that."""
+
+import json
+import re
+
+import pytest
+
+from cnnlab.config.lint import lint
+from cnnlab.config.load import read
+from cnnlab.config.overrides import parse_set
+from tests.conftest import TINY, run_cnnlab
+
+NEVER = ("--quiet", "--no-test")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the tiny experiment trained with --no-test, and with one thread; once more without validation."""
+    folder = tmp_path_factory.mktemp("never")
+    (folder / "tiny.yaml").write_text(TINY)
+    first = run_cnnlab("train", "tiny.yaml", *NEVER, "--seeds", "2", "--set", "train.threads=1", cwd=folder)
+    assert first.returncode == 0, first.stderr
+    (folder / "stdout").write_text(first.stdout)
+    blind = run_cnnlab("train", "tiny.yaml", *NEVER, "--set", "data.validation=0", "--name", "blind", cwd=folder)
+    assert blind.returncode == 0, blind.stderr
+    (folder / "blind").write_text(blind.stdout)
+    return folder
+
+
+def record_of(folder, name):
+    return json.loads((folder / "runs" / name / "run.json").read_text())
+
+
+def test_nothing_is_measured_on_the_test_set(folder):
+    run, record = folder / "runs/tiny-1", record_of(folder, "tiny-1")
+    assert (record["status"], record["experiment"]["train"]["test"]) == ("finished", "never")
+    assert record["test_uses"] == []
+    assert set(record["results"]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    assert not list((run / "evaluation").glob("test*"))
+    validation = json.loads((run / "evaluation/validation.json").read_text())
+    assert validation["accuracy"] == record["results"]["val_accuracy"]
+    assert not list((folder / "runs/blind").glob("evaluation/*"))
+
+
+def test_the_result_is_that_of_the_validation_examples(folder):
+    lines = (folder / "stdout").read_text().splitlines()
+    line = r"val accuracy 0\.\d{4}, loss \d\.\d{4} \(144 examples\)"
+    assert re.fullmatch(line, lines[0])
+    assert lines[1] == "the test set was left alone; `cnnlab evaluate runs/tiny-1` measures it"
+    assert lines[2] == "run: runs/tiny-1"
+    assert lines[7].split() == ["seed", "val_accuracy", "val_loss", "run"]
+    assert re.fullmatch(r"val accuracy 0\.\d{4} ± 0\.\d{4} \(mean and standard deviation of 2 seeds\)", lines[-1])
+
+
+def test_without_validation_the_result_is_that_of_training(folder):
+    lines = (folder / "blind").read_text().splitlines()
+    assert re.fullmatch(r"training accuracy 0\.\d{4}, loss \d\.\d{4} \(200 examples\)", lines[0])
+    assert lines[1] == "the test set was left alone; `cnnlab evaluate runs/blind` measures it"
+
+
+def test_threads_are_recorded(folder):
+    assert record_of(folder, "tiny-1")["experiment"]["train"]["threads"] == 1
+    threads = record_of(folder, "tiny-1")["threads"]
+    assert (threads["within_operations"], threads["between_operations"]) == (1, 1)
+
+
+def test_such_a_run_is_verified_with_its_threads_by_its_validation_examples(folder):
+    done = run_cnnlab("verify", "runs/tiny-2", "--format", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0].endswith("on CPU:0, 1 thread")
+    verdict = json.loads(done.stdout)
+    assert (verdict["verdict"], verdict["split"], verdict["changed"]) == ("identical", "validation", [])
+    assert verdict["accuracy"] == verdict["accuracy_again"] == record_of(folder, "tiny-2")["results"]["val_accuracy"]
+
+
+def test_other_threads_of_the_environment_are_told_and_not_taken(folder):
+    done = run_cnnlab("resume", "runs/tiny-2", "--epochs", "3", cwd=folder, env={"TF_NUM_INTRAOP_THREADS": "2"})
+    assert done.returncode == 0, done.stderr
+    assert "warning: train.threads: 1 goes before TF_NUM_INTRAOP_THREADS=2" in done.stderr
+    assert "test accuracy" not in done.stdout
+    record = record_of(folder, "tiny-2")
+    assert (record["threads"]["within_operations"], record["test_uses"]) == (1, [])
+
+
+def test_what_such_a_run_lacks_is_said_until_it_is_evaluated(folder):
+    shown = run_cnnlab("runs", "show", "runs/tiny-1", cwd=folder).stdout
+    assert re.search(r"^test +never measured; `cnnlab evaluate runs/tiny-1` does it$", shown, re.MULTILINE)
+    rows = json.loads(run_cnnlab("runs", "list", "--format", "json", cwd=folder).stdout)
+    assert {row["accuracy"] for row in rows} == {None}
+    compared = run_cnnlab("compare", "runs", "--metric", "val_accuracy", "--format", "json", cwd=folder)
+    assert compared.returncode == 0, compared.stderr
+    done = run_cnnlab("evaluate", "runs/tiny-1", "--no-pictures", "--format", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    record = record_of(folder, "tiny-1")
+    assert [use["by"] for use in record["test_uses"]] == ["evaluate"]
+    assert record["results"]["test_accuracy"] == json.loads(done.stdout)["accuracy"]
+    assert "never measured" not in run_cnnlab("runs", "show", "runs/tiny-1", cwd=folder).stdout
+    compared = run_cnnlab("compare", "runs/tiny-1", "--format", "json", cwd=folder)
+    assert json.loads(compared.stdout)[0]["accuracy"] == record["results"]["test_accuracy"]
+
+
+def test_watching_the_test_set_and_leaving_it_alone_contradict_each_other(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    changes = [parse_set("data.validation=test"), parse_set("train.test=never")]
+    errors = [found for found in lint(read(str(tmp_path / "tiny.yaml"), changes)) if found.is_error]
+    assert [found.rule for found in errors] == ["test-never"]
+    assert "hold out training examples, such as data.validation=0.1" in errors[0].message
+    assert not [found for found in lint(read(str(tmp_path / "tiny.yaml"), changes[1:])) if found.is_error]

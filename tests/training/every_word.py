@@ -1,0 +1,184 @@
+"""Trains every word of the language; run as a process of its own, for devices are set up once per process.
+
+`python -m tests.training.every_word DEVICES FOLDER`: every experiment of `EXPERIMENTS` and, on several replicas, every
+shipped one, under the strategy of `train.devices` and `TF_CONFIG`, as `cnnlab train` trains them, into run folders.
+"""
+
+import sys
+import typing
+from pathlib import Path
+
+from cnnlab.config import shipped
+from cnnlab.config.load import load_file
+from cnnlab.experiment.choice import Choice, Strict
+from cnnlab.experiment.data import num_outputs
+from cnnlab.experiment.data.own import Synthetic
+from cnnlab.experiment.layers.base import Activation
+from cnnlab.experiment.schema import Experiment
+
+DATA = {"name": "synthetic", "image_shape": [8, 8, 2], "num_classes": 3, "train_examples": 58, "test_examples": 20, "validation": 12}  # fmt: skip
+SMALL = ["flatten", {"dense": {"units": 6, "activation": "tanh"}}, {"dense": 3}]
+WRITERS = [
+    {"callback": {"path": "keras.callbacks.CSVLogger", "arguments": {"filename": "{run}/log.csv"}}},
+    {"callback": {"path": "keras.callbacks.ModelCheckpoint", "arguments": {"filepath": "{run}/best.keras", "save_best_only": True}}},
+    {"callback": {"path": "keras.callbacks.TensorBoard", "arguments": {"log_dir": "{run}/own", "histogram_freq": 1}}},
+]  # fmt: skip
+WATCHERS = [
+    {"callback": {"path": "keras.callbacks.ReduceLROnPlateau", "arguments": {"monitor": "loss", "min_delta": 9.0, "patience": 1}}},
+    {"callback": "keras.callbacks.TerminateOnNaN"},
+    {"callback": {"path": "tests.training.every_word.scheduler"}},
+]  # fmt: skip
+INITIALIZERS = [
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "xavier", "he",
+    "truncated_normal", "random_normal", "random_uniform", "orthogonal", "zeros", "ones",
+]  # fmt: skip
+EVERY_LAYER = [
+    {"rescale": {"scale": 2.0, "offset": -1.0}},
+    {"zero_padding2d": 1},
+    {"conv2d": {"filters": 4, "kernel_size": 3, "padding": "same", "use_bias": False}},
+    {"separable_conv2d": {"filters": 4, "kernel_size": 3}},
+    {"depthwise_conv2d": {"kernel_size": 3, "padding": "same"}},
+    {"avg_pool2d": {"pool_size": 2, "padding": "same"}},
+    {"residual": {"layers": [{"conv2d": {"filters": 6, "kernel_size": 3, "padding": "same"}}], "shortcut": "projection"}},
+    {"residual": {"layers": [{"conv2d": {"filters": 8, "kernel_size": 3, "padding": "same"}}], "shortcut": "pad"}},
+    {"repeat": {"times": 2, "layers": [{"activation": "elu"}]}},
+    {"channel_max_pool": 2},
+    {"max_pool2d": 2},
+    {"parallel": [["global_avg_pool2d"], ["global_max_pool2d"], ["flatten"]]},
+    {"dense": 3},
+]  # fmt: skip
+NOISY_LAYERS = [
+    "flatten",
+    {"dense": 8},
+    "batch_norm",
+    {"batch_norm": {"center": False, "scale": False}},
+    {"dropout": 0.3},
+    {"dense": 3},
+]
+
+EXPERIMENTS = {
+    "cosine": {"train": {"schedule": "cosine", "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9}}}},
+    "one-cycle": {"train": {"schedule": {"one_cycle": {"warmup": 1}}, "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}}, "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_accuracy", "restore_best_weights": True}}]}},
+    "constant": {"train": {"schedule": {"constant": {"warmup": 1.5}}, "optimizer": "adam", "callbacks": [{"early_stopping": {"patience": 1, "monitor": "loss", "min_delta": 9.0, "restore_best_weights": False}}]}},
+    "exponential": {"train": {"schedule": {"exponential": {"decay": 0.5, "warmup": 0.5}}, "optimizer": "adamw", "callbacks": ["tensorboard"]}},
+    "step": {"train": {"schedule": {"step": {"every": 1, "warmup": 1}}, "optimizer": "rmsprop", "loss": "mse", "callbacks": WRITERS}},
+    "piecewise": {"train": {"schedule": {"piecewise": {"boundaries": [1], "factors": [1, 0.1], "warmup": 0.5}}, "optimizer": {"rmsprop": {"momentum": 0.5, "centered": True}}, "loss": {"cross_entropy": {"label_smoothing": 0.1}}, "callbacks": WATCHERS}},
+    "plateau": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "val_loss", "patience": 1, "min_delta": 9.0, "warmup": 1}}, "optimizer": {"sgd": 0.001}, "loss": "sum_of_squares", "input_pipeline": "resident"}},
+    "plateau-of-accuracy": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "accuracy", "patience": 1}}, "deterministic": False}},
+    "bfloat16": {"train": {"precision": "mixed_bfloat16", "schedule": "cosine"}},
+    "float16": {"train": {"precision": "mixed_float16", "schedule": "cosine", "optimizer": "adam"}},
+    "jit": {"train": {"jit": "on", "schedule": "cosine"}},
+    "augmentation": {
+        "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
+        "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed"},
+    },
+    "layers": {"preprocessing": {"scale": "minus_one_one"}, "model": {"layers": EVERY_LAYER}, "train": {"schedule": {"cosine": {"warmup": 1}}}},
+    "noisy": {"model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
+    "activations": {
+        "model": {"layers": ["flatten", {"parallel": [[{"dense": {"units": 2, "activation": name}}] for name in typing.get_args(Activation)]}, {"dense": {"units": 3, "activation": "softmax"}}]},
+        "train": {"loss": {"cross_entropy": {"from_logits": False}}},
+    },
+    "initializers": {
+        "model": {"layers": [
+            "flatten",
+            {"parallel": [[{"dense": {"units": 2, "kernel_initializer": name}}] for name in INITIALIZERS]},
+            {"dense": {"units": 6, "kernel_regularizer": {"l1": 0.01}}},
+            {"dense": {"units": 6, "kernel_regularizer": {"l2": 0.01}}},
+            {"dense": {"units": 3, "kernel_regularizer": {"l1_l2": {"l1": 0.01, "l2": 0.01}}}},
+        ]},
+    },
+}  # fmt: skip
+"""Sections of experiments; what they do not say is that of `experiment`. Each word of the language is in one of them."""
+
+
+def scheduler():
+    """A callback as users write it, which changes the learning rate."""
+    import keras
+
+    return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9)
+
+
+def experiment(name):
+    """The experiment of that name in EXPERIMENTS."""
+    sections = {"model": {"layers": SMALL}, "data": DATA, **EXPERIMENTS[name]}
+    train = {"epochs": 3, "batch_size": 16, **sections.get("train", {})}
+    return Experiment.model_validate({"name": name, **sections, "train": train})
+
+
+def shipped_experiments():
+    """Every shipped experiment, with a few synthetic examples instead of its own."""
+    for name, path in shipped.paths().items():
+        found = load_file(path)
+        data = Synthetic(
+            name="synthetic",
+            image_shape=found.data.image_shape,
+            num_classes=num_outputs(found.data),
+            train_examples=24,
+            test_examples=8,
+            validation=8,
+        )
+        train = found.train.model_copy(update={"epochs": 1, "batch_size": 8})
+        yield found.model_copy(update={"name": f"shipped-{name}", "data": data, "train": train})
+
+
+def words_of(value):
+    """The words that a part of an experiment uses: kinds, and options whose values are of a fixed set."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from words_of(item)
+    if isinstance(value, Strict):
+        if isinstance(value, Choice):
+            yield value.kind
+        for name, field in type(value).model_fields.items():
+            option = getattr(value, name)
+            if option in _values(field.annotation):
+                yield name, option
+            yield from words_of(option)
+
+
+def words_at(annotation, seen=None):
+    """The words that may stand where the schema has `annotation`."""
+    seen = set() if seen is None else seen
+    for part in _parts(annotation):
+        if isinstance(part, type) and issubclass(part, Strict) and part not in seen:
+            seen.add(part)
+            if issubclass(part, Choice):
+                yield part.kind
+            for name, field in part.model_fields.items():
+                yield from ((name, value) for value in _values(field.annotation))
+                yield from words_at(field.annotation, seen)
+
+
+def _parts(annotation):
+    yield annotation
+    if typing.get_origin(annotation) is not typing.Literal:
+        for part in typing.get_args(annotation):
+            yield from _parts(part)
+
+
+def _values(annotation):
+    """Those of the fixed set, where `annotation` is one."""
+    values = [
+        value
+        for part in _parts(annotation)
+        if typing.get_origin(part) is typing.Literal
+        for value in typing.get_args(part)
+    ]
+    return [*values, *([False, True] if bool in _parts(annotation) else [])]
+
+
+def main(devices, folder):
+    from cnnlab.training.devices import strategy_of
+    from cnnlab.training.train import train
+
+    setting = int(devices) if devices.isdecimal() else devices
+    experiments = [experiment(name) for name in EXPERIMENTS]
+    if strategy_of(setting).num_replicas_in_sync > 1:
+        experiments += shipped_experiments()
+    for one in experiments:
+        settings = one.train.model_copy(update={"devices": setting})
+        list(train([(one.model_copy(update={"train": settings}), one.name)], Path(folder)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
