@@ -4,7 +4,15 @@ from collections.abc import Iterator
 
 from cnnlab import memory as machine
 from cnnlab.config.checked import Breach, Checked, Rule
-from cnnlab.config.data_rules import augmentation, hold_out, known_classes, mixup_last, test_as_validation, train_sizes
+from cnnlab.config.data_rules import (
+    augmentation,
+    class_weights,
+    hold_out,
+    known_classes,
+    mixup_last,
+    test_as_validation,
+    train_sizes,
+)
 from cnnlab.config.hints import count
 from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.data import num_outputs
@@ -212,7 +220,9 @@ def memory(checked: Checked) -> Iterator[Breach]:
         yield ("model",), f"training takes about {needed / 1e9:,.0f} GB; this machine has {present / 1e9:,.0f}"
 
 
-ERRORS: tuple[Rule, ...] = (classes, known_classes, hold_out, train_sizes, mixup_last, monitor, devices, jit)
+ERRORS: tuple[Rule, ...] = (
+    classes, known_classes, class_weights, hold_out, train_sizes, mixup_last, monitor, devices, jit,
+)  # fmt: skip
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
     input_scale, learning_rate, memory,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnlab import data
 from cnnlab.data import Dataset, Examples
+from cnnlab.data.balance import class_weights
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.callbacks import EarlyStopping, OwnCallback
 from cnnlab.experiment.schedules import ReduceOnPlateau
@@ -19,7 +20,7 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
-from cnnlab.models.losses import loss_function
+from cnnlab.models.losses import loss_function, weighted
 from cnnlab.training import devices, own_callbacks
 from cnnlab.training.checkpoint import variables_of
 from cnnlab.training.engine import Engine
@@ -38,6 +39,8 @@ class Trainer:
     engine: Engine
     forward: Callable[[Examples], Outcome]
     strategy: tf.distribute.Strategy
+    class_weights: NDArray[np.float32] | None = None
+    """What the losses of each class are multiplied by in the gradient, (classes,)."""
     own: list[own_callbacks.Factory] = field(default_factory=list)
     """What makes the callbacks of a user's own."""
     _scalars: dict[str, NDArray[np.generic]] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class Trainer:
         """The same for a network that has its optimizer, under the strategy of the moment."""
         settings = experiment.train
         placement = place(settings.input_pipeline, dataset.train)
+        weights = class_weights(settings.class_weights, dataset.train.labels, dataset.class_names)
         engine = Engine(
             model,
             settings.loss,
@@ -73,6 +77,7 @@ class Trainer:
             batch_size=settings.batch_size,
             seed=experiment.seed,
             augmentation=experiment.preprocessing.augmentation,
+            class_weights=weights,
             placement=placement.kind,
             jit=devices.compiles(settings.jit, model),
         )
@@ -82,8 +87,9 @@ class Trainer:
             for name, variable in variables_of(model).items()
             if name.startswith("optimizer/") and variable.ndim == 0
         }
+        strategy = tf.distribute.get_strategy()
         return cls(
-            experiment, dataset, model, placement, engine, forward, tf.distribute.get_strategy(), _scalars=scalars
+            experiment, dataset, model, placement, engine, forward, strategy, class_weights=weights, _scalars=scalars
         )
 
     def can_train(self, experiment: Experiment) -> bool:
@@ -114,7 +120,7 @@ class Trainer:
     @cached_property
     def probe(self) -> Probe:
         """What looks at the network without changing it."""
-        return Probe(self.model, loss_function(self.experiment.train.loss))
+        return Probe(self.model, weighted(loss_function(self.experiment.train.loss), self.class_weights))
 
     @property
     def is_chief(self) -> bool:
