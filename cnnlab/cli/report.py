@@ -26,6 +26,8 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, seve
 
     For scripts a map, or a list of maps where `several` runs were asked for.
     """
+    from cnnlab.data.balance import is_imbalanced
+
     results: list[dict[str, Any]] = []
     experiments: list[Any] = []
     records: list[dict[str, Any]] = []
@@ -36,8 +38,11 @@ def report(done: Iterable[tuple["Run", dict[str, Any]]], format: Format, *, seve
             records.append(record)
             results.append(_result(run, record, measured))
             if format is Format.TABLE:
+                balanced = ""
+                if is_imbalanced([row["examples"] for row in measured["classes"]]):
+                    balanced = f"balanced accuracy {measured['balanced_accuracy']:.4f}, "
                 print(
-                    f"test accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
+                    f"test accuracy {measured['accuracy']:.4f}, {balanced}loss {measured['loss']:.4f} "
                     f"({measured['examples']:,} examples)\nrun: {run.path}",
                     flush=True,
                 )
@@ -73,7 +78,7 @@ def _print_expected(records: Sequence[Mapping[str, Any]], accuracies: Sequence[f
 def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "run": str(run.path),
-        **{key: measured[key] for key in ("split", "examples", "loss", "accuracy")},
+        **{key: measured[key] for key in ("split", "examples", "loss", "accuracy", "balanced_accuracy")},
         **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
         **{key: record[key] for key in ("parameters", "seconds")},
         "train_examples": record["data"]["splits"]["train"]["examples"],

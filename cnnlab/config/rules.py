@@ -70,7 +70,7 @@ def monitor(checked: Checked) -> Iterator[Breach]:
             yield (
                 (*path, "monitor"),
                 f"{spec.monitor}, but no examples are held out for validation; set data.validation, or monitor: "
-                f"{spec.monitor.removeprefix('val_')}",
+                f"{'loss' if spec.monitor == 'val_loss' else 'accuracy'}",
             )
 
 

@@ -43,6 +43,18 @@ class Outcome:
         """The fraction of examples predicted right."""
         return float(np.mean(self.predictions == self.labels))
 
+    @property
+    def recalls(self) -> dict[int, float]:
+        """Of each label that there is, the fraction of its examples predicted right."""
+        counts = np.bincount(self.labels)
+        right = np.bincount(self.labels[self.predictions == self.labels], minlength=len(counts))
+        return {int(label): float(right[label] / counts[label]) for label in np.flatnonzero(counts)}
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of the recalls: the accuracy if all classes had equally many examples."""
+        return float(np.mean(list(self.recalls.values())))
+
 
 def to_input(images: tf.Tensor) -> tf.Tensor:
     """uint8 pixels in [0, 255] as float32 in [0, 1]."""

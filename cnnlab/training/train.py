@@ -169,6 +169,9 @@ def train_one(
         trainer.begin(experiment)
         if console:
             console.print(_summary(trainer))
+            if weights := _class_weights(trainer):
+                said = ", ".join(f"{name} {weight:.4g}" for name, weight in weights.items())
+                console.print(f"class weights: {said}")
             if checkpoint:
                 console.print(f"goes on after {checkpoint.place}")
         own = own_callbacks.make(trainer.own, run)
@@ -212,6 +215,15 @@ def _summary(trainer: Trainer) -> str:
     )
 
 
+def _class_weights(trainer: Trainer) -> dict[str, float] | None:
+    """What the loss of each class is multiplied by in the gradient, by its name."""
+    if trainer.class_weights is None:
+        return None
+    return {
+        name: float(weight) for name, weight in zip(trainer.dataset.class_names, trainer.class_weights, strict=True)
+    }
+
+
 @contextmanager
 def new_runs(
     trainer: Trainer, group: Sequence[tuple[Experiment, str | None]], runs: Path
@@ -240,6 +252,7 @@ def _record(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
         "parameters": trainer.model.count_params(),
         "multiplications": summarize(experiment.model.layers, experiment.input_shape).cost.multiplications,
         "data": fingerprint.record(trainer.dataset),
+        **({"class_weights": weights} if (weights := _class_weights(trainer)) else {}),
         "input_pipeline": trainer.placement.kind,
         "test_uses": test_uses,
         **environment.environment(trainer.strategy),

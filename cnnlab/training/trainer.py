@@ -15,13 +15,14 @@ from cnnlab.data import Dataset, Examples
 from cnnlab.data.balance import class_weights
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.callbacks import EarlyStopping, OwnCallback
-from cnnlab.experiment.schedules import ReduceOnPlateau
+from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.models.losses import loss_function, weighted
 from cnnlab.training import devices, own_callbacks
+from cnnlab.training.callbacks import columns_for
 from cnnlab.training.checkpoint import variables_of
 from cnnlab.training.engine import Engine
 from cnnlab.training.input_pipeline import Placement, place
@@ -117,6 +118,11 @@ class Trainer:
                 if name.startswith("optimizer/"):  # slots begin with zeros in every optimizer of Keras
                     variable.assign(self._scalars[name] if name in self._scalars else tf.zeros_like(variable))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the table of epochs."""
+        return columns_for(self.dataset, _monitors(self.experiment))
+
     @cached_property
     def probe(self) -> Probe:
         """What looks at the network without changing it."""
@@ -128,13 +134,16 @@ class Trainer:
         return devices.is_chief(self.strategy)
 
 
-def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
-    """Raise ConfigError where validation is watched and, of data whose size was not known before, none are left."""
+def _monitors(experiment: Experiment) -> list[Monitor]:
+    """The columns of the table that something watches."""
     schedule, callbacks = experiment.train.schedule, experiment.train.callbacks
     monitors = [spec.monitor for spec in callbacks if isinstance(spec, EarlyStopping)]
-    if isinstance(schedule, ReduceOnPlateau):
-        monitors.append(schedule.monitor)
-    watched = [column for column in monitors if column.startswith("val_")]
+    return [*monitors, schedule.monitor] if isinstance(schedule, ReduceOnPlateau) else monitors
+
+
+def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
+    """Raise ConfigError where validation is watched and, of data whose size was not known before, none are left."""
+    watched = [column for column in _monitors(experiment) if column.startswith("val_")]
     if dataset.validation is None and watched:
         raise ConfigError(
             f"data.validation: {experiment.data.validation} of {len(dataset.train):,} examples holds out none, "
