@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cnnlab import memory as machine
+from cnnlab.config.batch_norm import batch_norm
 from cnnlab.config.checked import Breach, Checked, Rule
 from cnnlab.config.data_rules import (
     augmentation,
@@ -225,7 +226,7 @@ ERRORS: tuple[Rule, ...] = (
 )  # fmt: skip
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
-    input_scale, learning_rate, memory,
+    batch_norm, input_scale, learning_rate, memory,
 )  # fmt: skip
 
 

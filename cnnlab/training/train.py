@@ -12,6 +12,7 @@ from rich.console import Console
 from cnnlab.analysis.evaluate import check_same_data, keep
 from cnnlab.analysis.groups import table_of
 from cnnlab.analysis.recorded import digest
+from cnnlab.config.batch_norm import batch_of_one
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import fingerprint
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
@@ -49,6 +50,7 @@ def train(
     failed = 0
     while rest:
         trainer = Trainer.of(rest[0][0])
+        _warn_of_batch_norm(trainer)
         group = [rest.pop(0)]
         while rest and trainer.can_train(rest[0][0]):
             group.append(rest.pop(0))
@@ -213,6 +215,17 @@ def _summary(trainer: Trainer) -> str:
         f"{trainer.experiment.name}: {trainer.model.count_params():,} parameters; {trainer.dataset.name}: {sizes} "
         f"examples, {trainer.placement.why}; on {environment.device_names(trainer.strategy)}"
     )
+
+
+def _warn_of_batch_norm(trainer: Trainer) -> None:
+    """What `validate` warns of where the number of examples or of replicas is known only now."""
+    experiment, replicas = trainer.experiment, trainer.strategy.num_replicas_in_sync
+    lines = summarize(experiment.model.layers, experiment.input_shape).lines
+    size, said = experiment.train.batch_size, experiment.train.devices
+    known = batch_of_one(lines, size, said if isinstance(said, int) else 1, experiment.data.train_size())
+    message = batch_of_one(lines, size, replicas, len(trainer.dataset.train))
+    if message and not known and trainer.is_chief:
+        warn(f"train.batch_size: {message}")
 
 
 def _class_weights(trainer: Trainer) -> dict[str, float] | None:
