@@ -195,6 +195,9 @@ def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float)
     files.write(run.model, trainer.model.save)
     run.record_test_use("train")
     evaluation = keep(run, "test", outcome, trainer.dataset)
+    validation = trainer.dataset.validation
+    held_out = outcome if validation is None or validation is test else trainer.forward(validation)
+    found = coach.diagnose(trainer, table_of(run), results, held_out)
     run.update(
         {
             "status": "finished",
@@ -202,7 +205,7 @@ def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float)
             "seconds": round(seconds, 3),
             "stopped_early": epochs_done(run) < trainer.experiment.train.epochs,
             "results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy},
-            "findings": coach.findings(trainer, table_of(run), outcome),
+            "findings": [str(found)] if found else [],
         }
     )
     return evaluation
@@ -223,9 +226,9 @@ def _warn_of_batch_norm(trainer: Trainer) -> None:
     lines = summarize(experiment.model.layers, experiment.input_shape).lines
     size, said = experiment.train.batch_size, experiment.train.devices
     known = batch_of_one(lines, size, said if isinstance(said, int) else 1, experiment.data.train_size())
-    message = batch_of_one(lines, size, replicas, len(trainer.dataset.train))
-    if message and not known and trainer.is_chief:
-        warn(f"train.batch_size: {message}")
+    found = batch_of_one(lines, size, replicas, len(trainer.dataset.train))
+    if found and not known and trainer.is_chief:
+        warn(f"train.batch_size: {found[0]}; set batch_size: {found[1]}")
 
 
 def _class_weights(trainer: Trainer) -> dict[str, float] | None:

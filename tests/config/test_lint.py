@@ -20,6 +20,7 @@ train:
   optimizer: {sgd: {learning_rate: 0.1}}
 """
 CNN = "    - conv2d: {filters: 2, kernel_size: 3, activation: relu}\n    - flatten\n    - dense: 10\n"
+ZERO = ", which batch_norm_1 normalizes to 0 whatever the image"
 NORMALIZED = "    - flatten\n    - batch_norm\n    - dense: 10\n"
 
 
@@ -198,28 +199,29 @@ def test_xla_is_not_asked_for_what_it_cannot_repeat(findings):
 
 
 @pytest.mark.parametrize(
-    ("examples", "batch_size", "replicas", "message"),
+    ("examples", "batch_size", "replicas", "expected"),
     [
-        (33, 32, 1, "the last batch of 33 examples is 1, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 33"),
-        (65, 16, 1, "the last batch of 65 examples is 1, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 17"),
-        (33, 1, 1, "a batch of 1, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 33"),
-        (100, 3, 2, "a batch of 1 per replica, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 64"),
-        (33, 30, 2, "the last batch of 33 examples is 1 per replica, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 33"),
-        (None, 1, 1, "a batch of 1, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 32"),
-        (None, 32, 1, ""),
-        (34, 32, 1, ""),
-        (64, 32, 2, ""),
+        (33, 32, 1, (f"the last batch of 33 examples is 1{ZERO}", 33)),
+        (65, 16, 1, (f"the last batch of 65 examples is 1{ZERO}", 17)),
+        (33, 1, 1, (f"a batch of 1{ZERO}", 33)),
+        (100, 3, 2, (f"a batch of 1 per replica{ZERO}", 64)),
+        (33, 30, 2, (f"the last batch of 33 examples is 1 per replica{ZERO}", 33)),
+        (None, 1, 1, (f"a batch of 1{ZERO}", 32)),
+        (None, 32, 1, None),
+        (34, 32, 1, None),
+        (64, 32, 2, None),
     ],
 )  # fmt: skip
-def test_batch_norm_wants_two_examples_in_every_batch_on_every_replica(examples, batch_size, replicas, message):
+def test_batch_norm_wants_two_examples_in_every_batch_on_every_replica(examples, batch_size, replicas, expected):
     experiment = load("fc", [parse_set("model.layers=[flatten, batch_norm, {dense: 10}]")])
     lines = summarize(experiment.model.layers, experiment.input_shape).lines
-    assert batch_of_one(lines, batch_size, replicas, examples) == message
-    if wanted := message.rpartition("batch_size: ")[2]:
-        assert batch_of_one(lines, int(wanted), replicas, examples) == ""
+    found = batch_of_one(lines, batch_size, replicas, examples)
+    assert found == expected
+    if found:
+        assert batch_of_one(lines, found[1], replicas, examples) is None
 
 
 def test_batch_norm_of_images_does_with_one():
     experiment = load("fc", [parse_set("model.layers=[batch_norm, flatten, {dense: 10}]")])
     lines = summarize(experiment.model.layers, experiment.input_shape).lines
-    assert batch_of_one(lines, 1, 1, 33) == ""
+    assert batch_of_one(lines, 1, 1, 33) is None
