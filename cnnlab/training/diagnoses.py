@@ -5,13 +5,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cnnlab.config import batch_norm, rules
+from cnnlab.config import batch_norm, rules, yaml
 from cnnlab.config.checked import Checked
+from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.experiment.choice import plain
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Rescale
 from cnnlab.experiment.layers.weighted import Dense
 from cnnlab.experiment.losses import CrossEntropy, SumOfSquares
 from cnnlab.experiment.optimizers import bolder, calmer
+from cnnlab.experiment.preprocessing import Mixup
 from cnnlab.experiment.summary import Line, summarize
 from cnnlab.models.build import INITIALIZERS
 from cnnlab.paths import show_path
@@ -34,6 +37,7 @@ ENOUGH = 5  # epochs that tell whether a loss falls slowly
 STILL = 0.12  # of what the loss fell, in the last fifth of the epochs; in the shipped experiments at most 0.09
 DECAYED = 0.01  # of the first learning rate
 HIDDEN = 64
+PATIENCE, MIXED = 5, 0.4
 
 
 def batch_of_one(e: Evidence) -> Found | None:
@@ -263,7 +267,17 @@ def overfitting(e: Evidence) -> Found | None:
     """Better on what it was trained on than on what was held out."""
     if e.held_out is None or e.training.accuracy - e.held_out.accuracy < GAP:
         return None
-    return f"accuracy {e.training.accuracy:.4f} on training examples, {e.held_out.accuracy:.4f} on others", []
+    found = f"accuracy {e.training.accuracy:.4f} on training examples, {e.held_out.accuracy:.4f} on others"
+    experiment, losses = e.trainer.experiment, e.table.get("val_loss", [])
+    callbacks, augmentation = e.train.callbacks, experiment.preprocessing.augmentation
+    rises = losses and experiment.data.validation != "test" and min(losses) < (1 - RISE) * losses[-1]
+    if rises and not any(isinstance(callback, EarlyStopping) for callback in callbacks):
+        found += f", whose loss was lowest in epoch {losses.index(min(losses)) + 1} of {len(losses)}"
+        stop = EarlyStopping(patience=PATIENCE, restore_best_weights=True)
+        return found, [f"train.callbacks={yaml.dump_inline(plain([*callbacks, stop]))}"]
+    if any(isinstance(step, Mixup) for step in augmentation):
+        return f"{found}; more training examples would help", []
+    return found, [f"preprocessing.augmentation={yaml.dump_inline(plain([*augmentation, Mixup(alpha=MIXED)]))}"]
 
 
 def _has_learned(e: Evidence) -> bool:
