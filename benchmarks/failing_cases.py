@@ -21,6 +21,10 @@ CNN = (
     "model.layers=[conv2d: {filters: 8, kernel_size: 3, strides: 2, activation: relu}, max_pool2d: 2, flatten, "
     "dense: {units: 32, activation: relu}, dense: 10]"
 )
+SMALL_CNN = (
+    "model.layers=[conv2d: {filters: 16, kernel_size: 3, activation: relu}, max_pool2d: 2, flatten, "
+    "dense: {units: 64, activation: relu}, dense: 10]"
+)
 NORMALIZED_CNN = (
     "model.layers=[conv2d: {filters: 16, kernel_size: 3, use_bias: false}, batch_norm, activation: relu, max_pool2d: 2,"
     " conv2d: {filters: 32, kernel_size: 3, use_bias: false}, batch_norm, activation: relu, max_pool2d: 2, flatten,"
@@ -70,6 +74,13 @@ def noisy_labels(path: Path) -> str:
     random = np.random.default_rng(0)
     wrong = random.random(len(labels)) < 0.4
     return _write(path, images, np.where(wrong, random.integers(0, 10, len(labels)), labels))
+
+
+def noisy_images(path: Path) -> str:
+    """Digits in noise that is as strong as they are."""
+    images, labels = _digits()
+    noise = np.random.default_rng(0).normal(0, 120, images.shape)
+    return _write(path, np.clip(images + noise, 0, 255), labels)
 
 
 def random_labels(path: Path) -> str:
@@ -147,6 +158,7 @@ CASES = (
     Case("batch normalization, one step per epoch", "batch normalization not settled", (NORMALIZED_CNN, "data.limit=100", "train.epochs=40", "train.batch_size=100", "train.optimizer={adam: 0.003}")),
     Case("batch normalization, momentum 0.999", "batch normalization not settled", (NORMALIZED, "train.epochs=5", "train.optimizer={adam: 0.01}", "model.layers[2].batch_norm.momentum=0.999")),
     Case("batch normalization, batches of one", "batch of one", (NORMALIZED, "data.limit=100", "train.batch_size=1")),
+    Case("batch normalization, batches of one, deeper", "batch of one", ("model.layers=[flatten, dense: 64, batch_norm, activation: relu, dense: 32, batch_norm, activation: relu, dense: 10]", "data.limit=300", "train.epochs=4", "train.batch_size=1")),
     Case("dropout 0.95", "dropout too high", ("model.layers=[flatten, dense: {units: 64, activation: relu}, dropout: 0.95, dense: {units: 32, activation: relu}, dropout: 0.9, dense: 10]",)),
     Case("dropout 0.9 of the pixels", "dropout too high", (CNN.replace("[conv2d", "[dropout: 0.9, conv2d"),)),
     Case("L2 of 1", "regularization too strong", (_hidden("relu", 64, 2, ", kernel_regularizer: {l2: 1.0}"),)),
@@ -161,9 +173,9 @@ CASES = (
     Case("five rare digits", "imbalance", (), rare_digits, BALANCED),
     Case("noisy labels", "overfitting", ("train.epochs=60",), noisy_labels),
     Case("noisy labels, wide network", "overfitting", (_hidden("relu", 256, 2), "train.epochs=40"), noisy_labels),
-    Case("a hundred images, many epochs", "overfitting", ("data.limit=100", "train.epochs=60")),
-    Case("a hundred images, wide network", "overfitting", (_hidden("relu", 512, 2), "data.limit=100", "train.epochs=40")),
-    Case("a hundred images, convolutions", "overfitting", (CNN, "data.limit=100", "train.epochs=80")),
+    Case("noisy labels, convolutions", "overfitting", (SMALL_CNN, "train.epochs=80", "train.optimizer.adam.learning_rate=0.003"), noisy_labels),
+    Case("noisy labels, SGD", "overfitting", ("train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9}}", "train.epochs=40"), noisy_labels),
+    Case("noisy images", "overfitting", (_hidden("relu", 128, 2), "train.epochs=40"), noisy_images),
     Case("random labels", "nothing learned", ("train.epochs=60",), random_labels),
 )  # fmt: skip
 HEALTHY = (

@@ -20,7 +20,7 @@ def batch_norm(checked: Checked) -> Iterator[Breach]:
 
 
 def batch_of_one(lines: Sequence[Line], batch_size: int, replicas: int, examples: int | None) -> tuple[str, int] | None:
-    """Why a layer normalizes single values, which leaves nothing of them, and the batch size to set; None where none does.
+    """Why a layer normalizes single values, of which nothing is left, and the batch size to set; None where none does.
 
     Values that have a position in the image are normalized together with those at others: one image is enough for them.
     `examples` are those of the training split, None where their number is not known yet.

@@ -12,7 +12,7 @@ from cnnlab.config.overrides import parse_set, parse_sets
 from cnnlab.models.inference import Outcome
 from cnnlab.training import coach
 from cnnlab.training.coach import DIAGNOSES, Diagnosis
-from cnnlab.training.evidence import is_at_chance
+from cnnlab.training.coach.evidence import is_at_chance
 from cnnlab.training.trainer import Trainer
 
 FIRST_CASES = [next(case for case in CASES if case.diagnosis == name) for name in DIAGNOSES]

@@ -24,9 +24,15 @@ from cnnlab.training.trainer import Trainer
 MEASURED = 2048  # training examples at most, in inference mode
 LOOKED_AT = 256  # training examples whose activations are looked at
 SURE = 3  # standard deviations above chance
+LEARNED = 0.9  # balanced accuracy on the training split, above which no cause is looked for in network or optimizer
+GAP = 0.05  # of accuracies
+FAR_OFF = 10  # times He's standard deviation, or less than it by as much
+BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 Table = Mapping[str, Sequence[float]]
 """The table of epochs, by column."""
+Found = tuple[str, Sequence[str]]
+"""What is seen, and what `--set` takes to make it better."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,17 @@ class Evidence:
         return self.trainer.forward(self._sample(MEASURED))
 
     @property
+    def has_learned(self) -> bool:
+        """Whether it does well on the training split, which no fault of the network or the optimizer lets it."""
+        return self.training.balanced_accuracy >= LEARNED
+
+    @property
+    def late_fall(self) -> float:
+        """How much of what the training loss fell was in the last fifth of the epochs."""
+        whole = self.losses[0] - self.losses[-1] if self.losses else 0.0
+        return (self.losses[-1 - len(self.losses) // 5] - self.losses[-1]) / whole if whole > 0 else 0.0
+
+    @property
     def training_mode_accuracy(self) -> float:
         """Of the training split while it was trained."""
         return float(self.results["accuracy"])
@@ -97,12 +114,7 @@ class Evidence:
 
     @cached_property
     def activations(self) -> dict[str, NDArray[np.float32]]:
-        """What each layer makes of some training examples, by its name; the image as `image`.
-
-        Empty on several devices, where layers cannot be called one by one.
-        """
-        if self.trainer.strategy.num_replicas_in_sync > 1:
-            return {}
+        """What each layer makes of some training examples, by its name; the image as `image`."""
         layers = self.trainer.model.layers
         look = keras.Model(self.trainer.model.inputs, [layer.output for layer in layers])
         outputs = look(to_input(tf.constant(self._sample(LOOKED_AT).images[:])), training=False)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.models.inference import Outcome
-from cnnlab.training import diagnoses
-from cnnlab.training.diagnoses import Found
-from cnnlab.training.evidence import Evidence, Table
+from cnnlab.training.coach import network, optimization, outcome
+from cnnlab.training.coach.evidence import Evidence, Found, Table
 from cnnlab.training.trainer import Trainer
 
 FEW_STEPS = 20  # which need not lead anywhere
@@ -34,21 +33,21 @@ class Diagnosis:
 
 
 DIAGNOSES: Mapping[str, Callable[[Evidence], Found | None]] = {
-    "batch of one": diagnoses.batch_of_one,
-    "batch normalization not settled": diagnoses.batch_norm_not_settled,
-    "output and loss do not fit": diagnoses.wrong_loss,
-    "initial weights": diagnoses.initial_weights,
-    "input scale": diagnoses.input_scale,
-    "bottleneck": diagnoses.bottleneck,
-    "regularization too strong": diagnoses.too_much_regularization,
-    "dropout too high": diagnoses.too_much_dropout,
-    "learning rate too high": diagnoses.rate_too_high,
-    "vanishing gradients": diagnoses.vanishing_gradients,
-    "learning rate too low": diagnoses.rate_too_low,
-    "imbalance": diagnoses.imbalance,
-    "nothing learned": diagnoses.nothing_learned,
-    "overfitting": diagnoses.overfitting,
-    "too few epochs": diagnoses.too_few_epochs,
+    "batch of one": network.batch_of_one,
+    "batch normalization not settled": network.batch_norm_not_settled,
+    "output and loss do not fit": network.wrong_loss,
+    "initial weights": network.initial_weights,
+    "input scale": network.input_scale,
+    "bottleneck": network.bottleneck,
+    "regularization too strong": optimization.too_much_regularization,
+    "dropout too high": optimization.too_much_dropout,
+    "learning rate too high": optimization.rate_too_high,
+    "vanishing gradients": network.vanishing_gradients,
+    "learning rate too low": optimization.rate_too_low,
+    "imbalance": outcome.imbalance,
+    "nothing learned": outcome.nothing_learned,
+    "overfitting": outcome.overfitting,
+    "too few epochs": outcome.too_few_epochs,
 }
 
 
