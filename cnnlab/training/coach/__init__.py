@@ -43,6 +43,7 @@ DIAGNOSES: Mapping[str, Callable[[Evidence], Found | None]] = {
     "dropout too high": optimization.too_much_dropout,
     "learning rate too high": optimization.rate_too_high,
     "vanishing gradients": network.vanishing_gradients,
+    "unsteady at the end": optimization.unsteady,
     "learning rate too low": optimization.rate_too_low,
     "imbalance": outcome.imbalance,
     "nothing learned": outcome.nothing_learned,

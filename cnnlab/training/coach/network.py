@@ -15,7 +15,7 @@ from cnnlab.models.build import INITIALIZERS
 from cnnlab.paths import show_path
 from cnnlab.training.coach.evidence import BOUNDS, FAR_OFF, GAP, Evidence, Found, activation_of
 
-VANISHED = 0.01  # of the last layer's gradient
+VANISHED = 0.1  # of the last layer's gradient
 ALIKE = 0.1  # of the inputs' root mean square: how far they differ from image to image
 HIDDEN = 64  # units, where there are too few
 

@@ -6,8 +6,9 @@ from cnnlab.config import rules
 from cnnlab.experiment.layers.elementwise import Dropout
 from cnnlab.experiment.losses import SumOfSquares
 from cnnlab.experiment.optimizers import bolder, calmer
+from cnnlab.experiment.schedules import Constant
 from cnnlab.paths import show_path
-from cnnlab.training.coach.evidence import BOUNDS, FAR_OFF, Evidence, Found, activation_of
+from cnnlab.training.coach.evidence import BOUNDS, FAR_OFF, GAP, Evidence, Found, activation_of
 
 HIGH_DROPOUT, USUAL_DROPOUT = 0.7, 0.2
 HIGH_DECAY = 1e-3  # of every weight, taken away in a step; of ResNet-20's training it is 5e-5
@@ -27,7 +28,7 @@ def too_much_regularization(e: Evidence) -> Found | None:
     shrunk = min(spreads, key=lambda name: spreads[name][0] / spreads[name][1], default=None)
     if shrunk and (spreads[shrunk][0] < spreads[shrunk][1] / FAR_OFF or e.penalty > e.losses[-1]):
         found = (
-            f"regularizers add {e.penalty:.2g} to a training loss of {e.losses[-1]:.4g}, and the weights of {shrunk} have "
+            f"regularizers add {e.penalty:.2g} to a loss of {e.losses[-1]:.4g}, and the weights of {shrunk} have "
             f"a standard deviation of {spreads[shrunk][0]:.2g}; He's is {spreads[shrunk][1]:.2g}"
         )
         return found, [f"{path}.kernel_regularizer=null" for path in regularized]
@@ -73,6 +74,19 @@ def rate_too_high(e: Evidence) -> Found | None:
         key = f"train.optimizer.{optimizer.kind}"
         return found, [f"{key}.momentum=0.9", f"{key}.learning_rate={min(optimizer.learning_rate, usual):g}"]
     return found, [calmer(optimizer)]
+
+
+def unsteady(e: Evidence) -> Found | None:
+    """Steps that are right at first and too large at the end: the last of them made it worse."""
+    if e.training_mode_accuracy - e.training.accuracy < GAP:
+        return None
+    optimizer = e.train.optimizer
+    found = (
+        f"accuracy {e.training_mode_accuracy:.4f} on training examples during the last epoch, and "
+        f"{e.training.accuracy:.4f} after its last step, with a learning rate of {optimizer.learning_rate:g}"
+    )
+    is_constant = isinstance(e.train.schedule, Constant)
+    return found, ["train.schedule=cosine" if is_constant else calmer(optimizer)]
 
 
 def rate_too_low(e: Evidence) -> Found | None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cnnlab.config import yaml
+from cnnlab.config.words import without_defaults
 from cnnlab.data.check import IMBALANCE
 from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.choice import plain
@@ -56,7 +57,8 @@ def overfitting(e: Evidence) -> Found | None:
     if losses and min(losses) < (1 - RISE) * losses[-1] and not is_stopped:
         found += f", whose loss was lowest in epoch {losses.index(min(losses)) + 1} of {len(losses)}"
         stop = EarlyStopping(patience=PATIENCE, restore_best_weights=True)
-        return found, [f"train.callbacks={yaml.dump_inline(plain([*e.train.callbacks, stop]))}"]
+        callbacks = without_defaults(("train", "callbacks"), plain([*e.train.callbacks, stop]))
+        return found, [f"train.callbacks={yaml.dump_inline(callbacks)}"]
     # Neither augmentation nor weight decay, mixup or label smoothing helped reliably where the loss does not rise.
     is_wide = e.training.accuracy - e.held_out.accuracy >= WIDE_GAP
     return (f"{found}; more training examples would help", []) if is_wide else None
