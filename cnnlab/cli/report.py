@@ -36,7 +36,7 @@ def report(done: Iterable[tuple["Run", dict[str, Any] | None]], format: Format, 
             records.append(record)
             results.append(_result(run, record, measured))
             if format is Format.TABLE:
-                print("\n".join([*_measured(record, results[-1]), f"run: {run.path}"]), flush=True)
+                print("\n".join([*_measured(record, results[-1], measured), f"run: {run.path}"]), flush=True)
                 for finding in record.get("findings", []):
                     hint(f"{run.path}: {finding}")
                 if not several:
@@ -51,12 +51,19 @@ def report(done: Iterable[tuple["Run", dict[str, Any] | None]], format: Format, 
                 _print_expected(records, results)
 
 
-def _measured(record: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+def _measured(
+    record: Mapping[str, Any], result: Mapping[str, Any], measured: Mapping[str, Any] | None
+) -> Iterator[str]:
     """What a run came to, on the validation examples first: choices are made by them."""
+    from cnnlab.data.balance import is_imbalanced
+
     if _has_validation(record, result):
-        yield _line("val", result["val_accuracy"], result["val_loss"], result["val_examples"])
-    if result["accuracy"] is not None:
-        yield _line("test", result["accuracy"], result["loss"], result["examples"])
+        balanced = record["results"].get("val_balanced_accuracy")
+        yield _line("val", result["val_accuracy"], result["val_loss"], result["val_examples"], balanced)
+    if measured is not None:
+        is_unequal = is_imbalanced([row["examples"] for row in measured["classes"]])
+        balanced = measured["balanced_accuracy"] if is_unequal else None
+        yield _line("test", result["accuracy"], result["loss"], result["examples"], balanced)
         return
     if result["val_accuracy"] is None:
         trained = record["results"]
@@ -64,8 +71,10 @@ def _measured(record: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[
     yield f"the test set was left alone; {proposed('evaluate', result['run'])} measures it"
 
 
-def _line(split: str, accuracy: float, loss: float, examples: int) -> str:
-    return f"{split} accuracy {accuracy:.4f}, loss {loss:.4f} ({examples:,} examples)"
+def _line(split: str, accuracy: float, loss: float, examples: int, balanced: float | None = None) -> str:
+    """Accuracy and loss of a split; where its classes are unequal, the balanced accuracy too."""
+    unequal = "" if balanced is None else f"balanced accuracy {balanced:.4f}, "
+    return f"{split} accuracy {accuracy:.4f}, {unequal}loss {loss:.4f} ({examples:,} examples)"
 
 
 def _has_validation(record: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
@@ -103,7 +112,7 @@ def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any] |
     return {
         "run": str(run.path),
         "split": "test",
-        **{key: measured and measured[key] for key in ("examples", "loss", "accuracy")},
+        **{key: measured and measured[key] for key in ("examples", "loss", "accuracy", "balanced_accuracy")},
         **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
         "val_examples": splits["validation"]["examples"] if "validation" in splits else None,
         **{key: record[key] for key in ("parameters", "seconds")},

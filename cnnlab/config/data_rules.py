@@ -17,6 +17,15 @@ def known_classes(checked: Checked) -> Iterator[Breach]:
             yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
 
 
+def class_weights(checked: Checked) -> Iterator[Breach]:
+    """The classes that weights are given for must be some of those that are trained on."""
+    data, weights = checked.experiment.data, checked.experiment.train.class_weights
+    known = data.classes or data.class_names
+    for name in weights if isinstance(weights, dict) else ():
+        if known and name not in known:
+            yield ("train", "class_weights"), f"no class '{name}' in the data; {did_you_mean(name, known)}"
+
+
 def hold_out(checked: Checked) -> Iterator[Breach]:
     """Some training examples must be left after the hold-out."""
     data = checked.experiment.data

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from cnnlab import memory as machine
+from cnnlab.config.batch_norm import batch_norm
 from cnnlab.config.checked import Breach, Checked, Rule
 from cnnlab.config.data_rules import (
     augmentation,
+    class_weights,
     hold_out,
     known_classes,
     mixup_last,
@@ -70,7 +72,7 @@ def monitor(checked: Checked) -> Iterator[Breach]:
             yield (
                 (*path, "monitor"),
                 f"{spec.monitor}, but no examples are held out for validation; set data.validation, or monitor: "
-                f"{spec.monitor.removeprefix('val_')}",
+                f"{'loss' if spec.monitor == 'val_loss' else 'accuracy'}",
             )
 
 
@@ -221,11 +223,11 @@ def memory(checked: Checked) -> Iterator[Breach]:
 
 
 ERRORS: tuple[Rule, ...] = (
-    classes, known_classes, hold_out, train_sizes, mixup_last, monitor, devices, jit, test_never,
+    classes, known_classes, class_weights, hold_out, train_sizes, mixup_last, monitor, devices, jit, test_never,
 )  # fmt: skip
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
-    input_scale, learning_rate, memory,
+    batch_norm, input_scale, learning_rate, memory,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from cnnlab.experiment.choice import Choice, NonNegative, Positive, by_kind
 
 Factor = Annotated[float, Field(gt=0, le=1)]
-Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
+Monitor = Literal["val_loss", "val_accuracy", "val_balanced_accuracy", "loss", "accuracy"]
 
 
 class ScheduleSpec(Choice):

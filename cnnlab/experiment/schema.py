@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, Wit
 from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.callbacks import Callback
-from cnnlab.experiment.choice import Strict
+from cnnlab.experiment.choice import FLOAT32_MAX, Strict
 from cnnlab.experiment.data import Data
 from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, depth, unrolled
 from cnnlab.experiment.losses import CrossEntropy, Loss
@@ -36,6 +36,38 @@ Devices = Annotated[
     BeforeValidator(_as_devices),
     WithJsonSchema(
         {"anyOf": [{"enum": ["auto", "cpu", "gpu"]}, {"type": "integer", "minimum": 1, "maximum": MAX_DEVICES}]}
+    ),
+]
+
+
+def _as_class_weights(value: Any) -> Any:
+    if value in (None, "balanced"):
+        return value
+    if not isinstance(value, dict) or not value:
+        raise PydanticCustomError(
+            "class_weights_expected", "expected 'balanced' or a map of class names to weights, {cat: 1, dog: 4.5}"
+        )
+    for name, weight in value.items():
+        if type(weight) not in (int, float) or not 0 <= weight < FLOAT32_MAX:
+            raise PydanticCustomError(
+                "misfit", "expected a weight of 0 or more for '{name}', got {weight}", {"name": name, "weight": weight}
+            )
+    if not any(value.values()):
+        raise PydanticCustomError("misfit", "every weight is 0: nothing would be learned")
+    return {name: float(weight) for name, weight in value.items()}
+
+
+ClassWeights = Annotated[
+    Literal["balanced"] | dict[str, float] | None,
+    BeforeValidator(_as_class_weights),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "balanced"},
+                {"type": "object", "minProperties": 1, "additionalProperties": {"type": "number", "minimum": 0}},
+                {"type": "null"},
+            ]
+        }
     ),
 ]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -66,6 +98,10 @@ class Train(Strict):
     batch_size: examples a step, over all replicas together.
     optimizer: how a step changes the weights.
     loss: what training makes small.
+    class_weights: what an example's loss is multiplied by in the gradient, by its class, as Keras's
+    `fit(class_weight=...)` does: `balanced`, examples / (classes * examples of the class) over the training split as in
+    scikit-learn, or a map of class names to weights, 1 for those that it leaves out. Losses that are reported, of
+    training and of validation, are not weighted.
     schedule: how the learning rate changes.
     callbacks: what watches the training.
     precision: of the arithmetic: `float32`, or half of that for all but weights, their updates, losses and the last
@@ -93,6 +129,7 @@ class Train(Strict):
     batch_size: Annotated[int, Field(gt=0, lt=2**31)] = 128
     optimizer: Optimizer = Sgd()
     loss: Loss = CrossEntropy()
+    class_weights: ClassWeights = None
     schedule: Schedule = Constant()
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
     precision: Precision = "float32"

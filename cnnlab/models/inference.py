@@ -43,6 +43,18 @@ class Outcome:
         """The fraction of examples predicted right."""
         return float(np.mean(self.predictions == self.labels))
 
+    @property
+    def recalls(self) -> dict[int, float]:
+        """Of each label that there is, the fraction of its examples predicted right."""
+        counts = np.bincount(self.labels)
+        right = np.bincount(self.labels[self.predictions == self.labels], minlength=len(counts))
+        return {int(label): float(right[label] / counts[label]) for label in np.flatnonzero(counts)}
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of the recalls: the accuracy if all classes had equally many examples."""
+        return float(np.mean(list(self.recalls.values())))
+
 
 def to_input(images: tf.Tensor) -> tf.Tensor:
     """uint8 pixels in [0, 255] as float32 in [0, 1]."""
@@ -73,6 +85,8 @@ def compile_forward(model: keras.Model, loss: Loss) -> Callable[[Examples], Outc
         parts = [forward(examples.images[part], examples.labels[part]) for part in examples.chunks(multiple=batch_size)]
         scores = np.concatenate([part_scores.numpy() for part_scores, _ in parts])
         losses = np.concatenate([part_losses.numpy() for _, part_losses in parts])
-        return Outcome(examples.labels, scores, losses, isinstance(loss, CrossEntropy))
+        # Also where the loss is to take probabilities, for which the network need not end in softmax.
+        are_probabilities = isinstance(loss, CrossEntropy) and scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1)
+        return Outcome(examples.labels, scores, losses, bool(are_probabilities))
 
     return run

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from cnnlab.experiment.losses import CrossEntropy, Loss, MeanSquaredError, SumOfSquares
 
@@ -19,6 +21,13 @@ def loss_function(loss: Loss) -> LossFunction:
             return lambda labels, outputs: tf.reduce_mean(_squares(labels, outputs), axis=-1)
         case SumOfSquares():
             return lambda labels, outputs: tf.reduce_sum(_squares(labels, outputs), axis=-1)
+
+
+def weighted(loss: LossFunction, class_weights: NDArray[np.float32] | None) -> LossFunction:
+    """`loss` with that of each example multiplied by the weight of its class, (classes,)."""
+    if class_weights is None:
+        return loss
+    return lambda labels, outputs: tf.gather(tf.constant(class_weights), labels) * loss(labels, outputs)
 
 
 def class_scores(loss: Loss, outputs: tf.Tensor) -> tf.Tensor:

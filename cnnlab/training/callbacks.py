@@ -9,21 +9,34 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cnnlab.data import Dataset
+from cnnlab.data.balance import is_imbalanced
 from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.experiment.schedules import Monitor
 from cnnlab.runs import Run
 from cnnlab.training.schedules import better
 
 Logs = dict[str, Any] | None
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
-WIDTHS = dict(zip(COLUMNS, (5, 8, 8, 8, 12, 13, 7), strict=True))
+BALANCED: Monitor = "val_balanced_accuracy"
+COLUMNS_OF_IMBALANCED = (*COLUMNS[:5], BALANCED, *COLUMNS[5:])
+WIDTHS = dict(zip(COLUMNS_OF_IMBALANCED, (5, 8, 8, 8, 12, 21, 13, 7), strict=True))
+UNMEASURED = ("learning_rate", "seconds")
+
+
+def columns_for(dataset: Dataset, monitors: Sequence[Monitor]) -> tuple[str, ...]:
+    """The table's columns: with the balanced accuracy where classes are unequal, or where it is monitored."""
+    counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+    is_shown = dataset.validation is not None and (BALANCED in monitors or is_imbalanced(counts))
+    return COLUMNS_OF_IMBALANCED if is_shown else COLUMNS
 
 
 class MetricsTable(keras.callbacks.Callback):
     """The table of epochs, written into the run's metrics.csv, if there is a run, after every one."""
 
-    def __init__(self, run: Run | None) -> None:
+    def __init__(self, run: Run | None, columns: Sequence[str] = COLUMNS) -> None:
         super().__init__()
-        self._run = run
+        self._run, self.columns = run, tuple(columns)
         self._began = self._seconds = self._before = 0.0
         self.rows: list[dict[str, Any]] = []
 
@@ -33,8 +46,8 @@ class MetricsTable(keras.callbacks.Callback):
         return self._seconds
 
     def restore(self, rows: Sequence[dict[str, Any]], seconds: float) -> None:
-        """Go on with a table, in an epoch that has taken so many seconds."""
-        self.rows[:] = rows
+        """Go on with a table, perhaps one of fewer columns, in an epoch that has taken so many seconds."""
+        self.rows[:] = [{column: row.get(column) for column in self.columns} for row in rows]
         self._before = seconds
         self._write()
 
@@ -50,7 +63,7 @@ class MetricsTable(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Add the epoch's row; `epoch` counts from 0, in the table from 1."""
-        row: dict[str, Any] = {"epoch": epoch + 1, **{column: (logs or {}).get(column) for column in COLUMNS[1:]}}
+        row: dict[str, Any] = {"epoch": epoch + 1, **{column: (logs or {}).get(column) for column in self.columns[1:]}}
         row["learning_rate"] = float(str(np.float32(row["learning_rate"])))  # 0.1, not float32's 0.10000000149
         row["seconds"] = round(self._seconds, 3)
         self.rows.append(row)
@@ -58,11 +71,11 @@ class MetricsTable(keras.callbacks.Callback):
 
     def results(self, epoch: int) -> dict[str, Any]:
         """What `epoch`, counted from 1, came to."""
-        return {column: self.rows[epoch - 1][column] for column in COLUMNS[:5]}
+        return {column: value for column, value in self.rows[epoch - 1].items() if column not in UNMEASURED}
 
     def _write(self) -> None:
         if self._run:
-            self._run.write_metrics(self.rows, COLUMNS)
+            self._run.write_metrics(self.rows, self.columns)
 
 
 class StopEarly(keras.callbacks.EarlyStopping):
@@ -119,7 +132,7 @@ class ProgressReport(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Print the table's heading and start the bar."""
-        self._console.print("  ".join(f"{name:>{width}}" for name, width in WIDTHS.items()))
+        self._console.print("  ".join(f"{name:>{WIDTHS[name]}}" for name in self._table.columns))
         self._task = self._bar.add_task("", total=self._total, epoch="", speed="", loss="")
         self._bar.start()
 
@@ -138,7 +151,7 @@ class ProgressReport(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Print the epoch's line."""
         row = self._table.rows[-1]
-        self._console.print("  ".join(f"{_cell(name, row[name]):>{width}}" for name, width in WIDTHS.items()))
+        self._console.print("  ".join(f"{_cell(name, value):>{WIDTHS[name]}}" for name, value in row.items()))
 
     def close(self) -> None:
         """Take the bar away, also when training ended early."""

@@ -23,7 +23,7 @@ from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
 from cnnlab.training import memories
-from cnnlab.training.callbacks import COLUMNS, MetricsTable
+from cnnlab.training.callbacks import COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable
 from cnnlab.training.memories import Kept, Memory
 from cnnlab.training.progress import START, Progress
 
@@ -47,7 +47,7 @@ class State(Kept):
     def _check(self) -> Self:
         if [row.get("epoch") for row in self.rows] != [*range(1, len(self.rows) + 1)] or len(self.rows) != self.epoch:
             raise PydanticCustomError("misfit", f"the table is not that of {self.epoch} epochs")
-        if any(list(row) != list(COLUMNS) for row in self.rows):
+        if {tuple(row) for row in self.rows} not in (set(), {COLUMNS}, {COLUMNS_OF_IMBALANCED}):
             raise PydanticCustomError("misfit", "the table has other columns")
         if not 0 <= self.sums[1] <= self.examples or (self.stopped and not self.rows):
             raise PydanticCustomError("misfit", "its parts contradict each other")

@@ -19,7 +19,7 @@ from cnnlab.experiment.losses import Loss, SumOfSquares
 from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.inference import to_input
-from cnnlab.models.losses import loss_function
+from cnnlab.models.losses import LossFunction, loss_function, weighted
 from cnnlab.training import devices
 from cnnlab.training.batch import order_of
 from cnnlab.training.input_pipeline import batches, resident
@@ -33,7 +33,9 @@ class Engine:
 
     `batch_size` is global. In every epoch each example counts exactly once: the last batch is as short as it is, every
     batch is divided evenly over the replicas, and its gradient is the mean over its examples wherever they lie (for
-    `sum_of_squares` their sum). What regularizers add is trained on, but is no part of the loss that is reported.
+    `sum_of_squares` their sum). `class_weights` (classes,) multiply the losses that the gradient is of, and the mean
+    is still over the number of examples, as in Keras. Neither they nor what regularizers add is part of the loss that
+    is reported, which thus compares with that of validation.
     Whether pictures are `resident` or `streamed` changes no number. With `jit`, XLA compiles the forward and backward
     pass, for GPUs.
     """
@@ -47,6 +49,7 @@ class Engine:
         batch_size: int,
         seed: int,
         augmentation: Sequence[Augmentation] = (),
+        class_weights: NDArray[np.float32] | None = None,
         placement: Literal["resident", "streamed"] = "resident",
         jit: bool = False,
     ) -> None:
@@ -54,6 +57,7 @@ class Engine:
         self._examples = examples
         self._augmenter = Augmenter(augmentation)
         self._loss = loss_function(loss)
+        self._weighted_loss = weighted(self._loss, class_weights)
         self._sums_over_batch = isinstance(loss, SumOfSquares)
         self._strategy = tf.distribute.get_strategy()
         self._batch_size = min(batch_size, len(examples))
@@ -212,12 +216,16 @@ class Engine:
         """
         with tf.GradientTape() as tape:
             outputs = tf.cast(self._model(inputs, training=True), tf.float32)
-            losses = self._loss(labels, outputs)
-            if part is not None:
-                losses = part * losses + (1 - part) * self._loss(partner_labels, outputs)
-            if counts is not None:
-                losses = tf.where(counts, losses, tf.zeros_like(losses))
-            loss = tf.reduce_sum(losses)
+
+            def of_examples(loss_of: LossFunction) -> tf.Tensor:
+                losses = loss_of(labels, outputs)
+                if part is not None:
+                    losses = part * losses + (1 - part) * loss_of(partner_labels, outputs)
+                return losses if counts is None else tf.where(counts, losses, tf.zeros_like(losses))
+
+            losses = of_examples(self._loss)
+            is_weighted = self._weighted_loss is not self._loss
+            loss = tf.reduce_sum(of_examples(self._weighted_loss) if is_weighted else losses)
             # Divided by what is global: the optimizer adds up the replicas' gradients.
             if not self._sums_over_batch:
                 loss /= tf.cast(batch_size, losses.dtype)

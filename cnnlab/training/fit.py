@@ -1,7 +1,7 @@
 """The epochs: the engine, validation, and Keras's callbacks around them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,10 +14,9 @@ from cnnlab.errors import Diverged
 from cnnlab.experiment.callbacks import EarlyStopping, TensorBoard
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.schema import Train
-from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run
 from cnnlab.training import divergence, schedules
-from cnnlab.training.callbacks import MetricsTable, ProgressReport, StopEarly, kept_epoch
+from cnnlab.training.callbacks import BALANCED, MetricsTable, ProgressReport, StopEarly, kept_epoch
 from cnnlab.training.checkpoint import Checkpoint, Keeper
 from cnnlab.training.interrupts import Interrupts, Stopped
 from cnnlab.training.progress import START, Progress
@@ -44,7 +43,7 @@ def fit(
     if own or trainer.own:  # also on workers without such a callback: all make a variable together, or none does
         with trainer.strategy.scope():
             _build_metrics(model, settings.loss)
-    table = MetricsTable(run)
+    table = MetricsTable(run, trainer.columns)
     report = [ProgressReport(console, table, len(trainer.dataset.train), settings.batch_size)] if console else []
     stops = [StopEarly(spec, console) for spec in settings.callbacks if isinstance(spec, EarlyStopping)]
     events = [Events(spec, trainer, run) for spec in settings.callbacks if run and isinstance(spec, TensorBoard)]
@@ -97,7 +96,7 @@ class _Loop:
             logs = self._train(epoch, start)
             start = START
             if validation := self._trainer.dataset.validation:
-                logs |= _validate(self._trainer.forward, validation, self._callbacks)
+                logs |= _validate(self._trainer, validation, self._callbacks)
             if error := self._divergence(epoch, logs):
                 self._keeper.write_last()
                 raise error
@@ -152,16 +151,15 @@ def _build_metrics(model: keras.Model, loss: Loss) -> None:
     model.reset_metrics()
 
 
-def _validate(
-    forward: Callable[[Examples], Outcome], examples: Examples, callbacks: keras.callbacks.CallbackList
-) -> dict[str, float]:
+def _validate(trainer: Trainer, examples: Examples, callbacks: keras.callbacks.CallbackList) -> dict[str, float]:
     callbacks.on_test_begin()
     callbacks.on_test_batch_begin(0)
-    outcome = forward(examples)
+    outcome = trainer.forward(examples)
     logs = {"accuracy": outcome.accuracy, "loss": outcome.loss}
     callbacks.on_test_batch_end(0, logs)
     callbacks.on_test_end(logs)
-    return {f"val_{name}": value for name, value in logs.items()}
+    measured = {f"val_{name}": value for name, value in logs.items()}
+    return {**measured, BALANCED: outcome.balanced_accuracy} if BALANCED in trainer.columns else measured
 
 
 def _rates(model: keras.Model, settings: Train, epoch: int, steps: int) -> NDArray[np.float32] | None:

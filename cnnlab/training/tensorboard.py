@@ -76,7 +76,11 @@ class Events(keras.callbacks.Callback):
         train = {"loss": logs["loss"], "accuracy": logs["accuracy"], "learning_rate": logs["learning_rate"]}
         self._files["train"].add_values(epoch + 1, _scalars(train))
         if "validation" in self._files:
-            validation = {"loss": logs["val_loss"], "accuracy": logs["val_accuracy"]}
+            validation = {
+                column.removeprefix("val_"): logs[column]
+                for column in self._trainer.columns
+                if column.startswith("val_")
+            }
             self._files["validation"].add_values(epoch + 1, _scalars(validation))
         if self._spec.histograms and (epoch + 1) % self._spec.histograms == 0:
             self._files["train"].add_values(epoch + 1, self._look())

@@ -12,6 +12,7 @@ from rich.console import Console
 from cnnlab.analysis.evaluate import check_same_data, keep
 from cnnlab.analysis.groups import table_of
 from cnnlab.analysis.recorded import digest
+from cnnlab.config.batch_norm import batch_of_one
 from cnnlab.config.hints import count
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import fingerprint
@@ -53,6 +54,7 @@ def train(
     failed = 0
     while rest:
         trainer = Trainer.of(rest[0][0])
+        _warn_of_batch_norm(trainer)
         group = [rest.pop(0)]
         while rest and trainer.can_train(rest[0][0]):
             group.append(rest.pop(0))
@@ -173,6 +175,9 @@ def train_one(
         trainer.begin(experiment)
         if console:
             console.print(_summary(trainer))
+            if weights := _class_weights(trainer):
+                said = ", ".join(f"{name} {weight:.4g}" for name, weight in weights.items())
+                console.print(f"class weights: {said}")
             if checkpoint:
                 console.print(f"goes on after {checkpoint.place}")
         own = own_callbacks.make(trainer.own, run)
@@ -195,6 +200,7 @@ def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float)
         run.record_test_use("train")
         results |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
     evaluation = keep(run, split, outcome, trainer.dataset) if split and outcome else None
+    found = coach.diagnose(trainer, table_of(run), results, _held_out(trainer, split, outcome))
     run.update(
         {
             "status": "finished",
@@ -202,7 +208,7 @@ def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float)
             "seconds": round(seconds, 3),
             "stopped_early": epochs_done(run) < trainer.experiment.train.epochs,
             "results": results,
-            "findings": coach.findings(trainer, table_of(run), test),
+            "findings": [str(found)] if found else [],
         }
     )
     return evaluation if test else None
@@ -213,6 +219,14 @@ def split_of(experiment: Experiment, splits: Container[str]) -> str | None:
     if experiment.train.test == "end":
         return "test"
     return "validation" if "validation" in splits else None
+
+
+def _held_out(trainer: Trainer, split: str | None, outcome: Outcome | None) -> Outcome | None:
+    """What the network is judged by: its outcome on the validation split, else on the test split if it was measured."""
+    validation = trainer.dataset.validation
+    if validation is None or validation is trainer.dataset.test or split == "validation":
+        return outcome
+    return trainer.forward(validation)
 
 
 def _measure(trainer: Trainer, split: str) -> Outcome:
@@ -232,6 +246,26 @@ def _summary(trainer: Trainer) -> str:
         f"{environment.device_names(trainer.strategy)}"
         + (f", {count(threads, 'thread')}" if (threads := trainer.experiment.train.threads) else "")
     )
+
+
+def _warn_of_batch_norm(trainer: Trainer) -> None:
+    """What `validate` warns of where the number of examples or of replicas is known only now."""
+    experiment, replicas = trainer.experiment, trainer.strategy.num_replicas_in_sync
+    lines = summarize(experiment.model.layers, experiment.input_shape).lines
+    size, said = experiment.train.batch_size, experiment.train.devices
+    known = batch_of_one(lines, size, said if isinstance(said, int) else 1, experiment.data.train_size())
+    found = batch_of_one(lines, size, replicas, len(trainer.dataset.train))
+    if found and not known and trainer.is_chief:
+        warn(f"train.batch_size: {found[0]}; set batch_size: {found[1]}")
+
+
+def _class_weights(trainer: Trainer) -> dict[str, float] | None:
+    """What the loss of each class is multiplied by in the gradient, by its name."""
+    if trainer.class_weights is None:
+        return None
+    return {
+        name: float(weight) for name, weight in zip(trainer.dataset.class_names, trainer.class_weights, strict=True)
+    }
 
 
 @contextmanager
@@ -262,6 +296,7 @@ def _record(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
         "parameters": trainer.model.count_params(),
         "multiplications": summarize(experiment.model.layers, experiment.input_shape).cost.multiplications,
         "data": fingerprint.record(trainer.dataset),
+        **({"class_weights": weights} if (weights := _class_weights(trainer)) else {}),
         "input_pipeline": trainer.placement.kind,
         "test_uses": test_uses,
         **environment.environment(trainer.strategy),

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from cnnlab import data
 from cnnlab.data import Dataset, Examples
+from cnnlab.data.balance import class_weights
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.callbacks import EarlyStopping, OwnCallback
-from cnnlab.experiment.schedules import ReduceOnPlateau
+from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
-from cnnlab.models.losses import loss_function
+from cnnlab.models.losses import loss_function, weighted
 from cnnlab.training import devices, own_callbacks
+from cnnlab.training.callbacks import columns_for
 from cnnlab.training.checkpoint import variables_of
 from cnnlab.training.engine import Engine
 from cnnlab.training.input_pipeline import Placement, place
@@ -38,6 +40,8 @@ class Trainer:
     engine: Engine
     forward: Callable[[Examples], Outcome]
     strategy: tf.distribute.Strategy
+    class_weights: NDArray[np.float32] | None = None
+    """What the losses of each class are multiplied by in the gradient, (classes,)."""
     own: list[own_callbacks.Factory] = field(default_factory=list)
     """What makes the callbacks of a user's own."""
     _scalars: dict[str, NDArray[np.generic]] = field(default_factory=dict)
@@ -66,6 +70,7 @@ class Trainer:
         """The same for a network that has its optimizer, under the strategy of the moment."""
         settings = experiment.train
         placement = place(settings.input_pipeline, dataset.train)
+        weights = class_weights(settings.class_weights, dataset.train.labels, dataset.class_names)
         engine = Engine(
             model,
             settings.loss,
@@ -73,6 +78,7 @@ class Trainer:
             batch_size=settings.batch_size,
             seed=experiment.seed,
             augmentation=experiment.preprocessing.augmentation,
+            class_weights=weights,
             placement=placement.kind,
             jit=devices.compiles(settings.jit, model),
         )
@@ -82,8 +88,9 @@ class Trainer:
             for name, variable in variables_of(model).items()
             if name.startswith("optimizer/") and variable.ndim == 0
         }
+        strategy = tf.distribute.get_strategy()
         return cls(
-            experiment, dataset, model, placement, engine, forward, tf.distribute.get_strategy(), _scalars=scalars
+            experiment, dataset, model, placement, engine, forward, strategy, class_weights=weights, _scalars=scalars
         )
 
     def can_train(self, experiment: Experiment) -> bool:
@@ -111,10 +118,16 @@ class Trainer:
                 if name.startswith("optimizer/"):  # slots begin with zeros in every optimizer of Keras
                     variable.assign(self._scalars[name] if name in self._scalars else tf.zeros_like(variable))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the table of epochs."""
+        return columns_for(self.dataset, _monitors(self.experiment))
+
     @cached_property
     def probe(self) -> Probe:
         """What looks at the network without changing it."""
-        return Probe(self.model, loss_function(self.experiment.train.loss), self.strategy)
+        loss = weighted(loss_function(self.experiment.train.loss), self.class_weights)
+        return Probe(self.model, loss, self.strategy)
 
     @property
     def is_chief(self) -> bool:
@@ -122,13 +135,16 @@ class Trainer:
         return devices.is_chief(self.strategy)
 
 
-def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
-    """Raise ConfigError where validation is watched and, of data whose size was not known before, none are left."""
+def _monitors(experiment: Experiment) -> list[Monitor]:
+    """The columns of the table that something watches."""
     schedule, callbacks = experiment.train.schedule, experiment.train.callbacks
     monitors = [spec.monitor for spec in callbacks if isinstance(spec, EarlyStopping)]
-    if isinstance(schedule, ReduceOnPlateau):
-        monitors.append(schedule.monitor)
-    watched = [column for column in monitors if column.startswith("val_")]
+    return [*monitors, schedule.monitor] if isinstance(schedule, ReduceOnPlateau) else monitors
+
+
+def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
+    """Raise ConfigError where validation is watched and, of data whose size was not known before, none are left."""
+    watched = [column for column in _monitors(experiment) if column.startswith("val_")]
     if dataset.validation is None and watched:
         raise ConfigError(
             f"data.validation: {experiment.data.validation} of {len(dataset.train):,} examples holds out none, "

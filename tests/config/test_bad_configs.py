@@ -69,7 +69,7 @@ IN_SETTINGS = [
     (SOUND + "train: {schedule: {step: {decay: 0.5}}}\n", ["x.yaml:6:20: train.schedule.step.every: missing; this key is required"]),
     (SOUND + "train: {schedule: {piecewise: {boundaries: [5], factors: [1]}}}\n", ["x.yaml:6:58: train.schedule.piecewise.factors: 1 entry; expected at least 2"]),
     (SOUND + "train: {schedule: {piecewise: {boundaries: [5, 3], factors: [1, 1, 1]}}}\n", ["x.yaml:6:31: train.schedule.piecewise: the boundaries [5, 3] do not rise"]),
-    (SOUND + "train: {schedule: {reduce_on_plateau: {monitor: validation_loss}}}\n", ["x.yaml:6:49: train.schedule.reduce_on_plateau.monitor: expected 'val_loss', 'val_accuracy', 'loss' or 'accuracy', got 'validation_loss'; did you mean 'val_loss'?"]),
+    (SOUND + "train: {schedule: {reduce_on_plateau: {monitor: validation_loss}}}\n", ["x.yaml:6:49: train.schedule.reduce_on_plateau.monitor: expected 'val_loss', 'val_accuracy', 'val_balanced_accuracy', 'loss' or 'accuracy', got 'validation_loss'; did you mean 'val_loss'?"]),
     (SOUND + "train: {schedule: {cosine: {warmup: -1}}}\n", ["x.yaml:6:37: train.schedule.cosine.warmup: expected a value greater than or equal to 0, got -1"]),
     (SOUND + "train: {callbacks: early_stopping}\n", ["x.yaml:6:20: train.callbacks: expected a list, got 'early_stopping'"]),
     (SOUND + "train: {callbacks: [early_stoping: 3]}\n", ["x.yaml:6:21: train.callbacks[0]: unknown kind 'early_stoping'; did you mean 'early_stopping'?"]),

@@ -1,10 +1,12 @@
 import pytest
 
 from cnnlab.config import rules, shipped
+from cnnlab.config.batch_norm import batch_of_one
 from cnnlab.config.lint import check, lint
-from cnnlab.config.load import read
+from cnnlab.config.load import load, read
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import ConfigError
+from cnnlab.experiment.summary import summarize
 
 SOUND = """\
 data: mnist
@@ -18,6 +20,8 @@ train:
   optimizer: {sgd: {learning_rate: 0.1}}
 """
 CNN = "    - conv2d: {filters: 2, kernel_size: 3, activation: relu}\n    - flatten\n    - dense: 10\n"
+ZERO = ", which batch_norm_1 normalizes to 0 whatever the image"
+NORMALIZED = "    - flatten\n    - batch_norm\n    - dense: 10\n"
 
 
 @pytest.fixture
@@ -68,6 +72,7 @@ BREACHES = [
     (SOUND.replace("data: mnist", "data: mnist\npreprocessing: {augmentation: [cutout: 28]}"), "augmentation", "x.yaml:2:32: preprocessing.augmentation[0].cutout.size: may hide all of a picture of 28×28"),
     (SOUND.replace("data: mnist", "data: {name: mnist, validation: test}"), "test-as-validation", "x.yaml:1:21: data.validation: the test set is watched while training; choose nothing by it"),
     (SOUND.replace("data: mnist", "data: {name: mnist, limit: 100}"), "batch-size", "x.yaml:7:1: train.batch_size: a batch of 128, but only 100 training examples: an epoch is a single step"),
+    (layers(NORMALIZED).replace("epochs: 12", "batch_size: 1"), "batch-norm", "x.yaml:8:3: train.batch_size: a batch of 1, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 32"),
     (layers("    - rescale: 255\n" + CNN), "input-scale", "x.yaml:4:7: model.layers[0].rescale: makes pixels 0 to 255, which come as 0 to 1; weights start for about 1"),
     (layers("    - rescale: 0.00392\n" + CNN), "input-scale", "x.yaml:4:7: model.layers[0].rescale: makes pixels 0 to 0.00392, which come as 0 to 1; weights start for about 1"),
     (SOUND.replace("0.1", "30"), "learning-rate", "x.yaml:9:21: train.optimizer.sgd.learning_rate: 30 is far from what sgd usually takes, 0.0001 to 1"),
@@ -96,6 +101,7 @@ def test_every_rule_has_a_case():
         layers("    - flatten\n    - dense: {units: 10, activation: softmax}\n") + "  loss: {cross_entropy: {from_logits: false}}\n",
         layers("    - flatten\n    - dense: {units: 10, activation: sigmoid}\n") + "  loss: mse\n",
         layers("    - rescale: 255\n    - batch_norm\n" + CNN),
+        layers("    - batch_norm\n" + CNN).replace("epochs: 12", "batch_size: 1"),
         layers("    - rescale: {scale: 2, offset: -1}\n" + CNN),
         train("schedule: {step: {every: 11}}"),
         train("schedule: {reduce_on_plateau: {patience: 10}}"),
@@ -190,3 +196,32 @@ def test_xla_is_not_asked_for_what_it_cannot_repeat(findings):
     assert found.is_error
     assert findings(pooled + "  jit: auto\n") == []
     assert findings(train("jit: on")) == []
+
+
+@pytest.mark.parametrize(
+    ("examples", "batch_size", "replicas", "expected"),
+    [
+        (33, 32, 1, (f"the last batch of 33 examples is 1{ZERO}", 33)),
+        (65, 16, 1, (f"the last batch of 65 examples is 1{ZERO}", 17)),
+        (33, 1, 1, (f"a batch of 1{ZERO}", 33)),
+        (100, 3, 2, (f"a batch of 1 per replica{ZERO}", 64)),
+        (33, 30, 2, (f"the last batch of 33 examples is 1 per replica{ZERO}", 33)),
+        (None, 1, 1, (f"a batch of 1{ZERO}", 32)),
+        (None, 32, 1, None),
+        (34, 32, 1, None),
+        (64, 32, 2, None),
+    ],
+)  # fmt: skip
+def test_batch_norm_wants_two_examples_in_every_batch_on_every_replica(examples, batch_size, replicas, expected):
+    experiment = load("fc", [parse_set("model.layers=[flatten, batch_norm, {dense: 10}]")])
+    lines = summarize(experiment.model.layers, experiment.input_shape).lines
+    found = batch_of_one(lines, batch_size, replicas, examples)
+    assert found == expected
+    if found:
+        assert batch_of_one(lines, found[1], replicas, examples) is None
+
+
+def test_batch_norm_of_images_does_with_one():
+    experiment = load("fc", [parse_set("model.layers=[batch_norm, flatten, {dense: 10}]")])
+    lines = summarize(experiment.model.layers, experiment.input_shape).lines
+    assert batch_of_one(lines, 1, 1, 33) is None

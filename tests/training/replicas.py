@@ -47,6 +47,12 @@ EXPERIMENTS = {
         "model.layers[3].dense.kernel_regularizer={l2: 0.1}",
     ),
     "mixup": (SGD, REMAINDER, "preprocessing.augmentation=[{random_crop: 1}, {rotation: 10}, {mixup: 0.4}]"),
+    "class-weights": (
+        SGD,
+        REMAINDER,
+        "preprocessing.augmentation=[{mixup: 0.4}]",
+        "train.class_weights={'0': 5, '3': 0.1}",
+    ),
     "streamed": (ADAM, REMAINDER, "train.input_pipeline=streamed"),
     "sum-of-squares": ("train.optimizer={sgd: 0.002}", REMAINDER, "train.loss=sum_of_squares"),
     "rates": (MOMENTUM,),

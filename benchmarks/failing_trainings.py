@@ -1,0 +1,158 @@
+"""Trainings that fail in known ways, before and after the change that their hint proposes.
+
+`python -m benchmarks.failing_trainings [--seeds 3] [--only TEXT]`: each is trained, its hint's change is made through
+the code of `--set`, and it is trained again, with the same seeds. Without `--only` the table goes to docs/results.md.
+"""
+
+import argparse
+import re
+import shlex
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.failing_cases import BASE, CASES, HEALTHY, Case
+from cnnlab.cli.tables import Format, render
+from cnnlab.config.load import load_complete, read_file
+from cnnlab.config.overrides import parse_set, parse_sets
+from cnnlab.errors import Diverged, TrainingError
+from cnnlab.experiment.schema import Experiment
+from cnnlab.runs import Run
+from cnnlab.training.train import train
+
+DOCS = Path(__file__).parents[1] / "docs" / "results.md"
+BEGIN, END = "<!-- failing trainings: begin -->", "<!-- failing trainings: end -->"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A case with one seed: what it came to, what was said of it, and what it came to after the change."""
+
+    case: Case
+    seed: int
+    before: float | None
+    hint: str
+    after: float | None
+
+    @property
+    def diagnosis(self) -> str:
+        """The name of what was found."""
+        return self.hint.partition(":")[0]
+
+    @property
+    def helped(self) -> bool:
+        """Whether the change made it better; a training that diverged has no result, and any is better."""
+        return self.after is not None and (self.before is None or self.after > self.before)
+
+
+def changes_in(hint: str) -> list[str]:
+    """What the `--set` options of a hint take."""
+    options = shlex.split(hint.partition("; try ")[2])
+    return [value for option, value in pairwise(options) if option == "--set"]
+
+
+def experiment_of(case: Case, scratch: Path) -> Experiment:
+    """The case as an experiment; files go to `scratch`."""
+    base = scratch / "failing.yaml"
+    base.write_text(BASE, encoding="utf-8")
+    data = [case.data(scratch / f"{case.data.__name__}.npz")] if case.data else []
+    return read_file(base, [parse_set(change) for change in [*data, *case.changes]]).experiment
+
+
+def trained(experiments: Sequence[Experiment], runs: Path) -> list[Run]:
+    """A run of each, in their order, also of those that diverge."""
+    names = [f"run-{number}" for number in range(len(experiments))]
+    with suppress(Diverged, TrainingError):
+        list(train([*zip(experiments, names, strict=True)], runs))
+    return [Run(runs / name) for name in names]
+
+
+def trials(case: Case, seeds: int, scratch: Path) -> Iterator[Trial]:
+    """The case with every seed, before and after."""
+    experiment = experiment_of(case, scratch)
+    before = trained([experiment.model_copy(update={"seed": seed}) for seed in range(seeds)], scratch / "before")
+    hints = [hint_of(run.record()) for run in before]
+    again = {seed: changes for seed, hint in enumerate(hints) if (changes := changes_in(hint))}
+    cured = [load_complete(before[seed].config, parse_sets(changes)) for seed, changes in again.items()]
+    after = dict(zip(again, trained(cured, scratch / "after"), strict=True)) if again else {}
+    for seed, run in enumerate(before):
+        result = _result(after[seed].record(), case.metric) if seed in after else None
+        yield Trial(case, seed, _result(run.record(), case.metric), hints[seed], result)
+
+
+def hint_of(record: dict[str, Any]) -> str:
+    """What was said of a run; empty where nothing was."""
+    if error := record.get("error"):
+        return str(error)
+    (hint,) = record.get("findings") or [""]
+    return str(hint)
+
+
+def _result(record: dict[str, Any], metric: str) -> float | None:
+    result: float | None = record.get("results", {}).get(metric)
+    return result
+
+
+def rows(found: Sequence[Trial]) -> list[dict[str, Any]]:
+    """One row per case."""
+    table = []
+    for name in dict.fromkeys(trial.case.name for trial in found):
+        own = [trial for trial in found if trial.case.name == name]
+        changes = changes_in(own[0].hint)
+        table.append(
+            {
+                "training": name,
+                "hint": ", ".join(dict.fromkeys(trial.diagnosis or "none" for trial in own)),
+                "change": ", ".join(f"`{change}`" for change in changes[:1]) + (", …" if changes[1:] else ""),
+                "before": _mean([trial.before for trial in own]),
+                "after": _mean([trial.after for trial in own]),
+                "better": f"{sum(trial.helped for trial in own)} of {len(own)}",
+            }
+        )
+    return table
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.mean(known):.3f}" if known else ""
+
+
+def by_diagnosis(found: Sequence[Trial]) -> list[dict[str, Any]]:
+    """One row per diagnosis."""
+    table = []
+    for name in dict.fromkeys(trial.diagnosis for trial in found if changes_in(trial.hint)):
+        own = [trial for trial in found if trial.diagnosis == name and changes_in(trial.hint)]
+        table.append({"hint": name, "trainings": len(own), "better": sum(trial.helped for trial in own)})
+    return table
+
+
+def main() -> None:
+    """Train all and write the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.failing_trainings")
+    parser.add_argument("--seeds", type=int, default=3, help="of each training (default 3)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="those whose names hold it; nothing is written")
+    options = parser.parse_args()
+    found: list[Trial] = []
+    for case in (*CASES, *HEALTHY):
+        if not re.search(options.only, case.name):
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            found.extend(trials(case, options.seeds, Path(scratch)))
+        for trial in found[-options.seeds :]:
+            print(f"{case.name}, seed {trial.seed}: {trial.before} -> {trial.after}: {trial.hint}", flush=True)
+    failing = [trial for trial in found if trial.case in CASES]
+    tables = [render(table, list(table[0]), Format.MD) for table in (rows(failing), by_diagnosis(failing)) if table]
+    print("\n\n".join(tables))
+    if not options.only:
+        text = DOCS.read_text(encoding="utf-8")
+        first, last = text.index(BEGIN) + len(BEGIN), text.index(END)
+        DOCS.write_text(f"{text[:first]}\n" + "\n\n".join(tables) + f"\n{text[last:]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""How many examples each class has, and the weights that make up for unequal numbers."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cnnlab.config.hints import did_you_mean
+from cnnlab.data.check import IMBALANCE
+from cnnlab.errors import ConfigError
+
+
+def is_imbalanced(counts: ArrayLike) -> bool:
+    """Whether the largest class has so many times the examples of the smallest that accuracy alone misleads."""
+    return bool(np.max(counts) > IMBALANCE * np.min(counts))
+
+
+def class_weights(
+    spec: Literal["balanced"] | dict[str, float] | None, labels: NDArray[np.int32], class_names: Sequence[str]
+) -> NDArray[np.float32] | None:
+    """The weight of each class's loss, (classes,); None where all count alike.
+
+    `balanced` is scikit-learn's: examples / (classes * examples of the class), so that the mean over the examples is 1.
+    A class that a map does not name has a weight of 1, as in Keras's `fit(class_weight=...)`.
+    Raises ConfigError where a map names a class that the data do not have.
+    """
+    if spec is None:
+        return None
+    weights = np.ones(len(class_names), np.float32)
+    if spec == "balanced":
+        from sklearn.utils.class_weight import compute_class_weight
+
+        present = np.unique(labels)
+        weights[present] = compute_class_weight("balanced", classes=present, y=labels)
+        return weights
+    for name, weight in spec.items():
+        if name not in class_names:
+            raise ConfigError(f"train.class_weights: no class '{name}' in the data; {did_you_mean(name, class_names)}")
+        weights[class_names.index(name)] = weight
+    return weights

@@ -1,0 +1,185 @@
+"""What a training shows of itself, measured where a diagnosis asks for it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.layers import Layer, ReLU
+from numpy.typing import NDArray
+
+from cnnlab.data import Examples
+from cnnlab.data.balance import is_imbalanced
+from cnnlab.experiment.layers.base import Weighted
+from cnnlab.experiment.schema import Train
+from cnnlab.experiment.summary import Line, summarize
+from cnnlab.models.inference import Outcome, to_input
+from cnnlab.paths import show_path
+from cnnlab.training.trainer import Trainer
+
+MEASURED = 2048  # training examples at most, in inference mode
+LOOKED_AT = 256  # training examples whose activations are looked at
+SURE = 3  # standard deviations above chance
+LEARNED = 0.9  # balanced accuracy on the training split, above which no cause is looked for in network or optimizer
+GAP = 0.05  # of accuracies
+FAR_OFF = 10  # times He's standard deviation, or less than it by as much
+BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+
+Table = Mapping[str, Sequence[float]]
+"""The table of epochs, by column."""
+Found = tuple[str, Sequence[str]]
+"""What is seen, and what `--set` takes to make it better."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A trained network and its table of epochs.
+
+    `results` are those of the epoch whose weights it has; `held_out` is what it makes of the validation split, else of
+    the test split, None where there is neither or it is not to be looked at.
+    """
+
+    trainer: Trainer
+    table: Table
+    results: Mapping[str, Any]
+    held_out: Outcome | None
+
+    @property
+    def train(self) -> Train:
+        """How it was trained."""
+        return self.trainer.experiment.train
+
+    @property
+    def losses(self) -> Sequence[float]:
+        """Of training, one per epoch."""
+        return self.table.get("loss", [])
+
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return len(self.losses) * math.ceil(len(self.trainer.dataset.train) / self.train.batch_size)
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The network's layers, with their places in the experiment."""
+        experiment = self.trainer.experiment
+        return summarize(experiment.model.layers, experiment.input_shape).lines
+
+    @cached_property
+    def weighted(self) -> dict[str, Line]:
+        """The layers that have a kernel and a place of their own in the experiment, by that."""
+        found = {show_path(line.place.path): line for line in self.lines if isinstance(line.spec, Weighted)}
+        return {path: line for path, line in found.items() if path.endswith(f".{line.spec.kind}")}  # type: ignore[union-attr]
+
+    @cached_property
+    def training(self) -> Outcome:
+        """What it makes of the training split, or of a part of that, in inference mode."""
+        return self.trainer.forward(self._sample(MEASURED))
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether it does well on the training split, which no fault of the network or the optimizer lets it."""
+        return self.training.balanced_accuracy >= LEARNED
+
+    @property
+    def late_fall(self) -> float:
+        """How much of what the training loss fell was in the last fifth of the epochs."""
+        whole = self.losses[0] - self.losses[-1] if self.losses else 0.0
+        return (self.losses[-1 - len(self.losses) // 5] - self.losses[-1]) / whole if whole > 0 else 0.0
+
+    @property
+    def training_mode_accuracy(self) -> float:
+        """Of the training split while it was trained."""
+        return float(self.results["accuracy"])
+
+    @property
+    def judged(self) -> Outcome:
+        """What tells how good it is."""
+        return self.training if self.held_out is None else self.held_out
+
+    @cached_property
+    def class_counts(self) -> NDArray[np.intp]:
+        """Of the training split, (classes,)."""
+        dataset = self.trainer.dataset
+        return np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+
+    @property
+    def is_imbalanced(self) -> bool:
+        """Whether accuracy alone misleads."""
+        return is_imbalanced(self.class_counts)
+
+    @cached_property
+    def activations(self) -> dict[str, NDArray[np.float32]]:
+        """What each layer makes of some training examples, by its name; the image as `image`."""
+        layers = self.trainer.model.layers
+        look = keras.Model(self.trainer.model.inputs, [layer.output for layer in layers])
+        outputs = look(to_input(tf.constant(self._sample(LOOKED_AT).images[:])), training=False)
+        return {
+            layer.name: np.asarray(tf.cast(output, tf.float32)) for layer, output in zip(layers, outputs, strict=True)
+        }
+
+    @property
+    def penalty(self) -> float:
+        """What the regularizers add to the loss."""
+        return float(tf.add_n(self.trainer.model.losses)) if self.trainer.model.losses else 0.0
+
+    def layer(self, line: Line) -> Layer:
+        """The built layer."""
+        return self.trainer.model.get_layer(line.place.name)
+
+    def input_of(self, line: Line) -> NDArray[np.float32] | None:
+        """What the layer gets of some training examples; None where that is not looked at."""
+        wanted = self.layer(line).input
+        return (
+            next(
+                (self.activations[layer.name] for layer in self.trainer.model.layers if layer.output is wanted),
+                None,
+            )
+            if self.activations
+            else None
+        )
+
+    def spread(self, line: Line) -> tuple[float, float]:
+        """The standard deviation of a layer's kernel, and that of He's initializer for it."""
+        kernel = np.asarray(self.layer(line).kernel)
+        return float(kernel.std()), math.sqrt(2 / math.prod(kernel.shape[:-1]))
+
+    def gradient(self, name: str) -> float:
+        """The root mean square of the gradient of a layer's kernel, of some training examples."""
+        return float(np.sqrt(np.mean(np.asarray(self._gradients[f"{name}/kernel"]) ** 2)))
+
+    @cached_property
+    def _gradients(self) -> dict[str, tf.Tensor]:
+        sample = self._sample(LOOKED_AT)
+        gradients, _ = self.trainer.probe(sample.images[:], sample.labels)
+        return gradients
+
+    def _sample(self, most: int) -> Examples:
+        """Training examples, evenly from all of them: they may be in the order of their classes."""
+        train = self.trainer.dataset.train
+        return train.take(np.linspace(0, len(train) - 1, min(most, len(train))).astype(np.int64))
+
+
+def is_at_chance(outcome: Outcome) -> bool:
+    """Whether the predictions have as little to do with the labels as if they were made without the images.
+
+    Then a class is found as often as it is predicted at all, and the balanced accuracy is one part in the number of
+    classes, but for how far chance moves it. Unlike accuracy it cannot be raised by answering with the commonest class.
+    """
+    counts = np.bincount(outcome.labels, minlength=outcome.scores.shape[1])
+    present = counts > 0
+    rates = np.bincount(outcome.predictions, minlength=len(counts)) / len(outcome.labels)
+    classes = int(present.sum())
+    variance = np.sum((rates * (1 - rates))[present] / counts[present]) / classes**2
+    return classes > 1 and outcome.balanced_accuracy <= 1 / classes + SURE * math.sqrt(variance) < 1
+
+
+def activation_of(layer: Layer) -> str:
+    """The name of the function that a layer applies."""
+    if isinstance(layer, ReLU):
+        return "relu"
+    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
