@@ -6,7 +6,6 @@ Scalars follow YAML 1.2's core schema: `1e-3` is a number, `on` and `no` are str
 
 import copy
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
