@@ -61,8 +61,8 @@ def with_kinds(document: Document, path: KeyPath = ()) -> Document:
         if isinstance(value, list):
             return [walk(item, *((*p, index) for p in (before, after, meaning))) for index, item in enumerate(value)]
         if isinstance(value, dict):
-            known = kinds if len(value) == 1 else {}  # of two kinds, both are told as they are
-            names: dict[str, str] = {key: known.get(key, key) for key in value}
+            kinds = kinds if len(value) == 1 else {}  # of two kinds, both are told as they are
+            names: dict[str, str] = {key: kinds.get(key, key) for key in value}
             return {
                 name: walk(value[key], (*before, key), (*after, name), (*meaning, name)) for key, name in names.items()
             }
