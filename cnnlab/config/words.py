@@ -62,7 +62,7 @@ def with_kinds(document: Document, path: KeyPath = ()) -> Document:
             return [walk(item, *((*p, index) for p in (before, after, meaning))) for index, item in enumerate(value)]
         if isinstance(value, dict):
             kinds = kinds if len(value) == 1 else {}  # of two kinds, both are told as they are
-            names: dict[str, str] = {key: kinds.get(key, key) for key in value}
+            names: dict[str, str] = {key: kinds.get(key, key) for key in map(str, value)}
             return {
                 name: walk(value[key], (*before, key), (*after, name), (*meaning, name)) for key, name in names.items()
             }
