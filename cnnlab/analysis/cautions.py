@@ -72,9 +72,7 @@ def _watches(kind: str, options: Any) -> bool:
 
 
 def _listed(groups: Sequence[Group]) -> str:
-    names = [group.name for group in groups]
-    return (
-        ", ".join(names[:-1]) + f" and {names[-1]}"
-        if len(names) < 5
-        else f"{', '.join(names[:4])} and {len(names) - 4} more"
-    )
+    *first, last = [group.name for group in groups[:5]]
+    if len(groups) > 4:
+        return f"{', '.join(first)} and {len(groups) - 4} more"
+    return f"{', '.join(first)} and {last}" if first else last

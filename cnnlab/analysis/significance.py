@@ -44,6 +44,8 @@ def estimate(
 POWER = 0.8
 """How often a difference that there is should be detected, where seeds are counted for it. Cohen 1988."""
 MOST_SEEDS = 100
+CERTAIN = 10
+"""Critical values: a difference that is so many is missed once in thousands of cases."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,13 @@ def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, a
     samples = [np.asarray(values, float) for values in (first, second)]
     variance = max(float(np.mean([values.var(ddof=1) for values in samples])), resolution**2 / 12)
     difference = abs(float(samples[0].mean() - samples[1].mean()))
-    if variance == 0:
-        return 1 + max(map(len, samples)) if difference else None
     for n in range(1 + max(map(len, samples)), MOST_SEEDS + 1):
         degrees_of_freedom = 2 * n - 2
         critical = float(stdtrit(degrees_of_freedom, 1 - alpha / 2))
-        if nctdtr(degrees_of_freedom, difference / math.sqrt(2 * variance / n), critical) <= 1 - POWER:
+        error = math.sqrt(2 * variance / n)
+        # So far off it is certain, and SciPy's noncentral t gives no number.
+        is_certain = difference > CERTAIN * critical * error
+        if is_certain or (error and nctdtr(degrees_of_freedom, difference / error, critical) <= 1 - POWER):
             return n
     return None
 

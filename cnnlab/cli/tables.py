@@ -61,7 +61,8 @@ def render(
 
     csv and json have whole numbers and keys; for people, numbers are rounded and keys shortened to what tells them
     apart. A table of text that is wider than the output, or than `width` if that is given, has its texts wrapped, and
-    then its columns in several tables below one another, each led by the first column; with None it never is.
+    then its columns in several tables below one another, each led by the first column, or the first two where that
+    one does not tell rows apart; with None it never is.
     """
     match format:
         case Format.JSON:
@@ -162,15 +163,14 @@ def _fitted(rows: Sequence[Row], columns: Sequence[str], width: int | None) -> s
     laid_out = _columns(rows, columns)
     if width is None or _total(column.width for column in laid_out) <= width:
         return _text(laid_out)
-    first, *others = laid_out
-    blocks: list[list[_Column]] = []
+    is_key = len(set(laid_out[0].cells)) == len(laid_out[0].cells)
+    lead, others = (laid_out[:1], laid_out[1:]) if is_key else (laid_out[:2], laid_out[2:])
+    blocks = [lead]
     for column in others:
-        block = [*blocks[-1], column] if blocks else [first, column]
-        if blocks and _total(one.narrowest for one in block) > width:
-            blocks.append([first, column])
-        else:
-            blocks[-1:] = [block]
-    return "\n\n".join(_text(_wrapped(block, width)) for block in blocks or [[first]])
+        if len(blocks[-1]) > len(lead) and _total(one.narrowest for one in [*blocks[-1], column]) > width:
+            blocks.append(lead)
+        blocks[-1] = [*blocks[-1], column]
+    return "\n\n".join(_text(_wrapped(block, width)) for block in blocks)
 
 
 def _total(widths: Iterable[int]) -> int:

@@ -100,9 +100,9 @@ def test_what_has_validation_results_is_sorted_and_chosen_by_them(add, tmp_path)
     found = compare([tmp_path])
     assert (found.metric, found.ranking, found.reference.name) == ("test_accuracy", "val_accuracy", "tiny-3")
     assert [(row.group.name, row.ranking.mean, row.estimate.mean) for row in found.rows] == [
-        ("tiny-3", 0.96, pytest.approx(0.8)),
-        ("tiny-1", 0.95, pytest.approx(0.9)),
-        ("tiny-2", 0.94, pytest.approx(0.98)),
+        ("tiny-3", pytest.approx(0.96), pytest.approx(0.8)),
+        ("tiny-1", pytest.approx(0.95), pytest.approx(0.9)),
+        ("tiny-2", pytest.approx(0.94), pytest.approx(0.98)),
     ]
     assert words(found) == ["best by validation", "detectably better", "detectably better"]
     assert names(compare([tmp_path], metric="accuracy")) == ["tiny-2", "tiny-1", "tiny-3"]

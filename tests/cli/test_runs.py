@@ -64,7 +64,7 @@ def listed(cnnlab, *arguments):
 def test_list_is_a_row_a_run_in_natural_order(cnnlab, copy):
     for name in ("tiny-10", "tiny-9", "tiny-2", "lenet-1"):
         copy(name)
-    done = cnnlab("runs", "list")
+    done = cnnlab("runs", "list", COLUMNS="120")
     assert (done.returncode, done.stderr) == (0, "")
     heading, *rows = done.stdout.splitlines()
     assert heading.split() == COLUMNS
