@@ -43,7 +43,11 @@ def compare(
     ] = False,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw the learning curves into this file (.png, .svg, .pdf).")
+        Path | None,
+        typer.Option(
+            help="Also draw the learning curves into this file (.png, .svg, .pdf); by the number of training examples where "
+            "data.train_sizes differ."
+        ),
     ] = None,
 ) -> None:
     """Say which experiment is better, and whether the difference is more than chance.
@@ -63,7 +67,7 @@ def compare(
     conditions = [parse_where(text) for text in where or []]
     found = side_by_side(runs, metric=metric, baseline=baseline, where=conditions, sort=sort, top=top)
     if plot:
-        from cnnlab.analysis.curves import plot as draw
+        from cnnlab.plots.curves import plot as draw
 
         draw([row.group for row in found.rows], plot)
     if format in (Format.JSON, Format.CSV):
