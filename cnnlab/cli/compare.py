@@ -45,8 +45,8 @@ def compare(
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="Also draw the learning curves into this file (.png, .svg, .pdf); by the number of training examples where "
-            "data.train_sizes differ."
+            help="Also draw the learning curves into this file (.png, .svg, .pdf); by the number of training "
+            "examples where data.train_sizes differ."
         ),
     ] = None,
 ) -> None:

@@ -114,7 +114,9 @@ def _legend(groups: Sequence[Group]) -> str:
     validated = any(table.get("val_accuracy") for group in groups for table in group.tables)
     said = ["validation" if validated else "training"]
     if any(len(group.members) > 1 for group in groups):
-        said.append("band: ± std over seeds; thin: not all seeds came so far")
+        said.append("band: ± std over seeds")
+    if any("to the end" in _seeds(group) for group in groups):
+        said.append("thin: not all seeds came so far")
     if validated:
         said.append("dotted: training" if training else f"training: not drawn of more than {MOST_WITH_TRAINING}")
     more = f"\nand {len(groups) - MOST} more" if len(groups) > MOST else ""

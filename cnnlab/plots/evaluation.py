@@ -1,6 +1,7 @@
 """What a network gets wrong, and how sure it is, as figures."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from cnnlab.analysis.metrics import BINS, most_confident_mistakes
 from cnnlab.data import Dataset
 from cnnlab.models.inference import Outcome
 from cnnlab.plots import grid
-from cnnlab.plots.figure import class_labels, drawing, write
+from cnnlab.plots.figure import class_labels, drawing, shortened, write
 from cnnlab.runs import Run
 
 MISTAKES, COLUMNS = 24, 6
 FEW = 10  # examples in a bin, of which a share says little
+WRAP, LONGEST = 20, 40  # characters in a line of a class name, and in all of it
 MOST_NUMBERS = 20  # classes, up to which a matrix has room for its numbers
 
 
@@ -60,11 +62,12 @@ def _confusion(one: _Evaluation) -> Path:
         from sklearn.metrics import ConfusionMatrixDisplay
 
         matrix = np.array(measured["confusion_matrix"])
-        side = min(20.0, 3 + 0.5 * len(one.labels))
+        labels = ["\n".join(textwrap.wrap(shortened(label, LONGEST), WRAP)) for label in one.labels]
+        side = 3 + min(17.0, 0.5 * len(labels)) + 0.1 * max(map(len, "\n".join(labels).splitlines()))
         figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
         # Colours by class, however many examples each has.
         shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-        ConfusionMatrixDisplay(shares, display_labels=[plain(label) for label in one.labels]).plot(
+        ConfusionMatrixDisplay(shares, display_labels=[plain(label) for label in labels]).plot(
             ax=axes, cmap="Blues", colorbar=False, include_values=False, xticks_rotation="vertical"
         )
         for row, column in np.ndindex(*matrix.shape) if len(one.labels) <= MOST_NUMBERS else ():

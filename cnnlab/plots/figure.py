@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".png", ".svg", ".pdf")
 DPI = 200  # of PNG: sharp in print
+MOST_ESCAPED = 3  # characters of a name, of which each takes six
 TRUETYPE = 42  # in PDF, fonts as they are: their text can be searched
 
 
@@ -46,7 +47,10 @@ def class_labels(names: Sequence[str]) -> list[str]:
     from cnnlab.terminal import warn
 
     missing = fonts.covering("".join(names)).missing
-    labels = [f"{index} ({_plain(name, missing)})" if missing & set(name) else name for index, name in enumerate(names)]
+    labels = [
+        f"{index} ({_plain(shortened(name, MOST_ESCAPED), missing)})" if missing & set(name) else name
+        for index, name in enumerate(names)
+    ]
     changed = {name: label for name, label in zip(names, labels, strict=True) if name != label}
     if changed:
         name, label = next(iter(changed.items()))
@@ -56,6 +60,11 @@ def class_labels(names: Sequence[str]) -> list[str]:
             "such as Noto Sans"
         )
     return labels
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters of it."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def write(figure: "Figure", path: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from cnnlab.errors import RequestError, RunError
 from cnnlab.plots.figure import DPI, check_ending, drawing, write
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TILE = 220  # pixels that a small image is enlarged to, about
@@ -34,27 +37,22 @@ class _Layout:
     heading: list[str]
     captions: list[list[str]]
 
-    @property
-    def top(self) -> float:
-        """Of the first image."""
-        return BORDER + LINE * len(self.heading) + GAP
+    @cached_property
+    def tops(self) -> list[int]:
+        """Of every row of images, and of what would come below them: each has room for its longest caption."""
+        rows = [self.captions[first : first + self.columns] for first in range(0, len(self.captions), self.columns)]
+        heights = (self.tile[0] + LINE * max(map(len, row)) + 2 * GAP for row in rows)
+        return [int(top) for top in accumulate(heights, initial=BORDER + LINE * len(self.heading) + GAP)]
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of all."""
-        rows = -(-len(self.captions) // self.columns)
-        height = self.top + rows * self._cell[0] - GAP + BORDER
-        return int(height), 2 * BORDER + self.columns * self._cell[1] - GAP
-
-    @property
-    def _cell(self) -> tuple[float, int]:
-        lines = max(map(len, self.captions))
-        return self.tile[0] + LINE * lines + GAP, self.tile[1] + GAP
+        return self.tops[-1] - GAP + BORDER, 2 * BORDER + self.columns * (self.tile[1] + GAP) - GAP
 
     def place(self, index: int) -> tuple[int, int]:
         """The upper and left end of an image."""
         row, column = divmod(index, self.columns)
-        return int(self.top + row * self._cell[0]), BORDER + column * self._cell[1]
+        return self.tops[row], BORDER + column * (self.tile[1] + GAP)
 
 
 def draw(
@@ -75,16 +73,22 @@ def draw(
         axes = figure.add_axes((0, 0, 1, 1))
         axes.axis("off")
         axes.imshow(_canvas(images, layout), extent=(0, width, height, 0), interpolation="none", aspect="auto")
-        axes.text(BORDER, BORDER, "\n".join(layout.heading), size=TEXT, color=INK, va="top")
+        _write(axes, layout.heading, BORDER, BORDER)
         for index, caption in enumerate(layout.captions):
             y, x = layout.place(index)
-            axes.text(x, y + layout.tile[0] + GAP / 4, "\n".join(caption), size=TEXT, color=INK, va="top")
+            _write(axes, caption, x, y + layout.tile[0])
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return write(figure, path)
         except (OSError, RunError) as error:
             reason = error if isinstance(error, RunError) else f"{path}: cannot be written: {error.strerror or error}"
             raise RequestError(str(reason)) from None
+
+
+def _write(axes: "Axes", lines: Sequence[str], x: float, y: float) -> None:
+    """Lines of text below `y`; each by itself, so that those of neighbours are on one height."""
+    for number, line in enumerate(lines, start=1):
+        axes.text(x, y + number * LINE, line, size=TEXT, color=INK, va="baseline")
 
 
 def _layout(figure: "Figure", shape: tuple[int, ...], titles: list[str], heading: str, columns: int) -> _Layout:
@@ -130,4 +134,9 @@ def _wrapped(text: str, width: float, measure: Measure) -> list[str]:
             if lines[-1] and measure(lines[-1] + character) > width:
                 lines.append("")
             lines[-1] += character
-    return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]}…"]
+    if len(lines) <= MOST_LINES:
+        return lines
+    last = lines[MOST_LINES - 1]
+    while last and measure(f"{last}…") > width:
+        last = last[:-1]
+    return [*lines[: MOST_LINES - 1], f"{last}…"]

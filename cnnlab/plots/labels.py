@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cnnlab.analysis.differences import brief, differing_keys, short
 from cnnlab.analysis.groups import Group
+from cnnlab.plots.figure import shortened
 
 LONGEST = 45  # characters of a name or of what differs in a label
 
@@ -16,8 +17,8 @@ def names_of(groups: Sequence[Group], ignored: str = "") -> list[str]:
     names = []
     for index, group in enumerate(groups):
         told = ", ".join(f"{name} {own[index]}" for name, own in zip(short(list(differing)), words, strict=True))
-        parts = [group.name if len(group.name) <= LONGEST else f"{group.name[: LONGEST - 1]}…"]
-        names.append(": ".join(parts + ([told] if 0 < len(told) <= LONGEST else [])))
+        name = shortened(group.name, LONGEST)
+        names.append(f"{name}: {told}" if 0 < len(told) <= LONGEST else name)
     return names
 
 

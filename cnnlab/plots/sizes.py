@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZES = "data.train_sizes"
+ASIDE = 0.03  # of the size, by which lines stand beside one another, so that bars do not hide bars
 MARKERS = "os^Dv*<P>X"
 
 
@@ -37,16 +39,15 @@ def plot(groups: Sequence[Group], path: Path) -> None:
     if split is None:
         raise RunError(f"--plot {path}: these runs have no results that all of them have")
     lines = _lines(groups)
-    names = [
-        name.partition(":")[0] if len(lines) == 1 else name for name in names_of([line[0] for line in lines], SIZES)
-    ]
+    names = names_of([replace(line[0], name=str(line[0].experiment.get("name"))) for line in lines], SIZES)
     with drawing(names) as plain:
         from matplotlib import pyplot as plt
 
         figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
         for metric, panel in zip(("accuracy", "loss"), axes, strict=True):
             for index, (line, name) in enumerate(zip(lines, names, strict=True)):
-                _draw(panel, line, METRICS[f"{split}_{metric}"], index, visible(plain(name)))
+                aside = 1 + ASIDE * (index - (len(lines) - 1) / 2)
+                _draw(panel, line, METRICS[f"{split}_{metric}"], index, visible(plain(name)), aside)
             panel.set(xscale="log", xlabel="training examples", title=f"{METRICS[f'{split}_{metric}'].split} {metric}")
             ticks = sorted({size for group in groups if (size := _size(group)) is not None})
             panel.set_xticks(ticks, [f"{size:,}" for size in ticks], rotation=45 if len(ticks) > 5 else 0)
@@ -78,13 +79,13 @@ def _size(group: Group) -> int | None:
     return sizes[0] if isinstance(sizes, list) and len(sizes) == 1 and isinstance(sizes[0], int) else None
 
 
-def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str) -> None:
+def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str, aside: float) -> None:
     found = [estimate(group.values(metric), metric.bounds) for group in line]
     means = [one.mean for one in found]
     low = [0.0 if one.low is None else one.mean - one.low for one in found]
     high = [0.0 if one.high is None else one.high - one.mean for one in found]
     axes.errorbar(
-        [_size(group) or 0 for group in line],
+        [aside * (_size(group) or 0) for group in line],
         means,
         [low, high],
         label=label,
