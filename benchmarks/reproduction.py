@@ -17,7 +17,7 @@ from cnnlab.analysis.reproduction import CLOSE, Line
 from cnnlab.analysis.results import Result
 from cnnlab.analysis.significance import LEVEL, estimate
 from cnnlab.analysis.verdicts import by_seeds
-from cnnlab.cli.compare import with_deviation
+from cnnlab.cli.comparison import with_deviation
 from cnnlab.cli.tables import Format, render
 from cnnlab.config import shipped
 from cnnlab.config.load import load_file

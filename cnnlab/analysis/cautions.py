@@ -4,11 +4,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cnnlab.analysis.groups import Group, Metric
+from cnnlab.runs.overview import chosen_epoch
 
 
-def cautions(groups: Sequence[Group], metric: Metric) -> list[str]:
-    """Of groups that are compared by a metric."""
+def cautions(groups: Sequence[Group], metric: Metric, ranking: Metric) -> list[str]:
+    """Of groups that are compared by a metric, the best of which is chosen by `ranking`."""
     found = [*_other_data(groups, metric), *_chosen_by_test(groups, metric)]
+    if ranking is not metric and len({group.examples(ranking.split) for group in groups} - {None}) > 1:
+        found.append(f"not all have the same {ranking.split} examples, by which the best is chosen")
+    if "validation" in (metric.split, ranking.split):
+        found += _best_of_epochs(groups)
     if not metric.is_accuracy and len({repr(group.loss) for group in groups}) > 1:
         found.append("not all have the same loss function, and losses of different kinds are not on one scale")
     return found
@@ -32,7 +37,7 @@ def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
 
 def _chosen_by_test(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
     for group in groups:
-        if not _validates_on_test(group):
+        if not group.validates_on_test:
             continue
         if reasons := _choices(group.experiment.get("train")):
             yield (
@@ -43,9 +48,13 @@ def _chosen_by_test(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
             yield f"{group.name}: its validation examples are the test set (data.validation: test)"
 
 
-def _validates_on_test(group: Group) -> bool:
-    data = group.experiment.get("data")
-    return isinstance(data, dict) and data.get("validation") == "test"
+def _best_of_epochs(groups: Sequence[Group]) -> Iterator[str]:
+    chosen = [group for group in groups if chosen_epoch(group.experiment)]
+    if 0 < len(chosen) < len(groups):  # else it is the same for all
+        yield (
+            f"{_listed(chosen)}: the validation accuracy is that of the best epoch, which early_stopping chose by "
+            "validation: a little too good beside that of a last epoch"
+        )
 
 
 def _choices(train: Any) -> list[str]:
@@ -63,9 +72,7 @@ def _watches(kind: str, options: Any) -> bool:
 
 
 def _listed(groups: Sequence[Group]) -> str:
-    names = [group.name for group in groups]
-    return (
-        ", ".join(names[:-1]) + f" and {names[-1]}"
-        if len(names) < 5
-        else f"{', '.join(names[:4])} and {len(names) - 4} more"
-    )
+    *first, last = [group.name for group in groups[:5]]
+    if len(groups) > 4:
+        return f"{', '.join(first)} and {len(groups) - 4} more"
+    return f"{', '.join(first)} and {last}" if first else last

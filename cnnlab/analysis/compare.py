@@ -7,9 +7,9 @@ from typing import Any
 
 from cnnlab.analysis.cautions import cautions
 from cnnlab.analysis.differences import differing_keys
-from cnnlab.analysis.groups import METRICS, Group, Recorded, group
+from cnnlab.analysis.groups import METRICS, SHORT_METRICS, Group, Metric, Recorded, group
 from cnnlab.analysis.significance import Estimate, estimate
-from cnnlab.analysis.verdicts import Verdict, best, resolution, verdicts
+from cnnlab.analysis.verdicts import BASELINE, Verdict, best, resolution, verdicts
 from cnnlab.analysis.where import Where
 from cnnlab.config.hints import did_you_mean
 from cnnlab.errors import RequestError, RunError
@@ -23,10 +23,14 @@ OUTCOMES = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
 
 @dataclass(frozen=True)
 class Row:
-    """A group, what it came to in the metric, None where it has none, and how that stands to the reference."""
+    """A group, what it came to in the metric, None where it has none, and how that stands to the reference.
+
+    `ranking` is what it came to in the metric that the best is chosen by.
+    """
 
     group: Group
     estimate: Estimate | None
+    ranking: Estimate | None
     verdict: Verdict
     settings: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, Any] = field(default_factory=dict)
@@ -36,11 +40,14 @@ class Row:
 class Comparison:
     """A row a group, in order; `settings` are the keys of the experiments that differ.
 
+    `metric` is what is tested, `ranking` the metric by which rows are sorted and the best is chosen: another one, on
+    validation examples, where all groups have those and no metric was asked for.
     `reference` is what all are held against, None where no group has the metric; `is_baseline` tells whether it was
     named, and is not just the best. `notes` are what a reader should know, a sentence each.
     """
 
     metric: str
+    ranking: str
     rows: list[Row]
     settings: list[str]
     reference: Group | None
@@ -51,7 +58,7 @@ class Comparison:
 def compare(
     paths: Sequence[Path],
     *,
-    metric: str = "accuracy",
+    metric: str | None = None,
     baseline: str | None = None,
     where: Sequence[Where] = (),
     sort: str | None = None,
@@ -60,13 +67,14 @@ def compare(
     """Compare the finished runs at `paths`: run folders, or folders of run folders.
 
     Runs that differ only in their seeds are one group. Each group is held against the best one or, if named, against
-    `baseline`: an experiment's name, or one of its runs. Sorted by `metric` or the column `sort`, best first.
+    `baseline`: an experiment's name, or one of its runs. Sorted by `metric` or the column `sort`, best first. Without
+    a `metric`, test accuracies are compared, and the best is the one by validation; where runs did not measure the
+    test set, validation accuracies are.
     Runs that cannot be read, or that did not finish, are left out, which the notes say.
     Raises RequestError for names that there are not, and RunError where nothing is left to compare.
     """
-    chosen = METRICS.get(metric)
-    if chosen is None:
-        raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, METRICS)}")
+    if metric is not None and SHORT_METRICS.get(metric, metric) not in METRICS:
+        raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, [*METRICS, *SHORT_METRICS])}")
     recorded = _kept(_read(paths), where)
     try:
         grouped = group(recorded)
@@ -78,16 +86,17 @@ def compare(
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
     differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
-    estimates = [
-        estimate(values, chosen.bounds, resolution(group, chosen)) if (values := group.values(chosen)) else None
-        for group in groups
-    ]
-    reference = best(estimates, chosen) if baseline is None else _baseline(groups, baseline)
-    judged = verdicts(groups, estimates, chosen, reference, named=baseline is not None)
+    name, ranking = _metrics(groups, metric)
+    chosen, by = METRICS[name], METRICS[ranking]
+    estimates, ranks = _estimates(groups, chosen), _estimates(groups, by)
+    reference = best(ranks, by) if baseline is None else _baseline(groups, baseline)
+    kind = BASELINE if baseline is not None else "best" if chosen is by else "best by validation"
+    judged = verdicts(groups, estimates, chosen, reference, chosen=kind)
     rows = [
         Row(
             group,
             estimates[index],
+            ranks[index],
             judged[index],
             {key: values[index] for key, values in differing.items()},
             {
@@ -100,14 +109,42 @@ def compare(
         for index, group in enumerate(groups)
     ]
     comparison = Comparison(
-        metric,
+        name,
+        ranking,
         rows,
         list(differing),
         None if reference is None else groups[reference],
         baseline is not None,
-        [*cautions(groups, chosen), *_left_out(grouped.left_out)],
+        [*_untested(groups, metric, name), *cautions(groups, chosen, by), *_left_out(grouped.left_out)],
     )
     return replace(comparison, rows=_sorted(comparison, sort)[:top])
+
+
+def _metrics(groups: Sequence[Group], named: str | None) -> tuple[str, str]:
+    """What groups are compared by, and what the best of them is chosen by."""
+    if named is not None:
+        return (SHORT_METRICS.get(named, named),) * 2
+    if not all(group.values(METRICS["val_accuracy"]) for group in groups):
+        return "test_accuracy", "test_accuracy"
+    if not all(group.values(METRICS["test_accuracy"]) for group in groups):
+        return "val_accuracy", "val_accuracy"
+    is_choice = len(groups) > 1 and not any(group.validates_on_test for group in groups)
+    return "test_accuracy", "val_accuracy" if is_choice else "test_accuracy"
+
+
+def _untested(groups: Sequence[Group], named: str | None, metric: str) -> list[str]:
+    if named is not None or metric == "test_accuracy":
+        return []
+    untested = sum(not group.values(METRICS["test_accuracy"]) for group in groups)
+    some = "no run here" if untested == len(groups) else "not every run"
+    return [f"{some} measured the test set: compared by val_accuracy"]
+
+
+def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]:
+    return [
+        estimate(values, metric.bounds, resolution(group, metric)) if (values := group.values(metric)) else None
+        for group in groups
+    ]
 
 
 def _read(paths: Sequence[Path]) -> list[Recorded]:
@@ -160,22 +197,24 @@ def _left_out(left_out: Sequence[tuple[Any, str]]) -> list[str]:
 
 def _sorted(comparison: Comparison, sort: str | None) -> list[Row]:
     rows = comparison.rows
-    columns = {"group", "n", comparison.metric, *OUTCOMES, *comparison.settings}
-    sort = sort or comparison.metric
+    columns = {"group", "n", comparison.metric, comparison.ranking, *OUTCOMES, *comparison.settings}
+    sort = sort or comparison.ranking
+    sort = SHORT_METRICS[sort] if SHORT_METRICS.get(sort) in columns else sort
     matches = [column for column in columns if column == sort] or [c for c in columns if c.endswith(f".{sort}")]
     if len(matches) != 1:
         raise RequestError(f"--sort {sort}: no such column; {did_you_mean(sort, columns)}")
     (sort,) = matches
 
     def value(row: Row) -> Any:
-        if sort == comparison.metric:
-            return row.estimate.mean if row.estimate else None
+        if sort in (comparison.metric, comparison.ranking):
+            found = row.estimate if sort == comparison.metric else row.ranking
+            return found.mean if found else None
         return {"group": row.group.name, "n": len(row.group.members), **row.outcomes, **row.settings}[sort]
 
     present = [row for row in rows if value(row) is not None]
     numbers = all(isinstance(value(row), int | float) for row in present)
     present.sort(
         key=lambda row: value(row) if numbers else repr(value(row)),
-        reverse=sort == comparison.metric and METRICS[comparison.metric].higher_is_better,
+        reverse=sort in (comparison.metric, comparison.ranking) and METRICS[sort].higher_is_better,
     )
     return present + [row for row in rows if value(row) is None]

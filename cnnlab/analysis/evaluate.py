@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from cnnlab import data
-from cnnlab.analysis import evaluation_pictures
 from cnnlab.analysis.metrics import evaluation, prediction_rows
 from cnnlab.analysis.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
 from cnnlab.data import Dataset, Examples, fingerprint
@@ -23,11 +22,11 @@ from cnnlab.runs import Run
 TIMED_EXAMPLES, TIMED_REPETITIONS = 2560, 5
 
 
-def evaluate(run: Run, split: str, *, pictures: bool = False) -> dict[str, Any]:
+def evaluate(run: Run, split: str, *, figures: str | None = None) -> dict[str, Any]:
     """Rebuild the network from the run's config, read its weights, and measure them on a split of the same data.
 
-    The result and a file of predictions go into the run's evaluation/ folder; so do `pictures`, if wanted. What is
-    returned has also the paths of those, and `images_per_second` of the forward pass.
+    The result and a file of predictions go into the run's evaluation/ folder; so do `figures`, if wanted: png, svg or
+    pdf. What is returned has also the paths of those, and `images_per_second` of the forward pass.
     Raises RunError where the run has no weights or the data are not those that it was trained on.
     """
     record = run.record()
@@ -55,7 +54,11 @@ def evaluate(run: Run, split: str, *, pictures: bool = False) -> dict[str, Any]:
     results = record.get("results", {})
     if split == "test" and "test_accuracy" not in results:  # `train.test: never`; from now on it can be compared
         run.update({"results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy}})
-    drawn = evaluation_pictures.draw(run, split, measured, outcome, dataset) if pictures else []
+    drawn = []
+    if figures:
+        from cnnlab.plots.evaluation import draw  # Matplotlib, which training needs not
+
+        drawn = draw(run, measured, outcome, dataset, figures)
     return {
         **measured,
         "images_per_second": _throughput(forward, splits[split]),

@@ -43,13 +43,15 @@ class Metric:
 
 
 METRICS = {
-    "accuracy": Metric("test_accuracy", "test", is_accuracy=True),
-    "loss": Metric("test_loss", "test", is_accuracy=False),
+    "test_accuracy": Metric("test_accuracy", "test", is_accuracy=True),
+    "test_loss": Metric("test_loss", "test", is_accuracy=False),
     "val_accuracy": Metric("val_accuracy", "validation", is_accuracy=True),
     "val_loss": Metric("val_loss", "validation", is_accuracy=False),
     "train_accuracy": Metric("accuracy", "train", is_accuracy=True),
     "train_loss": Metric("loss", "train", is_accuracy=False),
 }
+SHORT_METRICS = {"accuracy": "test_accuracy", "loss": "test_loss"}
+"""Other names of metrics."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,12 @@ class Group:
     def tables(self) -> list[dict[str, list[float]]]:
         """Each run's table of epochs, by column; empty where it has none that can be read."""
         return [table_of(run) for run, _ in self.members]
+
+    @property
+    def validates_on_test(self) -> bool:
+        """Whether its validation examples are the test set."""
+        data = self.experiment.get("data")
+        return isinstance(data, dict) and data.get("validation") == "test"
 
     @property
     def best_epoch(self) -> float | None:

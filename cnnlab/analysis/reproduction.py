@@ -88,7 +88,7 @@ def chosen(ids: Sequence[str]) -> dict[str, Experiment]:
 
 
 def printed(experiment: Mapping[str, Any], figure: str) -> float | None:
-    """What the source prints of an experiment that was trained, such as its `accuracy`.
+    """What the source prints of an experiment that was trained, such as its `accuracy` on the test set.
 
     None where it prints none, or was trained for other epochs, or the shipped experiment on other data.
     """

@@ -41,6 +41,13 @@ def estimate(
     return Estimate(len(array), mean, deviation, max(mean - half, bounds[0]), min(mean + half, bounds[1]))
 
 
+POWER = 0.8
+"""How often a difference that there is should be detected, where seeds are counted for it. Cohen 1988."""
+MOST_SEEDS = 100
+CERTAIN = 10
+"""Critical values: a difference that is so many is missed once in thousands of cases."""
+
+
 @dataclass(frozen=True)
 class Test:
     """The two-sided p that two means are the same, and the 95 % interval of the first less the second, if any."""
@@ -119,6 +126,28 @@ def holm(values: Sequence[float], comparisons: int | None = None) -> list[float]
         largest = max(largest, min(1.0, (count - rank) * values[index]))
         corrected[index] = largest
     return corrected
+
+
+def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, alpha: float = LEVEL) -> int | None:
+    """How many values each would tell the means of these (n,) and (m,), n and m > 1, apart in 80 % of cases.
+
+    If difference and spread are what they seem, by the power of Student's test at `alpha`. At least one more than
+    there are; None where it would be more than MOST_SEEDS.
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    samples = [np.asarray(values, float) for values in (first, second)]
+    variance = max(float(np.mean([values.var(ddof=1) for values in samples])), resolution**2 / 12)
+    difference = abs(float(samples[0].mean() - samples[1].mean()))
+    for n in range(1 + max(map(len, samples)), MOST_SEEDS + 1):
+        degrees_of_freedom = 2 * n - 2
+        critical = float(stdtrit(degrees_of_freedom, 1 - alpha / 2))
+        error = math.sqrt(2 * variance / n)
+        # So far off it is certain, and SciPy's noncentral t gives no number.
+        is_certain = difference > CERTAIN * critical * error
+        if is_certain or (error and nctdtr(degrees_of_freedom, difference / error, critical) <= 1 - POWER):
+            return n
+    return None
 
 
 def deviations_off(value: float, values: ArrayLike, resolution: float = 0.0) -> tuple[float, bool]:

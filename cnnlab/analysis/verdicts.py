@@ -1,7 +1,7 @@
 """Is a group better than another, or is that chance?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnlab.analysis import significance
 from cnnlab.analysis.groups import Group, Metric, correct
@@ -9,6 +9,9 @@ from cnnlab.analysis.significance import LEVEL, Estimate, Test
 
 PAIRED_FROM = 3
 """So many seeds or more are compared in pairs: of two, pairing would leave a single degree of freedom."""
+TOO_FEW = 2
+"""Values whose spread is hardly known: that they show no difference says nothing."""
+BASELINE = "baseline"
 UNKNOWN = "run.json does not say on which examples"
 LOSS_DIGITS = 1e-4
 """Of a loss, what is not taken for a difference: float32 has seven digits, and a sum over thousands fewer."""
@@ -23,6 +26,9 @@ class Verdict:
     test: Test | None = None
     p: float | None = None
     """Corrected for all comparisons of the table."""
+    is_detected: bool = False
+    seeds_needed: int | None = None
+    """How many of each would probably make the difference detectable; None where it is, or where too many would."""
 
 
 def resolution(group: Group, metric: Metric) -> float:
@@ -46,9 +52,9 @@ def verdicts(
     metric: Metric,
     reference: int | None,
     *,
-    named: bool,
+    chosen: str,
 ) -> list[Verdict]:
-    """How each group stands to the one of index `reference`, which was either `named` or is the best by the metric.
+    """How each group stands to the one of index `reference`, which is `chosen` as "baseline", or for what came out.
 
     `estimates` are of the groups' values of that metric, None where a group has none. Which test a comparison gets
     depends on the seeds alone, never on what came out; p is corrected for all comparisons together.
@@ -59,15 +65,28 @@ def verdicts(
         _test(group, groups[reference], metric) if estimates[index] and estimates[reference] else "has no such metric"
         for index, group in enumerate(groups)
     ]
-    found[reference] = "baseline" if named else "best"
+    found[reference] = chosen
     tested = {index: test for index, test in enumerate(found) if isinstance(test, Test)}
     # The best is not known before: any two could have been the best and another.
-    comparisons = len(tested) if named else len(tested) * (len(tested) + 1) // 2
+    comparisons = len(tested) if chosen == BASELINE else len(tested) * (len(tested) + 1) // 2
     corrected = dict(zip(tested, significance.holm([test.p for test in tested.values()], comparisons), strict=True))
-    return [
+    verdicts = [
         _verdict(estimates[index], estimates[reference], outcome, corrected.get(index), metric)
         for index, outcome in enumerate(found)
     ]
+    return [
+        replace(verdict, seeds_needed=_seeds_needed(group, groups[reference], metric, comparisons))
+        if verdict.p is not None
+        and not verdict.is_detected
+        and min(len(group.members), len(groups[reference].members)) > 1
+        else verdict
+        for group, verdict in zip(groups, verdicts, strict=True)
+    ]
+
+
+def _seeds_needed(own: Group, reference: Group, metric: Metric, comparisons: int) -> int | None:
+    smallest = max(resolution(own, metric), resolution(reference, metric))
+    return significance.seeds_needed(own.values(metric), reference.values(metric), smallest, LEVEL / comparisons)
 
 
 def _verdict(
@@ -77,9 +96,10 @@ def _verdict(
     if isinstance(outcome, str) or p is None or difference is None:
         return Verdict(str(outcome), difference)
     if p >= LEVEL:
-        return Verdict("no detectable difference", difference, outcome, p)
+        few = own is not None and reference is not None and min(own.n, reference.n) == TOO_FEW
+        return Verdict("two seeds are too few to tell" if few else "no detectable difference", difference, outcome, p)
     better = (difference > 0) == metric.higher_is_better
-    return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p)
+    return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p, is_detected=True)
 
 
 def by_seeds(own: Mapping[str, float], reference: Mapping[str, float], resolution: float) -> Test:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnlab.config import yaml
 from cnnlab.config.hints import did_you_mean
+from cnnlab.config.words import path_with_kinds, with_kinds
 from cnnlab.errors import RequestError
 from cnnlab.paths import KeyPath, parse_path, show_path
 
@@ -38,10 +39,10 @@ def parse_where(text: str) -> Where:
     """The condition that `--where TEXT` asks for; the value is read as YAML. Raises RequestError."""
     option = f"--where {text}"
     key, separator, value = text.partition("=")
-    path = parse_path(key)
+    path = path_with_kinds(parse_path(key))
     if not separator or not path:
         raise RequestError(f"{option}: expected key=value, such as --where train.epochs=12")
-    return Where(path, yaml.parse(value, option).data, option)
+    return Where(path, with_kinds(yaml.parse(value, option), path).data, option)
 
 
 def _hint(key: str, known: set[str]) -> str:

@@ -29,12 +29,21 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+class FigureFormat(StrEnum):
+    """In what figures are drawn."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
     split: Annotated[Split, typer.Option(help="The examples to measure on.")] = Split.TEST,
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Draw confusions, reliability and mistakes too.")
     ] = True,
+    figure_format: Annotated[FigureFormat, typer.Option(help="Of the figures.")] = FigureFormat.PNG,
     format: Annotated[
         Format, typer.Option(help="table for people, json for everything, csv for the classes.")
     ] = Format.TABLE,
@@ -56,7 +65,7 @@ def evaluate(
     quietly_imported(threads=experiment_of(folder).train.threads)
     from cnnlab.analysis.evaluate import evaluate as measure
 
-    measured = measure(folder, split.value, pictures=pictures)
+    measured = measure(folder, split.value, figures=figure_format.value if pictures else None)
     if format is Format.JSON:
         print(json.dumps(measured, indent=2))
         return

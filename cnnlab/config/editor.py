@@ -28,6 +28,8 @@ def json_schema() -> dict[str, Any]:
         found = schema if model is Experiment else definitions.get(model.__name__)
         if found is not None:
             _document(found, model)
+        if found is not None and issubclass(model, Choice):
+            _accept_aliases(found, model)
     schema["properties"]["extends"] = {
         "type": "string",
         "description": "A file beside this one, or the name of a shipped experiment, that this one is merged onto.",
@@ -60,6 +62,19 @@ def _document(schema: dict[str, Any], model: type[Strict]) -> None:
     for options in _options(schema, set(document.options)):
         for name, text in document.options.items():
             options[name]["description"] = text
+
+
+def _accept_aliases(schema: dict[str, Any], model: type[Choice]) -> None:
+    """Keras's names beside the kind's own, which editors propose alone."""
+    forms = schema.get("anyOf", [schema])
+    place = f"#/$defs/{model.__name__}" + ("/anyOf/0" if "anyOf" in schema else "")
+    for alias in model.aliases():
+        forms[0]["properties"][alias] = {"$ref": f"{place}/properties/{model.kind}", "doNotSuggest": True}
+    if model.aliases():
+        del forms[0]["required"]
+        forms[0] |= {"minProperties": 1, "maxProperties": 1}
+        if len(forms) > 1:
+            forms.append({"enum": model.aliases(), "doNotSuggest": True})
 
 
 def _options(schema: Any, names: set[str]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlab.config import shipped, yaml
 from cnnlab.config.hints import did_you_mean, shorten
-from cnnlab.config.words import is_choice, short_of
+from cnnlab.config.words import is_choice, short_of, with_kinds
 from cnnlab.config.yaml import Document, Place
 from cnnlab.errors import ConfigError
 from cnnlab.paths import KeyPath
@@ -56,7 +56,7 @@ def read(path: Path) -> Source:
 
 def read_complete(path: Path) -> Source:
     """The file at `path`, which may extend no other. Raises ConfigError."""
-    source = Source(path, yaml.parse(read_text(path), str(path)), {})
+    source = Source(path, with_kinds(yaml.parse(read_text(path), str(path))), {})
     if isinstance(source.document.data, dict) and "extends" in source.document.data:
         raise ConfigError(f"{source.document.keys['extends',]}: extends: not in a run, whose experiment is complete")
     return source
@@ -86,7 +86,7 @@ def _is_file(path: Path) -> bool:
 
 def _read(path: Path, below: Sequence[Path]) -> Source:
     text = read_text(path)
-    document = yaml.parse(text, str(path))
+    document = with_kinds(yaml.parse(text, str(path)))
     if document.data is None:
         raise ConfigError(f"{path}: empty; an experiment needs at least data and model (see `cnnlab configs`)")
     allowed = _allowed(text, str(path))

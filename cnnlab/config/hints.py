@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,6 +25,12 @@ def closest(word: str, known: Sequence[str]) -> str | None:
     wanted = word.replace("_", "").lower()
     close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.65) or [name for name in plain if name in wanted]
     return plain[close[0]] if close else None
+
+
+def folder_name(text: str) -> str:
+    """`text` as the name of an experiment or a run: `my file (1)` as `my-file-1`."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("._-")[:100] or "mine"
 
 
 def position(line: str) -> tuple[str, int, int]:

@@ -1,6 +1,7 @@
 """From a file, or the name of a shipped one, to an Experiment."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +10,13 @@ from pydantic import ValidationError
 
 from cnnlab.config import files, overrides, yaml
 from cnnlab.config.files import Source
-from cnnlab.config.hints import position
+from cnnlab.config.hints import folder_name, position, shorten
 from cnnlab.config.overrides import Override
 from cnnlab.config.problems import describe
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import plain
 from cnnlab.experiment.earlier import as_meant
-from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD, Experiment
 from cnnlab.paths import KeyPath
 
 
@@ -75,10 +76,16 @@ def load_complete(path: Path, changes: Sequence[Override] = ()) -> Experiment:
 
 
 def _read(source: Source, changes: Sequence[Override]) -> Config:
-    data = source.document.data
-    if isinstance(data, dict):
-        data = {"name": source.path.stem, **data}
-    experiment = _validate(data, source, ())
+    data, stem = source.document.data, source.path.stem
+    problems = []
+    if isinstance(data, dict) and "name" not in data:
+        data = {"name": folder_name(stem), **data}
+        if not re.fullmatch(FOLDER_NAME, stem) and not any(change.path == ("name",) for change in changes):
+            problems.append(
+                f"{source.path}: name: missing, and the file's own, {shorten(stem)}, cannot be that of a run folder "
+                f"({FOLDER_NAME_TOLD}); add `name: {folder_name(stem)}`"
+            )
+    experiment = _validate(data, source, (), problems)
     if changes:
         # Changes are made to the complete form, so that they reach what the file leaves to its defaults.
         experiment = _validate(overrides.apply(plain(experiment), changes), source, changes)
@@ -115,12 +122,16 @@ def to_yaml(experiment: Experiment) -> str:
     return yaml.dump(to_data(experiment))
 
 
-def _validate(data: object, source: Source, changes: Sequence[Override]) -> Experiment:
+def _validate(data: object, source: Source, changes: Sequence[Override], problems: Sequence[str] = ()) -> Experiment:
+    """The experiment. Raises ConfigError with these `problems` and all others."""
+    lines = list(problems)
     try:
-        return Experiment.model_validate(data)
+        experiment = Experiment.model_validate(data)
     except ValidationError as error:
-        lines = describe(error, lambda path, is_key: _where(source, changes, path, is_key))
+        lines += describe(error, lambda path, is_key: _where(source, changes, path, is_key))
+    if lines:
         raise ConfigError(*sorted(lines, key=position)) from None
+    return experiment
 
 
 def _where(source: Source, changes: Sequence[Override], location: KeyPath, is_key: bool) -> str:

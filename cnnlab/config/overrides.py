@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
-from cnnlab.config.words import is_choice, short_of
+from cnnlab.config.words import is_choice, path_with_kinds, short_of, with_kinds
 from cnnlab.errors import ConfigError
 from cnnlab.paths import KeyPath, parse_path, show_path
 
@@ -25,10 +25,10 @@ def parse_set(text: str) -> Override:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ConfigError(f"{option}: expected key=value, such as --set train.epochs=3")
-    path = parse_path(key)
+    path = path_with_kinds(parse_path(key))
     if not path:
         raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
-    return Override(path, yaml.parse(value, option).data, option)
+    return Override(path, with_kinds(yaml.parse(value, option), path).data, option)
 
 
 def parse_sets(texts: Sequence[str]) -> list[Override]:

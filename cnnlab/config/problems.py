@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cnnlab.config.hints import closest, did_you_mean, shorten
-from cnnlab.config.words import keys_at
+from cnnlab.config.hints import closest, did_you_mean, folder_name, shorten
+from cnnlab.config.words import keys_at, kinds_at
 from cnnlab.experiment.data import CUSTOM, DATA_NAMES, custom
 from cnnlab.experiment.layers import base
+from cnnlab.experiment.schema import FOLDER_NAME_TOLD
 from cnnlab.paths import KeyPath, show_path
 
 Where = Callable[[KeyPath, bool], str]
@@ -57,7 +58,7 @@ def _message(details: ErrorDetails) -> str:
         case "union_tag_invalid" if details["loc"] == ("data",):
             return f"unknown data set '{context['tag']}'; {did_you_mean(context['tag'], known_data())}"
         case "union_tag_invalid":
-            return _unknown_kind(context["tag"], [kind.strip(" '") for kind in context["expected_tags"].split(",")])
+            return _unknown_kind(context["tag"], kinds_at(details["loc"]))
         case "union_tag_not_found" if details["loc"] == ("data",):
             return f"expected one of {', '.join(known_data())}, got {shorten(_name_in(details['input']))}"
         case "union_tag_not_found":
@@ -78,7 +79,7 @@ def _message(details: ErrorDetails) -> str:
         case "recursion_loop":
             return "nested too deeply for an experiment"
         case "string_pattern_mismatch":
-            return f"expected at most 100 letters, digits, '.', '_' and '-', got {got}"
+            return f"expected {FOLDER_NAME_TOLD}, got {got}; try {folder_name(str(details['input']))}"
     return f"{_expectation(details)}, got {got}"
 
 
@@ -91,10 +92,14 @@ def _name_in(value: Any) -> Any:
     return value.get("name") if isinstance(value, dict) else value
 
 
-def _unknown_kind(kind: str, kinds: list[str]) -> str:
-    if kind in ACTIVATIONS and "activation" in kinds:
-        return f"unknown kind '{kind}'; did you mean 'activation: {kind}'?"
-    return f"unknown kind '{kind}'; {did_you_mean(kind, kinds)}"
+def _unknown_kind(kind: str, kinds: dict[str, str]) -> str:
+    """`kinds` by name, also by Keras's."""
+    activation = next((name for name in ACTIVATIONS if name.replace("_", "") == kind.replace("_", "").lower()), None)
+    if activation and "activation" in kinds:
+        return f"unknown kind '{kind}'; did you mean 'activation: {activation}'?"
+    if close := closest(kind, list(kinds)):
+        return f"unknown kind '{kind}'; did you mean '{kinds[close]}'?"
+    return f"unknown kind '{kind}'; expected one of {', '.join(sorted(set(kinds.values())))}"
 
 
 def _expectation(details: ErrorDetails) -> str:

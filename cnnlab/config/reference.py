@@ -17,8 +17,11 @@ HEAD = """\
 One YAML file is one experiment. `cnnlab schema --format md` prints this page; `cnnlab show CONFIG` prints a file with
 every default written out, `cnnlab validate CONFIG` checks it, `cnnlab init NAME` writes a new one.
 
-A kind is written `kind: {option: value}`; with a single option often `kind: value`, with none `kind`. A number may be
+A kind is written `kind: {option: value}`; with a single option often `kind: value`, with none `kind`. Where a class of
+Keras means exactly the same, its name is accepted too (`BatchNormalization`, `batch_normalization`). A number may be
 `1e-3`; `on`, `off`, `yes` and `no` are words. A key that does not exist is an error.
+
+`<<: *name` merges the map that is marked `&name`, `<<: [*a, *b]` several: the map's own keys win, then those of `a`.
 
 `extends: lenet` (a shipped experiment) or `extends: mine.yaml` (a file beside this one) takes everything from another
 file, except its `name` and what is `published` of it. Maps merge; lists and all else replace; another kind of
@@ -61,6 +64,8 @@ def _section(title: str, models: list[type[Strict]]) -> Iterator[str]:
 def _described(model: type[Strict], options: dict[str, str]) -> Iterator[str]:
     document = documentation(model)
     yield f"{document.text}\n"
+    if issubclass(model, Choice) and model.keras:
+        yield f"As in Keras: {', '.join(f'`{name}`' for name in model.aliases())}.\n"
     if options:
         yield "| option | default | |\n|---|---|---|"
         for name, text in options.items():

@@ -7,11 +7,12 @@ from pathlib import Path
 from cnnlab.config import files, shipped, yaml
 from cnnlab.config.documentation import documentation
 from cnnlab.config.editor import FILE, MODELINE, json_schema
+from cnnlab.config.hints import folder_name
 from cnnlab.config.load import load_file, to_yaml
 from cnnlab.config.words import models_at
 from cnnlab.config.yaml import Document
 from cnnlab.errors import RequestError
-from cnnlab.experiment.schema import FOLDER_NAME
+from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD
 from cnnlab.paths import KeyPath
 
 WIDTH = 44  # where comments begin
@@ -29,7 +30,7 @@ def write(target: str, like: str) -> list[Path]:
     if path.suffix not in (".yaml", ".yml"):
         path = path.with_name(f"{path.name}.yaml")
     if not re.fullmatch(FOLDER_NAME, path.stem):
-        raise RequestError(f"{target}: expected a name of at most 100 letters, digits, '.', '_' and '-'")
+        raise RequestError(f"{target}: expected {FOLDER_NAME_TOLD}; try {path.with_stem(folder_name(path.stem))}")
     if path.exists():
         raise RequestError(f"{path}: exists, and is not overwritten; choose another name")
     text = commented(path.stem, files.find(like))

@@ -3,13 +3,16 @@
 import functools
 import typing
 from collections.abc import Sequence
+from dataclasses import replace
 from types import UnionType
 from typing import Any
 
 from pydantic import Tag
 
+from cnnlab.config.yaml import Document
 from cnnlab.experiment.choice import Choice, Strict, plain
 from cnnlab.experiment.schema import Experiment
+from cnnlab.paths import KeyPath
 
 
 def keys_at(path: Sequence[str | int]) -> list[str]:
@@ -28,6 +31,56 @@ def short_of(path: Sequence[str | int]) -> str | None:
     """The option that `kind: value` sets, for a `path` that ends in a kind."""
     models = models_at(path)
     return models[0].short if len(models) == 1 and issubclass(models[0], Choice) else None
+
+
+def kinds_at(path: Sequence[str | int]) -> dict[str, str]:
+    """The kind of every name that a choice at `path` can have, Keras's among them; empty where there is no choice."""
+    if not is_choice(path):
+        return {}
+    kinds = [model for model in models_at(path) if issubclass(model, Choice)]
+    return {name: model.kind for model in kinds for name in (model.kind, *model.aliases())}
+
+
+def with_kinds(document: Document, path: KeyPath = ()) -> Document:
+    """`document`, which stands at `path` of an experiment, with its kinds called by their own names, not Keras's.
+
+    `BatchNormalization` becomes `batch_norm`, also in the paths of the places.
+    """
+    named = Document(None)
+
+    def walk(value: Any, before: KeyPath, after: KeyPath, meaning: KeyPath) -> Any:
+        """What was at `before` is then at `after`; `meaning` has the options too that short forms leave out."""
+        for places, known in ((named.keys, document.keys), (named.values, document.values)):
+            if before in known:
+                places[after] = known[before]
+        short = None if isinstance(value, dict) else short_of(meaning)
+        meaning = (*meaning, short) if short else meaning
+        kinds = kinds_at(meaning)
+        if isinstance(value, str):
+            return kinds.get(value, value)
+        if isinstance(value, list):
+            return [walk(item, *((*p, index) for p in (before, after, meaning))) for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            kinds = kinds if len(value) == 1 else {}  # of two kinds, both are told as they are
+            names: dict[str, str] = {key: kinds.get(key, key) for key in map(str, value)}
+            return {
+                name: walk(value[key], (*before, key), (*after, name), (*meaning, name)) for key, name in names.items()
+            }
+        return value
+
+    return replace(named, data=walk(document.data, (), (), path))
+
+
+def path_with_kinds(path: KeyPath) -> KeyPath:
+    """`path` with its kinds called by their own names, not Keras's."""
+    named: KeyPath = ()
+    meaning: KeyPath = ()
+    for step in path:
+        if isinstance(step, int) and (short := short_of(meaning)):
+            meaning = (*meaning, short)
+        name = kinds_at(meaning).get(step, step) if isinstance(step, str) else step
+        named, meaning = (*named, name), (*meaning, name)
+    return named
 
 
 def without_defaults(path: Sequence[str | int], value: Any) -> Any:

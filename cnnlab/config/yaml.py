@@ -1,12 +1,11 @@
 """YAML as people expect it, with the place of every key kept.
 
-Scalars follow YAML 1.2's core schema: `1e-3` is a number, `on` and `no` are strings. A key that
-appears twice, a tag, and aliases that multiply are errors.
+Scalars follow YAML 1.2's core schema: `1e-3` is a number, `on` and `no` are strings. `<<: *name` merges another map
+(https://yaml.org/type/merge.html). A key that appears twice, a tag, and aliases that multiply are errors.
 """
 
 import copy
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from cnnlab.paths import KeyPath
 
 MAX_DEPTH = 100  # of maps and lists within one another
 MAX_NODES = 20_000  # an honest experiment has hundreds; aliases within aliases reach billions
+MERGE = "tag:yaml.org,2002:merge"
 
 _CORE = {  # https://yaml.org/spec/1.2.2/#103-core-schema
     "null": (r"~|null|Null|NULL|", "~nN"),
@@ -87,15 +87,15 @@ for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(
             f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, *([""] if _tag == "null" else [])]
         )
+    _class.add_implicit_resolver(MERGE, re.compile("^<<$"), ["<"])  # a quoted "<<" is a word
 
 
 def parse(text: str, source: str) -> Document:
     """The document in `text`. Raises ConfigError with `source`, line and column."""
     try:
         root = yaml.compose(text, Loader=_Loader)
-        marks = Document(None)
-        data = _convert(root, (), marks, iter(range(MAX_NODES)), set(), source)
-        return Document(data, marks.keys, marks.values)
+        reading = _Reading(source)
+        return Document(reading.value(root, (), frozenset()), reading.keys, reading.values)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
@@ -118,34 +118,76 @@ def dump_inline(data: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def _convert(
-    node: yaml.Node | None, path: KeyPath, document: Document, budget: Iterator[int], parents: set[int], source: str
-) -> Any:
-    if node is None:
-        return None
-    where = _place(node, source)
-    if next(budget, None) is None or len(path) > MAX_DEPTH or id(node.value) in parents:
-        raise ConfigError(f"{where}: too many values, or aliases (*name) that repeat too much; write them out")
-    document.values[path] = where
-    inside = parents | {id(node.value)}  # the same list in every alias of it
-    if isinstance(node, yaml.SequenceNode):
-        _check_tag(node, "seq", where)
-        return [_convert(item, (*path, i), document, budget, inside, source) for i, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        _check_tag(node, "map", where)
-        mapping: dict[str, Any] = {}
+class _Reading:
+    """From nodes to plain data, with the place of everything; at most MAX_NODES values."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._budget = iter(range(MAX_NODES))
+        self.keys: dict[KeyPath, Place] = {}
+        self.values: dict[KeyPath, Place] = {}
+
+    def value(self, node: yaml.Node | None, path: KeyPath, parents: frozenset[int]) -> Any:
+        """What is at `path`; `parents` are the maps and lists that it is in, so that none is within itself."""
+        if node is None:
+            return None
+        where = self.values[path] = _place(node, self._source)
+        inside = self._enter(node, parents)
+        if isinstance(node, yaml.SequenceNode):
+            _check_tag(node, "seq", where)
+            return [self.value(item, (*path, index), inside) for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            mapping = {}
+            for key, (key_node, value_node) in self._entries(node, inside).items():
+                self.keys[*path, key] = _place(key_node, self._source)
+                mapping[key] = self.value(value_node, (*path, key), inside)
+            return mapping
+        return _scalar(node, where)
+
+    def _enter(self, node: yaml.Node, parents: frozenset[int]) -> frozenset[int]:
+        """`parents` with `node`. Raises ConfigError where it is one of them, or where there is too much."""
+        if next(self._budget, None) is None or len(parents) > MAX_DEPTH or id(node.value) in parents:
+            where = _place(node, self._source)
+            raise ConfigError(f"{where}: too many values, or aliases (*name) that repeat too much; write them out")
+        return parents | {id(node.value)}  # the same list in every alias of it
+
+    def _entries(self, node: yaml.MappingNode, parents: frozenset[int]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Key and value of a map by key: what it merges, then its own, which win. Raises ConfigError."""
+        _check_tag(node, "map", _place(node, self._source))
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merge: yaml.Node | None = None
         for key_node, value_node in node.value:
-            place = _place(key_node, source)
+            place = _place(key_node, self._source)
             if not isinstance(key_node, yaml.ScalarNode):
                 raise ConfigError(f"{place}: a key must be a word")
-            key = str(key_node.value)
-            if key in mapping:
-                first = document.keys[(*path, key)].line
+            if key_node.tag == MERGE:
+                if merge is not None:
+                    raise ConfigError(
+                        f"{place}: duplicate key '<<' (first in line {merge.start_mark.line + 1}); "
+                        "merge several maps by <<: [*a, *b]"
+                    )
+                merge = key_node
+                merged = self._merged(value_node, parents)
+            elif (key := str(key_node.value)) in own:
+                first = _place(own[key][0], self._source).line
                 raise ConfigError(f"{place}: duplicate key '{key}' (first in line {first}); keep one")
-            document.keys[(*path, key)] = place
-            mapping[key] = _convert(value_node, (*path, key), document, budget, inside, source)
-        return mapping
-    return _scalar(node, where)
+            else:
+                own[key] = key_node, value_node
+        return merged | own
+
+    def _merged(self, node: yaml.Node, parents: frozenset[int]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """The entries of the map or maps that `<<` names; of a key in several of them the first counts."""
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for base in reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(base, yaml.MappingNode):
+                place = _place(base, self._source)
+                raise ConfigError(f"{place}: <<: expected a map to merge, such as *name, or a list of such maps")
+            inside = self._enter(base, parents)
+            for entry in self._entries(base, inside).items():
+                self._enter(base, parents)  # every entry counts: merges of merges multiply too
+                merged.update([entry])
+        return merged
 
 
 def _place(node: yaml.Node, source: str) -> Place:
@@ -167,7 +209,7 @@ def _scalar(node: yaml.Node, where: Place) -> Any:
 def _plain(node: yaml.Node, where: Place) -> Any:
     text = str(node.value)
     match node.tag.removeprefix("tag:yaml.org,2002:"):
-        case "str":
+        case "str" | "merge":  # "<<" that is no key
             return text
         case "null" | "bool" as tag if not re.fullmatch(_CORE[tag][0], text):
             raise ValueError(text)

@@ -33,6 +33,7 @@ class EarlyStopping(Choice):
     """
 
     kind: ClassVar[str] = "early_stopping"
+    keras: ClassVar[tuple[str, ...]] = ("EarlyStopping",)
     short: ClassVar[str | None] = "patience"
     patience: PositiveInt
     monitor: Monitor = "val_loss"

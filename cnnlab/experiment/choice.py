@@ -4,6 +4,7 @@ A docstring is the documentation of the file's words (`cnnlab schema` prints it)
 a line `key: text` what an option means, a line `Example: yaml` how it is written.
 """
 
+import re
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -32,11 +33,19 @@ class Strict(BaseModel):
 class Choice(Strict):
     """One of several kinds, written `kind: {option: value}`, `kind: value` or just `kind`.
 
-    `short` is the option that `kind: value` sets; where it is a map itself, the long form is the one to use.
+    `short` is the option that `kind: value` sets; where it is a map itself, the long form is the one to use. `keras`
+    are the names of Keras's class, where that means exactly the same: a file may use them in place of the kind.
     """
 
     kind: ClassVar[str]
     short: ClassVar[str | None] = None
+    keras: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def aliases(cls) -> list[str]:
+        """Every other name of the kind: of Keras's class, also in snake case as Keras writes it."""
+        names = [written for name in cls.keras for written in (name, _snake_case(name))]
+        return [name for name in dict.fromkeys(names) if name != cls.kind]
 
     @model_validator(mode="before")
     @classmethod
@@ -69,6 +78,11 @@ class Choice(Strict):
         if optional:
             forms.append({"const": cls.kind})
         return {"title": title, "description": description, **_any_of(forms)}
+
+
+def _snake_case(name: str) -> str:
+    """`MaxPooling2D` as `max_pooling2d`, by the rule of `keras.src.utils.naming.to_snake_case`."""
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
 
 
 def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:

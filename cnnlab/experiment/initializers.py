@@ -15,36 +15,42 @@ class GlorotUniform(Choice):
     """Uniform in ± sqrt(6 / (fan_in + fan_out)). Glorot and Bengio 2010; the default."""
 
     kind: ClassVar[str] = "glorot_uniform"
+    keras: ClassVar[tuple[str, ...]] = ("GlorotUniform",)
 
 
 class GlorotNormal(Choice):
     """Truncated normal whose standard deviation after truncation is sqrt(2 / (fan_in + fan_out))."""
 
     kind: ClassVar[str] = "glorot_normal"
+    keras: ClassVar[tuple[str, ...]] = ("GlorotNormal",)
 
 
 class HeUniform(Choice):
     """Uniform in ± sqrt(6 / fan_in). He et al. 2015."""
 
     kind: ClassVar[str] = "he_uniform"
+    keras: ClassVar[tuple[str, ...]] = ("HeUniform",)
 
 
 class HeNormal(Choice):
     """Truncated normal whose standard deviation after truncation is sqrt(2 / fan_in). He et al. 2015."""
 
     kind: ClassVar[str] = "he_normal"
+    keras: ClassVar[tuple[str, ...]] = ("HeNormal",)
 
 
 class LecunUniform(Choice):
     """Uniform in ± sqrt(3 / fan_in)."""
 
     kind: ClassVar[str] = "lecun_uniform"
+    keras: ClassVar[tuple[str, ...]] = ("LecunUniform",)
 
 
 class LecunNormal(Choice):
     """Truncated normal whose standard deviation after truncation is sqrt(1 / fan_in)."""
 
     kind: ClassVar[str] = "lecun_normal"
+    keras: ClassVar[tuple[str, ...]] = ("LecunNormal",)
 
 
 class Xavier(Choice):
@@ -74,6 +80,7 @@ class TruncatedNormal(Choice):
     """
 
     kind: ClassVar[str] = "truncated_normal"
+    keras: ClassVar[tuple[str, ...]] = ("TruncatedNormal",)
     short: ClassVar[str | None] = "stddev"
     stddev: NonNegative = 0.05
     mean: Finite = 0.0
@@ -88,6 +95,7 @@ class RandomNormal(Choice):
     """
 
     kind: ClassVar[str] = "random_normal"
+    keras: ClassVar[tuple[str, ...]] = ("RandomNormal",)
     short: ClassVar[str | None] = "stddev"
     stddev: NonNegative = 0.05
     mean: Finite = 0.0
@@ -102,6 +110,7 @@ class RandomUniform(Choice):
     """
 
     kind: ClassVar[str] = "random_uniform"
+    keras: ClassVar[tuple[str, ...]] = ("RandomUniform",)
     minval: Finite = -0.05
     maxval: Finite = 0.05
 
@@ -113,6 +122,7 @@ class Orthogonal(Choice):
     """
 
     kind: ClassVar[str] = "orthogonal"
+    keras: ClassVar[tuple[str, ...]] = ("Orthogonal", "OrthogonalInitializer")
     short: ClassVar[str | None] = "gain"
     gain: Finite = 1.0
 
@@ -121,12 +131,14 @@ class Zeros(Choice):
     """Zeros everywhere: what a network cannot learn from, for demonstrations."""
 
     kind: ClassVar[str] = "zeros"
+    keras: ClassVar[tuple[str, ...]] = ("Zeros",)
 
 
 class Ones(Choice):
     """Ones everywhere, for demonstrations."""
 
     kind: ClassVar[str] = "ones"
+    keras: ClassVar[tuple[str, ...]] = ("Ones",)
 
 
 Initializer = Annotated[
@@ -156,6 +168,7 @@ class L1(Choice):
     """
 
     kind: ClassVar[str] = "l1"
+    keras: ClassVar[tuple[str, ...]] = ("L1",)
     short: ClassVar[str | None] = "l1"
     l1: Positive = 0.01
 
@@ -168,6 +181,7 @@ class L2(Choice):
     """
 
     kind: ClassVar[str] = "l2"
+    keras: ClassVar[tuple[str, ...]] = ("L2",)
     short: ClassVar[str | None] = "l2"
     l2: Positive = 0.01
 
@@ -181,6 +195,7 @@ class L1L2(Choice):
     """
 
     kind: ClassVar[str] = "l1_l2"
+    keras: ClassVar[tuple[str, ...]] = ("L1L2",)
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
 

@@ -25,6 +25,7 @@ class MeanSquaredError(Choice):
     """(output - one-hot label)², mean over the classes and the batch."""
 
     kind: ClassVar[str] = "mse"
+    keras: ClassVar[tuple[str, ...]] = ("MeanSquaredError",)
 
 
 class SumOfSquares(Choice):

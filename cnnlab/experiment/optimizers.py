@@ -18,6 +18,7 @@ class Sgd(Choice):
     """
 
     kind: ClassVar[str] = "sgd"
+    keras: ClassVar[tuple[str, ...]] = ("SGD",)
     short: ClassVar[str | None] = "learning_rate"
     learning_rate: Positive = 0.01
     momentum: Share = 0.0
@@ -36,6 +37,7 @@ class Adam(Choice):
     """
 
     kind: ClassVar[str] = "adam"
+    keras: ClassVar[tuple[str, ...]] = ("Adam",)
     short: ClassVar[str | None] = "learning_rate"
     learning_rate: Positive = 0.001
     beta_1: Share = 0.9
@@ -51,6 +53,7 @@ class AdamW(Adam):
     """
 
     kind: ClassVar[str] = "adamw"
+    keras: ClassVar[tuple[str, ...]] = ("AdamW",)
     weight_decay: NonNegative = 0.004
 
 
@@ -66,6 +69,7 @@ class RMSprop(Choice):
     """
 
     kind: ClassVar[str] = "rmsprop"
+    keras: ClassVar[tuple[str, ...]] = ("RMSprop",)
     short: ClassVar[str | None] = "learning_rate"
     learning_rate: Positive = 0.001
     rho: Share = 0.9

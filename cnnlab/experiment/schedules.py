@@ -163,6 +163,7 @@ class ReduceOnPlateau(ScheduleSpec):
     """
 
     kind: ClassVar[str] = "reduce_on_plateau"
+    keras: ClassVar[tuple[str, ...]] = ("ReduceLROnPlateau",)
     monitor: Monitor = "val_loss"
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: PositiveInt = 10

@@ -18,6 +18,7 @@ from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schedules import Constant, Schedule
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+FOLDER_NAME_TOLD = "at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
 FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
 
 

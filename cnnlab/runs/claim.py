@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cnnlab.config.hints import folder_name
 from cnnlab.errors import RequestError, RunError
-from cnnlab.experiment.schema import FOLDER_NAME
+from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD
 from cnnlab.runs import lock
 from cnnlab.runs.folder import Run
 
@@ -26,9 +27,7 @@ def check_writable(runs: Path) -> None:
 def check_name(runs: Path, name: str) -> None:
     """Raise RequestError unless `name` can be the name of a new run folder in `runs`."""
     if not re.fullmatch(FOLDER_NAME, name):
-        raise RequestError(
-            f"--name {name}: expected at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
-        )
+        raise RequestError(f"--name {name}: expected {FOLDER_NAME_TOLD}; try --name {folder_name(name)}")
     if (runs / name).exists():
         raise RequestError(
             f"--name {name}: {runs / name} exists and a run is never overwritten; "

@@ -35,7 +35,7 @@ def record(accuracy, *, test="a", **changes):
             "fingerprint": "f",
             "splits": {"test": {"examples": EXAMPLES, "pictures": test, "labels": test}},
         },
-        "results": {"test_accuracy": accuracy, "test_loss": 1 - accuracy, "val_accuracy": 0.5},
+        "results": {"test_accuracy": accuracy, "test_loss": 1 - accuracy},
         **changes,
     }
 
@@ -44,12 +44,13 @@ def record(accuracy, *, test="a", **changes):
 def add(tmp_path):
     """Make a run of `rate` and `seed` with that accuracy."""
 
-    def make(accuracy, seed=0, rate=0.1, *, loss=None, folder=".", **changes):
+    def make(accuracy, seed=0, rate=0.1, *, loss=None, validation=None, folder=".", **changes):
         said = record(0.5, **{"experiment": experiment(seed, rate), **changes})
         is_possible = isinstance(accuracy, float) and 0 <= accuracy <= 1
         if "results" not in changes:
             said["results"]["test_accuracy"] = accuracy
             said["results"]["test_loss"] = loss or (1 - accuracy if is_possible else 0.5)
+            said["results"] |= {} if validation is None else {"val_accuracy": validation}
         (tmp_path / folder).mkdir(exist_ok=True)
         run = make_run(tmp_path / folder, "tiny", None, said)
         right = np.arange(EXAMPLES) < round(accuracy * EXAMPLES if is_possible else 0)
@@ -85,6 +86,85 @@ def test_the_name_of_an_experiment_makes_no_group(add, tmp_path):
     add(0.9, 1, experiment=experiment(1, name="other", published={"source": "x"}))
     (row,) = compare([tmp_path]).rows
     assert row.estimate.n == 2
+
+
+def names(comparison):
+    return [row.group.name for row in comparison.rows]
+
+
+def test_what_has_validation_results_is_sorted_and_chosen_by_them(add, tmp_path):
+    for seed, noise in enumerate([-0.01, 0, 0.01]):
+        add(0.90 + noise, seed, validation=0.95)
+        add(0.98 + noise, seed, rate=0.2, validation=0.94)
+        add(0.80 + noise, seed, rate=0.3, validation=0.96)
+    found = compare([tmp_path])
+    assert (found.metric, found.ranking, found.reference.name) == ("test_accuracy", "val_accuracy", "tiny-3")
+    assert [(row.group.name, row.ranking.mean, row.estimate.mean) for row in found.rows] == [
+        ("tiny-3", pytest.approx(0.96), pytest.approx(0.8)),
+        ("tiny-1", pytest.approx(0.95), pytest.approx(0.9)),
+        ("tiny-2", pytest.approx(0.94), pytest.approx(0.98)),
+    ]
+    assert words(found) == ["best by validation", "detectably better", "detectably better"]
+    assert names(compare([tmp_path], metric="accuracy")) == ["tiny-2", "tiny-1", "tiny-3"]
+    assert words(compare([tmp_path], metric="test_accuracy"))[0] == "best"
+    assert names(compare([tmp_path], sort="test_accuracy")) == ["tiny-2", "tiny-1", "tiny-3"]
+    assert compare([tmp_path], sort="accuracy").reference.name == "tiny-3"
+    assert compare([tmp_path], baseline="tiny-2").reference.name == "tiny-2"
+
+
+def test_nothing_is_chosen_by_validation_where_that_is_the_test_set_or_not_everywhere(add, tmp_path):
+    add(0.9, validation=0.5)
+    add(0.8, rate=0.2)
+    assert compare([tmp_path]).ranking == "test_accuracy"
+    add(0.8, rate=0.2, validation=0.6)
+    assert compare([tmp_path]).ranking == "val_accuracy"
+    add(0.7, validation=0.7, experiment=experiment(data={"name": "digits", "validation": "test"}))
+    assert compare([tmp_path]).ranking == "test_accuracy"
+
+
+def test_runs_that_left_the_test_set_alone_are_compared_by_validation(add, tmp_path):
+    for seed, noise in enumerate([-0.01, 0, 0.01]):
+        add(0.5, seed, results={"val_accuracy": 0.8 + noise})
+        add(0.5, seed, rate=0.2, results={"val_accuracy": 0.9 + noise})
+    found = compare([tmp_path])
+    assert (found.metric, found.ranking, found.reference.name) == ("val_accuracy", "val_accuracy", "tiny-2")
+    assert found.notes == ["no run here measured the test set: compared by val_accuracy"]
+    for seed in range(3):
+        add(0.99, seed, rate=0.3, validation=0.7)
+    assert compare([tmp_path]).notes == ["not every run measured the test set: compared by val_accuracy"]
+    assert words(compare([tmp_path], metric="test_accuracy")) == ["best", *["has no such metric"] * 2]
+
+
+def test_other_validation_examples_are_told_where_they_choose(add, tmp_path):
+    splits = record(0)["data"]["splits"]
+    for rate, count in ((0.1, 10), (0.2, 20)):
+        add(0.9, rate=rate, validation=0.9, data={"splits": {**splits, "validation": {"examples": count}}})
+    assert compare([tmp_path]).notes == ["not all have the same validation examples, by which the best is chosen"]
+    assert compare([tmp_path], metric="test_accuracy").notes == []
+
+
+def test_a_validation_accuracy_of_the_best_epoch_is_told_beside_that_of_the_last(add, tmp_path):
+    stops = {"early_stopping": {"patience": 2, "monitor": "val_accuracy", "restore_best_weights": True}}
+    add(0.9, validation=0.9)
+    add(0.9, validation=0.9, experiment=experiment(train={"callbacks": [stops]}))
+    (note,) = compare([tmp_path]).notes
+    assert note.startswith("tiny-2: the validation accuracy is that of the best epoch, which early_stopping chose")
+    assert compare([tmp_path], metric="test_accuracy").notes == []
+
+
+def test_of_two_seeds_it_is_said_that_they_are_too_few(add, tmp_path):
+    for seed in range(2):
+        add(0.979 + seed / 1000, seed)
+        add(0.2 + seed / 5, seed, rate=0.2)
+    (_, row) = compare([tmp_path]).rows
+    assert row.verdict.words == "two seeds are too few to tell"
+    assert row.verdict.seeds_needed == 3
+    for seed in range(2, 5):
+        add(0.979 + seed / 1000, seed)
+        add(0.978 + seed / 1000 * (-1) ** seed, seed, rate=0.2)
+    (_, row) = compare([tmp_path]).rows
+    assert row.verdict.words == "no detectable difference"
+    assert row.verdict.seeds_needed > 5
 
 
 def test_over_the_same_seeds_paired_over_others_welch(add, tmp_path):
@@ -252,7 +332,7 @@ def test_the_same_data_with_other_examples_are_another_group_and_warned_of(add, 
     ],
 )
 def test_whoever_chose_by_the_test_set_is_named(add, tmp_path, train, reason):
-    add(0.99, experiment=experiment(data={"name": "digits", "validation": "test"}, train=train))
+    add(0.99, validation=0.99, experiment=experiment(data={"name": "digits", "validation": "test"}, train=train))
     notes = compare([tmp_path]).notes
     assert bool(notes) == bool(reason)
     if reason:
@@ -335,7 +415,7 @@ def test_sorting_puts_the_best_first_and_top_keeps_those(add, tmp_path, column, 
 
 def test_an_unknown_column_is_refused(add, tmp_path):
     add(0.5)
-    with pytest.raises(RequestError, match=r"--sort acuracy: no such column; did you mean 'accuracy'\?"):
+    with pytest.raises(RequestError, match=r"--sort acuracy: no such column; did you mean '(test_)?accuracy'\?"):
         compare([tmp_path], sort="acuracy")
 
 

@@ -17,6 +17,7 @@ from cnnlab.analysis.significance import (
     holm,
     mcnemar,
     paired,
+    seeds_needed,
     student,
     unpaired,
     welch,
@@ -136,7 +137,7 @@ def test_a_new_value_is_as_expected_as_often_as_promised():
 
 # What is said where the truth is known
 
-ACCURACY = METRICS["accuracy"]
+ACCURACY = METRICS["test_accuracy"]
 TEST_EXAMPLES = 10_000
 
 
@@ -153,12 +154,12 @@ def simulated(random, n, mean=0.98, deviation=0.002, first_seed=0):
     )
 
 
-def detected(groups, baseline=None):
-    """How many are said to be detectably different from the best or the baseline."""
+def detected(groups, baseline=None, chosen="baseline"):
+    """How many are said to be detectably different from the best, or from the one of index `baseline`."""
     estimates = [estimate(group.values(ACCURACY)) for group in groups]
     reference = best(estimates, ACCURACY) if baseline is None else baseline
-    found = verdicts(groups, estimates, ACCURACY, reference, named=baseline is not None)
-    return sum(verdict.words.startswith("detectably") for verdict in found)
+    found = verdicts(groups, estimates, ACCURACY, reference, chosen="best" if baseline is None else chosen)
+    return sum(verdict.is_detected for verdict in found)
 
 
 SIMULATIONS = 2000
@@ -185,6 +186,41 @@ def test_in_a_table_of_identical_experiments_any_difference_is_said_at_most_once
     random = np.random.default_rng(count)
     said = [detected([simulated(random, 5) for _ in range(count)], baseline) > 0 for _ in range(SIMULATIONS // 2)]
     assert np.mean(said) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
+
+
+@pytest.mark.parametrize("agreement", [0.0, 0.9], ids=["apart", "alike"])
+def test_the_best_by_validation_is_told_from_its_equals_at_most_once_in_twenty(agreement):
+    """However much the validation accuracies by which it was chosen agree with those on the test set."""
+    random = np.random.default_rng(3)
+    said = []
+    for _ in range(SIMULATIONS // 2):
+        groups = [simulated(random, 5) for _ in range(4)]
+        noise = random.normal(0, 0.002, (4, 5)) * math.sqrt(1 - agreement**2)
+        validation = [
+            agreement * np.mean(group.values(ACCURACY)) + part.mean() for group, part in zip(groups, noise, strict=True)
+        ]
+        said.append(detected(groups, int(np.argmax(validation)), "best by validation") > 0)
+    assert np.mean(said) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
+
+
+@pytest.mark.parametrize("gap", [1.5, 2.5, 4.0], ids=lambda gap: f"{gap} std")
+def test_as_many_seeds_as_are_said_to_be_needed_detect_four_of_five_differences(gap):
+    """Of a difference and a spread that are known: Student's test on so many draws."""
+    n = seeds_needed([-gap / 2 - 0.5**0.5, -gap / 2 + 0.5**0.5], [gap / 2 - 0.5**0.5, gap / 2 + 0.5**0.5])
+    random = np.random.default_rng(4)
+    found = [student(random.normal(0, 1, n), random.normal(gap, 1, n)).p < 0.05 for _ in range(SIMULATIONS)]
+    fewer = [student(random.normal(0, 1, n - 1), random.normal(gap, 1, n - 1)).p < 0.05 for _ in range(SIMULATIONS)]
+    assert np.mean(found) > 0.8 - 0.03
+    assert np.mean(fewer) < 0.8 + 0.03 or n == 3
+
+
+def test_more_seeds_are_needed_than_there_are_and_never_absurdly_many():
+    assert seeds_needed([0.9, 0.9], [0.1, 0.1]) == 3
+    assert seeds_needed([0.9] * 7, [0.1, 0.1]) == 8
+    assert seeds_needed([0.5, 0.6], [0.55, 0.5501]) is None
+    assert seeds_needed([0.5, 0.6], [0.5, 0.6]) is None
+    strict, plain = (seeds_needed([0.90, 0.92], [0.94, 0.96], alpha=alpha) for alpha in (0.005, 0.05))
+    assert strict > plain
 
 
 @pytest.mark.parametrize("seeds", [0, 100], ids=["paired", "Welch"])

@@ -1,12 +1,25 @@
 import json
 import re
+import shlex
 import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from cnnlab.cli.compare import _narrow
+from cnnlab.analysis.compare import compare as side_by_side
+from cnnlab.cli.comparison import _as_text, for_people
+from cnnlab.cli.shorthands import seeds_of
+from cnnlab.cli.tables import Format
+from cnnlab.config.load import load
 from tests.conftest import assert_one_line, run_cnnlab
+
+
+def change(run, changing):
+    """Change a run's run.json."""
+    record = json.loads((run / "run.json").read_text())
+    changing(record)
+    (run / "run.json").write_text(json.dumps(record))
 
 
 @pytest.fixture(scope="module")
@@ -26,31 +39,60 @@ def two(trained, tmp_path_factory):
 
 
 def test_a_line_a_group_and_in_words_what_can_be_told(two):
-    done = run_cnnlab("compare", "runs", cwd=two)
+    done = run_cnnlab("compare", "runs", cwd=two, env={"COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
-    heading, first, second, _, legend, note = done.stdout.splitlines()
+    heading, first, second, _, legend, _, note = done.stdout.splitlines()
     assert heading.split() == [
-        *("group", "n", "accuracy", "interval", "verdict", "p", "best_epoch", "parameters", "multiplications"),
-        *("seconds_per_epoch", "learning_rate"),
+        *("group", "n", "val_accuracy", "test_accuracy", "interval", "verdict", "p", "best_epoch", "parameters"),
+        *("multiplications", "seconds_per_epoch", "learning_rate"),
     ]
-    assert first.startswith("tiny-0  3  0.9100 ± 0.0100  0.8852 to 0.9348  best ")
-    assert second.startswith(
-        "tiny-3  3  0.7080 ± 0.0080  0.6881 to 0.7279  detectably worse, by 20.20 points  < 0.001 "
-    )
+    assert first.split(maxsplit=4)[4].startswith("0.0000  0.9100 ± 0.0100  0.8852 to 0.9348  best by validation ")
+    assert "0.7080 ± 0.0080  0.6881 to 0.7279  detectably worse, by 20.20 points  < 0.001 " in second
     assert legend == (
-        "against tiny-0 (best): paired t; detectable where p < 0.05; interval: 95 % of the mean over seeds"
+        "against tiny-0 (best by validation): paired t; detectable where p < 0.05; "
+        "interval: 95 % of the mean over seeds"
     )
-    assert note == "measured on the test set; what to use is chosen with --metric val_accuracy"
+    assert note.startswith("sorted by val_accuracy, and the best is the best by it")
 
 
 def test_no_difference_is_said_in_words(two):
     done = run_cnnlab("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two)
     assert "no detectable difference (+0.00 points)  1.000" in done.stdout
     assert "against tiny-3 (baseline)" in done.stdout
-    assert done.stdout.splitlines()[-1] == (
-        "chance alone could have made every difference here; more seeds may tell: `cnnlab train … --seeds 5`"
-    )
-    assert "measured on the test set" not in done.stdout
+    assert "on the test set" not in done.stdout
+
+
+def test_how_many_seeds_are_needed_comes_with_a_command_that_trains_them(two, tmp_path, monkeypatch):
+    shutil.copytree(two / "runs", tmp_path / "my runs")
+    for number, accuracy in enumerate([0.90, 0.92, 0.94, 0.87, 0.91, 0.90]):
+        change(
+            tmp_path / f"my runs/tiny-{number}",
+            lambda record, value=accuracy: record["results"].update(test_accuracy=value),
+        )
+    monkeypatch.chdir(tmp_path)
+    text = " ".join(for_people(side_by_side([Path("my runs")]), Format.TABLE, published=False).split())
+    assert "no detectable difference does not mean equal; to detect such a difference at such a spread" in text
+    (needed,) = re.findall(r"about so many seeds of each: tiny-3 (\d+);", text)
+    command, *_ = re.findall("`(cnnlab train [^`]*)`", text)
+    words = shlex.split(command)
+    assert words[:3] == ["cnnlab", "train", "my runs/tiny-0/config.yaml"]
+    assert words[-2:] == ["--runs", "my runs"]
+    new = seeds_of(words[4], 0)
+    assert load(words[2])
+    assert not {0, 1, 2} & set(new)
+    assert len(new) + 3 == int(needed)
+
+
+def test_two_seeds_are_said_to_be_too_few(two, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shutil.copytree(two / "runs", tmp_path / "runs")
+    for number in (2, 5):
+        shutil.rmtree(tmp_path / f"runs/tiny-{number}")
+    change(tmp_path / "runs/tiny-4", lambda record: record["results"].update(test_accuracy=0.2))
+    text = " ".join(for_people(side_by_side([tmp_path / "runs"]), Format.TABLE, published=False).split())
+    assert "two seeds are too few to tell (-45.00 points)" in text
+    assert "two seeds are too few to tell, for their spread is hardly known; " in text
+    assert "chance" not in text
 
 
 def test_a_single_run_is_a_table_of_one_line(trained):
@@ -63,7 +105,8 @@ def test_a_single_run_is_a_table_of_one_line(trained):
 
 def test_formats(two):
     first, second = json.loads(run_cnnlab("compare", "runs", "--format", "json", cwd=two).stdout)
-    assert first["accuracy"] == pytest.approx(0.91)
+    assert first["test_accuracy"] == pytest.approx(0.91)
+    assert first["val_accuracy"] == second["val_accuracy"]
     assert first["parameters"] == 1490
     assert first["seeds"] == [0, 1, 2]
     assert first["runs"] == ["runs/tiny-0", "runs/tiny-1", "runs/tiny-2"]
@@ -72,16 +115,26 @@ def test_formats(two):
     assert second["test"] == "paired t"
     assert second["train.optimizer.sgd.learning_rate"] == 0.2
     assert run_cnnlab("compare", "runs", "--format", "md", cwd=two).stdout.startswith("| group ")
-    assert run_cnnlab("compare", "runs", "--format", "csv", cwd=two).stdout.startswith("group,n,accuracy,standard_")
+    assert run_cnnlab("compare", "runs", "--format", "csv", cwd=two).stdout.startswith(
+        "group,n,val_accuracy,val_accuracy_standard_"
+    )
     page = ElementTree.fromstring(
         run_cnnlab("compare", "runs", "--format", "html", cwd=two).stdout.partition("</style>")[2].join(["<a>", "</a>"])
     )
-    assert [cell.text for cell in page.findall("table/tr/td")][:3] == ["tiny-0", "3", "0.9100 ± 0.0100"]
+    assert [cell.text for cell in page.findall("table/tr/td")][:4][::3] == ["tiny-0", "0.9100 ± 0.0100"]
     assert page.find("p").text.startswith("against tiny-0")
 
 
 def test_the_source_is_beside_ours(two):
-    done = run_cnnlab("compare", "runs", "--published", "--where", "train.optimizer.sgd.learning_rate=0.1", cwd=two)
+    done = run_cnnlab(
+        "compare",
+        "runs",
+        "--published",
+        "--where",
+        "train.optimizer.sgd.learning_rate=0.1",
+        cwd=two,
+        env={"COLUMNS": "200"},
+    )
     heading, row = done.stdout.splitlines()
     assert "verdict" not in heading
     assert heading.split()[4:6] == ["published", "above_published"]
@@ -100,7 +153,7 @@ def test_what_a_reader_should_know_is_a_warning_for_scripts(two, tmp_path):
     done = run_cnnlab("compare", "runs", cwd=tmp_path)
     assert done.stdout.splitlines()[-1] == "left out: runs/tiny-5: failed"
     done = run_cnnlab("compare", "runs", "--format", "json", cwd=tmp_path)
-    assert [row["n"] for row in json.loads(done.stdout)] == [3, 2]
+    assert {row["group"]: row["n"] for row in json.loads(done.stdout)} == {"tiny-0": 3, "tiny-3": 2}
     assert done.stderr == "cnnlab: warning: left out: runs/tiny-5: failed\n"
 
 
@@ -137,9 +190,12 @@ def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_table_too_wide_for_the_terminal_becomes_two():
-    settings = {"train.epochs": 3, "model.layers": "2 conv2d, flatten, dense"}
-    text = _narrow(list(settings), [settings], [{"group": "lenet", "accuracy": 0.5}], ["all of it"], width=40)
+def test_settings_too_long_for_the_table_are_above_it_also_when_piped(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    settings = {"train.epochs": [3], "model.layers": ["2 conv2d, flatten, dense"]}
+    text = _as_text(
+        settings, [{"group": "lenet", "accuracy": 0.5}], ["try it once more: `cnnlab train lenet --seeds 1,2,3`"]
+    )
     assert text.splitlines() == [
         "What differs:",
         "lenet: epochs: 3; layers: 2 conv2d,",
@@ -148,8 +204,20 @@ def test_a_table_too_wide_for_the_terminal_becomes_two():
         "group  accuracy",
         "lenet       0.5",
         "",
-        "all of it",
+        "try it once more:",
+        "`cnnlab train lenet --seeds 1,2,3`",
     ]
+
+
+@pytest.mark.parametrize("format", [Format.MD, Format.HTML])
+def test_long_settings_are_below_the_table_of_a_page(two, tmp_path, format):
+    shutil.copytree(two / "runs", tmp_path / "runs")
+    layers = ["flatten", {"dense": 9}, "batch_norm", {"activation": "relu"}, {"dropout": 0.1}, {"dense": 10}]
+    change(tmp_path / "runs/tiny-0", lambda record: record["experiment"]["model"].update(layers=layers))
+    text = for_people(side_by_side([tmp_path / "runs"]), format, published=False)
+    table, notes = text.split("</table>" if format is Format.HTML else "\n\n", maxsplit=1)
+    assert "layers" not in table
+    assert "layers: flatten, 2 dense, batch_norm, activation, dropout" in notes
 
 
 def test_bad_requests_are_one_line(trained, tmp_path):
@@ -157,7 +225,7 @@ def test_bad_requests_are_one_line(trained, tmp_path):
     for arguments, code, part in [
         (["nowhere"], 2, "nowhere: no such folder"),
         ([tmp_path / "empty"], 2, "no runs in this folder"),
-        (["runs", "--sort", "acuracy"], 2, "did you mean 'accuracy'?"),
+        (["runs", "--sort", "acuracy"], 2, "no such column; did you mean 'test_accuracy'?"),
         (["runs", "--metric", "f1"], 2, "--metric f1: no such metric; expected one of accuracy, "),
         (["runs", "--where", "train.epochs=99"], 1, "--where train.epochs=99: holds for none of the 1 runs"),
         (["runs", "--where", "epochs"], 2, "expected key=value, such as --where train.epochs=12"),

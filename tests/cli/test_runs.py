@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 from cnnlab.runs import Run, lock
+from cnnlab.runs.overview import remarks
 from tests.conftest import assert_one_line, run_cnnlab
 
-COLUMNS = ["run", "status", "epoch", "epochs", "val_accuracy", "accuracy", "started", "seconds"]
+COLUMNS = ["run", "status", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds"]
 STATUSES = ["running", "finished", "interrupted", "failed", "diverged", "crashed"]
 
 
@@ -63,7 +64,7 @@ def listed(cnnlab, *arguments):
 def test_list_is_a_row_a_run_in_natural_order(cnnlab, copy):
     for name in ("tiny-10", "tiny-9", "tiny-2", "lenet-1"):
         copy(name)
-    done = cnnlab("runs", "list")
+    done = cnnlab("runs", "list", COLUMNS="120")
     assert (done.returncode, done.stderr) == (0, "")
     heading, *rows = done.stdout.splitlines()
     assert heading.split() == COLUMNS
@@ -81,7 +82,7 @@ def test_list_takes_its_numbers_from_the_run(trained):
         "epoch": 2,
         "epochs": 2,
         "val_accuracy": record["results"]["val_accuracy"],
-        "accuracy": record["results"]["test_accuracy"],
+        "test_accuracy": record["results"]["test_accuracy"],
         "started": record["started"],
         "seconds": round(record["seconds"], 1),
     }
@@ -124,7 +125,7 @@ def test_a_run_that_did_not_finish_is_as_far_as_its_table(cnnlab, copy):
     (run / "metrics.csv").write_text("\n".join(lines[:2]) + "\n")
     (copy("new", status="interrupted", results=None) / "metrics.csv").unlink()
     cut, new = listed(cnnlab)
-    assert (cut["epoch"], cut["epochs"], cut["accuracy"], cut["seconds"]) == (1, 2, None, None)
+    assert (cut["epoch"], cut["epochs"], cut["test_accuracy"], cut["seconds"]) == (1, 2, None, None)
     assert (new["epoch"], new["epochs"]) == (0, 2)
 
 
@@ -193,9 +194,34 @@ def test_show_says_all_that_a_person_asks(trained):
 def test_show_as_json_has_the_record_and_the_checkpoints(trained):
     found = json.loads(run_cnnlab("runs", "show", "runs/tiny-1", "--format", "json", cwd=trained).stdout)
     record = json.loads((trained / "runs/tiny-1/run.json").read_text())
+    results = record.pop("results")
     assert {key: found[key] for key in record} == record
+    training = {"train_loss": results.pop("loss"), "train_accuracy": results.pop("accuracy")}
+    assert found["results"] == training | results
     assert found["checkpoints"] == ["epoch 2", "epoch 1"]
     assert (found["run"], found["epoch"], found["epochs"]) == ("runs/tiny-1", 2, 2)
+
+
+def test_no_result_is_called_accuracy_or_loss_alone(trained):
+    said = run_cnnlab("runs", "show", "runs/tiny-1", cwd=trained).stdout
+    names = [line.split()[0].rpartition(".")[2] for line in said.splitlines() if line]
+    assert {"train_loss", "train_accuracy", "val_accuracy", "test_accuracy"} <= set(names)
+    assert not {"accuracy", "loss"} & set(names)
+
+
+@pytest.mark.parametrize(("monitor", "word"), [("val_accuracy", "a maximum"), ("val_loss", "a minimum")])
+def test_results_of_the_best_epoch_say_so(copy, monitor, word):
+    run = Run(copy("stopped"))
+    record = run.record()
+    assert remarks(run, record) == []
+    stop = {"early_stopping": {"patience": 1, "monitor": monitor, "restore_best_weights": True}}
+    record["experiment"]["train"]["callbacks"] = [stop]
+    record["results"]["epoch"] = 1
+    (remark,) = remarks(run, record)
+    assert remark.startswith(f"the results and weights are those of epoch 1, the best of 2 by {monitor}: ")
+    assert f"its own {monitor} is {word} over epochs" in remark
+    run.update(record)
+    assert remark in run_cnnlab("runs", "show", run.path, cwd=run.path).stdout
 
 
 def test_show_tells_a_crash_and_an_error(cnnlab, copy):

@@ -1,6 +1,11 @@
 import json
 
+import pytest
+from rich.cells import cell_len
+from typer.testing import CliRunner
+
 from cnnlab.analysis.differences import short
+from cnnlab.cli.app import app
 from cnnlab.cli.tables import Format, render
 
 ROWS = [
@@ -47,6 +52,59 @@ def test_keys_are_as_short_as_they_can_be_told_apart():
         "a class.with a dot",
     ]
     assert short(["model.layers[5].dropout.rate"]) == ["dropout.rate"]
+
+
+def widths(text):
+    return [len(line) for line in text.splitlines()]
+
+
+def test_a_wide_table_becomes_several_each_led_by_the_first_column():
+    rows = [{"run": f"runs/{number}", **{f"column_{index}": 1000 * index for index in range(12)}} for number in (1, 2)]
+    text = render(rows, list(rows[0]), Format.TABLE, width=40)
+    blocks = [block.splitlines() for block in text.split("\n\n")]
+    assert max(widths(text)) <= 40
+    assert {block[0].split()[0] for block in blocks} == {"run"}
+    assert {tuple(line.split()[0] for line in block[1:]) for block in blocks} == {("runs/1", "runs/2")}
+    assert [name for block in blocks for name in block[0].split()[1:]] == list(rows[0])[1:]
+
+
+def test_a_long_text_is_wrapped_in_its_column():
+    rows = [
+        {"name": "a", "what": "one two three four five six seven eight", "n": 1},
+        {"name": "b", "what": "x", "n": 2},
+    ]
+    assert render(rows, list(rows[0]), Format.TABLE, width=32).splitlines() == [
+        "name  what                     n",
+        "a     one two three four five  1",
+        "      six seven eight",
+        "b     x                        2",
+    ]
+    assert render(rows, list(rows[0]), Format.TABLE, width=None).splitlines()[1].endswith("seven eight  1")
+
+
+def test_a_word_that_is_wider_than_everything_stays_whole():
+    (_, row) = render([{"path": "x" * 50}], ["path"], Format.TABLE, width=20).splitlines()
+    assert row == "x" * 50
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["configs"],
+        ["data", "list"],
+        ["data", "info", "digits"],
+        ["describe", "resnet20"],
+        ["describe", "conv", "--compare", "mlp-mse"],
+        ["reproduce", "--no-train"],
+    ],
+    ids=" ".join,
+)
+def test_no_table_is_wider_than_eighty_columns(arguments):
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
+    assert done.exit_code == 0
+    in_tables = [line for line in done.stdout.splitlines() if "  " in line]  # not sentences
+    assert len(in_tables) > 5
+    assert [line for line in in_tables if cell_len(line) > 80] == []
 
 
 def test_csv_and_json_keep_the_whole_number():

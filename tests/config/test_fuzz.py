@@ -16,6 +16,9 @@ from cnnlab.errors import ConfigError
 MANY = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 WORDS = st.sampled_from(
     [
+        "<<",
+        "BatchNormalization",
+        "SGD",
         "name",
         "data",
         "model",
@@ -147,6 +150,19 @@ def test_a_shipped_file_with_its_lines_in_disorder(path, text, data):
         if data.draw(st.booleans()):
             lines.insert(data.draw(st.integers(0, len(lines))), data.draw(st.sampled_from(["", " ", "  "])) + line)
     check(path, "".join(lines).encode())
+
+
+@given(st.sampled_from(texts), st.data())
+@MANY
+def test_a_shipped_file_with_anchors_merges_and_aliases_strewn_in(path, text, data):
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text)))
+        text = (
+            text[:at]
+            + data.draw(st.sampled_from(["&a ", "&b ", "*a", "<<: *a", "<<: [*a, *b]", "{<<: *b}"]))
+            + text[at:]
+        )
+    check(path, text.encode())
 
 
 keys = st.lists(WORDS | st.integers(0, 5).map(str), min_size=1, max_size=6).map(".".join) | st.text(max_size=20)

@@ -37,6 +37,25 @@ def test_name_defaults_to_the_file(tmp_path):
     assert load(str(tmp_path / "mine.yaml")).name == "mine"
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("my file (1)", "my-file-1"), ("Übung 3", "Ubung-3"), ("..x", "x"), ("猫", "mine"), ("a" * 120, "a" * 100)],
+)
+def test_a_file_name_that_cannot_be_a_name_is_told_with_one_that_can(tmp_path, file, name):
+    path = tmp_path / f"{file}.yaml"
+    path.write_text(GOOD + "sed: 1\n")
+    with pytest.raises(ConfigError) as caught:
+        load(str(path))
+    missing, unknown = caught.value.problems
+    assert missing.startswith(f"{path}: name: missing, and the file's own, '")
+    assert missing.endswith(f"add `name: {name}`")
+    assert "sed: unknown key" in unknown
+    path.write_text(GOOD + f"name: {name}\n")
+    assert load(str(path)).name == name
+    path.write_text(GOOD)
+    assert load(str(path), [parse_set("name=other")]).name == "other"
+
+
 def test_all_problems_are_told_at_once(tmp_path):
     lines = problems(tmp_path, "data: {validation: 2.5, name: mnist}\nmodel: {layers: []}\nsed: 1\n")
     assert lines == [

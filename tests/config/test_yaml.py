@@ -2,6 +2,7 @@ import contextlib
 import math
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,40 @@ def test_every_key_and_value_has_its_place():
     assert document.values[("b", 0, "c", "d")] == ("x", 3, 12)
 
 
+BASES = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\n"
+
+
+@pytest.mark.parametrize(
+    ("merging", "value"),
+    [
+        ("{<<: *a}", {"x": 1, "y": 2}),
+        ("{<<: *a, y: 9}", {"x": 1, "y": 9}),
+        ("{y: 9, <<: *a}", {"x": 1, "y": 9}),
+        ("{<<: [*a, *b]}", {"x": 1, "y": 2, "z": 4}),
+        ("{<<: [*b, *a], z: 0}", {"x": 1, "y": 3, "z": 0}),
+        ("{<<: {<<: *a, q: 1}}", {"x": 1, "y": 2, "q": 1}),
+        ("{<<: []}", {}),
+        ("[{<<: *a}, {<<: *b}]", [{"x": 1, "y": 2}, {"y": 3, "z": 4}]),
+    ],
+)
+def test_maps_merge_as_in_yaml_1_1(merging, value):
+    text = f"{BASES}c: {merging}"
+    assert parse(text, "x").data["c"] == value
+    assert yaml.safe_load(text)["c"] == value
+
+
+def test_what_is_merged_keeps_the_place_where_it_is_written():
+    document = parse("a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n", "x")
+    assert document.keys[("b", "x")] == ("x", 1, 8)
+    assert document.values[("b", "x")] == ("x", 1, 11)
+    assert document.keys[("b", "y")] == ("x", 4, 3)
+    assert ("b", "<<") not in document.keys
+
+
+def test_a_quoted_or_lone_merge_sign_is_a_word():
+    assert parse("{'<<': 1, a: <<}", "x").data == {"<<": 1, "a": "<<"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -53,6 +88,16 @@ def test_every_key_and_value_has_its_place():
         ('a: "\\U00FFFFFF"', "x: not YAML"),
         ("? [a]\n: 1", "x:1:3: a key must be a word"),
         ("a: &x [*x]", "aliases (*name) that repeat too much"),
+        ("a: &x {<<: *x}", "x:1:12: too many values, or aliases (*name) that repeat too much"),
+        ("a: &x {b: {<<: *x}}", "aliases (*name) that repeat too much"),
+        ("a: {<<: 3}", "x:1:9: <<: expected a map to merge, such as *name, or a list of such maps"),
+        ("a: &x 3\nb: {<<: [*x]}", "x:2:10: <<: expected a map to merge"),
+        (
+            "a: &x {k: 1}\nb: {<<: *x, <<: *x}",
+            "x:2:13: duplicate key '<<' (first in line 2); merge several maps by <<: [*a, *b]",
+        ),
+        ("a: {<<: {k: 1, k: 2}}", "x:1:16: duplicate key 'k' (first in line 1); keep one"),
+        ("a: {<<: !!omap {k: 1}}", "x:1:9: YAML tags"),
         ("[" * 5000, "x:1:101: too many values, or too deep, for an experiment"),
         ("a: \x00", "x: not YAML"),
         ("a: " + "9" * 5000, "a number of 5000 digits"),
@@ -71,6 +116,16 @@ def test_aliases_cannot_explode():
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
     with pytest.raises(ConfigError, match="repeat too much"):
         parse("\n".join(lines), "x")
+
+
+def test_merges_cannot_explode():
+    lines = ["a0: &a0 {k: 0}"]
+    lines += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}]}}" for i in range(1, 10)]
+    with pytest.raises(ConfigError, match="repeat too much"):
+        parse("\n".join(lines), "x")
+    chain = ", ".join(f"&a{i} {{<<: *a{i - 1}}}" for i in range(1, 3000))
+    with pytest.raises(ConfigError, match="repeat too much"):  # and not a RecursionError
+        parse(f"x: {{<<: {{k: [&a0 {{z: 1}}, {chain}]}}, k: *a2999}}", "x")
 
 
 plain = st.recursive(

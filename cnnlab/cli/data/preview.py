@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cnnlab.data import Dataset
+
     Grid = tuple[NDArray[np.uint8], list[str], str]
     """Pictures, what each is called, and the heading above all."""
 
@@ -22,7 +24,9 @@ COLUMNS = 10
 def preview(
     target: Target,
     set: Set = None,
-    out: Annotated[Path, typer.Option(help="The PNG file to write.", metavar="FILE")] = Path("preview.png"),
+    out: Annotated[Path, typer.Option(help="The file to write: .png, .svg or .pdf.", metavar="FILE")] = Path(
+        "preview.png"
+    ),
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
     count: Annotated[int, typer.Option(help="How many pictures.", min=1, max=1000)] = 50,
     augment: Annotated[
@@ -31,8 +35,10 @@ def preview(
     epoch: Annotated[int, typer.Option(help="Which epoch, with --augment.", min=1, max=1_000_000)] = 1,
 ) -> None:
     """Draw a grid of labelled pictures of a data set or an experiment, as they are, or as training gets them."""
-    from cnnlab.analysis import grid
+    from cnnlab.plots import grid
+    from cnnlab.plots.figure import check_ending
 
+    check_ending(out, "--out")
     if augment and split != "train":
         raise RequestError(f"--augment --split {split}: only training pictures are augmented")
     if augment and is_data_set(target):
@@ -53,7 +59,7 @@ def _augmented(config: str, sets: list[str], epoch: int) -> "Grid":
     loaded = read(config, parse_sets(sets))
     check(loaded)
     experiment = loaded.experiment
-    dataset = data.load(experiment.data)
+    dataset = _drawable(data.load(experiment.data))
     quietly_imported()
     from cnnlab.training.preview import first_batch
 
@@ -64,12 +70,21 @@ def _augmented(config: str, sets: list[str], epoch: int) -> "Grid":
     return seen.images, seen.titles, heading
 
 
+def _drawable(dataset: "Dataset") -> "Dataset":
+    """With classes called what the fonts here can write."""
+    from dataclasses import replace
+
+    from cnnlab.plots.figure import class_labels
+
+    return replace(dataset, class_names=tuple(class_labels(dataset.class_names)))
+
+
 def _as_they_are(target: str, sets: list[str], split: str, count: int) -> "Grid":
     """So many pictures of a split, each class with its share."""
     from cnnlab import data
     from cnnlab.data.splits import subset
 
-    dataset = data.load(data_of(target, sets))
+    dataset = _drawable(data.load(data_of(target, sets)))
     splits = dataset.splits()
     if split not in splits:
         raise RequestError(f"--split {split}: there are no such examples; there are {' and '.join(splits)}")

@@ -23,16 +23,19 @@ def show(
 ) -> None:
     """Say all about a run: its status, results and checkpoints, its data, and what determines its numbers."""
     from cnnlab.runs.find import find_one
-    from cnnlab.runs.overview import details
+    from cnnlab.runs.overview import details, remarks
 
     folder = find_one(run)
-    found = details(folder, folder.record())
+    record = folder.record()
+    found = details(folder, record)
     if format is Format.JSON:
         print(json.dumps(found, indent=2))
         return
     lines = [line for key, value in found.items() if key != "experiment" for line in _lines(key, value)]
     width = max(len(key) for key, _ in lines)
     print("\n".join(f"{key:{width}}  {value}".rstrip() for key, value in lines))
+    for remark in remarks(folder, record):
+        print(f"\n{printable(remark)}")
     print(f"\nthe experiment: {printable(str(folder.config))}")
 
 

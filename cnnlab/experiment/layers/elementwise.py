@@ -17,6 +17,7 @@ class Activation(Leaf):
     """
 
     kind: ClassVar[str] = "activation"
+    keras: ClassVar[tuple[str, ...]] = ("Activation",)
     short: ClassVar[str | None] = "activation"
     activation: base.Activation
 
@@ -29,6 +30,7 @@ class Dropout(Leaf):
     """
 
     kind: ClassVar[str] = "dropout"
+    keras: ClassVar[tuple[str, ...]] = ("Dropout",)
     short: ClassVar[str | None] = "rate"
     rate: Share
 
@@ -46,6 +48,7 @@ class BatchNorm(Leaf):
     """
 
     kind: ClassVar[str] = "batch_norm"
+    keras: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
     momentum: Share = 0.99
     epsilon: Positive = 0.001
     center: bool = True
@@ -66,6 +69,7 @@ class Rescale(Leaf):
     """
 
     kind: ClassVar[str] = "rescale"
+    keras: ClassVar[tuple[str, ...]] = ("Rescaling",)
     short: ClassVar[str | None] = "scale"
     scale: Finite
     offset: Finite = 0.0
@@ -83,6 +87,7 @@ class ZeroPadding2D(Leaf):
     """
 
     kind: ClassVar[str] = "zero_padding2d"
+    keras: ClassVar[tuple[str, ...]] = ("ZeroPadding2D",)
     short: ClassVar[str | None] = "padding"
     padding: PairOrZero = (1, 1)
 
@@ -99,6 +104,7 @@ class Flatten(Leaf):
     """
 
     kind: ClassVar[str] = "flatten"
+    keras: ClassVar[tuple[str, ...]] = ("Flatten",)
     is_view: ClassVar[bool] = True
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -50,6 +50,7 @@ class MaxPool2D(Pooling):
     """
 
     kind: ClassVar[str] = "max_pool2d"
+    keras: ClassVar[tuple[str, ...]] = ("MaxPooling2D", "MaxPool2D")
 
 
 class AvgPool2D(Pooling):
@@ -59,6 +60,7 @@ class AvgPool2D(Pooling):
     """
 
     kind: ClassVar[str] = "avg_pool2d"
+    keras: ClassVar[tuple[str, ...]] = ("AveragePooling2D", "AvgPool2D")
 
     def cost(self, shape: Shape) -> Cost:
         """The window added up, and one product."""
@@ -82,6 +84,7 @@ class GlobalAvgPool2D(GlobalPooling):
     """The mean of every channel: (height, width, channels) to (channels,)."""
 
     kind: ClassVar[str] = "global_avg_pool2d"
+    keras: ClassVar[tuple[str, ...]] = ("GlobalAveragePooling2D", "GlobalAvgPool2D")
 
     def cost(self, shape: Shape) -> Cost:
         """The channel added up, and one product."""
@@ -93,6 +96,7 @@ class GlobalMaxPool2D(GlobalPooling):
     """The maximum of every channel: (height, width, channels) to (channels,)."""
 
     kind: ClassVar[str] = "global_max_pool2d"
+    keras: ClassVar[tuple[str, ...]] = ("GlobalMaxPooling2D", "GlobalMaxPool2D")
 
 
 class ChannelMaxPool(Leaf):

@@ -29,6 +29,7 @@ class Dense(Weighted):
     """
 
     kind: ClassVar[str] = "dense"
+    keras: ClassVar[tuple[str, ...]] = ("Dense",)
     short: ClassVar[str | None] = "units"
     units: Size
 
@@ -82,6 +83,7 @@ class Conv2D(Convolution):
     """
 
     kind: ClassVar[str] = "conv2d"
+    keras: ClassVar[tuple[str, ...]] = ("Conv2D", "Convolution2D")
     filters: Size
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -103,6 +105,7 @@ class DepthwiseConv2D(Convolution):
     """
 
     kind: ClassVar[str] = "depthwise_conv2d"
+    keras: ClassVar[tuple[str, ...]] = ("DepthwiseConv2D",)
     depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -127,6 +130,7 @@ class SeparableConv2D(Convolution):
     """
 
     kind: ClassVar[str] = "separable_conv2d"
+    keras: ClassVar[tuple[str, ...]] = ("SeparableConv2D", "SeparableConvolution2D")
     filters: Size
     depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
 

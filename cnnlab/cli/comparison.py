@@ -1,0 +1,247 @@
+"""What `cnnlab compare` prints."""
+
+import re
+import shlex
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+
+from cnnlab.analysis.differences import short
+from cnnlab.cli.tables import Format, render, width_of_output
+from cnnlab.errors import printable
+
+if TYPE_CHECKING:
+    from cnnlab.analysis.compare import Comparison, Row
+    from cnnlab.analysis.significance import Estimate
+
+FEW_SEEDS = 5  # of which a spread can be told
+MOST_NAMED = 4  # groups in a note
+MOST_LISTED = 10  # seeds that an option lists one by one
+LONG = 40  # characters of a setting that has a line of its own in Markdown and HTML
+UNBROKEN = "\0"  # stands for a space at which no line ends
+COSTS = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
+
+
+def whole(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
+    """All that is known of a row, a number a cell."""
+    estimate, test = row.estimate, row.verdict.test
+    ranking = {
+        found.ranking: row.ranking and row.ranking.mean,
+        f"{found.ranking}_standard_deviation": row.ranking and row.ranking.deviation,
+    }
+    return {
+        "group": row.group.name,
+        "n": len(row.group.members),
+        **(ranking if found.ranking != found.metric else {}),
+        found.metric: estimate and estimate.mean,
+        "standard_deviation": estimate and estimate.deviation,
+        "low": estimate and estimate.low,
+        "high": estimate and estimate.high,
+        **_published(row, found.metric, published=published),
+        **row.settings,
+        **row.outcomes,
+        "against": found.reference and found.reference.name,
+        "difference": row.verdict.difference,
+        "difference_low": test and test.low,
+        "difference_high": test and test.high,
+        "test": test and test.method,
+        "p_uncorrected": test and test.p,
+        "p": row.verdict.p,
+        "verdict": row.verdict.words,
+        "seeds_needed": row.verdict.seeds_needed,
+        "seeds": row.group.seeds,
+        "runs": row.group.runs,
+    }
+
+
+def for_people(found: "Comparison", format: Format, *, published: bool) -> str:
+    """A table with notes below; what does not fit into a line is above it, a paragraph for each group."""
+    from cnnlab.analysis.differences import brief
+
+    words = {key: brief(key, [row.settings[key] for row in found.rows]) for key in found.settings}
+    outcomes = [_outcome(found, row, published=published) for row in found.rows]
+    empty = {key for key in outcomes[0] if all(outcome[key] is None for outcome in outcomes)}
+    if len(found.rows) == 1 and found.rows[0].verdict.test is None:
+        empty.add("verdict")
+    outcomes = [{key: value for key, value in outcome.items() if key not in empty} for outcome in outcomes]
+    notes = [*_legend(found), *found.notes]
+    if format is Format.TABLE:
+        return _as_text(words, outcomes, notes)
+    apart = {key: values for key, values in words.items() if max(len(str(value)) for value in values) > LONG}
+    rows = [
+        {**outcome, **{key: values[index] for key, values in words.items()}} for index, outcome in enumerate(outcomes)
+    ]
+    columns = [*outcomes[0], *(key for key in words if key not in apart)]
+    return render(rows, columns, format, [*_paragraphs(apart, outcomes), *notes])
+
+
+def _as_text(words: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
+    """One table if it is no wider than the output; else what differs, how good they are, and what they take."""
+    width = width_of_output()
+    columns = list(outcomes[0])
+    rows = [
+        {**outcome, **{key: values[index] for key, values in words.items()}} for index, outcome in enumerate(outcomes)
+    ]
+    text = render(rows, [*columns, *words], Format.TABLE, width=None)
+    below = "".join(f"\n\n{_filled(note, width, '')}" for note in notes)
+    if _widest(text) <= width:
+        return text + below
+    paragraphs = [_filled(paragraph, width, "    ") for paragraph in _paragraphs(words, outcomes)]
+    differing = ["What differs:", *paragraphs, ""] if paragraphs else []
+    tables = [render(outcomes, columns, Format.TABLE, width=None)]
+    if _widest(tables[0]) > width:
+        costs = ["group", *(column for column in columns if column in COSTS)]
+        tables = [render(outcomes, [column for column in columns if column not in COSTS], Format.TABLE)]
+        tables += ["", render(outcomes, costs, Format.TABLE)] if len(costs) > 1 else []
+    return "\n".join([*differing, *tables]) + below
+
+
+def _paragraphs(words: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each group's settings in a line."""
+    if not words:
+        return []
+    names = short(list(words))
+    return [
+        f"{outcome['group']}: "
+        + "; ".join(f"{name}: {values[index]}" for name, values in zip(names, words.values(), strict=True))
+        for index, outcome in enumerate(outcomes)
+    ]
+
+
+def _filled(text: str, width: int, indent: str) -> str:
+    """`text` in lines, its commands each on one, so that they can be copied."""
+    whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", UNBROKEN), printable(text))
+    filled = textwrap.fill(whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return filled.replace(UNBROKEN, " ")
+
+
+def _widest(text: str) -> int:
+    return max(map(cell_len, text.splitlines()), default=0)
+
+
+def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
+    source = _published(row, found.metric, published=published)
+    if (above := source.get("above_published")) is not None:
+        source["above_published"] = f"{above:+.4f}"
+    return {
+        "group": row.group.name,
+        "n": len(row.group.members),
+        found.ranking: with_deviation(row.ranking),
+        found.metric: with_deviation(row.estimate),
+        "interval": _interval(row.estimate),
+        **source,
+        "verdict": _in_words(found, row),
+        "p": None if row.verdict.p is None else _p(row.verdict.p),
+        **row.outcomes,
+        "best_epoch": _epoch(row.outcomes["best_epoch"]),
+    }
+
+
+def with_deviation(estimate: "Estimate | None") -> str | None:
+    """`0.9892 ± 0.0011`."""
+    if estimate is None:
+        return None
+    return f"{estimate.mean:.4f}" + ("" if estimate.deviation is None else f" ± {estimate.deviation:.4f}")
+
+
+def _interval(estimate: "Estimate | None") -> str | None:
+    return None if estimate is None or estimate.low is None else f"{estimate.low:.4f} to {estimate.high:.4f}"
+
+
+def _in_words(found: "Comparison", row: "Row") -> str:
+    """`detectably worse, by 1.30 points`, `no detectable difference (-0.30 points)`."""
+    verdict = row.verdict
+    if verdict.test is None or verdict.difference is None:
+        return verdict.words
+    points = "accuracy" in found.metric
+    if verdict.is_detected:
+        size = abs(verdict.difference)
+        return f"{verdict.words}, by " + (f"{100 * size:.2f} points" if points else f"{size:.4f}")
+    size = verdict.difference
+    return f"{verdict.words} ({f'{100 * size:+.2f} points' if points else f'{size:+.4f}'})"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _epoch(epoch: float | None) -> float | None:
+    return None if epoch is None else round(epoch, 1)
+
+
+def _published(row: "Row", metric: str, *, published: bool) -> dict[str, Any]:
+    """What the source prints of the metric, and how far ours is above it; nothing for other data or fewer epochs."""
+    if not published:
+        return {}
+    from cnnlab.analysis.reproduction import printed
+
+    figure = printed(row.group.experiment, metric.removeprefix("test_"))
+    if figure is None:
+        return {"published": None, "above_published": None}
+    return {"published": figure, "above_published": row.estimate and row.estimate.mean - figure}
+
+
+def _legend(found: "Comparison") -> list[str]:
+    """How to read the verdicts: against what, by which tests; and in words when there is nothing to tell."""
+    tested = [row.verdict.test for row in found.rows if row.verdict.test]
+    lines = []
+    if found.reference is not None and tested:
+        methods = " or ".join(dict.fromkeys(test.method for test in tested))
+        kind = "baseline" if found.is_baseline else "best" if found.ranking == found.metric else "best by validation"
+        corrected = ", p corrected by Holm" if len(found.rows) > 2 else ""
+        lines.append(f"against {found.reference.name} ({kind}): {methods}{corrected}; detectable where p < 0.05")
+        if any(row.estimate and row.estimate.low is not None for row in found.rows):
+            lines[0] += "; interval: 95 % of the mean over seeds"
+    if found.ranking != found.metric:
+        lines.append(
+            f"sorted by {found.ranking}, and the best is the best by it: validation examples are there to choose by; "
+            f"{found.metric}, interval, verdict and p are on the test set, and say how good the choice is"
+        )
+    lines += _needed(found)
+    if any(test.method.startswith("McNemar") for test in tested):
+        lines.append(
+            "McNemar's test speaks of these trained networks; another seed may turn it round, so train several of "
+            f"each: {_command(found, FEW_SEEDS)}, and so for the others"
+        )
+    return lines
+
+
+def _needed(found: "Comparison") -> list[str]:
+    """How many seeds would make detectable what is not; that two are too few to say much."""
+    from cnnlab.analysis.significance import MOST_SEEDS
+
+    rows = [row for row in found.rows if row.verdict.p is not None and not row.verdict.is_detected]
+    rows = [row for row in rows if row.verdict.difference and len(row.group.members) > 1]
+    if found.reference is None or not rows:
+        return []
+    two = any(len(group.members) == 2 for group in (found.reference, *(row.group for row in rows)))
+    start = (
+        "two seeds are too few to tell, for their spread is hardly known"
+        if two
+        else "no detectable difference does not mean equal"
+    )
+    needs = {row.group.name: row.verdict.seeds_needed for row in rows[:MOST_NAMED]}
+    told = ", ".join(f"{name} {count or f'more than {MOST_SEEDS}'}" for name, count in needs.items())
+    more = f", and {len(rows) - MOST_NAMED} more groups" if len(rows) > MOST_NAMED else ""
+    possible = [count for count in needs.values() if count]
+    command = f"; {_command(found, min(possible))}, and so for the others" if possible else ""
+    return [
+        f"{start}; to detect such a difference at such a spread in 4 of 5 cases takes about so many seeds of each: "
+        f"{told}{more}{command}"
+    ]
+
+
+def _command(found: "Comparison", count: int) -> str:
+    """The command that trains the reference with `count` seeds, but for those that are there."""
+    group = found.reference or found.rows[0].group
+    run = Path(group.runs[0])
+    there = {seed for row in found.rows for seed in row.group.seeds}
+    missing = [str(seed) for seed in range(count + len(there)) if seed not in there][
+        : max(1, count - len(group.members))
+    ]
+    seeds = ",".join(missing) if len(missing) <= MOST_LISTED else str(count)
+    folder = "" if run.parent == Path("runs") else f" --runs {shlex.quote(str(run.parent))}"
+    return f"`cnnlab train {shlex.quote(str(run / 'config.yaml'))} --seeds {seeds}{folder}`"

@@ -1,0 +1,27 @@
+"""What groups of runs are called in a figure."""
+
+from collections.abc import Sequence
+
+from cnnlab.analysis.differences import brief, differing_keys, short
+from cnnlab.analysis.groups import Group
+from cnnlab.plots.figure import shortened
+
+LONGEST = 45  # characters of a name or of what differs in a label
+
+
+def names_of(groups: Sequence[Group], ignored: str = "") -> list[str]:
+    """The name of each group, and what tells it from the others where that is short; not by the key `ignored`."""
+    differing = differing_keys([{**group.experiment, "seed": None} for group in groups])
+    differing = {key: values for key, values in differing.items() if key != ignored}
+    words = [brief(key, values) for key, values in differing.items()]
+    names = []
+    for index, group in enumerate(groups):
+        told = ", ".join(f"{name} {own[index]}" for name, own in zip(short(list(differing)), words, strict=True))
+        name = shortened(group.name, LONGEST)
+        names.append(f"{name}: {told}" if 0 < len(told) <= LONGEST else name)
+    return names
+
+
+def visible(label: str) -> str:
+    """Matplotlib hides a label that begins with an underscore."""
+    return f" {label}" if label.startswith("_") else label

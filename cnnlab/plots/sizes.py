@@ -1,0 +1,95 @@
+"""Learning curves by the number of training examples: what more data would bring."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnlab.analysis.groups import METRICS, Group, Metric
+from cnnlab.analysis.recorded import FREE
+from cnnlab.analysis.significance import estimate
+from cnnlab.errors import RunError
+from cnnlab.plots.figure import drawing, write
+from cnnlab.plots.labels import names_of, visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIZES = "data.train_sizes"
+ASIDE = 0.03  # of the size, by which lines stand beside one another, so that bars do not hide bars
+MARKERS = "os^Dv*<P>X"
+
+
+def differ(groups: Sequence[Group]) -> bool:
+    """Whether these groups were trained on different numbers of examples by `data.train_sizes`."""
+    return len({size for group in groups if (size := _size(group)) is not None}) > 1
+
+
+def plot(groups: Sequence[Group], path: Path) -> None:
+    """Draw accuracy and loss by the number of training examples, a line for each experiment that has several.
+
+    On the test set, or validation examples where not all measured that; with 95 % intervals of the mean over seeds.
+    Raises RunError where there is nothing to draw or `path` cannot be written.
+    """
+    split = next(
+        (split for split in ("test", "val") if all(group.values(METRICS[f"{split}_accuracy"]) for group in groups)),
+        None,
+    )
+    if split is None:
+        raise RunError(f"--plot {path}: these runs have no results that all of them have")
+    lines = _lines(groups)
+    names = names_of([replace(line[0], name=str(line[0].experiment.get("name"))) for line in lines], SIZES)
+    with drawing(names) as plain:
+        from matplotlib import pyplot as plt
+
+        figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
+        for metric, panel in zip(("accuracy", "loss"), axes, strict=True):
+            for index, (line, name) in enumerate(zip(lines, names, strict=True)):
+                aside = 1 + ASIDE * (index - (len(lines) - 1) / 2)
+                _draw(panel, line, METRICS[f"{split}_{metric}"], index, visible(plain(name)), aside)
+            panel.set(xscale="log", xlabel="training examples", title=f"{METRICS[f'{split}_{metric}'].split} {metric}")
+            ticks = sorted({size for group in groups if (size := _size(group)) is not None})
+            panel.set_xticks(ticks, [f"{size:,}" for size in ticks], rotation=45 if len(ticks) > 5 else 0)
+            panel.minorticks_off()
+            panel.grid(alpha=0.3)
+            panel.spines[["top", "right"]].set_visible(False)
+        axes[1].set_ylim(bottom=0)
+        handles, labels = axes[0].get_legend_handles_labels()
+        title = "mean; bars: its 95 % interval over seeds" if any(len(group.members) > 1 for group in groups) else None
+        figure.legend(handles, labels, loc="outside lower center", title=title, frameon=False)
+        write(figure, path)
+
+
+def _lines(groups: Sequence[Group]) -> list[list[Group]]:
+    """Groups that differ in the number of examples alone, from the smallest."""
+    lines: dict[str, list[Group]] = {}
+    for group in groups:
+        if _size(group) is not None:
+            experiment = {key: value for key, value in group.experiment.items() if key not in (*FREE, "seed")}
+            experiment["data"] = {**experiment["data"], "train_sizes": None}
+            lines.setdefault(json.dumps(experiment, sort_keys=True), []).append(group)
+    return [sorted(line, key=lambda group: _size(group) or 0) for line in lines.values()]
+
+
+def _size(group: Group) -> int | None:
+    """The number of training examples; None where `data.train_sizes` does not say it."""
+    data = group.experiment.get("data")
+    sizes = data.get("train_sizes") if isinstance(data, dict) else None
+    return sizes[0] if isinstance(sizes, list) and len(sizes) == 1 and isinstance(sizes[0], int) else None
+
+
+def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str, aside: float) -> None:
+    found = [estimate(group.values(metric), metric.bounds) for group in line]
+    means = [one.mean for one in found]
+    low = [0.0 if one.low is None else one.mean - one.low for one in found]
+    high = [0.0 if one.high is None else one.high - one.mean for one in found]
+    axes.errorbar(
+        [aside * (_size(group) or 0) for group in line],
+        means,
+        [low, high],
+        label=label,
+        color=f"C{index % 10}",
+        marker=MARKERS[index % len(MARKERS)],
+        capsize=3,
+    )
