@@ -12,9 +12,18 @@ DATA: dict[str, dict[str, Any]] = {
 """By data set, the options that version 0.1.0 did not have, with what it did. Those that are None are not written."""
 
 
+TRAIN = {"test": "end"}
+"""The same of `train`."""
+
+
 def as_meant(experiment: Any) -> Any:
     """The plain experiment of a run with the options that there were not when it was written."""
-    data = experiment.get("data") if isinstance(experiment, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+    if not isinstance(experiment, dict):
         return experiment
-    return {**experiment, "data": {**DATA.get(data["name"], {}), **data}}
+    data, train = experiment.get("data"), experiment.get("train")
+    meant = dict(experiment)
+    if isinstance(data, dict) and isinstance(data.get("name"), str):
+        meant["data"] = {**DATA.get(data["name"], {}), **data}
+    if isinstance(train, dict):
+        meant["train"] = {**TRAIN, **train}
+    return meant
