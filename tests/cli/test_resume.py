@@ -142,7 +142,8 @@ def test_a_run_that_has_nothing_left_to_do_says_why_and_a_command_that_is_taken(
         return
     sets = [parse_set(text) for option, text in itertools.pairwise(command) if option == "--set"]
     again = load(command[2], sets + [parse_set(f"train.epochs={command[4]}")] * ("--epochs" in command))
-    assert again != experiment_of(run)
+    if callbacks or not stopped_early:  # else a callback that was taken out of config.yaml since
+        assert again != experiment_of(run)
     if stopped_early and callbacks:
         assert [one.patience for one in again.train.callbacks] == [6, 10]
 
