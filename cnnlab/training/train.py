@@ -197,7 +197,7 @@ def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float)
     evaluation = keep(run, "test", outcome, trainer.dataset)
     validation = trainer.dataset.validation
     held_out = outcome if validation is None or validation is test else trainer.forward(validation)
-    found = coach.diagnose(trainer, table_of(run), results, held_out)
+    found = coach.diagnose(trainer, table_of(run), results, held_out, str(run.config))
     run.update(
         {
             "status": "finished",

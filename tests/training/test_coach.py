@@ -51,7 +51,9 @@ def right(share, classes=10, n=1000):
 def said(trainer, table=None, held_out=None, training=None, **results):
     """What is said of a network that does so well on the training split and on what was held out."""
     seen = replace(trainer, forward=lambda examples: training or right(0.95))
-    return coach.diagnose(seen, {**GOOD_TABLE, **(table or {})}, {**RESULTS, **results}, held_out)
+    return coach.diagnose(
+        seen, {**GOOD_TABLE, **(table or {})}, {**RESULTS, **results}, held_out, "runs/a b/config.yaml"
+    )
 
 
 @pytest.mark.parametrize("case", FIRST_CASES, ids=[case.name for case in FIRST_CASES])
@@ -86,8 +88,8 @@ def test_what_it_is_judged_by(trainer):
 
 def test_a_few_steps_need_not_lead_anywhere(trainer):
     one_epoch = {name: values[:1] for name, values in GOOD_TABLE.items()}
-    assert coach.diagnose(trainer, one_epoch, RESULTS, right(0.1)) is None
-    assert coach.diagnose(trainer, {}, RESULTS, right(0.1)) is None
+    assert coach.diagnose(trainer, one_epoch, RESULTS, right(0.1), "config.yaml") is None
+    assert coach.diagnose(trainer, {}, RESULTS, right(0.1), "config.yaml") is None
 
 
 def test_the_message_is_one_line_with_the_options_to_copy():
