@@ -233,3 +233,17 @@ def test_rates_that_are_proposed_come_to_an_end(trainer, first):
         rate = float(proposed[0].partition("=")[2])
         assert rate not in seen
     assert len(seen) > 1 or first == 0.01
+
+
+def test_batches_of_one_of_data_whose_size_was_not_known_are_told_at_the_start(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (33, 8, 8, 1), dtype=np.uint8)
+    labels = np.arange(33) % 3
+    np.savez(tmp_path / "few.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    data = f"data={{name: npz, file: {tmp_path / 'few.npz'}, image_shape: [8, 8, 1], num_classes: 3, validation: 0}}"
+    case = Case("few", "", (data, "model.layers=[flatten, batch_norm, dense: 3]", "train={epochs: 1, batch_size: 16}"))
+    run_of(case, tmp_path)
+    assert (
+        "cnnlab: warning: train.batch_size: the last batch of 33 examples is 1, which batch_norm_1 normalizes to 0 "
+        "whatever the image; set batch_size: 17\n"
+    ) in capsys.readouterr().err
