@@ -26,10 +26,11 @@ lint: .venv/ready  ## what CI checks of the source
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md; the cost of durable runs and of comparing
+bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md; the cost of durable runs and of comparing; whether hints help
 	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python
 	$(BIN)/python -m benchmarks.durable_runs
 	$(BIN)/python -m benchmarks.comparing
+	$(BIN)/python -m benchmarks.failing_trainings
 
 docs: .venv/ready  ## the references and the schema for editors from the source; what is reproduced, from configs/results
 	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md

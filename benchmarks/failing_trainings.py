@@ -99,19 +99,20 @@ def _result(record: dict[str, Any], metric: str) -> float | None:
 
 
 def rows(found: Sequence[Trial]) -> list[dict[str, Any]]:
-    """One row per case."""
+    """One row per case, of the seeds that had a hint."""
     table = []
     for name in dict.fromkeys(trial.case.name for trial in found):
         own = [trial for trial in found if trial.case.name == name]
-        changes = changes_in(own[0].hint)
+        told = [trial for trial in own if trial.hint] or own
+        changes = changes_in(told[0].hint)
         table.append(
             {
                 "training": name,
-                "hint": ", ".join(dict.fromkeys(trial.diagnosis or "none" for trial in own)),
+                "hint": ", ".join(dict.fromkeys(trial.diagnosis or "none" for trial in told)),
                 "change": ", ".join(f"`{change}`" for change in changes[:1]) + (", …" if changes[1:] else ""),
-                "before": _mean([trial.before for trial in own]),
-                "after": _mean([trial.after for trial in own]),
-                "better": f"{sum(trial.helped for trial in own)} of {len(own)}",
+                "before": _mean([trial.before for trial in told]),
+                "after": _mean([trial.after for trial in told]),
+                "better": f"{sum(trial.helped for trial in told)} of {len(told)}" if changes else "",
             }
         )
     return table
@@ -120,6 +121,16 @@ def rows(found: Sequence[Trial]) -> list[dict[str, Any]]:
 def _mean(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     return f"{statistics.mean(known):.3f}" if known else ""
+
+
+def summary(found: Sequence[Trial]) -> str:
+    """The tables, and what was said of healthy trainings."""
+    failing = [trial for trial in found if trial.case in CASES]
+    healthy = [trial for trial in found if trial.case in HEALTHY]
+    tables = [render(table, list(table[0]), Format.MD) for table in (rows(failing), by_diagnosis(failing)) if table]
+    told = f"Of {len(healthy)} trainings that go well, {sum(bool(trial.hint) for trial in healthy)} had a hint: "
+    told += f"{', '.join(dict.fromkeys(trial.case.name for trial in healthy))}."
+    return "\n\n".join([*tables, *([told] if healthy else [])])
 
 
 def by_diagnosis(found: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -145,13 +156,16 @@ def main() -> None:
             found.extend(trials(case, options.seeds, Path(scratch)))
         for trial in found[-options.seeds :]:
             print(f"{case.name}, seed {trial.seed}: {trial.before} -> {trial.after}: {trial.hint}", flush=True)
-    failing = [trial for trial in found if trial.case in CASES]
-    tables = [render(table, list(table[0]), Format.MD) for table in (rows(failing), by_diagnosis(failing)) if table]
-    print("\n\n".join(tables))
+    print(summary(found))
     if not options.only:
-        text = DOCS.read_text(encoding="utf-8")
-        first, last = text.index(BEGIN) + len(BEGIN), text.index(END)
-        DOCS.write_text(f"{text[:first]}\n" + "\n\n".join(tables) + f"\n{text[last:]}", encoding="utf-8")
+        write(found)
+
+
+def write(found: Sequence[Trial]) -> None:
+    """Put the tables into docs/results.md."""
+    text = DOCS.read_text(encoding="utf-8")
+    first, last = text.index(BEGIN) + len(BEGIN), text.index(END)
+    DOCS.write_text(f"{text[:first]}\n\n{summary(found)}\n\n{text[last:]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

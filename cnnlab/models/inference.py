@@ -86,7 +86,9 @@ def compile_forward(model: keras.Model, loss: Loss) -> Callable[[Examples], Outc
         scores = np.concatenate([part_scores.numpy() for part_scores, _ in parts])
         losses = np.concatenate([part_losses.numpy() for _, part_losses in parts])
         # Also where the loss is to take probabilities, for which the network need not end in softmax.
-        are_probabilities = isinstance(loss, CrossEntropy) and scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1)
+        are_probabilities = (
+            isinstance(loss, CrossEntropy) and scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
+        )
         return Outcome(examples.labels, scores, losses, bool(are_probabilities))
 
     return run

@@ -200,7 +200,7 @@ def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float)
         run.record_test_use("train")
         results |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
     evaluation = keep(run, split, outcome, trainer.dataset) if split and outcome else None
-    found = coach.diagnose(trainer, table_of(run), results, _held_out(trainer, split, outcome))
+    found = coach.diagnose(trainer, table_of(run), results, _held_out(trainer, split, outcome), str(run.config))
     run.update(
         {
             "status": "finished",

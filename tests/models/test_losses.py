@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError, SumOfSquares
+from cnnlab.models.inference import compile_forward
 from cnnlab.models.losses import class_scores, loss_function
 
 LABELS = np.array([2, 0, 1, 1], np.int32)
@@ -37,3 +39,21 @@ def test_scores_are_probabilities_where_the_network_gives_logits():
     np.testing.assert_allclose(class_scores(CrossEntropy(), OUTPUTS), PROBABILITIES, rtol=1e-5)
     for loss in (CrossEntropy(from_logits=False), MeanSquaredError(), SumOfSquares()):
         np.testing.assert_array_equal(class_scores(loss, OUTPUTS), OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "are_probabilities"),
+    [
+        (CrossEntropy(), "linear", True),
+        (CrossEntropy(from_logits=False), "softmax", True),
+        (CrossEntropy(from_logits=False), "linear", False),  # the loss takes them for probabilities, and they are none
+        (CrossEntropy(from_logits=False), "sigmoid", False),
+        (MeanSquaredError(), "linear", False),
+    ],
+)
+def test_only_scores_that_are_probabilities_are_called_so(loss, activation, are_probabilities):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation)]
+    images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), dtype=np.uint8)
+    outcome = compile_forward(keras.Sequential(layers), loss)(Examples(images, np.zeros(20, np.int32)))
+    assert outcome.are_probabilities == are_probabilities

@@ -52,13 +52,16 @@ DIAGNOSES: Mapping[str, Callable[[Evidence], Found | None]] = {
 }
 
 
-def diagnose(trainer: Trainer, table: Table, results: Mapping[str, Any], held_out: Outcome | None) -> Diagnosis | None:
+def diagnose(
+    trainer: Trainer, table: Table, results: Mapping[str, Any], held_out: Outcome | None, config: str
+) -> Diagnosis | None:
     """What is wrong with a network that was trained; None where nothing is, or after a few steps.
 
     It is judged by `held_out`, its outcome on the validation split, else on the test split, and by the training split
-    alone where that is None. `results` are those of the epoch whose weights it has.
+    alone where that is None. `results` are those of the epoch whose weights it has; `config` is the path of its
+    complete experiment.
     """
-    evidence = Evidence(trainer, table, results, held_out)
+    evidence = Evidence(trainer, table, results, held_out, config)
     if evidence.steps < FEW_STEPS:
         return None
     for name, diagnosis in DIAGNOSES.items():

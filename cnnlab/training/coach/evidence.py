@@ -16,13 +16,13 @@ from cnnlab.data import Examples
 from cnnlab.data.balance import is_imbalanced
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.schema import Train
-from cnnlab.experiment.summary import Line, summarize
+from cnnlab.experiment.summary import Line, Summary, summarize
 from cnnlab.models.inference import Outcome, to_input
 from cnnlab.paths import show_path
 from cnnlab.training.trainer import Trainer
 
 MEASURED = 2048  # training examples at most, in inference mode
-LOOKED_AT = 256  # training examples whose activations are looked at
+LOOKED_AT, BYTES = 256, 1 << 28  # training examples whose activations are looked at; fewer of large ones
 SURE = 3  # standard deviations above chance
 LEARNED = 0.9  # balanced accuracy on the training split, above which no cause is looked for in network or optimizer
 GAP = 0.05  # of accuracies
@@ -47,6 +47,8 @@ class Evidence:
     table: Table
     results: Mapping[str, Any]
     held_out: Outcome | None
+    config: str
+    """The path of the complete experiment."""
 
     @property
     def train(self) -> Train:
@@ -64,10 +66,15 @@ class Evidence:
         return len(self.losses) * math.ceil(len(self.trainer.dataset.train) / self.train.batch_size)
 
     @cached_property
+    def summary(self) -> Summary:
+        """The network as it is in the experiment."""
+        experiment = self.trainer.experiment
+        return summarize(experiment.model.layers, experiment.input_shape)
+
+    @property
     def lines(self) -> tuple[Line, ...]:
         """The network's layers, with their places in the experiment."""
-        experiment = self.trainer.experiment
-        return summarize(experiment.model.layers, experiment.input_shape).lines
+        return self.summary.lines
 
     @cached_property
     def weighted(self) -> dict[str, Line]:
@@ -117,7 +124,7 @@ class Evidence:
         """What each layer makes of some training examples, by its name; the image as `image`."""
         layers = self.trainer.model.layers
         look = keras.Model(self.trainer.model.inputs, [layer.output for layer in layers])
-        outputs = look(to_input(tf.constant(self._sample(LOOKED_AT).images[:])), training=False)
+        outputs = look(to_input(tf.constant(self._looked_at.images[:])), training=False)
         return {
             layer.name: np.asarray(tf.cast(output, tf.float32)) for layer, output in zip(layers, outputs, strict=True)
         }
@@ -131,17 +138,10 @@ class Evidence:
         """The built layer."""
         return self.trainer.model.get_layer(line.place.name)
 
-    def input_of(self, line: Line) -> NDArray[np.float32] | None:
-        """What the layer gets of some training examples; None where that is not looked at."""
+    def input_of(self, line: Line) -> NDArray[np.float32]:
+        """What the layer gets of some training examples."""
         wanted = self.layer(line).input
-        return (
-            next(
-                (self.activations[layer.name] for layer in self.trainer.model.layers if layer.output is wanted),
-                None,
-            )
-            if self.activations
-            else None
-        )
+        return next(self.activations[layer.name] for layer in self.trainer.model.layers if layer.output is wanted)
 
     def spread(self, line: Line) -> tuple[float, float]:
         """The standard deviation of a layer's kernel, and that of He's initializer for it."""
@@ -154,9 +154,12 @@ class Evidence:
 
     @cached_property
     def _gradients(self) -> dict[str, tf.Tensor]:
-        sample = self._sample(LOOKED_AT)
-        gradients, _ = self.trainer.probe(sample.images[:], sample.labels)
+        gradients, _ = self.trainer.probe(self._looked_at.images[:], self._looked_at.labels)
         return gradients
+
+    @cached_property
+    def _looked_at(self) -> Examples:
+        return self._sample(max(1, min(LOOKED_AT, BYTES // self.summary.activation_bytes(1))))
 
     def _sample(self, most: int) -> Examples:
         """Training examples, evenly from all of them: they may be in the order of their classes."""

@@ -10,7 +10,7 @@ from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Rescale
 from cnnlab.experiment.layers.weighted import Dense
 from cnnlab.experiment.losses import CrossEntropy
-from cnnlab.experiment.summary import Line, summarize
+from cnnlab.experiment.summary import Line
 from cnnlab.models.build import INITIALIZERS
 from cnnlab.paths import show_path
 from cnnlab.training.coach.evidence import BOUNDS, FAR_OFF, GAP, Evidence, Found, activation_of
@@ -53,7 +53,7 @@ def wrong_loss(e: Evidence) -> Found | None:
     if e.has_learned:
         return None
     experiment = e.trainer.experiment
-    checked = Checked(experiment, summarize(experiment.model.layers, experiment.input_shape), 1)
+    checked = Checked(experiment, e.summary, 1)
     for rule in (rules.softmax, rules.output_activation):
         for path, message in rule(checked):
             value = "true" if path[-1] == "from_logits" else "relu" if "hidden" in message else "linear"
@@ -80,9 +80,9 @@ def initial_weights(e: Evidence) -> Found | None:
 
 def input_scale(e: Evidence) -> Found | None:
     """What the first weights see is far from 1, or the same in every image."""
-    values = None if e.has_learned or not e.weighted else e.input_of(next(iter(e.weighted.values())))
-    if values is None:
+    if e.has_learned or not e.weighted:
         return None
+    values = e.input_of(next(iter(e.weighted.values())))
     size = float(np.sqrt(np.mean(values**2)))
     spread = float(np.sqrt(np.mean(values.std(axis=0) ** 2)))
     rescaled = [show_path(line.place.path) for line in e.lines if isinstance(line.spec, Rescale)]

@@ -1,5 +1,7 @@
 """What is wrong with what came out: classes that are not found, examples that are learned by heart, an early end."""
 
+import shlex
+
 import numpy as np
 
 from cnnlab.config import yaml
@@ -41,8 +43,8 @@ def nothing_learned(e: Evidence) -> Found | None:
         return None
     found = (
         f"balanced accuracy {e.judged.balanced_accuracy:.4f}, as if predicted without the images, and "
-        f"{e.training.balanced_accuracy:.4f} on training examples; see with `cnnlab data preview` whether images show "
-        "what their labels say"
+        f"{e.training.balanced_accuracy:.4f} on training examples; see whether images "
+        f"show what their labels say: cnnlab data preview {shlex.quote(e.config)}"
     )
     return found, []
 
