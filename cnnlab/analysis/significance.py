@@ -46,6 +46,8 @@ POWER = 0.8
 MOST_SEEDS = 100
 CERTAIN = 10
 """Critical values: a difference that is so many is missed once in thousands of cases."""
+TINY = 1e-30
+"""A variance that rounding makes of equal values."""
 
 
 @dataclass(frozen=True)
@@ -137,17 +139,16 @@ def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, a
     from scipy.special import nctdtr, stdtrit
 
     samples = [np.asarray(values, float) for values in (first, second)]
-    variance = max(float(np.mean([values.var(ddof=1) for values in samples])), resolution**2 / 12)
+    variance = max(float(np.mean([values.var(ddof=1) for values in samples])), resolution**2 / 12, TINY)
     difference = abs(float(samples[0].mean() - samples[1].mean()))
-    for n in range(1 + max(map(len, samples)), MOST_SEEDS + 1):
-        degrees_of_freedom = 2 * n - 2
-        critical = float(stdtrit(degrees_of_freedom, 1 - alpha / 2))
-        error = math.sqrt(2 * variance / n)
-        # So far off it is certain, and SciPy's noncentral t gives no number.
-        is_certain = difference > CERTAIN * critical * error
-        if is_certain or (error and nctdtr(degrees_of_freedom, difference / error, critical) <= 1 - POWER):
-            return n
-    return None
+    n = np.arange(1 + max(map(len, samples)), MOST_SEEDS + 1)
+    degrees_of_freedom = 2 * n - 2
+    critical = stdtrit(degrees_of_freedom, 1 - alpha / 2)
+    noncentrality = difference / np.sqrt(2 * variance / n)
+    # So far off it is certain, and SciPy's noncentral t gives no number.
+    missed = np.where(noncentrality > CERTAIN * critical, 0.0, nctdtr(degrees_of_freedom, noncentrality, critical))
+    enough = n[missed <= 1 - POWER]
+    return int(enough[0]) if len(enough) else None
 
 
 def deviations_off(value: float, values: ArrayLike, resolution: float = 0.0) -> tuple[float, bool]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from cnnlab.config import yaml
 from cnnlab.config.hints import did_you_mean
-from cnnlab.config.words import path_with_kinds, with_kinds
 from cnnlab.errors import RequestError
 from cnnlab.paths import KeyPath, parse_path, show_path
 
@@ -37,6 +36,8 @@ class Where:
 
 def parse_where(text: str) -> Where:
     """The condition that `--where TEXT` asks for; the value is read as YAML. Raises RequestError."""
+    from cnnlab.config.words import path_with_kinds, with_kinds  # the schema: a tenth of a second
+
     option = f"--where {text}"
     key, separator, value = text.partition("=")
     path = path_with_kinds(parse_path(key))

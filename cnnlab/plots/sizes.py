@@ -23,7 +23,7 @@ MARKERS = "os^Dv*<P>X"
 
 def differ(groups: Sequence[Group]) -> bool:
     """Whether these groups were trained on different numbers of examples by `data.train_sizes`."""
-    return len({size for group in groups if (size := _size(group)) is not None}) > 1
+    return len({str(group.experiment["data"].get("train_sizes")) for group in groups if _size(group) is not None}) > 1
 
 
 def plot(groups: Sequence[Group], path: Path) -> None:
@@ -73,10 +73,9 @@ def _lines(groups: Sequence[Group]) -> list[list[Group]]:
 
 
 def _size(group: Group) -> int | None:
-    """The number of training examples; None where `data.train_sizes` does not say it."""
-    data = group.experiment.get("data")
-    sizes = data.get("train_sizes") if isinstance(data, dict) else None
-    return sizes[0] if isinstance(sizes, list) and len(sizes) == 1 and isinstance(sizes[0], int) else None
+    """The number of training examples; None where run.json does not say."""
+    examples = group.examples("train") if isinstance(group.experiment.get("data"), dict) else None
+    return examples[0] if examples else None
 
 
 def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str, aside: float) -> None:

@@ -90,7 +90,7 @@ def test_two_seeds_are_said_to_be_too_few(two, tmp_path, monkeypatch):
         shutil.rmtree(tmp_path / f"runs/tiny-{number}")
     change(tmp_path / "runs/tiny-4", lambda record: record["results"].update(test_accuracy=0.2))
     text = " ".join(for_people(side_by_side([tmp_path / "runs"]), Format.TABLE, published=False).split())
-    assert "two seeds are too few to tell (-45.00 points)" in text
+    assert "two seeds are too few to tell (-45.50 points)" in text
     assert "two seeds are too few to tell, for their spread is hardly known; " in text
     assert "chance" not in text
 

@@ -44,6 +44,6 @@ def test_without_a_command_the_help_is_shown(cnnlab):
 
 
 def test_configs_lists_every_shipped_file_with_a_line(cnnlab):
-    lines = cnnlab("configs").stdout.splitlines()
+    lines = cnnlab("configs", COLUMNS="200").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["name", *shipped.paths()]
     assert all(len(line.split()) > 5 for line in lines[1:])
