@@ -11,7 +11,7 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
 from cnnlab.runs.find import find
 from cnnlab.runs.status import status_of
-from cnnlab.terminal import warn
+from cnnlab.terminal import proposed, warn
 from cnnlab.training.resuming import Resumption, plan
 
 
@@ -75,6 +75,10 @@ def _of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Record
         except CnnlabError as error:
             warn(f"{error}; left out")
             continue
-        if own.seed in seeds and recipe_of(own) == recipe:
-            found.append((run, record))
+        if own.seed not in seeds or recipe_of(own) != recipe:
+            continue
+        if record["status"] == "finished" and own.train.test == "never" and "test_accuracy" not in record["results"]:
+            warn(f"{run.path}: its test set was never measured; {proposed('evaluate', run.path)} does it; left out")
+            continue
+        found.append((run, record))
     return found

@@ -1,16 +1,14 @@
 """The recipe: data, network, engine, run folder."""
 
-import math
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from cnnlab.analysis.evaluate import check_same_data, keep
-from cnnlab.analysis.groups import table_of
+from cnnlab.analysis.evaluate import check_same_data
 from cnnlab.analysis.recorded import digest
 from cnnlab.config.batch_norm import batch_of_one
 from cnnlab.config.hints import count
@@ -19,16 +17,14 @@ from cnnlab.data import fingerprint
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import summarize
-from cnnlab.models import weights
-from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run, files, lock
 from cnnlab.runs.claim import claimed
 from cnnlab.runs.folder import now
-from cnnlab.runs.status import epochs_done
 from cnnlab.terminal import warn
 from cnnlab.training import checkpoint as checkpoints
-from cnnlab.training import coach, devices, divergence, ending, environment, own_callbacks
+from cnnlab.training import devices, ending, environment, own_callbacks
 from cnnlab.training.checkpoint import Checkpoint
+from cnnlab.training.finish import finish
 from cnnlab.training.fit import fit
 from cnnlab.training.interrupts import Interrupts
 from cnnlab.training.resuming import Resumption
@@ -186,55 +182,7 @@ def train_one(
         if run is None:
             return None
         before = sum(row["seconds"] or 0.0 for row in checkpoint.state.rows) if checkpoint else 0.0
-        return run, _finish(trainer, run, results, before + time.perf_counter() - started)
-
-
-def _finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float) -> dict[str, Any] | None:
-    """Measure on the test set, unless it is to be left alone, and write what a finished run has."""
-    split = split_of(trainer.experiment, trainer.dataset.splits())
-    outcome = _measure(trainer, split) if split else None
-    files.write(run.weights, lambda path: weights.save(trainer.model, path))
-    files.write(run.model, trainer.model.save)
-    test = outcome if split == "test" else None
-    if test:
-        run.record_test_use("train")
-        results |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
-    evaluation = keep(run, split, outcome, trainer.dataset) if split and outcome else None
-    found = coach.diagnose(trainer, table_of(run), results, _held_out(trainer, split, outcome), str(run.config))
-    run.update(
-        {
-            "status": "finished",
-            "finished": now(),
-            "seconds": round(seconds, 3),
-            "stopped_early": epochs_done(run) < trainer.experiment.train.epochs,
-            "results": results,
-            "findings": [str(found)] if found else [],
-        }
-    )
-    return evaluation if test else None
-
-
-def split_of(experiment: Experiment, splits: Container[str]) -> str | None:
-    """On which of its `splits` a finished run keeps predictions: not on a test set that is to be left alone."""
-    if experiment.train.test == "end":
-        return "test"
-    return "validation" if "validation" in splits else None
-
-
-def _held_out(trainer: Trainer, split: str | None, outcome: Outcome | None) -> Outcome | None:
-    """What the network is judged by: its outcome on the validation split, else on the test split if it was measured."""
-    validation = trainer.dataset.validation
-    if validation is None or validation is trainer.dataset.test or split == "validation":
-        return outcome
-    return trainer.forward(validation)
-
-
-def _measure(trainer: Trainer, split: str) -> Outcome:
-    examples = trainer.dataset.splits()[split]
-    outcome = trainer.forward(examples)
-    if not math.isfinite(outcome.loss):
-        raise divergence.of_examples(trainer, examples, outcome.loss, f"on the {split} examples after the last epoch")
-    return outcome
+        return run, finish(trainer, run, results, before + time.perf_counter() - started)
 
 
 def _summary(trainer: Trainer) -> str:

@@ -22,7 +22,8 @@ from cnnlab.runs import Run, files
 from cnnlab.runs.status import MAX_TABLE
 from cnnlab.terminal import proposed
 from cnnlab.training import environment
-from cnnlab.training.train import new_runs, split_of, train_one
+from cnnlab.training.finish import split_of
+from cnnlab.training.train import new_runs, train_one
 from cnnlab.training.trainer import Trainer
 
 SIGNIFICANT = 0.05
