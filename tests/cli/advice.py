@@ -10,13 +10,13 @@ PACKAGE = Path(cnnlab.__file__).parent
 NAMED = re.compile(r"\bcnnlab [a-z…{]|--[a-z]{3,}")
 SUBJECT = re.compile(r"^--[a-z]+([-/a-z]+)?( \{\})?")
 """The option that a text is about, which it begins with."""
-ELSEWHERE = ("training/coach.py", "config/reference.py")
+ELSEWHERE = ("training/coach/", "config/reference.py")
 """tests/training/test_coach.py runs what the coach proposes; the other is a page of the docs."""
 
 
 def found():
     """Those texts, each once, `{}` for what is filled in."""
-    modules = (path for path in sorted(PACKAGE.rglob("*.py")) if not str(path).endswith(ELSEWHERE))
+    modules = (path for path in sorted(PACKAGE.rglob("*.py")) if not any(part in str(path) for part in ELSEWHERE))
     return list(dict.fromkeys(text for path in modules for text in _texts(path) if _names_one(text)))
 
 

@@ -31,7 +31,8 @@ MENTIONS = {
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "{}: no such file; the experiment that comes with cnnlab is called {}",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
-    # What an option is about, or what it excludes.
+    # What an option is about, or what it excludes; a part of a command.
+    " --runs {}",
     "--augment --split {}: only training pictures are augmented",
     "Which epoch, with --augment.",
     "Runs that did not finish; with --all, folders of runs.",
@@ -50,8 +51,8 @@ PRINTED = {
     "cannot be told: one run each, without saved {} predictions (`cnnlab evaluate RUN` saves them)": (),
     "{}: expected key=value, such as --where train.epochs=12": COMPARE,
     "{}: {}; see `{} --help`": ("train",),
-    "measured on the test set; what to use is chosen with --metric val_{}": COMPARE,
-    "chance alone could have made every difference here; more seeds may tell: `cnnlab train … {}`": (),
+    "`cnnlab train {} --seeds {}{}`": (),
+    "--name {}: expected {}; try --name {}": TRAIN,
     "Data sets that `cnnlab data list` lists.": (),
     "no: cnnlab data fetch {}": (),
     "A data set that `cnnlab data list` lists, or an experiment.": (),
@@ -71,9 +72,13 @@ PRINTED = {
     "data.validation: {} examples to hold out, but {} has {} training examples; try --set data.validation=0.1": TRAIN,
     "data.train_sizes: {} sizes are a run each, as `cnnlab train` trains them; here one is wanted, such as "
     "--set 'data.train_sizes=[{}]'": ("data", "info", CONFIG),
-    "; and {} more of {} files: `cnnlab data verify …` lists them": (),
-    "{}: {}: no such file or folder in {} or here; set data.dir or CNNLAB_DATA_DIR, or see whether all else works: "
-    "`cnnlab train … --data synthetic`": (),
+    "; and {}: `cnnlab data verify …` lists them": (),
+    "; if they count from {}, --set data.label_offset={}": ("show", "own.yaml"),
+    "say what is black and white, such as --set 'data.range=[{}, {}]'": ("show", "own.yaml"),
+    "{}; --set data.on_error=skip leaves such files out": ("show", "folder.yaml"),
+    "{} images of more than 8 bits have values up to {}: scaled so that {} becomes 255; another scale is set by "
+    "--set data.bit_depth={}": ("show", "folder.yaml"),
+    ", or see whether all else works: `cnnlab train … --data synthetic`": (),
     "{}: {}; put it, or its folder {}, into {}, or see whether all else works: `cnnlab train … --data synthetic`": (),
     "{}: {}; put the four .gz files into {}, or take what is here: `cnnlab train … --data digits`": (),
     "data.test: {} of {} examples to set aside as the test set; expected some, and some left; "
@@ -90,8 +95,12 @@ PRINTED = {
 
 FILLED = {
     "no: cnnlab data fetch {}": ["mnist"],
-    "measured on the test set; what to use is chosen with --metric val_{}": ["accuracy"],
-    "chance alone could have made every difference here; more seeds may tell: `cnnlab train … {}`": ["--seeds 2"],
+    "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
+    "--name {}: expected {}; try --name {}": ["mine"],
+    "; if they count from {}, --set data.label_offset={}": ["1"],
+    "say what is black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
+    "{} images of more than 8 bits have values up to {}: scaled so that {} becomes 255; another scale is set by "
+    "--set data.bit_depth={}": ["12"],
     "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": ["tiny", "tiny"],
     "# Command: cnnlab train {}.yaml": ["tiny"],
     "try a smaller batch, such as --set train.batch_size={}": ["32"],
@@ -127,7 +136,7 @@ def refusal(run, *changes):
 
 def left_alone(run):
     result = dict.fromkeys(("accuracy", "val_accuracy"), None) | {"run": RUN, "train_examples": 200}
-    return "\n".join(_measured(run.record(), result))
+    return "\n".join(_measured(run.record(), result, None))
 
 
 def never_measured(run):
@@ -190,6 +199,8 @@ def test_what_is_printed_is_taken(run, tmp_path, text):
     changed(run, status="interrupted" if "resume" in text or "--trust" in text else "finished")
     own = "data: {name: npz, file: own.npz, image_shape: [8, 8, 1], num_classes: 10}"
     (tmp_path / "own.yaml").write_text(re.sub("data: .*", own, (tmp_path / CONFIG).read_text()))
+    folder = "data: {name: folder, path: pets, image_size: 8, num_classes: 10}"
+    (tmp_path / "folder.yaml").write_text(re.sub("data: .*", folder, (tmp_path / CONFIG).read_text()))
     fills = iter(FILLED.get(text, [run.record()["experiment"]["data"]["limit"] // 2]))
     for arguments in commands(text, PRINTED[text]):
         filled = [re.sub(r"\{\}", lambda _: str(next(fills)), one) for one in arguments]

@@ -200,7 +200,7 @@ def test_train_sizes_are_a_run_each_on_the_same_test_set(cnnlab, tiny, tmp_path)
     done = cnnlab("train", tiny, "--set", "data.limit=null", "--set", "data.train_sizes=[100, 300]", "--quiet")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[-3].split() == ["train_examples", "accuracy", "loss", "val_accuracy", "val_loss", "run"]
+    assert lines[-3].split() == ["train_examples", "val_accuracy", "val_loss", "accuracy", "loss", "run"]
     assert [line.split()[0] for line in lines[-2:]] == ["100", "300"]
     records = [json.loads((tmp_path / f"runs/tiny-{number}/run.json").read_text())["data"] for number in (1, 2)]
     assert [record["splits"]["train"]["examples"] for record in records] == [300, 100]

@@ -908,7 +908,7 @@ def test_a_record_cannot_pass_for_another_run(run):
     done = attacked(run, "runs", "show", "runs/tiny-1", "--format", "json")
     shown = json.loads(done.stdout)
     assert (shown["run"], shown["epoch"], shown["epochs"]) == ("runs/tiny-1", 2, 2)
-    assert shown["accuracy"] == shown["results"]["test_accuracy"]
+    assert shown["test_accuracy"] == shown["results"]["test_accuracy"]
 
 
 def test_an_honest_checkpoint_is_taken(interrupted, trainer):

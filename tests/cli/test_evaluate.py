@@ -40,7 +40,7 @@ def test_the_measurements_agree_with_the_predictions(run):
     measured = json.loads((run / "evaluation/test.json").read_text())
     with (run / "evaluation/test-predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["example", "label", "prediction", "score"]
+    assert list(rows[0]) == ["example", "label", "prediction", "score", "label_name", "prediction_name"]
     assert [int(row["example"]) for row in rows] == list(range(200))
     right = [row for row in rows if row["label"] == row["prediction"]]
     assert measured["accuracy"] == len(right) / 200

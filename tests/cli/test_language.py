@@ -29,7 +29,7 @@ training, one epoch of 60,000 examples in 469 steps: 4.798e+09 multiplications, 
 
 
 def test_describe_prints_the_table(cnnlab):
-    done = cnnlab("describe", "conv-pool")
+    done = cnnlab("describe", "conv-pool", COLUMNS="200")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == DESCRIBED
 
@@ -199,15 +199,15 @@ def test_synthetic_data_take_the_shape_of_the_files(cnnlab, tmp_path, name):
 def test_data_that_are_not_there_are_told_with_what_works(cnnlab, tmp_path):
     parts = {
         "cifar": "cifar-10-binary.tar.gz: is not here, and CNNLAB_OFFLINE forbids downloads",
-        "gender-cnn": "gender/train_images.bin: no such file or folder in",
+        "gender-cnn": "gender/train_images.bin: no such file or folder beside the experiment file, in",
     }
     for name, part in parts.items():
         assert_one_line(cnnlab("train", name, CNNLAB_DATA_DIR=str(tmp_path)), 1, part, "--data synthetic")
 
 
 def test_a_hold_out_that_comes_to_nothing_is_told_once_the_data_are_known(cnnlab, tmp_path):
-    np.zeros((8, 4, 4), np.uint8).tofile(tmp_path / "images")
-    np.zeros(8, np.uint8).tofile(tmp_path / "labels")
+    np.arange(128, dtype=np.uint8).tofile(tmp_path / "images")
+    (np.arange(8, dtype=np.uint8) % 2).tofile(tmp_path / "labels")
     (tmp_path / "x.yaml").write_text("""\
 data: {name: raw, image_shape: [4, 4, 1], num_classes: 2, train_images: images, train_labels: labels, test_images: images,
   test_labels: labels, validation: 0.01}

@@ -86,7 +86,7 @@ def test_what_such_a_run_lacks_is_said_until_it_is_evaluated(folder):
     shown = run_cnnlab("runs", "show", "runs/tiny-1", cwd=folder).stdout
     assert re.search(r"^test +never measured; `cnnlab evaluate runs/tiny-1` does it$", shown, re.MULTILINE)
     rows = json.loads(run_cnnlab("runs", "list", "--format", "json", cwd=folder).stdout)
-    assert {row["accuracy"] for row in rows} == {None}
+    assert {row["test_accuracy"] for row in rows} == {None}
     compared = run_cnnlab("compare", "runs", "--metric", "val_accuracy", "--format", "json", cwd=folder)
     assert compared.returncode == 0, compared.stderr
     done = run_cnnlab("evaluate", "runs/tiny-1", "--no-pictures", "--format", "json", cwd=folder)
@@ -96,7 +96,7 @@ def test_what_such_a_run_lacks_is_said_until_it_is_evaluated(folder):
     assert record["results"]["test_accuracy"] == json.loads(done.stdout)["accuracy"]
     assert "never measured" not in run_cnnlab("runs", "show", "runs/tiny-1", cwd=folder).stdout
     compared = run_cnnlab("compare", "runs/tiny-1", "--format", "json", cwd=folder)
-    assert json.loads(compared.stdout)[0]["accuracy"] == record["results"]["test_accuracy"]
+    assert json.loads(compared.stdout)[0]["test_accuracy"] == record["results"]["test_accuracy"]
 
 
 def test_watching_the_test_set_and_leaving_it_alone_contradict_each_other(tmp_path):

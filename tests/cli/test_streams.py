@@ -39,7 +39,7 @@ def test_closed_outputs_are_no_error(tmp_path, command):
 def test_training_works_with_standard_error_closed(tmp_path, tiny):
     done = shell("cnnlab train tiny.yaml --epochs 1 2>&-", tmp_path)
     assert done.returncode == 0
-    assert done.stdout.startswith("test accuracy")
+    assert done.stdout.startswith("val accuracy")
 
 
 def test_a_full_output_is_one_line(tmp_path):

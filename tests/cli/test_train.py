@@ -24,7 +24,7 @@ def test_the_result_is_on_stdout_and_the_table_on_stderr(trained):
     table = (trained / "stderr").read_text().splitlines()
     assert (
         table[0]
-        == "tiny: 1,490 parameters; digits: 200 train, 144 validation, 200 test examples, 0.2 MB resident; on CPU:0"
+        == "tiny: 1,490 parameters; digits: 200 train, 144 validation, 200 test examples from scikit-learn, 0.2 MB resident; on CPU:0"
     )
     assert table[1].split() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
     assert [line.split()[0] for line in table[2:4]] == ["1", "2"]

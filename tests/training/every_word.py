@@ -57,14 +57,14 @@ NOISY_LAYERS = [
 ]
 
 EXPERIMENTS = {
-    "cosine": {"train": {"schedule": "cosine", "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9}}}},
+    "cosine": {"train": {"schedule": "cosine", "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9}}, "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_balanced_accuracy"}}]}},
     "one-cycle": {"train": {"schedule": {"one_cycle": {"warmup": 1}}, "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}}, "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_accuracy", "restore_best_weights": True}}]}},
     "constant": {"train": {"schedule": {"constant": {"warmup": 1.5}}, "optimizer": "adam", "callbacks": [{"early_stopping": {"patience": 1, "monitor": "loss", "min_delta": 9.0, "restore_best_weights": False}}]}},
-    "exponential": {"train": {"schedule": {"exponential": {"decay": 0.5, "warmup": 0.5}}, "optimizer": "adamw", "callbacks": ["tensorboard"]}},
+    "exponential": {"train": {"schedule": {"exponential": {"decay": 0.5, "warmup": 0.5}}, "optimizer": "adamw", "class_weights": "balanced", "callbacks": ["tensorboard"]}},
     "step": {"train": {"schedule": {"step": {"every": 1, "warmup": 1}}, "optimizer": "rmsprop", "loss": "mse", "callbacks": WRITERS}},
     "piecewise": {"train": {"schedule": {"piecewise": {"boundaries": [1], "factors": [1, 0.1], "warmup": 0.5}}, "optimizer": {"rmsprop": {"momentum": 0.5, "centered": True}}, "loss": {"cross_entropy": {"label_smoothing": 0.1}}, "callbacks": WATCHERS}},
     "plateau": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "val_loss", "patience": 1, "min_delta": 9.0, "warmup": 1}}, "optimizer": {"sgd": 0.001}, "loss": "sum_of_squares", "input_pipeline": "resident"}},
-    "plateau-of-accuracy": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "accuracy", "patience": 1}}, "deterministic": False}},
+    "plateau-of-accuracy": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "accuracy", "patience": 1}}, "deterministic": False, "test": "never"}},
     "bfloat16": {"train": {"precision": "mixed_bfloat16", "schedule": "cosine"}},
     "float16": {"train": {"precision": "mixed_float16", "schedule": "cosine", "optimizer": "adam"}},
     "jit": {"train": {"jit": "on", "schedule": "cosine"}},

@@ -140,7 +140,7 @@ def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expec
         ),
         ("MODULE.make_nothing", {}, ["MODULE.make_nothing makes a NoneType", "expected a keras.callbacks.Callback"]),
         ("keras.layers.Flatten", {}, ["keras.layers.Flatten is no keras.callbacks.Callback"]),
-        ("keras.callbacks.BackupAndRestore", {"backup_dir": "a"}, ["`cnnlab resume`"]),
+        ("keras.callbacks.BackupAndRestore", {"backup_dir": "a"}, ["`cnnlab resume RUN`"]),
         ("keras.callbacks.ModelCheckpoint", {"filepath": "a.txt"}, ["cannot be made: ValueError", ".keras"]),
     ],
 )
