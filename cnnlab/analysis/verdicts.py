@@ -134,7 +134,8 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
     right = [correct(group.members[0][0], metric.split, mine[0]) for group in (own, reference)]
     if right[0] is None or right[1] is None:
         return (
-            f"cannot be told: one run each, without saved {metric.split} predictions (`cnnlab evaluate RUN` saves them)"
+            f"cannot be told: one run each, without saved {metric.split} predictions "
+            f"(`cnnlab evaluate RUN --split {metric.split}` saves them)"
         )
     for group, those in ((own, right[0]), (reference, right[1])):
         if those.sum() != round(group.values(metric)[0] * mine[0]):

@@ -218,7 +218,10 @@ def test_single_runs_without_predictions_cannot_be_told_apart(add, tmp_path):
     add(0.8, rate=0.3).correct("test").write_bytes(b"\0")
     assert words(compare([tmp_path])) == [
         "best",
-        *["cannot be told: one run each, without saved test predictions (`cnnlab evaluate RUN` saves them)"] * 2,
+        *[
+            "cannot be told: one run each, without saved test predictions (`cnnlab evaluate RUN --split test` saves them)"
+        ]
+        * 2,
     ]
     assert words(compare([tmp_path], metric="loss"))[1] == "cannot be told: one run each; try --seeds 5"
 

@@ -48,7 +48,7 @@ MENTIONS = {
 
 PRINTED = {
     "cannot be told: one run each; try --seeds 5": TRAIN,
-    "cannot be told: one run each, without saved {} predictions (`cnnlab evaluate RUN` saves them)": (),
+    "cannot be told: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": (),
     "{}: expected key=value, such as --where train.epochs=12": COMPARE,
     "{}: {}; see `{} --help`": ("train",),
     "`cnnlab train {} --seeds {}{}`": (),
@@ -94,6 +94,9 @@ PRINTED = {
 """Texts that propose a command, or an option of the command that is given."""
 
 FILLED = {
+    "cannot be told: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": [
+        "validation"
+    ],
     "no: cnnlab data fetch {}": ["mnist"],
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
     "--name {}: expected {}; try --name {}": ["mine"],
