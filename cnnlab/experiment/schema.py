@@ -49,7 +49,9 @@ def _as_class_weights(value: Any) -> Any:
     for name, weight in value.items():
         if type(weight) not in (int, float) or not 0 <= weight < FLOAT32_MAX:
             raise PydanticCustomError(
-                "misfit", "expected a weight of 0 or more for '{name}', got {weight}", {"name": name, "weight": weight}
+                "misfit",
+                "expected a weight of 0 or more for '{name}', got {weight}",
+                {"name": name, "weight": str(weight)},
             )
     if not any(value.values()):
         raise PydanticCustomError("misfit", "every weight is 0: nothing would be learned")
