@@ -53,7 +53,7 @@ def _as_class_weights(value: Any) -> Any:
             raise PydanticCustomError(
                 "misfit",
                 "expected a weight of 0 or more for '{name}', got {weight}",
-                {"name": name, "weight": str(weight).lower()},
+                {"name": name, "weight": str(weight)},
             )
     if not any(value.values()):
         raise PydanticCustomError("misfit", "every weight is 0: nothing would be learned")

@@ -128,7 +128,7 @@ def test_a_class_that_the_data_do_not_have_is_an_error_before_and_after_they_are
         ("balnced", "expected 'balanced' or a map of class names to weights, {cat: 1, dog: 4.5}, got 'balnced'"),
         ("{}", "expected 'balanced' or a map of class names to weights, {cat: 1, dog: 4.5}, got {}"),
         ("{'0': -1}", "expected a weight of 0 or more for '0', got -1"),
-        ("{'0': true}", "expected a weight of 0 or more for '0', got true"),
+        ("{'0': true}", "expected a weight of 0 or more for '0', got True"),
         ("{'0': 1e39}", "expected a weight of 0 or more for '0', got 1e+39"),
         ("{'0': 0}", "every weight is 0: nothing would be learned"),
     ],

@@ -61,6 +61,11 @@ class Evidence:
         return self.table.get("loss", [])
 
     @property
+    def shows_what_is_minimized(self) -> bool:
+        """Whether losses and accuracies of the table are those of the objective: they leave class weights out."""
+        return self.train.class_weights is None
+
+    @property
     def steps(self) -> int:
         """Of the whole training."""
         return len(self.losses) * math.ceil(len(self.trainer.dataset.train) / self.train.batch_size)

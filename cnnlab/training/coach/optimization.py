@@ -61,7 +61,7 @@ def rate_too_high(e: Evidence) -> Found | None:
     usual = type(optimizer).model_fields["learning_rate"].default
     broken = next(_broken(e), "") if rate >= usual else ""
     risen, range_ = losses[-1] - min(losses), max(losses[0], losses[-1]) - min(losses)
-    is_rising = risen > max(RISE * range_, MOVED * losses[0])
+    is_rising = e.shows_what_is_minimized and risen > max(RISE * range_, MOVED * losses[0])
     if not (is_rising or broken or rate > rules.USUAL_RATES[optimizer.kind][1]):
         return None
     found = (
@@ -78,7 +78,7 @@ def rate_too_high(e: Evidence) -> Found | None:
 
 def unsteady(e: Evidence) -> Found | None:
     """Steps that are right at first and too large at the end: the last of them made it worse."""
-    if e.training_mode_accuracy - e.training.accuracy < GAP:
+    if not e.shows_what_is_minimized or e.training_mode_accuracy - e.training.accuracy < GAP:
         return None
     optimizer = e.train.optimizer
     found = (
@@ -99,7 +99,8 @@ def rate_too_low(e: Evidence) -> Found | None:
     if rates[-1] < DECAYED * max(rates) and not e.train.schedule.spans_training:
         return f"{found}, and the learning rate from {max(rates):.2g} to {rates[-1]:.2g}", ["train.schedule=constant"]
     usual = type(optimizer).model_fields["learning_rate"].default
-    is_small = optimizer.learning_rate < usual / 3 or losses[-1] > (1 - HARDLY) * losses[0]
+    has_hardly_fallen = e.shows_what_is_minimized and losses[-1] > (1 - HARDLY) * losses[0]
+    is_small = optimizer.learning_rate < usual / 3 or has_hardly_fallen
     if optimizer.learning_rate > 3 * usual or not is_small:
         return None
     return f"{found} with a learning rate of {optimizer.learning_rate:g}", [bolder(optimizer)]
