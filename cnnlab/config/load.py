@@ -98,11 +98,14 @@ def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequen
     A run keeps them so. What lies elsewhere is looked for in the data folders, wherever those are on a machine.
     """
     data = experiment.data
-    found = {}
+    found: dict[str, str] = {}
     for option in type(data).path_options():
         value = getattr(data, option)
         location = ("data", option)
-        if value is None or (option != "dir" and data.dir and os.path.exists(Path(data.dir).expanduser() / value)):
+        directory = found.get("dir", data.dir) if option != "dir" else None  # which comes first among the options
+        if directory and not os.path.isdir(Path(directory).expanduser()):
+            continue  # loading says so
+        if value is None or (directory and os.path.exists(Path(directory).expanduser() / value)):
             continue
         place = None if _changing(changes, location) else _place(source, location, is_key=False)
         beside = os.path.abspath((Path(place.source).parent if place else Path()) / Path(value).expanduser())

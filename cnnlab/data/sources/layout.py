@@ -159,7 +159,9 @@ class _Lister:
         for label, name in enumerate(self._class_names):
             before = len(self._files)
             for folder in folders.get(name, []):
-                self._add_class(folder, label, {folder.resolve()})
+                self._add_class(
+                    folder, label, {folder.resolve(), *folder.resolve().parents, *(folder / "x").absolute().parents}
+                )
             if len(self._files) == before and split in ("", "train"):
                 raise DataError(f"{place / name}: no pictures ({', '.join(sorted(SUFFIXES))}) in it")
         if len(self._files) == first:
