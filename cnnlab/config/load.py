@@ -103,12 +103,12 @@ def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequen
         value = getattr(data, option)
         location = ("data", option)
         directory = found.get("dir", data.dir) if option != "dir" else None  # which comes first among the options
-        if directory and not os.path.isdir(Path(directory).expanduser()):
+        if directory and not os.path.isdir(os.path.expanduser(directory)):
             continue  # loading says so
-        if value is None or (directory and os.path.exists(Path(directory).expanduser() / value)):
+        if value is None or (directory and os.path.exists(Path(os.path.expanduser(directory)) / value)):
             continue
         place = None if _changing(changes, location) else _place(source, location, is_key=False)
-        beside = os.path.abspath((Path(place.source).parent if place else Path()) / Path(value).expanduser())
+        beside = os.path.abspath((Path(place.source).parent if place else Path()) / os.path.expanduser(value))
         if os.path.exists(beside):
             found[option] = beside
     return experiment.model_copy(update={"data": data.model_copy(update=found)}) if found else experiment

@@ -41,7 +41,8 @@ def load(data: Data, *, quiet: bool = False) -> Dataset:
         for remark in dataset.origin.warnings:
             warn(f"{place}: {remark.text}")
         for split_name, names in dataset.absent_classes().items():
-            warn(f"{place}: {split_name}: no examples of {listed(names)}; what is measured on it says nothing of them")
+            consequence = "which cannot be learned" if split_name == "train" else "of which it says nothing"
+            warn(f"{place}: {split_name}: no examples of {listed(names)}, {consequence}")
     return dataset
 
 

@@ -18,12 +18,16 @@ CHANGES: dict[Change, str] = {
     "deep_colour": "in colour of 16 bits, of which the upper 8 are kept",
 }
 
+NEARLY_BLACK = 1 / 8  # of the brightest
+
 
 @dataclass(frozen=True)
 class Summary:
     """What became of the files: the faults by index, how often what was changed, and the scale of deep images.
 
-    `deep` images have more than 8 bits and a file that does not say what white is; `brightest` is their largest value.
+    `deep` grey images have more than 8 bits and a file that does not say what white is; `brightest` is their largest
+    value, and `dark` of them are nearly black beside it. `colour_brightest` is the largest of the upper 8 bits of
+    images in colour that have 16.
     """
 
     faults: dict[int, str]
@@ -31,16 +35,21 @@ class Summary:
     sizes: list[tuple[tuple[int, int], int]]
     deep: int = 0
     brightest: float = 0.0
+    dark: int = 0
+    colour_brightest: int = 0
 
     @classmethod
     def of(cls, report: Report) -> Self:
         """Of all files."""
+        brightest = max(report.brightest.values(), default=0.0)
         return cls(
             {fault.index: fault.reason for fault in report.faults},
             dict(report.changes),
             report.sizes.most_common(),
             len(report.brightest),
-            max(report.brightest.values(), default=0.0),
+            brightest,
+            sum(0 < high <= NEARLY_BLACK * brightest for high in report.brightest.values()),
+            report.colour_brightest,
         )
 
     @classmethod
@@ -49,7 +58,9 @@ class Summary:
         said = json.loads(text)
         faults = {int(index): str(reason) for index, reason in said["faults"].items()}
         sizes = [((int(width), int(height)), int(count)) for (width, height), count in said["sizes"]]
-        return cls(faults, dict(said["changes"]), sizes, int(said["deep"]), float(said["brightest"]))
+        dark, colour_brightest = int(said["dark"]), int(said["colour_brightest"])
+        deep, brightest = int(said["deep"]), float(said["brightest"])
+        return cls(faults, dict(said["changes"]), sizes, deep, brightest, dark, colour_brightest)
 
     def to_json(self) -> str:
         """As text."""
@@ -83,9 +94,23 @@ class Summary:
         if self.white is not None and levels is None:
             text = (
                 f"{self.deep:,} images of more than 8 bits have values up to {self.brightest:g}: scaled so that "
-                f"{self.white:g} becomes 255; another scale is set by --set data.bit_depth={self._bits()}"
+                f"{self.white:g} becomes 255"
             )
+            if self.white not in (1, 255):
+                text += f"; another scale is set by --set data.bit_depth={self._bits()}"
             yield Remark("range", self.deep, text)
+        if self.dark and levels is None:
+            text = (
+                f"{self.dark:,} of {self.deep:,} images of more than 8 bits are nearly black beside the brightest, "
+                f"{self.brightest:g}; if theirs is another depth, bring all to one"
+            )
+            yield Remark("dark", self.dark, text)
+        if (count := self.changes.get("deep_colour", 0)) and self.colour_brightest <= 255 * NEARLY_BLACK:
+            text = (
+                f"{count:,} images in colour of 16 bits are nearly black: the largest of their upper 8 bits is "
+                f"{self.colour_brightest}; if they have fewer than 16 bits, convert them to 8"
+            )
+            yield Remark("dark", count, text)
 
     def _bits(self) -> int:
         """How many bits the largest value has."""

@@ -146,9 +146,15 @@ class DecodedImages:
     def _decode(self, pixels: Path) -> tuple[NDArray[np.uint8], Summary]:
         report = self._decode_with(pixels, self.levels)
         summary = Summary.of(report)
+        if self.levels is None and 0 < report.floats < summary.deep:
+            raise DataError(
+                f"{self._root}: {report.floats:,} images of floating-point values beside "
+                f"{summary.deep - report.floats:,} of integers of more than 8 bits, which have no scale in common; "
+                "bring them to one kind"
+            )
         if self.levels is None and summary.white is not None:  # once more: only now is it known how bright they are
             again = self._decode_with(pixels, Levels(white=summary.white))
-            report = replace(again, brightest=report.brightest)
+            report = replace(again, brightest=report.brightest, floats=report.floats)
         return np.frombuffer(bytes(report.digests), np.uint8).reshape(-1, 32), Summary.of(report)
 
     def _decode_with(self, pixels: Path, levels: Levels | None) -> Report:
@@ -161,6 +167,8 @@ class DecodedImages:
                 total.changes += report.changes
                 total.sizes += report.sizes
                 total.brightest |= report.brightest
+                total.floats += report.floats
+                total.colour_brightest = max(total.colour_brightest, report.colour_brightest)
                 progress.advance(task, len(report.digests) // 32)
         return total
 

@@ -18,9 +18,9 @@ def folders(directory: str | None) -> list[Path]:
     """
     if directory is None:
         return data_folders()
-    if not Path(directory).expanduser().is_dir():
+    if not os.path.isdir(expanded(directory)):
         raise DataError(f"data.dir: {directory}: no such folder")
-    return [Path(directory).expanduser(), *data_folders()]
+    return [expanded(directory), *data_folders()]
 
 
 def find(name: str, directory: str | None, kind: str) -> Path:
@@ -28,7 +28,7 @@ def find(name: str, directory: str | None, kind: str) -> Path:
 
     What lies beside the experiment file is absolute by now. Raises DataError naming the places.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_absolute():
         if not os.path.exists(path):
             raise DataError(f"{kind}: {name}: no such file or folder{SUBSTITUTE}")
@@ -45,6 +45,11 @@ def find(name: str, directory: str | None, kind: str) -> Path:
         f"{kind}: {name}: no such file or folder beside the experiment file, in {', '.join(asked)} or here; set "
         f"data.dir or CNNLAB_DATA_DIR{SUBSTITUTE}"
     )
+
+
+def expanded(path: str) -> Path:
+    """With the user's home folder for `~`; as it is where there is no such user."""
+    return Path(os.path.expanduser(path))
 
 
 def first_existing(paths: Iterable[Path]) -> Path | None:

@@ -37,7 +37,8 @@ class Report:
     """What became of some files: SHA-256 of the pixels of each, which are black where it has a fault, and the changes.
 
     `sizes` counts the (width, height) of files that were resized; `brightest` is the largest value, by index, of each
-    image of more than 8 bits whose file does not say what white is.
+    grey image of more than 8 bits whose file does not say what white is, of which `floats` are floating-point.
+    `colour_brightest` is the largest of the upper 8 bits of deep images in colour.
     """
 
     digests: bytearray = field(default_factory=bytearray)
@@ -45,6 +46,8 @@ class Report:
     changes: Counter[Change] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     brightest: dict[int, float] = field(default_factory=dict)
+    floats: int = 0
+    colour_brightest: int = 0
 
     def add(self, index: int, decoded: Decoded) -> None:
         """Count what was changed of the image of that index."""
@@ -53,6 +56,9 @@ class Report:
             self.sizes[decoded.size] += 1
         if decoded.brightest is not None:
             self.brightest[index] = decoded.brightest
+            self.floats += decoded.is_float
+        if decoded.colour_brightest is not None:
+            self.colour_brightest = max(self.colour_brightest, decoded.colour_brightest)
 
 
 def decode_into(path: Path, files: Sequence[str], size: Size, levels: Levels | None = None) -> Iterator[Report]:

@@ -3,9 +3,10 @@
 import contextlib
 import io
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a bomb: a quarter of a GiB in colour
 MAX_FILE_BYTES = 1 << 28
 TIFF = b"II", b"MM"
-ORIENTATION, BITS_PER_SAMPLE, MAX_SAMPLE_VALUE = 0x0112, 258, 281  # tags of TIFF 6.0, the first of EXIF 2.3 too
+ORIENTATION = 0x0112  # a tag of EXIF 2.3
+BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE_VALUE, SAMPLE_FORMAT = 258, 262, 281, 339  # tags of TIFF 6.0
+WHITE_IS_ZERO, SIGNED = 0, 2  # values of the second and the last
 UPRIGHT = {  # by the value of that tag
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -69,13 +72,17 @@ class Levels:
 class Decoded:
     """An image: `pixels` (height, width, channels) uint8, its (width, height) in the file, and what was changed.
 
-    `brightest` is the largest value of an image of more than 8 bits whose file does not say what white is.
+    `brightest` is the largest value of a grey image of more than 8 bits whose file does not say what white is, and
+    `is_float` whether its values are floating-point. `colour_brightest` is the largest of the upper 8 bits of a deep
+    image in colour.
     """
 
     pixels: NDArray[np.uint8]
     size: tuple[int, int]
     changes: frozenset[Change]
     brightest: float | None = None
+    is_float: bool = False
+    colour_brightest: int | None = None
 
 
 def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
@@ -85,8 +92,11 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
     by `levels`, else by their upper 8; of several frames the first; resampled bilinearly.
     """
     try:
-        with open(path, "rb", buffering=0) as opened:
-            if os.fstat(opened.fileno()).st_size > MAX_FILE_BYTES:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as opened:
+            status = os.fstat(opened.fileno())
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe could take for ever
+                raise DataError("is not a file")
+            if status.st_size > MAX_FILE_BYTES:
                 raise DataError(f"is larger than {MAX_FILE_BYTES:,} bytes")
             content = opened.read()
     except OSError as error:
@@ -136,6 +146,7 @@ class _Conversion:
     def __init__(self, image: Image.Image, size: Size, levels: Levels | None, changes: set[Change]) -> None:
         self._image, self._size, self._levels, self._changes = image, size, levels, changes
         self._brightest: float | None = None
+        self._is_float = False
 
     def decoded(self) -> Decoded:
         image, size = self._image, self._size
@@ -145,8 +156,11 @@ class _Conversion:
             self._changes.add("first_frame")
         if image.format == "TIFF" and max(_tag(image, BITS_PER_SAMPLE)) > 8 and image.mode in ("RGB", "RGBA", "CMYK"):
             self._changes.add("deep_colour")
+        if image.format == "TIFF" and image.mode == "L" and max(_tag(image, SAMPLE_FORMAT)) == SIGNED:
+            raise DataError("has signed values of 8 bits; expected none below 0")
         image.load()
         given = image.width, image.height
+        high = int(np.asarray(image).max()) if "deep_colour" in self._changes else None
         image = self._in_mode(self._upright(image), "RGB" if size.channels == 3 else "L")
         wanted = (size.width, size.height)
         if image.size != wanted:
@@ -159,7 +173,7 @@ class _Conversion:
                 case "pad":
                     image = _padded(image, wanted)
         pixels = np.asarray(image).reshape(size.height, size.width, size.channels)
-        return Decoded(pixels, given, frozenset(self._changes), self._brightest)
+        return Decoded(pixels, given, frozenset(self._changes), self._brightest, self._is_float, high)
 
     def _upright(self, image: Image.Image) -> Image.Image:
         if "exif" not in image.info and image.format not in ("MPO", "TIFF"):
@@ -186,13 +200,25 @@ class _Conversion:
         return image.convert(mode)
 
     def _of_more_bits(self, image: Image.Image) -> Image.Image:
-        """Grey values of more than 8 bits as 8."""
+        """Grey values of more than 8 bits as 8; a transparent value is white, and so is 0 where the file says so."""
         values = np.asarray(image)
+        self._is_float = bool(np.issubdtype(values.dtype, np.floating))
+        pixels = self._scaled(values)
+        if self._image.format == "TIFF" and self._image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:  # type: ignore[attr-defined]
+            pixels = 255 - pixels
+        if isinstance(transparent := image.info.get("transparency"), int):
+            self._changes.add("on_white")
+            pixels = np.where(values == transparent, np.uint8(255), pixels)
+        return Image.fromarray(pixels)
+
+    def _scaled(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         low, high = float(values.min()), float(values.max())
         if not np.isfinite([low, high]).all():
             raise DataError("has values that are not finite; expected pixels")
         if low < 0:
             raise DataError(f"has values from {low:g} to {high:g}; expected none below 0")
+        if self._is_float and self._levels and self._levels.bits:
+            raise DataError("has floating-point values, of which data.bit_depth says nothing; leave that out")
         levels = _said_by(self._image) or self._levels
         if levels is None:
             self._brightest = high
@@ -200,8 +226,9 @@ class _Conversion:
         if levels.brightest is not None and high > levels.brightest:
             raise DataError(f"has a value {high:g}; expected at most {levels.brightest:g}, the brightest of its depth")
         if levels.bits is not None and levels.bits >= 8 and np.issubdtype(values.dtype, np.integer):
-            return Image.fromarray((values >> (levels.bits - 8)).astype(np.uint8))
-        return Image.fromarray(np.rint(values * (255 / (levels.brightest or 1.0))).astype(np.uint8))
+            return (values >> (levels.bits - 8)).astype(np.uint8)
+        scaled: NDArray[np.uint8] = np.rint(values * (255 / (levels.brightest or 1.0))).astype(np.uint8)
+        return scaled
 
 
 def _is_coloured(image: Image.Image) -> bool:
@@ -218,6 +245,8 @@ def _said_by(image: Image.Image) -> Levels | None:
         return Levels(bits=FULL_BITS)
     if image.format == "TIFF" and MAX_SAMPLE_VALUE in image.tag_v2:  # type: ignore[attr-defined]
         return Levels(white=float(max(_tag(image, MAX_SAMPLE_VALUE))) or 1.0)
+    if image.format == "TIFF" and 8 < (bits := int(max(_tag(image, BITS_PER_SAMPLE)))) < FULL_BITS:
+        return Levels(bits=bits)
     return None
 
 

@@ -305,7 +305,7 @@ def test_a_class_without_examples_is_marked_in_the_results(cnnlab, pictures):
     for file in (pictures / "test/cat").iterdir():
         file.unlink()
     done = cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
-    assert f"cnnlab: warning: {pictures}: test: no examples of cat; " in done.stderr
+    assert f"cnnlab: warning: {pictures}: test: no examples of cat, " in done.stderr
     measured = json.loads(cnnlab("evaluate", "runs/pets-1", "--format", "json").stdout)
     assert measured["absent_classes"] == ["cat"]
     cat, dog = measured["classes"]

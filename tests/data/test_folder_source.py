@@ -161,7 +161,56 @@ def test_images_in_folders_within_a_class_are_its_own(pets, capsys):
     dataset = load(spec())
     assert greys(dataset.train) == [*CATS, 71, 72, *DOGS]
     assert dataset.train.labels.tolist() == [0] * 8 + [1] * 8
-    assert warnings(capsys) == []
+    assert warnings(capsys) == [f"{pets}: not read: links to folders above (1: train/cat/day2/back)"]
+
+
+@pytest.mark.parametrize("target", ["..", "../..", "../../test"])
+def test_a_link_to_a_folder_above_a_class_brings_no_other_class_into_it(pets, target):
+    (pets / "train/cat/back").symlink_to(target, target_is_directory=True)
+    dataset = load(spec())
+    expected = [*CATS, 5, 105, 205, *DOGS] if "test" in target else [*CATS, *DOGS]  # that one is not above
+    assert greys(dataset.train) == expected
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        ("train_set/cat", "train_set/dog", "test_set/cat", "test_set/dog"),
+        ("train /cat", "train /dog", "test/cat", "test/dog"),
+        ("val/cat", "val/dog", "test/cat", "test/dog"),
+        ("Train/cat", "Train/dog", "train/cat", "train/dog"),
+        ("cat/train", "cat/test", "dog/train", "dog/test"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_folders_that_are_plainly_splits_are_not_taken_for_classes(data_dir, places):
+    for place in places:
+        write_picture(data_dir / "pets" / place / "1.png")
+    assert_refused(spec(), "each hold the folders", "splits are folders called train, validation and test")
+
+
+def test_splits_stay_splits_where_the_number_of_classes_is_wrong(pets):
+    write_picture(pets / "masks/1.png")
+    assert_refused(spec(num_classes=3), f"{pets / 'train'}: 2 class folders (cat, dog), but data.num_classes is 3")
+
+
+def test_what_an_archive_holds_beside_the_files_is_no_class(data_dir):
+    write_classes(data_dir / "pets")
+    write_picture(data_dir / "pets/__MACOSX/cat/1.png")
+    assert load(spec(test=2)).class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("nowhere")], ids=["pipe", "broken link"])
+def test_what_is_no_file_is_a_fault_that_can_be_skipped(pets, make):
+    make(pets / "train/cat/000.png")
+    assert_refused(spec(), f"{pets / 'train/cat/000.png'}: ")
+    assert greys(load(spec(on_error="skip")).train) == [*CATS, *DOGS]
+
+
+def test_an_empty_split_is_told_with_what_lies_there(pets):
+    for path in (pets / "test").glob("*/*"):
+        path.rename(pets / "test" / f"{path.parent.name}{path.name}")
+    assert_refused(spec(), f"{pets / 'test'}: no pictures", "in it; not read: images in no class folder (3)")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +262,7 @@ def test_a_split_that_lacks_a_class_is_used_and_told_of(pets, capsys):
     dataset = load(spec())
     assert dataset.test.labels.tolist() == [1, 1]
     assert dataset.absent_classes() == {"test": ["cat"]}
-    assert warnings(capsys) == [f"{pets}: test: no examples of cat; what is measured on it says nothing of them"]
+    assert warnings(capsys) == [f"{pets}: test: no examples of cat, of which it says nothing"]
 
 
 def write_numbers(folder, names):

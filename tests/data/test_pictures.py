@@ -14,6 +14,7 @@ from tests.data.making import write_picture
 
 RAMP = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
 OTHER = 255 - RAMP
+FULL_RAMP = RAMP.astype(np.uint16) * 256
 COLOUR = np.stack([RAMP, OTHER, RAMP.T], axis=-1)
 GREY_OF_COLOUR = np.asarray(Image.fromarray(COLOUR).convert("L"))
 PALETTE = Image.fromarray(RAMP).convert("P")
@@ -203,6 +204,62 @@ def test_numbers_that_are_no_pixels_are_named(alone, value, message):
         alone(saved(Image.fromarray(values)), "x.tif")
 
 
+def write_images(folder, **images):
+    for place, image in images.items():
+        for number in range(4):
+            path = folder / "pets" / place / f"{number}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+
+
+DEPTHS = {
+    "floats beside integers": ((RAMP / 255).astype(np.float32), LEVELS.astype(np.uint16), "which have no scale in common"),
+    "floats of two ranges": ((RAMP / 255).astype(np.float32), RAMP.astype(np.float32), "4 of 8 images of more than 8 bits are nearly black"),
+    "12 bits beside 16": (LEVELS.astype(np.uint16), FULL.astype(np.uint16), "4 of 8 images of more than 8 bits are nearly black"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("depths", DEPTHS)
+def test_images_of_different_depths_are_refused_or_said(data_dir, capsys, depths):
+    first, second, message = DEPTHS[depths]
+    write_images(data_dir, cat=first, dog=second)
+    if "beside integers" in depths:
+        with pytest.raises(DataError, match=message):
+            load(spec(test=2))
+    else:
+        load(spec(test=2))
+        assert message in capsys.readouterr().err
+
+
+def test_a_bit_depth_says_nothing_of_floats(alone):
+    with pytest.raises(DataError, match=r"has floating-point values, of which data.bit_depth says nothing"):
+        alone(saved(Image.fromarray((RAMP / 255).astype(np.float32))), "x.tif", bit_depth=16)
+
+
+def test_colour_of_few_of_its_16_bits_is_said_to_be_black(alone, capsys):
+    alone(lambda path: path.write_bytes(colour_of_16_bits(0x0FFF)), "x.png")
+    assert (
+        "4 images in colour of 16 bits are nearly black: the largest of their upper 8 bits is 15"
+        in capsys.readouterr().err
+    )
+    alone(lambda path: path.write_bytes(colour_of_16_bits()), "y.png")
+    assert "nearly black" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "values", [FULL.astype(np.uint16), (RAMP / 255).astype(np.float32)], ids=["integers", "floats"]
+)
+def test_a_tiff_whose_zero_is_white_is_inverted(alone, values):
+    usual = alone(saved(Image.fromarray(values)), "x.tif")
+    inverted = alone(saved(Image.fromarray(values), tiffinfo={262: 0}), "y.tif")
+    np.testing.assert_array_equal(inverted, 255 - usual)
+
+
+def test_a_transparent_value_of_16_bits_is_laid_on_white(alone):
+    image = alone(with_chunk(chunk(b"tRNS", struct.pack(">H", 0x4000)), FULL_RAMP), "x.png")
+    np.testing.assert_array_equal(image[..., 0], np.where(RAMP == 0x40, 255, RAMP))
+
+
 # What a PNG holds beside its pixels
 
 
@@ -211,11 +268,11 @@ def chunk(kind, content, checksum=None):
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)
 
 
-def with_chunk(added):
-    """A PNG of the ramp with one chunk more, after its header."""
+def with_chunk(added, pixels=RAMP):
+    """A PNG of the pixels with one chunk more, after its header."""
 
     def make(path):
-        Image.fromarray(RAMP).save(path)
+        Image.fromarray(pixels).save(path)
         content = path.read_bytes()
         path.write_bytes(content[:33] + added + content[33:])
 
@@ -285,8 +342,8 @@ def test_what_was_done_to_images_is_counted_and_said_once(data_dir, capsys):
         )
 
 
-def colour_of_16_bits():
+def colour_of_16_bits(high=0xFFFF):
     """A PNG of 1×1 in colour, 16 bits each."""
     header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    pixels = zlib.compress(b"\0" + struct.pack(">HHH", 0x8000, 0x4000, 0xFFFF))
+    pixels = zlib.compress(b"\0" + struct.pack(">HHH", high >> 1, high >> 2, high))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

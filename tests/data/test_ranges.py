@@ -1,5 +1,7 @@
 """Which values are black and white: told by the values where they leave no doubt, else by the experiment."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,48 @@ def test_files_of_bytes_are_judged_alike(data_dir):
     with pytest.raises(DataError, match=r"a: uint8 values from 0 to 1, of a range unknown"):
         load(Idx(name="idx", **options))
     assert load(Idx(name="idx", range=[0, 1], **options)).train.images.max() == 255
+
+
+@pytest.mark.parametrize(
+    ("images", "stated"), [(BYTES, [0, 65535]), (BYTES / 255, [0, 255]), (BYTES / 255, [-1e30, 1e30])], ids=str
+)
+def test_values_that_fill_little_of_the_stated_range_are_said(read, capsys, images, stated):
+    read(images, range=stated)
+    assert capsys.readouterr().err.count("of data.range: nearly without contrast") == 2
+
+
+@pytest.mark.parametrize("values", UNCLEAR)
+def test_the_proposed_range_gives_images_of_full_contrast(read, values):
+    """What is proposed must not be another way to be wrong without a word."""
+    images, _ = UNCLEAR[values]
+    with pytest.raises(DataError) as caught:
+        read(images)
+    low, high = re.search(r"data.range=\[(.*), (.*)\]'", str(caught.value)).groups()
+    found = read(images, range=[float(low), float(high)])[0]
+    assert int(found.max()) - int(found.min()) >= 200
+
+
+def test_booleans_are_not_called_black(read, capsys):
+    read(BYTES > 99)
+    assert "black" not in capsys.readouterr().err
+
+
+def test_arrays_that_are_not_read_are_named(data_dir, capsys):
+    np.savez(
+        data_dir / "a.npz", x_train=BYTES, y_train=LABELS, x_valid=BYTES, y_valid=LABELS, x_extra=BYTES, ids=LABELS
+    )
+    spec = {"name": "npz", "file": "a.npz", "image_shape": [4, 4, 1], "num_classes": 2}
+    assert len(load(Npz(**spec)).validation) == 16
+    assert "arrays that are not read: ids, x_extra" in capsys.readouterr().err
+
+
+def test_an_archive_without_examples_is_one_error(data_dir):
+    np.savez(data_dir / "a.npz", x_train=BYTES[:0], y_train=LABELS[:0])
+    with pytest.raises(DataError, match="has no examples"):
+        load(Npz(name="npz", file="a.npz", image_shape=[4, 4, 1], num_classes=2))
+
+
+def test_a_test_share_that_is_not_used_is_said(data_dir, capsys):
+    np.savez(data_dir / "a.npz", x_train=BYTES, y_train=LABELS, x_test=BYTES, y_test=LABELS)
+    load(Npz(name="npz", file="a.npz", image_shape=[4, 4, 1], num_classes=2, test=0.5))
+    assert "data.test: 0.5 is not used, since the data have a test set" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Examples
 from cnnlab.errors import DataError
+from cnnlab.experiment.data.own import MAX_LABEL_OFFSET
 
 Where = Path | str
 Content = TypeVar("Content")
@@ -66,7 +67,7 @@ def _checked_labels(labels: NDArray[Any], num_classes: int, where: Where, offset
     last = offset + num_classes - 1
     if low < offset or high > last:
         advice = ""
-        if high - low < num_classes:
+        if high - low < num_classes and 0 < low <= MAX_LABEL_OFFSET:
             advice = f"; if they count from {low}, --set data.label_offset={low}"
         got = low if low < offset else high
         raise DataError(

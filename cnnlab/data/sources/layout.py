@@ -96,7 +96,9 @@ def _layout(root: Path, num_classes: int) -> _Layout:
     if len(train := by_split["train"]) == 1:
         splits = {split: found[0] for split, found in by_split.items() if found}
         as_splits = _Layout(splits, tuple(_by_name(_subfolders(train[0]))), beside)
-    possible = [as_splits] if as_splits and as_splits.classes and not beside else [as_splits, as_classes]
+    possible = [as_splits, as_classes]
+    if as_splits and as_splits.classes and (not beside or _hold_the_same(list(as_splits.splits.values()))):
+        possible = [as_splits]  # whatever the number of classes
     fitting = [layout for layout in possible if layout and len(layout.classes) == num_classes]
     if not fitting:
         raise DataError(_misfit(root, as_splits, as_classes, by_split, num_classes))
@@ -109,7 +111,26 @@ def _layout(root: Path, num_classes: int) -> _Layout:
     if chosen.splits and (several := next((found for found in by_split.values() if len(found) > 1), None)):
         names = " and ".join(folder.name for folder in several)
         raise DataError(f"{root}: {names} are the same split; expected one of them")
+    if not chosen.splits and _hold_the_same(folders):
+        inside = [folder.name for folder in _subfolders(folders[0])]
+        if any(map(_is_like_a_split, [*as_classes.classes, *inside])):
+            raise DataError(
+                f"{root}: {_listed(as_classes.classes)} each hold the folders {_listed(inside)}; {EXPECTED}, with the "
+                "classes in each"
+            )
     return chosen
+
+
+def _hold_the_same(folders: Sequence[Path]) -> bool:
+    """Whether several folders hold no images, but folders of the same names: as splits do."""
+    inside = [frozenset(_by_name(_subfolders(folder))) for folder in folders]
+    return len(folders) > 1 and len(set(inside)) == 1 and bool(inside[0]) and not any(map(_has_images, folders))
+
+
+def _is_like_a_split(name: str) -> bool:
+    """Such as `train_set` or `Test `."""
+    word = name.strip().casefold().replace("-", "_").replace(" ", "_").split("_")[0]
+    return any(word in spellings for spellings in SPLIT_NAMES.values())
 
 
 def _misfit(
@@ -121,7 +142,7 @@ def _misfit(
         return f"{root}: {' and '.join(path.name for path in by_split['train'])} are the same split; expected one"
     if as_splits and as_splits.classes:
         place, names = as_splits.splits["train"], as_splits.classes
-    elif names and len(names) == sum(map(len, by_split.values())):
+    elif names and not by_split["train"] and len(names) == sum(map(len, by_split.values())):
         return f"{root}: has {', '.join(names)}, but no train"
     else:
         place = root
@@ -163,37 +184,48 @@ class _Lister:
                     folder, label, {folder.resolve(), *folder.resolve().parents, *(folder / "x").absolute().parents}
                 )
             if len(self._files) == before and split in ("", "train"):
-                raise DataError(f"{place / name}: no pictures ({', '.join(sorted(SUFFIXES))}) in it")
+                raise self._no_images(place / name)
         if len(self._files) == first:
-            raise DataError(f"{place}: no pictures ({', '.join(sorted(SUFFIXES))}) in it")
+            raise self._no_images(place)
         return slice(first, len(self._files))
+
+    def _no_images(self, place: Path) -> DataError:
+        """That a folder has none, and what it has instead."""
+        unread = [f"{reason} ({len(paths):,})" for reason, paths in self.unread.items() if paths]
+        there = f"; not read: {', '.join(unread)}" if unread else ""
+        return DataError(f"{place}: no pictures ({', '.join(sorted(SUFFIXES))}) in it{there}")
 
     def note_loose_files(self, place: Path) -> None:
         """Files beside folders of classes or splits belong to none."""
         with _scan(place) as entries:
             for entry in entries:
-                if not entry.is_dir() and _is_image(entry.name):
+                if _is_hidden(entry.name):
+                    self._note_hidden(entry)
+                elif not entry.is_dir() and _is_image(entry.name):
                     self.unread["images in no class folder"].append(entry.path)
+
+    def _note_hidden(self, entry: "os.DirEntry[str]") -> None:
+        if entry.is_dir() or _is_image(entry.name):
+            self.unread["hidden files or folders"].append(entry.path)
 
     def _add_class(self, place: Path, label: int, above: set[Path]) -> None:
         """The images in a folder and in those within it, by name; `above` are the folders that it is in."""
         with _scan(place) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    if entry.is_dir() or _is_image(entry.name):
-                        self.unread["hidden files or folders"].append(entry.path)
+                if _is_hidden(entry.name):
+                    self._note_hidden(entry)
                 elif entry.is_dir():
-                    if (inside := Path(entry.path).resolve()) not in above:  # else a link that leads back
+                    if (inside := Path(entry.path).resolve()) in above:
+                        self.unread["links to folders above"].append(entry.path)
+                    else:
                         self._add_class(Path(entry.path), label, above | {inside})
                 elif not _is_image(entry.name):
                     self.unread["files that are no images by their names"].append(entry.path)
-                elif not entry.is_file():
-                    raise DataError(f"{entry.path}: not a file")
                 else:
                     self._add_file(entry, label)
 
     def _add_file(self, entry: "os.DirEntry[str]", label: int) -> None:
-        status = entry.stat()
+        status = entry.stat(follow_symlinks=entry.is_file())  # a link to nothing is a fault of its own, told later
         self._files.append(entry.path)
         self._labels.append(label)
         self._newest = max(self._newest, status.st_mtime, status.st_ctime)
@@ -233,7 +265,7 @@ class _scan:
 def _subfolders(folder: Path) -> Iterator[Path]:
     """The folders in `folder` by name, hidden ones left out."""
     with _scan(folder) as entries:
-        yield from [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        yield from [Path(entry.path) for entry in entries if entry.is_dir() and not _is_hidden(entry.name)]
 
 
 def _by_name(folders: Iterator[Path] | Sequence[Path]) -> Places:
@@ -247,6 +279,11 @@ def _by_name(folders: Iterator[Path] | Sequence[Path]) -> Places:
 def _has_images(folder: Path) -> bool:
     with _scan(folder) as entries:
         return any(entry.is_file() and _is_image(entry.name) for entry in entries)
+
+
+def _is_hidden(name: str) -> bool:
+    """Also what archives made on a Mac hold beside the files."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _is_image(name: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Source
+from cnnlab.data.dataset import Remark, Source
 from cnnlab.data.locate import find
 from cnnlab.data.sources import own
 from cnnlab.errors import DataError
@@ -16,7 +16,7 @@ from cnnlab.experiment.data import Npz
 Pair = tuple[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]]
 """The names of images and labels, and their arrays."""
 MAX_BYTES = 2**34  # of one array
-PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
+PARTS = {"train": ("train",), "validation": ("val", "validation", "valid"), "test": ("test",)}
 
 
 def load(data: Npz) -> Source:
@@ -32,7 +32,14 @@ def load(data: Npz) -> Source:
     }
     if "train" not in splits:
         raise DataError(f"{path}: has no x_train and y_train (or train_images and train_labels)")
-    return own.from_arrays(data, path, splits)
+    read = {
+        str(place).removeprefix(f"{path}: ")
+        for part in splits.values()
+        for place in (part.images_from, part.labels_from)
+    }
+    unread = sorted({*archive.names} - read)
+    remarks = [Remark("ignored", len(unread), f"arrays that are not read: {', '.join(unread[:8])}")] if unread else []
+    return own.from_arrays(data, path, splits, remarks)
 
 
 def arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -59,6 +66,11 @@ class _Archive:
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         self._members = {member.filename.removesuffix(".npy"): member for member in self._zip.infolist()}
+
+    @property
+    def names(self) -> list[str]:
+        """Of all arrays."""
+        return list(self._members)
 
     def __enter__(self) -> "_Archive":
         return self

@@ -1,14 +1,14 @@
 """What the sources of a user's own data have in common."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Origin, Source
+from cnnlab.data.dataset import Examples, Origin, Remark, Source
 from cnnlab.data.sources import checks, ranges
 from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError, DataError
@@ -44,7 +44,7 @@ def from_files(data: Idx | Raw, read_images: Reader, read_labels: Reader) -> Sou
     return from_arrays(data, found["train images"][0].parent, splits)
 
 
-def from_arrays(data: OwnArrays, place: Path, splits: Mapping[str, Arrays]) -> Source:
+def from_arrays(data: OwnArrays, place: Path, splits: Mapping[str, Arrays], remarks: Sequence[Remark] = ()) -> Source:
     """The examples of `train` and, where they are, of `validation` and `test`, brought to bytes and checked.
 
     Raises DataError naming the place where a shape, a count, a range or a label is not what was said.
@@ -65,7 +65,10 @@ def from_arrays(data: OwnArrays, place: Path, splits: Mapping[str, Arrays]) -> S
         for (name, part), images in zip(splits.items(), converted.images, strict=True)
     }
     origin = Origin(
-        str(place.absolute()), converted.notes, converted.remarks, resolved={"range": list(converted.range)}
+        str(place.absolute()),
+        converted.notes,
+        (*remarks, *converted.remarks),
+        resolved={"range": list(converted.range)},
     )
     names = data.class_names or checks.numbered(data.num_classes, data.label_offset)
     return source(data, found["train"], found.get("test"), names, found.get("validation"), origin)
@@ -88,4 +91,7 @@ def source(
                 "expected some, and some left; try --set data.test=0.2"
             )
         train, test = split(train, count)
+    elif data.test != type(data).model_fields["test"].default:
+        text = f"data.test: {data.test} is not used, since the data have a test set"
+        origin = replace(origin, warnings=(*origin.warnings, Remark("ignored", 1, text)))
     return Source(train, test, class_names, validation, origin=origin)

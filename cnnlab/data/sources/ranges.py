@@ -45,6 +45,8 @@ def to_bytes(parts: Sequence[Part], given: Range | None) -> Bytes:
     Raises DataError where values lie outside it, or where it cannot be told for certain.
     """
     spans = {where: span for where, array in parts if (span := _span(where, array))}
+    if not spans:  # no images at all, which is told of elsewhere
+        return Bytes([array.astype(np.uint8) for _, array in parts], given or (0.0, float(BYTE)))
     floats = any(np.issubdtype(array.dtype, np.floating) for _, array in parts)
     notes: list[str] = []
     remarks: list[Remark] = []
@@ -52,18 +54,19 @@ def to_bytes(parts: Sequence[Part], given: Range | None) -> Bytes:
         found = {where: _shown(where, array, spans) for where, array in parts if where in spans}
         if len(set(found.values())) > 1:
             said = ", ".join(f"{where} [{low:g}, {high:g}]" for where, (low, high) in spans.items())
-            raise Unclear(f"its parts have different ranges: {said}; {_advice(spans)}")
-        chosen = next(iter(found.values()), (0.0, float(BYTE)))
+            raise Unclear(f"its parts have different ranges: {said}; bring them to one")
+        chosen = next(iter(found.values()))
         low, high = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
         if floats:
             notes.append(f"values from {low:g} to {high:g} are read as [{chosen[0]:g}, {chosen[1]:g}]")
-        elif high <= DARK:
+        elif high <= DARK and chosen[1] == BYTE:
             text = f"the largest value is {high:g}: nearly black, since it is read as [0, 255]; {_advice(spans)}"
             remarks.append(Remark("range", 1, text))
     else:
         chosen = given
         clipped = [text for where, (low, high) in spans.items() if (text := _outside(where, low, high, given))]
-        remarks += [Remark("range", 1, text) for text in clipped]
+        flat = [text for where, (low, high) in spans.items() if (text := _flat(where, low, high, given))]
+        remarks += [Remark("range", 1, text) for text in (*clipped, *flat)]
     return Bytes([_scaled(array, chosen) for _, array in parts], chosen, tuple(notes), tuple(remarks))
 
 
@@ -111,8 +114,13 @@ def _shown(where: str, images: NDArray[Any], spans: dict[str, Range]) -> Range:
 def _advice(spans: dict[str, Range]) -> str:
     """The option to set, with the range that is the likeliest."""
     low, high = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
-    black = 0.0 if low >= 0 else -1.0 if low >= -1 else low
-    white = next((limit for limit in (1.0, 16.0, 255.0, 1023.0, 4095.0, 65535.0) if high <= limit), high)
+    black, white = low, high
+    if low >= 0:
+        black = 0.0
+        likely = (1.0, 16.0, 255.0, 1023.0, 4095.0, 65535.0)
+        white = next((limit for limit in likely if high <= limit * (1 + OVERSHOOT)), high)
+    elif -1 <= low <= -0.5 and high <= 1:
+        black, white = -1.0, 1.0
     return f"say what is black and white, such as --set 'data.range=[{black:g}, {white:g}]'"
 
 
@@ -125,6 +133,14 @@ def _outside(where: str, low: float, high: float, given: Range) -> str:
             f"{where}: values from {low:g} to {high:g}, but data.range is [{given[0]:g}, {given[1]:g}]; mend the range"
         )
     return f"{where}: values from {low:g} to {high:g} are clipped to data.range" if beyond > ROUNDING * span else ""
+
+
+def _flat(where: str, low: float, high: float, given: Range) -> str:
+    """That values fill little of the range that the experiment states; empty where they fill more, or are all equal."""
+    share = (high - low) / (given[1] - given[0])
+    if not 0 < share <= DARK / BYTE:
+        return ""
+    return f"{where}: values from {low:g} to {high:g} fill {100 * share:.2g} % of data.range: nearly without contrast"
 
 
 def _scaled(images: NDArray[Any], chosen: Range) -> NDArray[np.uint8]:

@@ -57,10 +57,11 @@ def as_image_shape(value: Any) -> Any:
 def _as_classes(value: Any) -> Any:
     if value is None:
         return None
-    names = [str(name) if type(name) is int else name for name in value] if isinstance(value, list | tuple) else []
-    if len(names) < 2 or not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
+    given = [str(name) if type(name) is int else name for name in value] if isinstance(value, list | tuple) else []
+    names = [unicodedata.normalize("NFC", name) for name in given if isinstance(name, str)]
+    if len(names) < 2 or len(names) < len(given) or len({*names}) < len(names):
         raise PydanticCustomError("classes_expected", "expected a list of two or more names of classes, each once")
-    return tuple(unicodedata.normalize("NFC", name) for name in names)
+    return tuple(names)
 
 
 def _as_train_sizes(value: Any) -> Any:

@@ -18,6 +18,7 @@ from cnnlab.experiment.data.base import (
 )
 
 MAX_EXAMPLES = 10_000_000
+MAX_LABEL_OFFSET = 2**31
 
 
 def _as_image_size(value: Any) -> Any:
@@ -131,7 +132,7 @@ class OwnArrays(OwnData):
     image_shape: ImageShape
     num_classes: NumClasses
     class_names: ClassNames = None  # type: ignore[misc] # an option here
-    label_offset: Annotated[int, Field(ge=0, le=2**31)] = 0
+    label_offset: Annotated[int, Field(ge=0, le=MAX_LABEL_OFFSET)] = 0
     range: ValueRange = None
 
     @model_validator(mode="after")
