@@ -76,8 +76,7 @@ PRINTED = {
     "; if they count from {}, --set data.label_offset={}": ("show", "own.yaml"),
     "say what is black and white, such as --set 'data.range=[{}, {}]'": ("show", "own.yaml"),
     "{}; --set data.on_error=skip leaves such files out": ("show", "folder.yaml"),
-    "{} images of more than 8 bits have values up to {}: scaled so that {} becomes 255; another scale is set by "
-    "--set data.bit_depth={}": ("show", "folder.yaml"),
+    "; another scale is set by --set data.bit_depth={}": ("show", "folder.yaml"),
     ", or see whether all else works: `cnnlab train … --data synthetic`": (),
     "{}: {}; put it, or its folder {}, into {}, or see whether all else works: `cnnlab train … --data synthetic`": (),
     "{}: {}; put the four .gz files into {}, or take what is here: `cnnlab train … --data digits`": (),
@@ -102,8 +101,7 @@ FILLED = {
     "--name {}: expected {}; try --name {}": ["mine"],
     "; if they count from {}, --set data.label_offset={}": ["1"],
     "say what is black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
-    "{} images of more than 8 bits have values up to {}: scaled so that {} becomes 255; another scale is set by "
-    "--set data.bit_depth={}": ["12"],
+    "; another scale is set by --set data.bit_depth={}": ["12"],
     "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": ["tiny", "tiny"],
     "# Command: cnnlab train {}.yaml": ["tiny"],
     "try a smaller batch, such as --set train.batch_size={}": ["32"],

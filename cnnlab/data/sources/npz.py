@@ -32,12 +32,7 @@ def load(data: Npz) -> Source:
     }
     if "train" not in splits:
         raise DataError(f"{path}: has no x_train and y_train (or train_images and train_labels)")
-    read = {
-        str(place).removeprefix(f"{path}: ")
-        for part in splits.values()
-        for place in (part.images_from, part.labels_from)
-    }
-    unread = sorted({*archive.names} - read)
+    unread = sorted({*archive.names} - {name for pair in pairs.values() if pair for name in pair[0]})
     remarks = [Remark("ignored", len(unread), f"arrays that are not read: {', '.join(unread[:8])}")] if unread else []
     return own.from_arrays(data, path, splits, remarks)
 
