@@ -1,4 +1,4 @@
-"""What became of image files on their way to pixels, and how that is told."""
+"""What was changed while image files were decoded, as notes and warnings."""
 
 import json
 import math

@@ -1,7 +1,7 @@
 import pytest
 
 from cnnlab.config import shipped
-from cnnlab.config.load import load, to_data, to_yaml
+from cnnlab.config.load import load, load_file, to_data, to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import ConfigError
 
@@ -165,3 +165,17 @@ def test_set_follows_a_short_block_as_it_is_written(tmp_path):
     data = to_data(load(str(tmp_path / "x.yaml"), [change]))
     block = data["model"]["layers"][0]["parallel"]["branches"][0][0]["residual"]
     assert block["layers"][0]["conv2d"]["filters"] == 7
+
+
+def test_data_dir_is_relative_to_its_file_and_goes_before_what_lies_beside_it(tmp_path, monkeypatch):
+    for folder in ("proj/pets", "shared/pets"):
+        (tmp_path / folder).mkdir(parents=True)
+    path = tmp_path / "proj" / "x.yaml"
+    text = "data: {name: folder, path: pets, dir: DIR, image_size: 4, num_classes: 2}\nmodel: {layers: [flatten, dense: 2]}\n"
+    for here in (tmp_path, tmp_path / "proj"):
+        monkeypatch.chdir(here)
+        path.write_text(text.replace("DIR", "../shared"))
+        data = load_file(path).data
+        assert (data.dir, data.path) == (str(tmp_path / "shared"), "pets")
+        path.write_text(text.replace("DIR", "nowhere"))
+        assert (load_file(path).data.dir, load_file(path).data.path) == ("nowhere", "pets")  # refused when loaded

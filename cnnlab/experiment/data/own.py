@@ -125,8 +125,8 @@ class OwnArrays(OwnData):
     num_classes: how many classes there are.
     class_names: their names, in the order of the labels; their numbers unless given.
     label_offset: the label of the first class, such as 1 where labels count from 1.
-    range: [black, white], the values that become 0 and 255: [0, 1], [-1, 1], [0, 255]. Without it the range is told by
-    the values where they leave no doubt.
+    range: [black, white], the values that become 0 and 255: [0, 1], [-1, 1], [0, 255]. Without it the values
+    decide, where they leave no doubt.
     """
 
     image_shape: ImageShape
