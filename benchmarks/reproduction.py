@@ -15,9 +15,9 @@ from cnnlab.analysis import reproduction, results, significance
 from cnnlab.analysis.expected import heading
 from cnnlab.analysis.reproduction import CLOSE, Line
 from cnnlab.analysis.results import Result
-from cnnlab.analysis.significance import LEVEL, estimate
+from cnnlab.analysis.significance import ALPHA, estimate
 from cnnlab.analysis.verdicts import by_seeds
-from cnnlab.cli.comparison import with_deviation
+from cnnlab.cli.comparison import format_mean_std
 from cnnlab.cli.tables import Format, render
 from cnnlab.config import shipped
 from cnnlab.config.load import load_file
@@ -119,7 +119,7 @@ def _training_losses() -> Iterator[str]:
         printed, usual = experiment.published, results.of(experiment)
         if printed and printed.training_loss is not None and usual:
             ours = estimate([result.train_loss for result in usual])
-            yield f"{name}, published {printed.training_loss}, ours {with_deviation(ours)}"
+            yield f"{name}, published {printed.training_loss}, ours {format_mean_std(ours)}"
 
 
 def _better() -> list[dict[str, object]]:
@@ -140,14 +140,14 @@ def _row_of_better(name: str, own: Sequence[Result], other: Sequence[Result], p:
     mine, theirs = (estimate([result.accuracy for result in rows]) for rows in (own, other))
     printed = load_file(shipped.paths()[name.removesuffix(BETTER)]).published
     points = 100 * (mine.mean - theirs.mean)
-    verdict = "no detectable difference" if p >= LEVEL else f"detectably {'better' if points > 0 else 'worse'}"
+    verdict = "no detectable difference" if p >= ALPHA else f"detectably {'better' if points > 0 else 'worse'}"
     return {
         "experiment": f"[{name}](../configs/{name}.yaml)",
         "epochs": own[0].epochs,
         "parameters": own[0].parameters,
         "published": printed and printed.accuracy,
-        "as published": f"{with_deviation(theirs)}, n = {theirs.n}",
-        "better": f"{with_deviation(mine)}, n = {mine.n}",
+        "as published": f"{format_mean_std(theirs)}, n = {theirs.n}",
+        "better": f"{format_mean_std(mine)}, n = {mine.n}",
         "points": f"{points:+.2f}",
         "p": f"{p:.2g}",
         "verdict": verdict,
@@ -184,10 +184,10 @@ def _table(lines: Sequence[Line], *, final: bool) -> str:
                 **({"experiment": f"[{line.experiment}](../configs/{line.experiment}.yaml)"} if final else {}),
                 "epoch": line.epoch,
                 "published": line.accuracy.printed,
-                "accuracy": with_deviation(ours),
+                "accuracy": format_mean_std(ours),
                 "points": None if points is None else f"{100 * points:+.2f}",
                 "published_loss": line.loss.printed,
-                "loss": with_deviation(line.loss.ours),
+                "loss": format_mean_std(line.loss.ours),
                 "n": ours and ours.n,
                 "verdict": line.verdict + (" (within 0.5 points)" if final and close else ""),
             }
@@ -214,7 +214,7 @@ def _draw(tables: dict[str, list[Line]], path: Path) -> None:
                 by_epoch.setdefault(epoch.epoch, []).append(getattr(epoch, what))
             found = [estimate(values) for values in by_epoch.values()]
             means = np.array([one.mean for one in found])
-            spread = np.array([one.deviation or 0.0 for one in found])
+            spread = np.array([one.std or 0.0 for one in found])
             axes.plot(list(by_epoch), means, color="C0", label="cnnlab, mean ± std")
             axes.fill_between(list(by_epoch), means - spread, means + spread, color="C0", alpha=0.25, linewidth=0)
             printed = [(line.epoch, getattr(line, what).printed) for line in lines]

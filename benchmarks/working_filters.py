@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from cnnlab import data
-from cnnlab.analysis.recorded import experiment_of
-from cnnlab.analysis.significance import LEVEL
+from cnnlab.analysis.significance import ALPHA
 from cnnlab.cli.tables import Format, render
 from cnnlab.models import weights
 from cnnlab.models.build import build_for
 from cnnlab.models.inference import to_input
 from cnnlab.runs import Run
 from cnnlab.runs.find import find
+from cnnlab.runs.recorded import experiment_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "working-filters.md"
 EXPERIMENTS = ("conv", "conv-pool")
@@ -99,7 +99,7 @@ def table(name: str, printed: float | None, counts: Sequence[Count]) -> str:
     words = (
         f"Mean accuracy by the number of working filters: {'; '.join(_means(counts))}.\nSpearman's rank correlation of "
         f"the two over the {len(counts)} seeds is {correlation.statistic:.2f} (p = {correlation.pvalue:.2g})"
-        f"{', which so few seeds do not prove' if correlation.pvalue >= LEVEL else ''}."
+        f"{', which so few seeds do not prove' if correlation.pvalue >= ALPHA else ''}."
     )
     rows = [asdict(count) for count in counts]
     return TABLE.format(name=name, printed=printed, words=words, rows=render(rows, list(rows[0]), Format.MD))

@@ -1,6 +1,8 @@
 """`python -m cnnlab` is `cnnlab`."""
 
+import sys
+
 from cnnlab.cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,15 +3,15 @@
 from itertools import count
 
 from benchmarks.contestants.serving import read_task, serve
-from cnnlab.cli.tensorflow import quietly_imported
+from cnnlab.cli.tensorflow import import_tensorflow
 
 
 def main() -> None:
     """Serve."""
-    quietly_imported()
+    import_tensorflow()
     from benchmarks.contestants.network import built
     from cnnlab.data import Examples
-    from cnnlab.training.engine import Engine
+    from cnnlab.training.engine.engine import Engine
 
     task, images, labels = read_task()
     model, settings = built(task, images)

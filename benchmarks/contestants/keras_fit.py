@@ -3,12 +3,12 @@
 import numpy as np
 
 from benchmarks.contestants.serving import read_task, serve
-from cnnlab.cli.tensorflow import quietly_imported
+from cnnlab.cli.tensorflow import import_tensorflow
 
 
 def main() -> None:
     """Serve."""
-    quietly_imported()
+    import_tensorflow()
     import keras
 
     from benchmarks.contestants.network import built

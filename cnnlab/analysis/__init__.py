@@ -1,1 +1,1 @@
-"""What runs are worth: evaluation, comparison, plots."""
+"""Several runs: groups, comparison, significance, reproduction."""

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cnnlab.analysis.cautions import cautions
-from cnnlab.analysis.differences import differing_keys
+from cnnlab.analysis.caveats import cautions
 from cnnlab.analysis.groups import METRICS, SHORT_METRICS, Group, Metric, Recorded, group
 from cnnlab.analysis.significance import Estimate, estimate
 from cnnlab.analysis.verdicts import BASELINE, Verdict, best, resolution, verdicts
 from cnnlab.analysis.where import Where
-from cnnlab.config.hints import did_you_mean
+from cnnlab.config.differences import differing_keys
 from cnnlab.errors import RequestError, RunError
+from cnnlab.messages import did_you_mean
 from cnnlab.runs.find import find
 from cnnlab.terminal import warn
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cnnlab.analysis import significance
 from cnnlab.analysis.results import Result
-from cnnlab.analysis.significance import LEVEL, estimate
+from cnnlab.analysis.significance import ALPHA, estimate
 from cnnlab.experiment.schema import Experiment
 
 
@@ -19,11 +19,11 @@ def verdict(accuracies: Sequence[float], usual: Sequence[Result], examples: int)
         return ""
     known = [result.accuracy for result in usual]
     found, theirs = estimate(accuracies), estimate(known)
-    ours = f"{found.mean:.4f}" + ("" if found.deviation is None else f" ± {found.deviation:.4f}")
-    context = f"({theirs.mean:.4f} ± {theirs.deviation:.4f}, n = {theirs.n})"
-    off, expected = significance.deviations_off(found.mean, known, 1 / examples)
+    ours = f"{found.mean:.4f}" + ("" if found.std is None else f" ± {found.std:.4f}")
+    context = f"({theirs.mean:.4f} ± {theirs.std:.4f}, n = {theirs.n})"
+    off, expected = significance.standard_deviations_off(found.mean, known, 1 / examples)
     if len(accuracies) > 1:
-        expected = significance.unpaired(accuracies, known, 1 / examples).p >= LEVEL
+        expected = significance.unpaired(accuracies, known, 1 / examples).p >= ALPHA
     if expected:
         return f"{ours}, as expected {context}"
     side = "above" if off > 0 else "below"
@@ -43,7 +43,7 @@ def heading(experiment: Experiment, usual: Sequence[Result], after: Sequence[tup
 
 def _mean(values: Sequence[float]) -> str:
     found = estimate(values)
-    return f"{found.mean:.4f}" + ("" if found.deviation is None else f" ± {found.deviation:.4f}")
+    return f"{found.mean:.4f}" + ("" if found.std is None else f" ± {found.std:.4f}")
 
 
 def _seeds(usual: Sequence[Result]) -> str:

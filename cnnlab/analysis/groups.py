@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.analysis.recorded import FREE
 from cnnlab.runs import Run, files
+from cnnlab.runs.recorded import COSMETIC_KEYS
 from cnnlab.runs.status import MAX_TABLE
 
 Recorded = tuple[Run, dict[str, Any]]
@@ -210,7 +210,9 @@ def _train_defaults() -> dict[str, Any]:
 
 
 def _key(record: dict[str, Any]) -> str:
-    experiment = {key: value for key, value in record.get("experiment", {}).items() if key not in (*FREE, "seed")}
+    experiment = {
+        key: value for key, value in record.get("experiment", {}).items() if key not in (*COSMETIC_KEYS, "seed")
+    }
     return json.dumps([experiment, record.get("data", {}).get("fingerprint")], sort_keys=True)
 
 

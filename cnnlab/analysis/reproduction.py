@@ -13,11 +13,11 @@ from cnnlab.analysis import results, significance
 from cnnlab.analysis.results import Epoch, Result
 from cnnlab.analysis.significance import Estimate, estimate
 from cnnlab.config import shipped
-from cnnlab.config.hints import did_you_mean
 from cnnlab.config.load import load_file
 from cnnlab.errors import RequestError
 from cnnlab.experiment.schema import Experiment, Published
 from cnnlab.experiment.summary import summarize
+from cnnlab.messages import did_you_mean
 
 CLOSE = 0.005
 """An accuracy that is not further from the printed one is called the same."""
@@ -150,7 +150,7 @@ def _compared(
     half = 10.0 ** -max(_decimals(figure) for figure in column if figure is not None) / 2
     # Anything that is printed so; the one that is nearest to ours.
     nearest = float(np.clip(found.mean, printed - half, printed + half))
-    return Comparison(printed, found, significance.deviations_off(nearest, ours, resolution)[1])
+    return Comparison(printed, found, significance.standard_deviations_off(nearest, ours, resolution)[1])
 
 
 def _decimals(figure: float) -> int:

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.analysis.groups import Group
-from cnnlab.analysis.recorded import FREE
 from cnnlab.config import shipped
 from cnnlab.config.load import to_data
-from cnnlab.config.words import without_defaults
+from cnnlab.config.schema_lookup import without_defaults
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import files
+from cnnlab.runs.recorded import COSMETIC_KEYS
 
 RUNS, EPOCHS = "runs.csv", "epochs.csv"
-NO_MATTER = ("devices", "threads", "input_pipeline", "test", "keep", "checkpoint_minutes")
+IGNORED_TRAIN_KEYS = ("devices", "threads", "input_pipeline", "test", "keep", "checkpoint_minutes")
 """The keys of `train` that change no number, or none but by rounding."""
 SHORT = 16  # characters of a SHA-256: enough for some dozens of experiments
 
@@ -75,10 +75,10 @@ def recipe_of(experiment: Experiment) -> str:
 
     By the keys that are not at their defaults, so that a key that is new to the language changes nothing.
     """
-    data = {key: value for key, value in to_data(experiment).items() if key not in (*FREE, "seed")}
+    data = {key: value for key, value in to_data(experiment).items() if key not in (*COSMETIC_KEYS, "seed")}
     train = data["train"]
     if isinstance(train, dict):
-        kept = {key: value for key, value in train.items() if key not in NO_MATTER}
+        kept = {key: value for key, value in train.items() if key not in IGNORED_TRAIN_KEYS}
         kept["callbacks"] = [callback for callback in kept["callbacks"] if "tensorboard" not in callback]
         data["train"] = kept
     meant = json.dumps(without_defaults((), data), sort_keys=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-LEVEL = 0.05
+ALPHA = 0.05
 """Of all tables in which nothing differs, the share that may say otherwise."""
 
 
@@ -20,7 +20,7 @@ class Estimate:
 
     n: int
     mean: float
-    deviation: float | None = None
+    std: float | None = None
     low: float | None = None
     high: float | None = None
 
@@ -36,9 +36,9 @@ def estimate(
     array = np.asarray(values, float)
     if len(array) < 2:
         return Estimate(len(array), float(array.mean()))
-    mean, deviation = float(array.mean()), float(array.std(ddof=1))
-    half = _quantile(len(array) - 1) * max(deviation, resolution / math.sqrt(12)) / math.sqrt(len(array))
-    return Estimate(len(array), mean, deviation, max(mean - half, bounds[0]), min(mean + half, bounds[1]))
+    mean, std = float(array.mean()), float(array.std(ddof=1))
+    half = _quantile(len(array) - 1) * max(std, resolution / math.sqrt(12)) / math.sqrt(len(array))
+    return Estimate(len(array), mean, std, max(mean - half, bounds[0]), min(mean + half, bounds[1]))
 
 
 POWER = 0.8
@@ -77,20 +77,20 @@ def welch(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
     samples = [np.asarray(values, float) for values in (first, second)]
     squares = [max(float(values.var(ddof=1)), resolution**2 / 12) / len(values) for values in samples]
     total = sum(squares)
-    freedom = len(samples[0]) + len(samples[1]) - 2.0
+    degrees_of_freedom = len(samples[0]) + len(samples[1]) - 2.0
     if total:
         parts = (square**2 / (len(values) - 1) for square, values in zip(squares, samples, strict=True))
-        freedom = total**2 / sum(parts)
-    return _t_test("Welch's t", float(samples[0].mean() - samples[1].mean()), math.sqrt(total), freedom)
+        degrees_of_freedom = total**2 / sum(parts)
+    return _t_test("Welch's t", float(samples[0].mean() - samples[1].mean()), math.sqrt(total), degrees_of_freedom)
 
 
 def student(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
     """Student's t test of values (n,) and (m,), n + m > 2, that are taken to have one deviation."""
     samples = [np.asarray(values, float) for values in (first, second)]
-    freedom = len(samples[0]) + len(samples[1]) - 2
-    variance = sum(float(((values - values.mean()) ** 2).sum()) for values in samples) / freedom
+    degrees_of_freedom = len(samples[0]) + len(samples[1]) - 2
+    variance = sum(float(((values - values.mean()) ** 2).sum()) for values in samples) / degrees_of_freedom
     error = math.sqrt(max(variance, resolution**2 / 12) * sum(1 / len(values) for values in samples))
-    return _t_test("Student's t", float(samples[0].mean() - samples[1].mean()), error, freedom)
+    return _t_test("Student's t", float(samples[0].mean() - samples[1].mean()), error, degrees_of_freedom)
 
 
 def unpaired(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
@@ -130,7 +130,7 @@ def holm(values: Sequence[float], comparisons: int | None = None) -> list[float]
     return corrected
 
 
-def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, alpha: float = LEVEL) -> int | None:
+def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, alpha: float = ALPHA) -> int | None:
     """How many values each would tell the means of these (n,) and (m,), n and m > 1, apart in 80 % of cases.
 
     If difference and spread are what they seem, by the power of Student's test at `alpha`. At least one more than
@@ -151,29 +151,31 @@ def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, a
     return int(enough[0]) if len(enough) else None
 
 
-def deviations_off(value: float, values: ArrayLike, resolution: float = 0.0) -> tuple[float, bool]:
+def standard_deviations_off(value: float, values: ArrayLike, resolution: float = 0.0) -> tuple[float, bool]:
     """How many standard deviations of `values` (n,), n > 1, a new one lies above their mean; whether that is chance.
 
     It is, inside the 95 % prediction interval, which is as much wider as the deviation of few values is uncertain.
     """
     array = np.asarray(values, float)
-    deviation = max(float(array.std(ddof=1)), resolution / math.sqrt(12))
+    std = max(float(array.std(ddof=1)), resolution / math.sqrt(12))
     off = float(value - array.mean())
-    inside = abs(off) <= _quantile(len(array) - 1) * deviation * math.sqrt(1 + 1 / len(array))
-    return (off / deviation if deviation else math.copysign(math.inf, off) if off else 0.0), inside
+    inside = abs(off) <= _quantile(len(array) - 1) * std * math.sqrt(1 + 1 / len(array))
+    return (off / std if std else math.copysign(math.inf, off) if off else 0.0), inside
 
 
-def _t_test(method: str, difference: float, error: float, freedom: float) -> Test:
+def _t_test(method: str, difference: float, error: float, degrees_of_freedom: float) -> Test:
     from scipy.special import stdtr
 
     if error == 0:
         return Test(method, 1.0 if difference == 0 else 0.0, difference, difference)
-    half = _quantile(freedom) * error
-    return Test(method, 2 * float(stdtr(freedom, -abs(difference) / error)), difference - half, difference + half)
+    half = _quantile(degrees_of_freedom) * error
+    return Test(
+        method, 2 * float(stdtr(degrees_of_freedom, -abs(difference) / error)), difference - half, difference + half
+    )
 
 
-def _quantile(freedom: float) -> float:
+def _quantile(degrees_of_freedom: float) -> float:
     """What Student's t exceeds, on either side, in 5 % of cases."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, 1 - LEVEL / 2))
+    return float(stdtrit(degrees_of_freedom, 1 - ALPHA / 2))

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from cnnlab.analysis import significance
 from cnnlab.analysis.groups import Group, Metric, correct
-from cnnlab.analysis.significance import LEVEL, Estimate, Test
+from cnnlab.analysis.significance import ALPHA, Estimate, Test
 
-PAIRED_FROM = 3
+MIN_PAIRED_SEEDS = 3
 """So many seeds or more are compared in pairs: of two, pairing would leave a single degree of freedom."""
-TOO_FEW = 2
+TOO_FEW_SEEDS = 2
 """Values whose spread is hardly known: that they show no difference says nothing."""
 BASELINE = "baseline"
 UNKNOWN = "run.json does not say on which examples"
@@ -86,7 +86,7 @@ def verdicts(
 
 def _seeds_needed(own: Group, reference: Group, metric: Metric, comparisons: int) -> int | None:
     smallest = max(resolution(own, metric), resolution(reference, metric))
-    return significance.seeds_needed(own.values(metric), reference.values(metric), smallest, LEVEL / comparisons)
+    return significance.seeds_needed(own.values(metric), reference.values(metric), smallest, ALPHA / comparisons)
 
 
 def _verdict(
@@ -95,8 +95,8 @@ def _verdict(
     difference = own.mean - reference.mean if own and reference else None
     if isinstance(outcome, str) or p is None or difference is None:
         return Verdict(str(outcome), difference)
-    if p >= LEVEL:
-        few = own is not None and reference is not None and min(own.n, reference.n) == TOO_FEW
+    if p >= ALPHA:
+        few = own is not None and reference is not None and min(own.n, reference.n) == TOO_FEW_SEEDS
         return Verdict("two seeds are too few to tell" if few else "no detectable difference", difference, outcome, p)
     better = (difference > 0) == metric.higher_is_better
     return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p, is_detected=True)
@@ -107,7 +107,7 @@ def by_seeds(own: Mapping[str, float], reference: Mapping[str, float], resolutio
 
     `resolution` is the smallest difference that one example makes.
     """
-    if len(own) >= PAIRED_FROM and own.keys() == reference.keys():
+    if len(own) >= MIN_PAIRED_SEEDS and own.keys() == reference.keys():
         return significance.paired(list(own.values()), [reference[seed] for seed in own], resolution)
     return significance.unpaired(list(own.values()), list(reference.values()), resolution)
 

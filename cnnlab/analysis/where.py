@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
-from cnnlab.config.hints import did_you_mean
 from cnnlab.errors import RequestError
+from cnnlab.messages import did_you_mean
 from cnnlab.paths import KeyPath, parse_path, show_path
 
 _MISSING = object()
@@ -36,7 +36,7 @@ class Where:
 
 def parse_where(text: str) -> Where:
     """The condition that `--where TEXT` asks for; the value is read as YAML. Raises RequestError."""
-    from cnnlab.config.words import path_with_kinds, with_kinds  # the schema: a tenth of a second
+    from cnnlab.config.schema_lookup import path_with_kinds, with_kinds  # the schema: a tenth of a second
 
     option = f"--where {text}"
     key, separator, value = text.partition("=")

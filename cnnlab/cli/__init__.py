@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 
 import typer
 
@@ -11,34 +12,29 @@ from cnnlab.errors import CnnlabError, ConfigError, Interrupted, printable
 LONGEST_LINE = 500  # characters; what was typed can be of any length
 
 
-def main() -> None:
-    """Run `cnnlab` on the process's arguments, and exit."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `cnnlab ARGUMENTS`, those of the process by default, and return the exit code."""
     _prepare_output()
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     from cnnlab.cli.app import app
 
+    given = list(sys.argv[1:] if arguments is None else arguments)
     # Taken out here, so that it works anywhere on the line: it is wanted after an error, typed at the end.
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = arguments != sys.argv[1:]
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
     try:
-        code = app(arguments, prog_name="cnnlab", standalone_mode=False) or 0
-        if code == Interrupted.exit_code:
-            _print_error("cnnlab: interrupted")
-        sys.exit(code)
+        code = int(app(given, prog_name="cnnlab", standalone_mode=False) or 0)
     except typer.Abort:
-        _print_error("cnnlab: nothing is done")
-        sys.exit(1)
-    except MemoryError as error:
-        if debug:
-            raise
-        reason = f": {error}" if str(error) else ""
-        _print_error(f"cnnlab: out of memory{reason}; try smaller data or a smaller network")
-        sys.exit(1)
-    except (CnnlabError, typer.TyperException, OSError) as error:
+        _print_error("cnnlab: aborted")
+        return 1
+    except (CnnlabError, typer.TyperException, OSError, MemoryError) as error:
         if debug:
             raise
         _present(error)
-        sys.exit(1 if isinstance(error, OSError) else error.exit_code)
+        return error.exit_code if isinstance(error, CnnlabError | typer.TyperException) else 1
+    if code == Interrupted.exit_code:
+        _print_error("cnnlab: interrupted")
+    return code
 
 
 def _prepare_output() -> None:
@@ -51,20 +47,24 @@ def _prepare_output() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _present(error: CnnlabError | typer.TyperException | OSError) -> None:
-    if isinstance(error, ConfigError):
-        for problem in error.problems:
-            _print_error(f"cnnlab: {problem}")
-    elif isinstance(error, OSError):
-        _print_error(f"cnnlab: {error.filename or 'output'}: {error.strerror or error}")
-    elif isinstance(error, CnnlabError):
-        _print_error(f"cnnlab: {error}")
-    else:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "cnnlab"
-        message = " ".join(error.format_message().split()).replace("Value error, ", "")
-        if message:  # without one, typer has printed the help
-            _print_error(f"{command}: {message.rstrip('.')}; see `{command} --help`")
+def _present(error: CnnlabError | typer.TyperException | OSError | MemoryError) -> None:
+    match error:
+        case ConfigError():
+            for problem in error.problems:
+                _print_error(f"cnnlab: {problem}")
+        case MemoryError():
+            reason = f": {error}" if str(error) else ""
+            _print_error(f"cnnlab: out of memory{reason}; try smaller data or a smaller network")
+        case OSError():
+            _print_error(f"cnnlab: {error.filename or 'output'}: {error.strerror or error}")
+        case CnnlabError():
+            _print_error(f"cnnlab: {error}")
+        case _:
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "cnnlab"
+            message = " ".join(error.format_message().split()).replace("Value error, ", "")
+            if message:  # without one, typer has printed the help
+                _print_error(f"{command}: {message.rstrip('.')}; see `{command} --help`")
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

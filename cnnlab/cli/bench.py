@@ -44,9 +44,9 @@ def bench(
     if replacement := _replacement(loaded.experiment.data):
         warn(f"{loaded.experiment.data.name} is not on this machine: measured with random pictures of its shape")
         loaded = read(config, [*changes, replacement])
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
 
-    quietly_imported(loaded.experiment.train.devices, loaded.experiment.train.threads)
+    import_tensorflow(loaded.experiment.train.devices, loaded.experiment.train.threads)
     from rich.progress import track
 
     from cnnlab.training.benchmark import benchmark

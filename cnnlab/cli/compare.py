@@ -67,7 +67,7 @@ def compare(
     conditions = [parse_where(text) for text in where or []]
     found = side_by_side(runs, metric=metric, baseline=baseline, where=conditions, sort=sort, top=top)
     if plot:
-        from cnnlab.plots.curves import plot as draw
+        from cnnlab.analysis.curves import plot as draw
 
         draw([row.group for row in found.rows], plot)
     if format in (Format.JSON, Format.CSV):

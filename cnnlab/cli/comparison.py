@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from cnnlab.analysis.differences import short
 from cnnlab.cli.tables import Format, render, width_of_output
+from cnnlab.config.differences import short
 from cnnlab.errors import printable
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def whole(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]
     estimate, test = row.estimate, row.verdict.test
     ranking = {
         found.ranking: row.ranking and row.ranking.mean,
-        f"{found.ranking}_standard_deviation": row.ranking and row.ranking.deviation,
+        f"{found.ranking}_standard_deviation": row.ranking and row.ranking.std,
     }
     return {
         "group": row.group.name,
         "n": len(row.group.members),
         **(ranking if found.ranking != found.metric else {}),
         found.metric: estimate and estimate.mean,
-        "standard_deviation": estimate and estimate.deviation,
+        "standard_deviation": estimate and estimate.std,
         "low": estimate and estimate.low,
         "high": estimate and estimate.high,
         **_published(row, found.metric, published=published),
@@ -59,7 +59,7 @@ def whole(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]
 
 def for_people(found: "Comparison", format: Format, *, published: bool) -> str:
     """A table with notes below; what does not fit into a line is above it, a paragraph for each group."""
-    from cnnlab.analysis.differences import brief
+    from cnnlab.config.differences import brief
 
     words = {key: brief(key, [row.settings[key] for row in found.rows]) for key in found.settings}
     outcomes = [_outcome(found, row, published=published) for row in found.rows]
@@ -129,8 +129,8 @@ def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, A
     return {
         "group": row.group.name,
         "n": len(row.group.members),
-        found.ranking: with_deviation(row.ranking),
-        found.metric: with_deviation(row.estimate),
+        found.ranking: format_mean_std(row.ranking),
+        found.metric: format_mean_std(row.estimate),
         "interval": _interval(row.estimate),
         **source,
         "verdict": _in_words(found, row),
@@ -140,11 +140,11 @@ def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, A
     }
 
 
-def with_deviation(estimate: "Estimate | None") -> str | None:
+def format_mean_std(estimate: "Estimate | None") -> str | None:
     """`0.9892 ± 0.0011`."""
     if estimate is None:
         return None
-    return f"{estimate.mean:.4f}" + ("" if estimate.deviation is None else f" ± {estimate.deviation:.4f}")
+    return f"{estimate.mean:.4f}" + ("" if estimate.std is None else f" ± {estimate.std:.4f}")
 
 
 def _interval(estimate: "Estimate | None") -> str | None:

@@ -9,7 +9,7 @@ from cnnlab.cli.options import Config, Set
 from cnnlab.cli.tables import Format, render
 
 if TYPE_CHECKING:
-    from cnnlab.analysis.description import Description
+    from cnnlab.experiment.description import Description
 
 
 def describe(
@@ -39,7 +39,7 @@ def describe(
     if compare is None:
         _print_one(this, format)
         return
-    from cnnlab.analysis.description import side_by_side
+    from cnnlab.experiment.description import side_by_side
 
     other = _describe(compare, [], weights_only)
     rows = side_by_side(other, this)
@@ -52,17 +52,17 @@ def describe(
 
 
 def _describe(config: str, sets: list[str], weights_only: bool) -> "Description":
-    from cnnlab.analysis.description import Description
     from cnnlab.config.load import read
     from cnnlab.config.overrides import parse_sets
     from cnnlab.errors import ConfigError
-    from cnnlab.experiment.network import Misfit
+    from cnnlab.experiment.description import Description
+    from cnnlab.experiment.network import LayerError
     from cnnlab.paths import show_path
 
     loaded = read(config, parse_sets(sets))
     try:
         return Description.of(loaded.experiment, weights_only=weights_only)
-    except Misfit as error:
+    except LayerError as error:
         raise ConfigError(f"{loaded.place(error.path)}: {show_path(error.path)}: {error}") from None
 
 
@@ -72,7 +72,7 @@ def _headings(other: "Description", this: "Description") -> tuple[str, str]:
 
 
 def _print_one(description: "Description", format: Format) -> None:
-    from cnnlab.analysis.description import COLUMNS
+    from cnnlab.experiment.description import COLUMNS
 
     rows, total = description.rows(), description.total()
     if format is Format.JSON:

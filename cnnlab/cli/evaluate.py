@@ -55,15 +55,15 @@ def evaluate(
     confusion matrix, and images a second. The network is rebuilt from the run's config and its weights; the results,
     every prediction and the pictures go into the run's evaluation/ folder.
     """
-    from cnnlab.analysis.recorded import check_finished, experiment_of
     from cnnlab.runs.find import find_one
+    from cnnlab.runs.recorded import check_finished, experiment_of
 
     folder = find_one(run)
     check_finished(folder, folder.record())  # told before the seconds that TensorFlow takes
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
 
-    quietly_imported(threads=experiment_of(folder).train.threads)
-    from cnnlab.analysis.evaluate import evaluate as measure
+    import_tensorflow(threads=experiment_of(folder).train.threads)
+    from cnnlab.evaluation.evaluate import evaluate as measure
 
     measured = measure(folder, split.value, figures=figure_format.value if pictures else None)
     if format is Format.JSON:

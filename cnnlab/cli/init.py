@@ -12,7 +12,7 @@ def init(
     ] = "lenet",
 ) -> None:
     """Write a commented experiment file to start from, and beside it the schema by which editors check it."""
-    from cnnlab.config.start import write
+    from cnnlab.config.template import write
 
     for path in write(name, like):
         print(f"wrote {path}")

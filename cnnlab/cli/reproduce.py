@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnlab.cli.comparison import with_deviation
+from cnnlab.cli.comparison import format_mean_std
 from cnnlab.cli.tables import Format, render
 from cnnlab.errors import CnnlabError, Interrupted, RequestError, TrainingError
 
@@ -46,12 +46,12 @@ def reproduce(
     Examples: `cnnlab reproduce lenet5 --seeds 5`, `cnnlab reproduce --no-train --format md`.
     """
     from cnnlab.analysis import reproduction, results
-    from cnnlab.cli.shorthands import seeds_of
+    from cnnlab.cli.shorthands import parse_seeds
     from cnnlab.runs.claim import check_writable
     from cnnlab.runs.folder import RECORD
 
     experiments = reproduction.chosen(ids or [])
-    numbers = seeds_of(seeds, 0)
+    numbers = parse_seeds(seeds, 0)
     if save:
         if not train:
             raise RequestError("--save: not with --no-train, which has nothing new to save")
@@ -94,7 +94,7 @@ def _attempt(action: Callable[[], Any], name: str, failed: list[str]) -> Any:
 
 def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, *, quiet: bool) -> None:
     """Train what is not finished of these seeds."""
-    from cnnlab.training.reproducing import missing, unfinished
+    from cnnlab.analysis.reproduction_runs import missing, unfinished
 
     _go_on(unfinished(experiment, seeds, runs), quiet=quiet)
     _train(missing(experiment, seeds, runs), runs, quiet=quiet)
@@ -103,10 +103,10 @@ def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, *, quiet
 def _go_on(resumptions: Sequence[Any], *, quiet: bool) -> None:
     if not resumptions:
         return
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
     from cnnlab.terminal import stderr
 
-    quietly_imported()
+    import_tensorflow()
     from cnnlab.training.train import resume
 
     list(resume(resumptions, console=None if quiet else stderr()))
@@ -115,10 +115,10 @@ def _go_on(resumptions: Sequence[Any], *, quiet: bool) -> None:
 def _train(experiments: Sequence["Experiment"], runs: Path, *, quiet: bool) -> None:
     if not experiments:
         return
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
     from cnnlab.terminal import stderr
 
-    quietly_imported()
+    import_tensorflow()
     from cnnlab.training.train import train
 
     list(train([(experiment, None) for experiment in experiments], runs, console=None if quiet else stderr()))
@@ -127,7 +127,7 @@ def _train(experiments: Sequence["Experiment"], runs: Path, *, quiet: bool) -> N
 def _lines(name: str, experiment: "Experiment", seeds: Sequence[int], runs: Path, save: Path | None) -> list["Line"]:
     """Of the finished runs; none where there are none."""
     from cnnlab.analysis import reproduction, results
-    from cnnlab.training.reproducing import finished
+    from cnnlab.analysis.reproduction_runs import finished
 
     group = finished(experiment, seeds, runs)
     if group is None:
@@ -151,10 +151,10 @@ def _row(line: "Line", *, whole: bool) -> dict[str, Any]:
         row[f"published_{what}"] = found.printed
         if whole:
             row[what] = found.ours and found.ours.mean
-            row[f"{what}_deviation"] = found.ours and found.ours.deviation
+            row[f"{what}_deviation"] = found.ours and found.ours.std
             row[f"{what}_difference"] = found.difference
         else:
-            row[what] = with_deviation(found.ours)
+            row[what] = format_mean_std(found.ours)
             if what == "accuracy":
                 row["points"] = None if found.difference is None else f"{100 * found.difference:+.2f}"
     ours = line.accuracy.ours

@@ -57,7 +57,7 @@ def go_on(
     from cnnlab.config.load import load
     from cnnlab.runs.find import find_one
     from cnnlab.terminal import stderr
-    from cnnlab.training.resuming import plan, plan_all
+    from cnnlab.training.resume.plan import plan, plan_all
 
     if all:
         resumptions = list(plan_all(paths, changes, trust=trust))
@@ -72,10 +72,10 @@ def go_on(
         values = {getattr(resumption.experiment.train, key) for resumption in resumptions}
         if len(values) > 1:
             raise RequestError(f"the runs differ in train.{key} ({', '.join(map(str, values))}); resume them in turn")
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
 
     settings = resumptions[0].experiment.train
-    quietly_imported(settings.devices, settings.threads)
+    import_tensorflow(settings.devices, settings.threads)
     from cnnlab.training.train import resume as resume_runs
 
     done = resume_runs(resumptions, console=None if quiet else stderr())

@@ -26,6 +26,6 @@ def schema(
 
         print(markdown(), end="")
         return
-    from cnnlab.config.editor import json_schema
+    from cnnlab.config.json_schema import json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -14,7 +14,7 @@ SMOKE_EXAMPLES = 256
 MAX_SEEDS = 10_000
 
 
-def changes_of(
+def overrides_from_options(
     config: str,
     data: str | None,
     smoke: bool,
@@ -68,7 +68,7 @@ def _data(config: str, name: str) -> dict[str, Any]:
     return {"name": name, "image_shape": list(replaced.image_shape), "num_classes": num_outputs(replaced)}
 
 
-def seeds_of(text: str, first: int) -> list[int]:
+def parse_seeds(text: str, first: int) -> list[int]:
     """The seeds that `--seeds TEXT` asks for: so many from `first` on, or those of a list."""
     if not re.fullmatch(r"[0-9]{1,10}( *, *[0-9]{1,10})* *,? *", text):
         raise RequestError(f"--seeds {text}: expected how many, such as 5, or a list, such as 3,7,11")
@@ -82,7 +82,7 @@ def seeds_of(text: str, first: int) -> list[int]:
     return seeds
 
 
-def of_each(
+def expand_experiments(
     experiment: "Experiment", name: str | None, seeds: Sequence[int] | None
 ) -> Iterator[tuple["Experiment", str | None]]:
     """The experiment, once for each of its training sizes and each seed, and what to call the run.

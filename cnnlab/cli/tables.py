@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from cnnlab.analysis.differences import short
+from cnnlab.config.differences import short
 from cnnlab.errors import printable
 from cnnlab.quantities import Bytes, Change
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cnnlab.data.download import cache_folder
 
 if TYPE_CHECKING:
-    from cnnlab.training.devices import Setting
+    from cnnlab.training.distribution.devices import Setting
 
 # Runs in a process of its own, so that what TensorFlow says before it aborts still reaches the terminal.
 # Dropped: glog's I and W lines, absl's notice about itself, the list of CPU instructions, and what a
@@ -28,7 +28,7 @@ for line in sys.stdin.buffer:
 """
 
 
-def quietly_imported(devices: "Setting | None" = None, threads: int | None = None) -> None:
+def import_tensorflow(devices: "Setting | None" = None, threads: int | None = None) -> None:
     """Import TensorFlow and Keras, and find the devices. What is not chatter still reaches standard error.
 
     For training, `train.devices` is set up, and the other workers, if there are any, are waited for.
@@ -46,7 +46,7 @@ def quietly_imported(devices: "Setting | None" = None, threads: int | None = Non
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
         import keras  # noqa: F401 - while what it would import is hidden
 
-        from cnnlab.training.devices import set_threads, strategy_of
+        from cnnlab.training.distribution.devices import set_threads, strategy_of
 
         if devices is None:
             set_threads(threads)

@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli.options import Set
 from cnnlab.cli.report import Format, report
-from cnnlab.cli.shorthands import SMOKE_EXAMPLES, changes_of, of_each, seeds_of
+from cnnlab.cli.shorthands import SMOKE_EXAMPLES, expand_experiments, overrides_from_options, parse_seeds
 from cnnlab.errors import ConfigError, RequestError
 
 
@@ -80,7 +80,10 @@ def train(
         raise RequestError("train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`")
     sets = parse_sets(set or [])
     source = config or ""
-    changes = [*changes_of(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard, no_test), *sets]
+    changes = [
+        *overrides_from_options(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard, no_test),
+        *sets,
+    ]
     check_distinct([change for change in changes if change.option != "--smoke"])
     if resume is not None:
         unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data}
@@ -97,8 +100,8 @@ def train(
         warnings = [finding for finding in lint(read(source, meant)) if not finding.is_error]
     if seeds is not None and seed is not None and "," in seeds:
         raise RequestError(f"--seed {seed}: not with a list of --seeds, which names them all")
-    numbers = None if seeds is None else seeds_of(seeds, loaded.experiment.seed)
-    experiments = list(of_each(loaded.experiment, name, numbers))
+    numbers = None if seeds is None else parse_seeds(seeds, loaded.experiment.seed)
+    experiments = list(expand_experiments(loaded.experiment, name, numbers))
     check_writable(runs)
     for _, run_name in experiments:
         if run_name is not None:
@@ -108,10 +111,10 @@ def train(
     for warning in warnings:
         warn(str(warning))
 
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
 
-    quietly_imported(loaded.experiment.train.devices, loaded.experiment.train.threads)
-    from cnnlab.training.devices import has_gpu
+    import_tensorflow(loaded.experiment.train.devices, loaded.experiment.train.threads)
+    from cnnlab.training.distribution.devices import has_gpu
     from cnnlab.training.train import train as run_experiments
 
     if loaded.experiment.train.precision == "mixed_float16" and not has_gpu():

@@ -63,7 +63,7 @@ def _findings(config: str, changes: Any, replicas: int | None) -> list[dict[str,
 
 def _row(config: str, text: str, level: str, rule: str | None) -> dict[str, Any]:
     """A finding as scripts want it; file, line and column are None where an option is the place."""
-    from cnnlab.config.hints import PLACE
+    from cnnlab.messages import PLACE
 
     place = PLACE.match(text)
     return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from cnnlab.training.verify import Verdict
+    from cnnlab.analysis.verify import Verdict
 
 
 class Format(StrEnum):
@@ -30,16 +30,16 @@ def verify(
     more; the exit code is 1 then. In either of the last two cases it says what of the machine or the versions has
     changed. The run itself is left as it is.
     """
-    from cnnlab.analysis.recorded import check_finished, experiment_of
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
     from cnnlab.runs.find import find_one
+    from cnnlab.runs.recorded import check_finished, experiment_of
     from cnnlab.terminal import stderr
 
     folder = find_one(run)
     check_finished(folder, folder.record())
     settings = experiment_of(folder).train
-    quietly_imported(settings.devices, settings.threads)
-    from cnnlab.training.verify import verify as train_again
+    import_tensorflow(settings.devices, settings.threads)
+    from cnnlab.analysis.verify import verify as train_again
 
     verdict = train_again(folder, console=None if quiet else stderr())
     print(json.dumps(verdict.as_dict(), indent=2) if format is Format.JSON else _told(verdict))

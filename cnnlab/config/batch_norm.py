@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-from cnnlab.config.checked import Breach, Checked
+from cnnlab.config.lint_rule import LintContext, Violation
 from cnnlab.experiment.layers.base import values_in
 from cnnlab.experiment.layers.elementwise import BatchNorm
 from cnnlab.experiment.summary import Line
@@ -11,7 +11,7 @@ from cnnlab.experiment.summary import Line
 USUAL_BATCH = 32  # Keras's default of `fit`
 
 
-def batch_norm(checked: Checked) -> Iterator[Breach]:
+def batch_norm(checked: LintContext) -> Iterator[Violation]:
     """Batch normalization needs batches, also on every replica and at the end of an epoch, of more than one example."""
     train = checked.experiment.train
     size = checked.experiment.data.train_size()

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from cnnlab.config.checked import Breach, Checked
-from cnnlab.config.hints import did_you_mean
+from cnnlab.config.lint_rule import LintContext, Violation
 from cnnlab.experiment.data.published import DIGITS
 from cnnlab.experiment.preprocessing import Cutout, HorizontalFlip, Mixup, RandomCrop, Rotation
+from cnnlab.messages import did_you_mean
 
 
-def known_classes(checked: Checked) -> Iterator[Breach]:
+def known_classes(checked: LintContext) -> Iterator[Violation]:
     """The classes that are kept must be some of the data set's."""
     data = checked.experiment.data
     known = data.class_names
@@ -17,7 +17,7 @@ def known_classes(checked: Checked) -> Iterator[Breach]:
             yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
 
 
-def class_weights(checked: Checked) -> Iterator[Breach]:
+def class_weights(checked: LintContext) -> Iterator[Violation]:
     """The classes that weights are given for must be some of those that are trained on."""
     data, weights = checked.experiment.data, checked.experiment.train.class_weights
     known = data.classes or data.class_names
@@ -26,7 +26,7 @@ def class_weights(checked: Checked) -> Iterator[Breach]:
             yield ("train", "class_weights"), f"no class '{name}' in the data; {did_you_mean(name, known)}"
 
 
-def hold_out(checked: Checked) -> Iterator[Breach]:
+def hold_out(checked: LintContext) -> Iterator[Violation]:
     """Some training examples must be left after the hold-out."""
     data = checked.experiment.data
     sizes = data.known_sizes()
@@ -38,7 +38,7 @@ def hold_out(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def train_sizes(checked: Checked) -> Iterator[Breach]:
+def train_sizes(checked: LintContext) -> Iterator[Violation]:
     """There must be as many training examples as are to be trained on."""
     data = checked.experiment.data
     sizes = data.known_sizes()
@@ -50,7 +50,7 @@ def train_sizes(checked: Checked) -> Iterator[Breach]:
             yield ("data", "train_sizes"), f"{size:,} examples, but {data.name} has {present:,} without validation"
 
 
-def mixup_last(checked: Checked) -> Iterator[Breach]:
+def mixup_last(checked: LintContext) -> Iterator[Violation]:
     """Mixing changes the labels too: it comes once, after everything else."""
     steps = checked.experiment.preprocessing.augmentation
     for index, step in enumerate(steps[:-1]):
@@ -58,13 +58,13 @@ def mixup_last(checked: Checked) -> Iterator[Breach]:
             yield ("preprocessing", "augmentation", index, step.kind), "mixup must be the last step, and the only mixup"
 
 
-def test_as_validation(checked: Checked) -> Iterator[Breach]:
+def test_as_validation(checked: LintContext) -> Iterator[Violation]:
     """The test set is for the end: what is chosen by it is not tested any more."""
     if checked.experiment.data.validation == "test":
         yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
 
 
-def test_never(checked: Checked) -> Iterator[Breach]:
+def test_never(checked: LintContext) -> Iterator[Violation]:
     """A test set that is to be left alone cannot be watched while training."""
     experiment = checked.experiment
     if experiment.train.test == "never" and experiment.data.validation == "test":
@@ -75,7 +75,7 @@ def test_never(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def augmentation(checked: Checked) -> Iterator[Breach]:
+def augmentation(checked: LintContext) -> Iterator[Violation]:
     """A picture that was changed should still show what its label says."""
     experiment = checked.experiment
     height, width, _ = experiment.data.image_shape

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.config import shipped, yaml
-from cnnlab.config.hints import did_you_mean, shorten
-from cnnlab.config.words import is_choice, short_of, with_kinds
+from cnnlab.config.schema_lookup import is_choice, short_of, with_kinds
 from cnnlab.config.yaml import Document, Place
 from cnnlab.errors import ConfigError
+from cnnlab.messages import did_you_mean, shorten
 from cnnlab.paths import KeyPath
 
 MAX_BYTES = 1_000_000

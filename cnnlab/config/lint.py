@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnlab.config import rules
-from cnnlab.config.checked import Checked
-from cnnlab.config.hints import did_you_mean, position
+from cnnlab.config.lint_rule import LintContext
 from cnnlab.config.load import Config
 from cnnlab.config.yaml import Place
 from cnnlab.errors import ConfigError
-from cnnlab.experiment.network import Misfit
+from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.summary import summarize
+from cnnlab.messages import did_you_mean, position
 from cnnlab.paths import KeyPath, show_path
 
 UNKNOWN_RULE = "unknown-rule"
@@ -44,9 +44,9 @@ def lint(config: Config, replicas: int | None = None) -> list[Finding]:
     summary = None
     try:
         summary = summarize(experiment.model.layers, experiment.input_shape)
-    except Misfit as error:
+    except LayerError as error:
         found.append(_finding(config, error.path, str(error), "shape", is_error=True))
-    checked = Checked(experiment, summary, replicas)
+    checked = LintContext(experiment, summary, replicas)
     for rule in (*rules.ERRORS, *rules.WARNINGS):
         name, is_error = rules.name_of(rule), rule in rules.ERRORS
         for path, message in rule(checked):

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from cnnlab.config import files, overrides, yaml
 from cnnlab.config.files import Source
-from cnnlab.config.hints import folder_name, position, shorten
 from cnnlab.config.overrides import Override
-from cnnlab.config.problems import describe
+from cnnlab.config.validation_errors import describe
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import plain
-from cnnlab.experiment.earlier import as_meant
 from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD, Experiment
+from cnnlab.experiment.upgrade import upgrade
+from cnnlab.messages import folder_name, position, shorten
 from cnnlab.paths import KeyPath
 
 
@@ -71,7 +71,7 @@ def read_file(path: Path, changes: Sequence[Override] = ()) -> Config:
 def load_complete(path: Path, changes: Sequence[Override] = ()) -> Experiment:
     """The experiment of a run, whose file says everything itself. Raises ConfigError as `load` does."""
     source = files.read_complete(path)
-    document = replace(source.document, data=as_meant(source.document.data))
+    document = replace(source.document, data=upgrade(source.document.data))
     return _read(replace(source, document=document), changes).experiment
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
-from cnnlab.config.words import is_choice, path_with_kinds, short_of, with_kinds
+from cnnlab.config.schema_lookup import is_choice, path_with_kinds, short_of, with_kinds
 from cnnlab.errors import ConfigError
 from cnnlab.paths import KeyPath, parse_path, show_path
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from cnnlab.config import rules, yaml
 from cnnlab.config.documentation import documentation
-from cnnlab.config.words import models_at
+from cnnlab.config.schema_lookup import models_at
 from cnnlab.experiment.choice import Choice, Strict, plain
-from cnnlab.experiment.data import CustomData, DataSpec, custom, spec_of
+from cnnlab.experiment.data import DataSpec, PluginData, plugin, spec_of
 from cnnlab.experiment.layers import base
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Published, Train
@@ -86,7 +86,7 @@ def _data() -> Iterator[str]:
         yield f"| `{name}` | {default} | {text} |"
     yield ""
     for model in models_at(("data",)):
-        if issubclass(model, DataSpec) and model is not CustomData:
+        if issubclass(model, DataSpec) and model is not PluginData:
             yield f"### `{_name(model)}`\n"
             options = documentation(model).options
             yield from _described(
@@ -94,7 +94,7 @@ def _data() -> Iterator[str]:
             )
             yield from _published(model)
     yield "### A data set of your own\n"
-    yield f"{custom.__doc__}"
+    yield f"{plugin.__doc__}"
 
 
 def _published(model: type[DataSpec]) -> Iterator[str]:

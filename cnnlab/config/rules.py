@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from cnnlab import memory as machine
 from cnnlab.config.batch_norm import batch_norm
-from cnnlab.config.checked import Breach, Checked, Rule
 from cnnlab.config.data_rules import (
     augmentation,
     class_weights,
@@ -15,7 +14,7 @@ from cnnlab.config.data_rules import (
     test_never,
     train_sizes,
 )
-from cnnlab.config.hints import count
+from cnnlab.config.lint_rule import LintContext, Rule, Violation
 from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
@@ -27,6 +26,7 @@ from cnnlab.experiment.optimizers import RMSprop, Sgd
 from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
 from cnnlab.experiment.schema import Train
 from cnnlab.experiment.summary import BYTES, Line
+from cnnlab.messages import count
 from cnnlab.paths import KeyPath
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
@@ -36,7 +36,7 @@ LARGE_INPUT, SMALL_INPUT = 10.0, 0.05
 CUT_OFF = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
 
 
-def classes(checked: Checked) -> Iterator[Breach]:
+def classes(checked: LintContext) -> Iterator[Violation]:
     """The network must end in one output a class."""
     data, layers = checked.experiment.data, checked.experiment.model.layers
     outputs = num_outputs(data)
@@ -49,7 +49,7 @@ def classes(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def jit(checked: Checked) -> Iterator[Breach]:
+def jit(checked: LintContext) -> Iterator[Violation]:
     """XLA must have what the network needs."""
     if checked.experiment.train.jit == "on" and any(isinstance(line.spec, MaxPool2D) for line in checked.lines):
         yield (
@@ -58,14 +58,14 @@ def jit(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def devices(checked: Checked) -> Iterator[Breach]:
+def devices(checked: LintContext) -> Iterator[Violation]:
     """Every device must have a share of the batch."""
     train = checked.experiment.train
     if isinstance(train.devices, int) and train.devices > train.batch_size:
         yield ("train", "devices"), f"{train.devices} devices cannot share a batch of {train.batch_size}"
 
 
-def monitor(checked: Checked) -> Iterator[Breach]:
+def monitor(checked: LintContext) -> Iterator[Violation]:
     """What watches validation examples needs some."""
     for path, spec in _watchers(checked.experiment.train):
         if spec.monitor.startswith("val_") and checked.experiment.data.holds_out_nothing():
@@ -76,7 +76,7 @@ def monitor(checked: Checked) -> Iterator[Breach]:
             )
 
 
-def softmax(checked: Checked) -> Iterator[Breach]:
+def softmax(checked: LintContext) -> Iterator[Violation]:
     """The loss applies softmax itself unless `from_logits: false`, and then the network must."""
     loss = checked.experiment.train.loss
     if checked.summary is None or not isinstance(loss, CrossEntropy):
@@ -101,7 +101,7 @@ def softmax(checked: Checked) -> Iterator[Breach]:
             )
 
 
-def output_activation(checked: Checked) -> Iterator[Breach]:
+def output_activation(checked: LintContext) -> Iterator[Violation]:
     """The last layer's outputs must be free to be what the loss wants."""
     output = _output_line(checked)
     function = _activation(output) if output else "linear"
@@ -116,7 +116,7 @@ def output_activation(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def decay_never_fires(checked: Checked) -> Iterator[Breach]:
+def decay_never_fires(checked: LintContext) -> Iterator[Violation]:
     """A learning rate that is meant to fall should do so within the epochs."""
     train = checked.experiment.train
     path = ("train", "schedule", train.schedule.kind)
@@ -133,7 +133,7 @@ def decay_never_fires(checked: Checked) -> Iterator[Breach]:
             yield (*path, "boundaries"), f"{', '.join(map(str, late))} of the boundaries lie beyond the run's {epochs}"
 
 
-def warmup(checked: Checked) -> Iterator[Breach]:
+def warmup(checked: LintContext) -> Iterator[Violation]:
     """A warm-up should end within the epochs."""
     train = checked.experiment.train
     if train.schedule.warmup >= train.epochs:
@@ -144,7 +144,7 @@ def warmup(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def patience(checked: Checked) -> Iterator[Breach]:
+def patience(checked: LintContext) -> Iterator[Violation]:
     """Patience should end before the run does."""
     train = checked.experiment.train
     for path, spec in _watchers(train):
@@ -155,7 +155,7 @@ def patience(checked: Checked) -> Iterator[Breach]:
             )
 
 
-def batch_size(checked: Checked) -> Iterator[Breach]:
+def batch_size(checked: LintContext) -> Iterator[Violation]:
     """A batch should be smaller than the data, and the same for every replica."""
     batch, path = checked.experiment.train.batch_size, ("train", "batch_size")
     size = checked.experiment.data.train_size()
@@ -165,7 +165,7 @@ def batch_size(checked: Checked) -> Iterator[Breach]:
         yield path, f"a batch of {batch:,} cannot be shared evenly by {checked.replicas} replicas"
 
 
-def input_scale(checked: Checked) -> Iterator[Breach]:
+def input_scale(checked: LintContext) -> Iterator[Violation]:
     """What the first weights see should be about 1; pixels come as 0 to 1."""
     if checked.experiment.preprocessing.scale == "standardize":
         return
@@ -193,7 +193,7 @@ def input_scale(checked: Checked) -> Iterator[Breach]:
                 return
 
 
-def learning_rate(checked: Checked) -> Iterator[Breach]:
+def learning_rate(checked: LintContext) -> Iterator[Violation]:
     """A learning rate far from what the optimizer usually takes is often a typing error."""
     train = checked.experiment.train
     optimizer = train.optimizer
@@ -207,7 +207,7 @@ def learning_rate(checked: Checked) -> Iterator[Breach]:
         )
 
 
-def memory(checked: Checked) -> Iterator[Breach]:
+def memory(checked: LintContext) -> Iterator[Violation]:
     """Weights, their gradients, the optimizer's state and a batch's activations must fit."""
     if checked.summary is None:
         return
@@ -236,7 +236,7 @@ def name_of(rule: Rule) -> str:
     return rule.__name__.replace("_", "-")
 
 
-def _output_line(checked: Checked) -> Line | None:
+def _output_line(checked: LintContext) -> Line | None:
     """The last layer that does more than arrange values."""
     lines = [line for line in checked.lines if not isinstance(line.spec, Flatten | Dropout)]
     return lines[-1] if lines else None

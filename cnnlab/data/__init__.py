@@ -9,13 +9,13 @@ from cnnlab.data.dataset import Dataset, Examples, Origin, Source
 from cnnlab.data.sources import (
     cifar10,
     cifar100,
-    custom,
     digits,
     fashion_mnist,
     folder,
     idx,
     mnist,
     npz,
+    plugin,
     raw,
     synthetic,
 )
@@ -83,8 +83,8 @@ def read(data: Data) -> Source:
             return raw.load(data)
         case specs.Synthetic():
             return synthetic.load(data)
-        case specs.CustomData():
-            return custom.load(data)
+        case specs.PluginData():
+            return plugin.load(data)
 
 
 def _keep_classes(source: Source, data: Data) -> Source:

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnnlab.config.hints import did_you_mean
 from cnnlab.data.check import IMBALANCE
 from cnnlab.errors import ConfigError
+from cnnlab.messages import did_you_mean
 
 
 def is_imbalanced(counts: ArrayLike) -> bool:

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cnnlab.config.hints import did_you_mean
 from cnnlab.data.sources import cifar, cifar10, cifar100, fashion_mnist, mnist, mnist_format
 from cnnlab.errors import RequestError
 from cnnlab.experiment import data as specs
-from cnnlab.experiment.data import DATA_NAMES, Data, custom
+from cnnlab.experiment.data import DATA_NAMES, Data, plugin
+from cnnlab.messages import did_you_mean
 
 IN_A_FILE = " in an experiment file"
 
@@ -28,7 +28,7 @@ class Entry:
 def entries() -> list[Entry]:
     """All data sets, those of other packages last."""
     found = []
-    for name in (*DATA_NAMES, *custom.names()):
+    for name in (*DATA_NAMES, *plugin.names()):
         try:
             spec = named(name)
         except RequestError as error:
@@ -40,8 +40,8 @@ def entries() -> list[Entry]:
 
 def named(name: str) -> Data:
     """The data set of that name as it is published, nothing held out. Raises RequestError where it needs options."""
-    if name not in (*DATA_NAMES, *custom.names()):
-        raise RequestError(f"{name}: no such data set; {did_you_mean(name, [*DATA_NAMES, *custom.names()])}")
+    if name not in (*DATA_NAMES, *plugin.names()):
+        raise RequestError(f"{name}: no such data set; {did_you_mean(name, [*DATA_NAMES, *plugin.names()])}")
     try:
         return specs.spec_of({"name": name, "validation": 0})
     except ValidationError as error:
@@ -65,7 +65,7 @@ def place_of(data: Data) -> str | None:
         case specs.Cifar10() | specs.Cifar100():
             place = cifar.locate(data, _published_cifar(data))
             return str(place) if place else None
-        case specs.CustomData():
+        case specs.PluginData():
             return "read by its package"
     return None
 

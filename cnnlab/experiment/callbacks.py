@@ -60,7 +60,7 @@ class TensorBoard(Choice):
     images: Annotated[int, Field(ge=0, le=100)] = 16
 
 
-class OwnCallback(Choice):
+class UserCallback(Choice):
     """Any other `keras.callbacks.Callback`, Keras's or of your own.
 
     It gets the logs and the model that Keras's `fit` would give it; hooks of batches fire once for the many steps of a
@@ -80,6 +80,6 @@ class OwnCallback(Choice):
 Callback = Annotated[
     Annotated[EarlyStopping, Tag("early_stopping")]
     | Annotated[TensorBoard, Tag("tensorboard")]
-    | Annotated[OwnCallback, Tag("callback")],
+    | Annotated[UserCallback, Tag("callback")],
     by_kind,
 ]

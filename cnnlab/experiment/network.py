@@ -17,7 +17,7 @@ from cnnlab.paths import KeyPath
 Value = TypeVar("Value")
 
 
-class Misfit(Exception):
+class LayerError(Exception):
     """A network that cannot be built; `path` is the layer's place in the experiment."""
 
     def __init__(self, path: KeyPath, reason: str) -> None:
@@ -47,7 +47,7 @@ class Assembler(Protocol[Value]):
 
 
 def assemble(layers: Sequence[LayerSpec], value: Value, assembler: Assembler[Value]) -> Value:
-    """Send `value` through the layers. Raises Misfit where a layer cannot take what it gets."""
+    """Send `value` through the layers. Raises LayerError where a layer cannot take what it gets."""
     return _Walk(assembler).through(layers, value, (), ("model", "layers"))
 
 
@@ -81,7 +81,9 @@ class _Walk(Generic[Value]):
         ]
         shapes = [self._assembler.shape(branch) for branch in branches]
         if len({shape[:-1] for shape in shapes}) > 1:
-            raise Misfit(path, f"its branches give {', '.join(map(show, shapes))}, which differ in more than channels")
+            raise LayerError(
+                path, f"its branches give {', '.join(map(show, shapes))}, which differ in more than channels"
+            )
         return branches[0] if len(branches) == 1 else self._merge("concatenate", branches, numbers, path)
 
     def _residual(self, spec: Residual, value: Value, numbers: tuple[object, ...], path: KeyPath) -> Value:
@@ -89,7 +91,7 @@ class _Walk(Generic[Value]):
         try:
             shortcut = _shortcut(spec, self._assembler.shape(value), self._assembler.shape(branch))
         except ShapeError as error:
-            raise Misfit(path, str(error)) from None
+            raise LayerError(path, str(error)) from None
         for layer in shortcut:
             value = self._apply(layer, value, (*numbers, "shortcut"), path)
         total = self._merge("add", [branch, value], numbers, path)
@@ -101,7 +103,7 @@ class _Walk(Generic[Value]):
         try:
             return self._assembler.apply(spec, Place(_name(spec.kind, numbers), path), value)
         except ShapeError as error:
-            raise Misfit(path, str(error)) from None
+            raise LayerError(path, str(error)) from None
 
     def _merge(
         self, kind: Literal["add", "concatenate"], values: Sequence[Value], numbers: tuple[object, ...], path: KeyPath
@@ -109,7 +111,7 @@ class _Walk(Generic[Value]):
         try:
             return self._assembler.merge(kind, Place(_name(kind, numbers), path), values)
         except ShapeError as error:
-            raise Misfit(path, str(error)) from None
+            raise LayerError(path, str(error)) from None
 
 
 def _name(kind: str, numbers: tuple[object, ...]) -> str:

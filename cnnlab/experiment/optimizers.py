@@ -87,13 +87,13 @@ Optimizer = Annotated[
 ]
 
 
-def calmer(optimizer: Optimizer) -> str:
+def lower_learning_rate(optimizer: Optimizer) -> str:
     """What `--set` takes to try again what went too fast: a tenth of the rate, or the default if that is less."""
     default = type(optimizer).model_fields["learning_rate"].default
     return f"train.optimizer.{optimizer.kind}.learning_rate={min(optimizer.learning_rate / 10, default):.3g}"
 
 
-def bolder(optimizer: Optimizer) -> str:
+def higher_learning_rate(optimizer: Optimizer) -> str:
     """The same for what goes too slowly: ten times the rate, or the default if that is more."""
     default = type(optimizer).model_fields["learning_rate"].default
     return f"train.optimizer.{optimizer.kind}.learning_rate={max(optimizer.learning_rate * 10, default):.3g}"

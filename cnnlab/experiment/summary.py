@@ -134,7 +134,7 @@ class Summary:
 
 
 def summarize(layers: Sequence[LayerSpec], image_shape: tuple[int, int, int]) -> Summary:
-    """What a network for images of (height, width, channels) consists of and costs. Raises Misfit."""
+    """What a network for images of (height, width, channels) consists of and costs. Raises LayerError."""
     tally = _Tally(image_shape[:2])
     assemble(layers, _Signal(image_shape), tally)
     return Summary(image_shape, tuple(tally.lines))

@@ -14,7 +14,7 @@ from cnnlab.experiment.layers import Leaf, Shape, show
 from cnnlab.experiment.layers.elementwise import PadShortcut
 from cnnlab.experiment.layers.pooling import ChannelMaxPool
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
-from cnnlab.experiment.network import Misfit, Place, assemble
+from cnnlab.experiment.network import LayerError, Place, assemble
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Precision, Train
 from cnnlab.experiment.summary import summarize
@@ -110,7 +110,7 @@ def build(
     height, width, channels = image_shape
     try:
         shape = summarize(model.layers, (height + 2 * zero_padding, width + 2 * zero_padding, channels)).output_shape
-    except Misfit as error:
+    except LayerError as error:
         raise ConfigError(f"{show_path(error.path)}: {error}") from None
     if shape != (num_classes,):
         raise ConfigError(f"model.layers: the network ends in {show(shape)}; expected ({num_classes},), one a class")

@@ -1,1 +1,1 @@
-"""Figures, written into files: PNG at 200 dpi, SVG or PDF by the file's ending."""
+"""Figures and grids of images, whatever they show."""

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cnnlab.config.hints import folder_name
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD
+from cnnlab.messages import folder_name
 from cnnlab.runs import lock
 from cnnlab.runs.folder import Run
 

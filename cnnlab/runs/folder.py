@@ -29,7 +29,7 @@ from types import UnionType
 from typing import Any
 
 from cnnlab.errors import RunError
-from cnnlab.experiment.earlier import as_meant
+from cnnlab.experiment.upgrade import upgrade
 from cnnlab.runs import files
 
 RECORD = "run.json"
@@ -120,7 +120,7 @@ class Run:
         if not all(value is None or isinstance(value, int | float) for value in record.get("results", {}).values()):
             raise RunError(f"{path}: damaged: 'results' has something that is no number")
         if "experiment" in record:
-            record["experiment"] = as_meant(record["experiment"])
+            record["experiment"] = upgrade(record["experiment"])
         return record
 
     def update(self, changes: Mapping[str, Any]) -> None:

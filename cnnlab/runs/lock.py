@@ -17,8 +17,10 @@ import filelock
 from cnnlab.errors import RequestError, RunError
 
 FILE = ".lock"
-BEAT = 15.0  # seconds between heartbeats
-LATE = 8 * BEAT  # after which a heart is taken to have stopped: clocks of machines differ, disks stall
+HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_TIMEOUT = 8 * HEARTBEAT_SECONDS  # generous: clocks of machines differ, disks stall
+    8 * HEARTBEAT_SECONDS
+)  # after which a heart is taken to have stopped: clocks of machines differ, disks stall
 PATIENCE = 2.0  # seconds that another process may look at the lock, which it does by taking it
 
 
@@ -57,7 +59,7 @@ def is_held(folder: Path, *, elsewhere: bool) -> bool:
     except OSError:
         return False
     try:
-        beats = abs(time.time() - os.fstat(descriptor).st_mtime) < LATE
+        beats = abs(time.time() - os.fstat(descriptor).st_mtime) < HEARTBEAT_TIMEOUT
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who only look are in nobody's way
     except BlockingIOError:
         return True
@@ -72,5 +74,5 @@ def _beat(path: Path, stop: threading.Event) -> None:
     while True:
         with suppress(OSError):
             os.utime(path)
-        if stop.wait(BEAT):
+        if stop.wait(HEARTBEAT_SECONDS):
             return

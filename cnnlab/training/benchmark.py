@@ -18,12 +18,13 @@ from cnnlab.experiment.schema import Experiment, Precision
 from cnnlab.experiment.summary import summarize
 from cnnlab.quantities import Bytes
 from cnnlab.runs import Run
-from cnnlab.training import devices, environment
-from cnnlab.training.callbacks import MetricsTable
-from cnnlab.training.checkpoint import Keeper
-from cnnlab.training.engine import Engine
+from cnnlab.training import environment
+from cnnlab.training.callbacks.metrics_table import MetricsTable
+from cnnlab.training.callbacks.tensorboard import Events
+from cnnlab.training.distribution import devices
+from cnnlab.training.engine.engine import Engine
 from cnnlab.training.interrupts import Interrupts
-from cnnlab.training.tensorboard import Events
+from cnnlab.training.resume.checkpoint import CheckpointManager
 from cnnlab.training.trainer import Trainer
 
 MATRIX = 2048  # rows of the square matrices whose product is the yardstick: large enough to keep all cores busy
@@ -93,7 +94,7 @@ def _extras(trainer: Trainer) -> tuple[float, float]:
     with Interrupts(), tempfile.TemporaryDirectory(dir=beside, prefix=".cnnlab-bench-") as folder:
         run = Run(Path(folder))
         table = MetricsTable(run)
-        keeper = Keeper(trainer.model, trainer.experiment.train, table, [], run)
+        keeper = CheckpointManager(trainer.model, trainer.experiment.train, table, [], run)
         events = Events(TensorBoard(), trainer, run)
         events.on_epoch_begin(0)
         keeping, looking = [], []

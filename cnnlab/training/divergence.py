@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Examples
 from cnnlab.errors import Diverged
-from cnnlab.experiment.optimizers import calmer
+from cnnlab.experiment.optimizers import lower_learning_rate
 from cnnlab.experiment.schema import Train
 from cnnlab.models.inference import to_input
-from cnnlab.training.batch import batch_of
-from cnnlab.training.checkpoint import Checkpoint, Keeper
-from cnnlab.training.progress import Progress
+from cnnlab.training.engine.batch import batch_of
+from cnnlab.training.engine.progress import Progress
+from cnnlab.training.resume.checkpoint import Checkpoint, CheckpointManager
 from cnnlab.training.trainer import Trainer
 
 BATCH = 256  # examples at once where a step's own batch is not what is looked at
 
 
 def of_step(
-    trainer: Trainer, keeper: Keeper, epoch: int, reached: Progress, rates: NDArray[np.float32] | None
+    trainer: Trainer, keeper: CheckpointManager, epoch: int, reached: Progress, rates: NDArray[np.float32] | None
 ) -> Diverged:
     """The error of a step whose loss is not finite; `epoch` counts from 0.
 
@@ -96,7 +96,7 @@ def _outputs(model: keras.Model) -> Iterator[tuple[str, keras.KerasTensor]]:
 
 def _error(what: str, culprit: str | None, settings: Train) -> Diverged:
     where = f"{culprit} left the finite first" if culprit else "every layer's outputs are finite, the loss is not"
-    change, advice = calmer(settings.optimizer), "a smaller learning rate"
+    change, advice = lower_learning_rate(settings.optimizer), "a smaller learning rate"
     if settings.precision == "mixed_float16":
         change, advice = "train.precision=mixed_bfloat16", "numbers with the range of float32"
     return Diverged(f"diverged: {what}; {where}; try {advice}, such as --set {change}")

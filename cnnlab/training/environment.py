@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import cnnlab
 from cnnlab.errors import printable
-from cnnlab.training.devices import num_workers
+from cnnlab.training.distribution.devices import num_workers
 
 PARTS = ("versions", "devices", "cpu", "threads", "variables")
 """What of run.json is the environment."""

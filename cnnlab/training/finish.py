@@ -4,8 +4,8 @@ import math
 from collections.abc import Container
 from typing import Any
 
-from cnnlab.analysis.evaluate import keep
 from cnnlab.analysis.groups import table_of
+from cnnlab.evaluation.evaluate import keep
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models import weights
 from cnnlab.models.inference import Outcome

@@ -15,12 +15,15 @@ from cnnlab.experiment.callbacks import EarlyStopping, TensorBoard
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.schema import Train
 from cnnlab.runs import Run
-from cnnlab.training import divergence, schedules
-from cnnlab.training.callbacks import BALANCED, MetricsTable, ProgressReport, StopEarly, kept_epoch
-from cnnlab.training.checkpoint import Checkpoint, Keeper
+from cnnlab.training import divergence
+from cnnlab.training.callbacks import schedules
+from cnnlab.training.callbacks.early_stopping import ReportingEarlyStopping, kept_epoch
+from cnnlab.training.callbacks.metrics_table import BALANCED, MetricsTable
+from cnnlab.training.callbacks.progress_bar import ProgressReport
+from cnnlab.training.callbacks.tensorboard import Events
+from cnnlab.training.engine.progress import START, Progress
 from cnnlab.training.interrupts import Interrupts, Stopped
-from cnnlab.training.progress import START, Progress
-from cnnlab.training.tensorboard import Events
+from cnnlab.training.resume.checkpoint import Checkpoint, CheckpointManager
 from cnnlab.training.trainer import Trainer
 
 
@@ -45,7 +48,7 @@ def fit(
             _build_metrics(model, settings.loss)
     table = MetricsTable(run, trainer.columns)
     report = [ProgressReport(console, table, len(trainer.dataset.train), settings.batch_size)] if console else []
-    stops = [StopEarly(spec, console) for spec in settings.callbacks if isinstance(spec, EarlyStopping)]
+    stops = [ReportingEarlyStopping(spec, console) for spec in settings.callbacks if isinstance(spec, EarlyStopping)]
     events = [Events(spec, trainer, run) for spec in settings.callbacks if run and isinstance(spec, TensorBoard)]
     rates = schedules.callbacks(settings)
     remembering = [*rates, *own, *events, *stops]
@@ -57,14 +60,14 @@ def fit(
         steps=trainer.engine.steps_per_epoch,
         verbose=0,
     )
-    keeper = Keeper(model, settings, table, remembering, run)
+    keeper = CheckpointManager(model, settings, table, remembering, run)
     loop = _Loop(trainer, callbacks, keeper, interrupts or Interrupts())
     model.stop_training = False
     callbacks.on_train_begin()
     if checkpoint:
         checkpoint.restore(model, remembering, table, is_chief=trainer.is_chief)
     try:
-        with loop.interrupts.patiently():
+        with loop.interrupts.deferred():
             logs = loop.run(checkpoint)
     finally:
         for bar in report:
@@ -79,7 +82,11 @@ class _Loop:
     """One epoch after the other."""
 
     def __init__(
-        self, trainer: Trainer, callbacks: keras.callbacks.CallbackList, keeper: Keeper, interrupts: Interrupts
+        self,
+        trainer: Trainer,
+        callbacks: keras.callbacks.CallbackList,
+        keeper: CheckpointManager,
+        interrupts: Interrupts,
     ) -> None:
         self._trainer, self._model, self._settings = trainer, trainer.model, trainer.experiment.train
         self._callbacks, self._keeper, self.interrupts = callbacks, keeper, interrupts

@@ -28,7 +28,7 @@ class Stopped(KeyboardInterrupt):
 class Interrupts:
     """Signals while a run is trained.
 
-    The first one ends what is done at once, by Stopped; where that is `patiently` done, it waits to be `asked` for:
+    The first one ends what is done at once, by Stopped; where that is `deferred` done, it waits to be `asked` for:
     raised wherever it comes, about one in twelve was lost, since TensorFlow's C++ calls back into Python and clears the
     errors that it finds there. A second one calls `at_once` and ends the process, even in the middle of a graph call:
     it is heard by a thread of its own. `agreed` turns the signal that came here into the one that came to any of the
@@ -68,7 +68,7 @@ class Interrupts:
             self._hearing.close()  # which ends the thread
 
     @contextmanager
-    def patiently(self) -> Iterator[None]:
+    def deferred(self) -> Iterator[None]:
         """Have a first signal wait for `check`."""
         self._patient = True
         try:

@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Dataset
 from cnnlab.experiment.schema import Experiment
-from cnnlab.training.batch import batch_of
+from cnnlab.training.engine.batch import batch_of
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreviewBatch:
     """Pictures (n, height, width, channels) uint8 of a batch, padded and not yet scaled, and what they are called."""
 
     images: NDArray[np.uint8]
     titles: list[str]
 
 
-def first_batch(experiment: Experiment, dataset: Dataset, epoch: int) -> Seen:
+def first_batch(experiment: Experiment, dataset: Dataset, epoch: int) -> PreviewBatch:
     """The first batch of an epoch, counted from 1, as one device gets it."""
     batch = batch_of(experiment, dataset.train, epoch - 1)
     names = [dataset.class_names[label] for label in dataset.train.labels[batch.numbers]]
@@ -28,4 +28,4 @@ def first_batch(experiment: Experiment, dataset: Dataset, epoch: int) -> Seen:
         names = [f"{name} {share:.0%} {other}" for name, other, share in mixed]
     padding = experiment.preprocessing.zero_padding
     padded = tf.pad(batch.inputs, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
-    return Seen(np.rint(255 * np.clip(padded.numpy(), 0, 1)).astype(np.uint8), names)
+    return PreviewBatch(np.rint(255 * np.clip(padded.numpy(), 0, 1)).astype(np.uint8), names)

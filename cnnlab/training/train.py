@@ -8,26 +8,29 @@ from typing import Any
 
 from rich.console import Console
 
-from cnnlab.analysis.evaluate import check_same_data
-from cnnlab.analysis.recorded import digest
 from cnnlab.config.batch_norm import batch_of_one
-from cnnlab.config.hints import count
 from cnnlab.config.load import to_data, to_yaml
 from cnnlab.data import fingerprint
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
+from cnnlab.evaluation.evaluate import check_same_data
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import summarize
+from cnnlab.messages import count
 from cnnlab.runs import Run, files, lock
 from cnnlab.runs.claim import claimed
 from cnnlab.runs.folder import now
+from cnnlab.runs.recorded import digest
 from cnnlab.terminal import warn
-from cnnlab.training import checkpoint as checkpoints
-from cnnlab.training import devices, ending, environment, own_callbacks
-from cnnlab.training.checkpoint import Checkpoint
+from cnnlab.training import environment
+from cnnlab.training import run_status as ending
+from cnnlab.training.callbacks import user as own_callbacks
+from cnnlab.training.distribution import devices
 from cnnlab.training.finish import finish
 from cnnlab.training.fit import fit
 from cnnlab.training.interrupts import Interrupts
-from cnnlab.training.resuming import Resumption
+from cnnlab.training.resume import checkpoint as checkpoints
+from cnnlab.training.resume.checkpoint import Checkpoint
+from cnnlab.training.resume.plan import ResumePlan
 from cnnlab.training.trainer import Trainer
 
 Done = tuple[Run, dict[str, Any] | None]
@@ -70,7 +73,7 @@ def train(
         raise TrainingError(f"{failed} of {len(experiments)} runs diverged; the others are done")
 
 
-def resume(resumptions: Sequence[Resumption], *, console: Console | None = None) -> Iterator[Done]:
+def resume(resumptions: Sequence[ResumePlan], *, console: Console | None = None) -> Iterator[Done]:
     """Go on with runs that did not finish, each where its last checkpoint is, else from its beginning; as `train`.
 
     Raises RunError where the data are not those that a run was trained on, and RequestError where another process is
@@ -95,7 +98,7 @@ def resume(resumptions: Sequence[Resumption], *, console: Console | None = None)
         raise TrainingError(f"{failed} of {len(resumptions)} runs could not be finished; the others are done")
 
 
-def _resume_one(trainer: Trainer, resumption: Resumption, console: Console | None) -> Done | None:
+def _resume_one(trainer: Trainer, resumption: ResumePlan, console: Console | None) -> Done | None:
     run, experiment = resumption.run, resumption.experiment
     check_same_data(run, resumption.record, trainer.dataset)
     if not trainer.is_chief:
@@ -109,7 +112,7 @@ def _resume_one(trainer: Trainer, resumption: Resumption, console: Console | Non
         return train_one(trainer, experiment, run, checkpoint, console)
 
 
-def _checkpoint_of(trainer: Trainer, resumption: Resumption, *, set_aside: bool = True) -> Checkpoint | None:
+def _checkpoint_of(trainer: Trainer, resumption: ResumePlan, *, set_aside: bool = True) -> Checkpoint | None:
     """Where the run goes on. Raises RunError where that cannot be a place in it."""
     checkpoint = checkpoints.load(resumption.run, resumption.experiment, set_aside=set_aside)
     if checkpoint:
@@ -118,7 +121,7 @@ def _checkpoint_of(trainer: Trainer, resumption: Resumption, *, set_aside: bool 
     return checkpoint
 
 
-def _take_up(trainer: Trainer, resumption: Resumption, checkpoint: Checkpoint | None) -> None:
+def _take_up(trainer: Trainer, resumption: ResumePlan, checkpoint: Checkpoint | None) -> None:
     """Have the run's files say that it goes on, and what is not as it was."""
     run, record = resumption.run, resumption.record
     here = environment.environment(trainer.strategy)

@@ -14,19 +14,20 @@ from cnnlab import data
 from cnnlab.data import Dataset, Examples
 from cnnlab.data.balance import class_weights
 from cnnlab.errors import ConfigError
-from cnnlab.experiment.callbacks import EarlyStopping, OwnCallback
+from cnnlab.experiment.callbacks import EarlyStopping, UserCallback
 from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
+from cnnlab.models.inspection import Probe
 from cnnlab.models.losses import loss_function, weighted
-from cnnlab.training import devices, own_callbacks
-from cnnlab.training.callbacks import columns_for
-from cnnlab.training.checkpoint import variables_of
-from cnnlab.training.engine import Engine
-from cnnlab.training.input_pipeline import Placement, place
-from cnnlab.training.probe import Probe
+from cnnlab.training.callbacks import user as own_callbacks
+from cnnlab.training.callbacks.metrics_table import columns_for
+from cnnlab.training.distribution import devices
+from cnnlab.training.engine.engine import Engine
+from cnnlab.training.engine.input_pipeline import Placement, place
+from cnnlab.training.resume.checkpoint import variables_of
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Trainer:
 
         Not with callbacks of a user's own, which may do anything to the network.
         """
-        own = any(isinstance(callback, OwnCallback) for callback in experiment.train.callbacks)
+        own = any(isinstance(callback, UserCallback) for callback in experiment.train.callbacks)
         return not own and _fixed(self.experiment) == _fixed(experiment)
 
     def begin(self, experiment: Experiment) -> None:

@@ -76,7 +76,7 @@ def test_runs_that_differ_only_in_their_seeds_are_one_row(add, tmp_path):
         ("tiny-2", [0, 1, 2], 3),
     ]
     assert found.rows[0].estimate.mean == pytest.approx(0.98)
-    assert found.rows[0].estimate.deviation == pytest.approx(0.01)
+    assert found.rows[0].estimate.std == pytest.approx(0.01)
     assert found.rows[0].outcomes["parameters"] == 10
     assert found.rows[0].outcomes["multiplications"] == 20
 
@@ -259,7 +259,7 @@ def test_equal_accuracies_still_have_an_interval(add, tmp_path):
     for seed in range(3):
         add(0.9, seed)
     (row,) = compare([tmp_path]).rows
-    assert row.estimate.deviation == 0
+    assert row.estimate.std == 0
     assert row.estimate.low < 0.9 < row.estimate.high
 
 

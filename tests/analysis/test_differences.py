@@ -1,4 +1,4 @@
-from cnnlab.analysis.differences import brief, differing_keys
+from cnnlab.config.differences import brief, differing_keys
 
 
 def test_differences_are_as_deep_as_the_structure_is_the_same():

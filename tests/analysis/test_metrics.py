@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cnnlab.analysis.metrics import bootstrap_interval, evaluation, most_confident_mistakes
+from cnnlab.evaluation.metrics import bootstrap_interval, evaluation, most_confident_mistakes
 from cnnlab.models.inference import Outcome
 
 NAMES = tuple("abcd")

@@ -12,12 +12,12 @@ from scipy.stats import binomtest
 
 from cnnlab.analysis.groups import METRICS, Group
 from cnnlab.analysis.significance import (
-    deviations_off,
     estimate,
     holm,
     mcnemar,
     paired,
     seeds_needed,
+    standard_deviations_off,
     student,
     unpaired,
     welch,
@@ -39,7 +39,7 @@ def spread(sample):
 def test_an_estimate_is_scipys(sample):
     found = estimate(sample)
     assert found.mean == pytest.approx(np.mean(sample))
-    assert found.deviation == pytest.approx(np.std(sample, ddof=1))
+    assert found.std == pytest.approx(np.std(sample, ddof=1))
     if spread(sample):
         expected = stats.ttest_1samp(sample, 0).confidence_interval()
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
@@ -49,7 +49,7 @@ def test_an_estimate_is_scipys(sample):
 
 def test_of_a_single_value_nothing_is_said_but_it():
     found = estimate([0.5])
-    assert (found.n, found.mean, found.deviation, found.low, found.high) == (1, 0.5, None, None, None)
+    assert (found.n, found.mean, found.std, found.low, found.high) == (1, 0.5, None, None, None)
 
 
 @MANY
@@ -127,12 +127,12 @@ def test_a_new_value_is_as_expected_as_often_as_promised():
     random = np.random.default_rng(0)
     for n in (2, 3, 5):
         draws = random.normal(0.98, 0.002, (4000, n + 1))
-        inside = [deviations_off(draw[-1], draw[:-1])[1] for draw in draws]
+        inside = [standard_deviations_off(draw[-1], draw[:-1])[1] for draw in draws]
         assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
-    off, inside = deviations_off(0.97, [0.98, 0.981, 0.979])
+    off, inside = standard_deviations_off(0.97, [0.98, 0.981, 0.979])
     assert (off, inside) == (pytest.approx(-10), False)
-    assert deviations_off(0.5, [0.5, 0.5]) == (0, True)
-    assert deviations_off(0.25, [0.5, 0.5]) == (-math.inf, False)
+    assert standard_deviations_off(0.5, [0.5, 0.5]) == (0, True)
+    assert standard_deviations_off(0.25, [0.5, 0.5]) == (-math.inf, False)
 
 
 # What is said where the truth is known

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
 from cnnlab.cli.report import _measured
 from cnnlab.config.load import to_yaml
@@ -15,9 +16,8 @@ from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
 from cnnlab.runs.overview import details
-from cnnlab.training import ending
-from cnnlab.training.resuming import plan
-from cnnlab.training.verify import verify
+from cnnlab.training import run_status as ending
+from cnnlab.training.resume.plan import plan
 from tests.cli.advice import found
 
 RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
@@ -159,7 +159,7 @@ PROVOKED = {
     "proposed('resume', run.path)": lambda run: ending._how_to_go_on(changed(run, status="interrupted")),
     "proposed('train', run.config, *more)": lambda run: refusal(changed(run, COSINE)),
     "proposed('resume', run.path, *more, *(['--trust'] if trust else []))": lambda run: refusal(changed(run)),
-    "proposed('train', run.config, '--set', calmer(was.train.optimizer))": lambda run: refusal(
+    "proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))": lambda run: refusal(
         changed(run, status="diverged")
     ),
     "proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')": lambda run: refusal(

@@ -9,7 +9,7 @@ import pytest
 
 from cnnlab.analysis.compare import compare as side_by_side
 from cnnlab.cli.comparison import _as_text, for_people
-from cnnlab.cli.shorthands import seeds_of
+from cnnlab.cli.shorthands import parse_seeds
 from cnnlab.cli.tables import Format
 from cnnlab.config.load import load
 from tests.conftest import assert_one_line, run_cnnlab
@@ -77,7 +77,7 @@ def test_how_many_seeds_are_needed_comes_with_a_command_that_trains_them(two, tm
     words = shlex.split(command)
     assert words[:3] == ["cnnlab", "train", "my runs/tiny-0/config.yaml"]
     assert words[-2:] == ["--runs", "my runs"]
-    new = seeds_of(words[4], 0)
+    new = parse_seeds(words[4], 0)
     assert load(words[2])
     assert not {0, 1, 2} & set(new)
     assert len(new) + 3 == int(needed)

@@ -18,21 +18,21 @@ import numpy as np
 import pytest
 
 from cnnlab.analysis.compare import compare
-from cnnlab.analysis.evaluate import evaluate
-from cnnlab.analysis.recorded import experiment_of
+from cnnlab.analysis.verify import verify
 from cnnlab.cli import LONGEST_LINE
 from cnnlab.config.load import load_file, to_data
 from cnnlab.errors import CnnlabError, ConfigError, RequestError, RunError, TrainingError
+from cnnlab.evaluation.evaluate import evaluate
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
+from cnnlab.runs.recorded import experiment_of
 from cnnlab.runs.remove import check_removable, remove
-from cnnlab.training import checkpoint
-from cnnlab.training.callbacks import COLUMNS, MetricsTable
-from cnnlab.training.checkpoint import Checkpoint, State
-from cnnlab.training.resuming import plan
+from cnnlab.training.callbacks.metrics_table import COLUMNS, MetricsTable
+from cnnlab.training.resume import checkpoint
+from cnnlab.training.resume.checkpoint import Checkpoint, State
+from cnnlab.training.resume.plan import plan
 from cnnlab.training.train import resume
 from cnnlab.training.trainer import Trainer
-from cnnlab.training.verify import verify
 
 ESCAPE = "\x1b[31mowned\x1b]0;owned\x07\r\x9b2J\u202e"
 EVIL = "from pathlib import Path\nimport keras\nPath(__file__).with_name('marker').touch()\n\n\nclass Callback(keras.callbacks.Callback):\n    pass\n"

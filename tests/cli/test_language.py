@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnlab.config import shipped
-from cnnlab.config.editor import json_schema
+from cnnlab.config.json_schema import json_schema
 from cnnlab.config.load import load
 from cnnlab.config.reference import markdown
 from tests.conftest import assert_one_line

@@ -7,13 +7,13 @@ import shutil
 
 import pytest
 
-from cnnlab.analysis.recorded import experiment_of
 from cnnlab.config.load import load, to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
-from cnnlab.training.resuming import plan, unfinished
+from cnnlab.runs.recorded import experiment_of
+from cnnlab.training.resume.plan import plan, unfinished
 from tests.cli.killing import Kills, assert_same, finish, train_and_kill
 from tests.conftest import assert_one_line, run_cnnlab
 

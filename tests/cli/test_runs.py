@@ -41,7 +41,7 @@ def copy(trained, runs):
 
 def stop_heart(run):
     """As if its process had been gone for long."""
-    then = time.time() - lock.LATE - 1
+    then = time.time() - lock.HEARTBEAT_TIMEOUT - 1
     os.utime(run / ".lock", (then, then))
 
 

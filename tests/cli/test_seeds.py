@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cnnlab.cli.shorthands import seeds_of
+from cnnlab.cli.shorthands import parse_seeds
 from cnnlab.errors import RequestError
 from tests.conftest import assert_one_line
 
@@ -31,13 +31,13 @@ finally:
     [("3", 0, [0, 1, 2]), ("2", 7, [7, 8]), ("3,7,11", 0, [3, 7, 11]), ("4,", 0, [4]), (" 5 , 1 ", 9, [5, 1])],
 )
 def test_seeds_are_so_many_from_the_first_on_or_those_of_a_list(text, first, seeds):
-    assert seeds_of(text.strip(), first) == seeds
+    assert parse_seeds(text.strip(), first) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "1.5", "3,,4", "3,3", "4294967296,", "10001", "1e3", ",", "3;4"])
 def test_what_are_no_seeds_is_refused(text):
     with pytest.raises(RequestError, match=f"--seeds {text}: "):
-        seeds_of(text, 0)
+        parse_seeds(text, 0)
 
 
 def test_a_list_of_seeds_and_a_seed_contradict_each_other(cnnlab, tiny):

@@ -4,9 +4,9 @@ import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from cnnlab.analysis.differences import short
 from cnnlab.cli.app import app
 from cnnlab.cli.tables import Format, render
+from cnnlab.config.differences import short
 
 ROWS = [
     {"run": "a", "rate": 0.1, "accuracy": 0.98125, "count": 61706, "note": None},

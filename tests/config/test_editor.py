@@ -6,9 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cnnlab.config import shipped, start, yaml
+from cnnlab.config import shipped, yaml
+from cnnlab.config import template as start
 from cnnlab.config.documentation import documentation
-from cnnlab.config.editor import FILE, MODELINE, json_schema
+from cnnlab.config.json_schema import FILE, MODELINE, json_schema
 from cnnlab.config.lint import lint
 from cnnlab.config.load import load, load_file, read_file, to_data
 from cnnlab.config.reference import markdown

@@ -16,12 +16,12 @@ FACES = """
 from typing import ClassVar, Literal
 import numpy as np
 from cnnlab.errors import DataError
-from cnnlab.experiment.data.custom import CustomData
+from cnnlab.experiment.data.plugin import PluginData
 
 X = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4)
 Y = np.array([0, 1, 0, 1, 0, 1])
 
-class Faces(CustomData):
+class Faces(PluginData):
     \"\"\"Faces.\"\"\"
     name: Literal["faces"]
     brightness: int = 0
@@ -31,7 +31,7 @@ class Faces(CustomData):
     def read(self):
         return {read}
 
-class Nameless(CustomData):
+class Nameless(PluginData):
     name: Literal["faces"]
     image_shape: ClassVar[tuple[int, int, int]] = (4, 4, 1)
 
@@ -123,8 +123,8 @@ def test_its_own_data_error_is_told_as_it_is(data_dir, install):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("faces_of_test:Stranger", "faces: faces_of_test:Stranger is no subclass of CustomData"),
-        ("faces_of_test:Y", "faces: faces_of_test:Y is no subclass of CustomData"),
+        ("faces_of_test:Stranger", "faces: faces_of_test:Stranger is no subclass of PluginData"),
+        ("faces_of_test:Y", "faces: faces_of_test:Y is no subclass of PluginData"),
         ("faces_of_test:Nameless", "faces: faces_of_test:Nameless lacks class_names"),
         ("faces_of_test:Missing", "faces: faces_of_test:Missing cannot be imported: "),
         ("faces_of_nobody:Faces", "faces: faces_of_nobody:Faces cannot be imported: No module named 'faces_of_nobody'"),

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cnnlab.config.load import to_data
-from cnnlab.experiment.earlier import as_meant
 from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.upgrade import upgrade
 
 WRITTEN = json.loads(Path(__file__).with_name("experiments-0.1.0.json").read_text())
 """One experiment per data set, as version 0.1.0 wrote them into run.json."""
@@ -16,7 +16,7 @@ WRITTEN = json.loads(Path(__file__).with_name("experiments-0.1.0.json").read_tex
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda experiment: experiment["data"]["name"])
 def test_what_was_written_then_says_every_option_of_today(written):
     """Else runs of then and of now would not be the same experiment to `compare`: say in `earlier.py` what was done then."""
-    meant = as_meant(written)
+    meant = upgrade(written)
     assert to_data(Experiment.model_validate(meant)) == meant
     assert {key: meant[key] for key in written if key not in ("data", "train")} == {
         key: written[key] for key in written if key not in ("data", "train")
@@ -27,9 +27,9 @@ def test_what_was_written_then_says_every_option_of_today(written):
 
 def test_classes_that_are_numbers_were_in_the_order_of_text():
     (folder,) = (experiment for experiment in WRITTEN if experiment["data"]["name"] == "folder")
-    assert as_meant(folder)["data"]["class_order"] == "text"
+    assert upgrade(folder)["data"]["class_order"] == "text"
 
 
 @pytest.mark.parametrize("damaged", [None, 3, [], {}, {"data": 3}, {"data": {}}, {"data": {"name": 3}}, {"data": {"name": "own"}}], ids=str)  # fmt: skip
 def test_what_is_no_experiment_stays_as_it_is(damaged):
-    assert as_meant(damaged) == damaged
+    assert upgrade(damaged) == damaged

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cnnlab.analysis.description import Description, side_by_side
 from cnnlab.config import shipped
 from cnnlab.config.load import load
-from cnnlab.experiment.network import Misfit
+from cnnlab.experiment.description import Description, side_by_side
+from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.schema import Model
 from cnnlab.experiment.summary import summarize
 
@@ -127,7 +127,7 @@ def test_activations_take_what_their_outputs_take():
     ],
 )  # fmt: skip
 def test_a_misfit_names_the_layer(layers, path, reason):
-    with pytest.raises(Misfit, match=r".") as caught:
+    with pytest.raises(LayerError, match=r".") as caught:
         summary(layers)
     assert caught.value.path == path
     assert reason in str(caught.value)

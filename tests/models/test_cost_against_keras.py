@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from cnnlab.config import shipped
 from cnnlab.config.load import load
-from cnnlab.experiment.network import Misfit, assemble
+from cnnlab.experiment.network import LayerError, assemble
 from cnnlab.experiment.schema import Model
 from cnnlab.experiment.summary import summarize
 from cnnlab.models.build import _KerasAssembler, build
@@ -63,7 +63,7 @@ def test_random_networks(layers, image_shape):
     model = Model.model_validate({"layers": layers})
     try:
         summarize(model.layers, image_shape)
-    except Misfit:
+    except LayerError:
         assume(False)
     built = compare_with_keras(model.layers, image_shape)
     outputs = built(np.ones((2, *image_shape), np.float32))
@@ -77,7 +77,7 @@ def test_a_network_that_is_refused_is_one_that_keras_cannot_build_either(layers,
     try:
         summarize(model.layers, image_shape)
         assume(False)
-    except Misfit as misfit:
+    except LayerError as misfit:
         assume("shortcut" not in str(misfit) and "added to features" not in str(misfit))  # ours to decide
     keras.utils.clear_session()
     inputs = keras.Input(image_shape)

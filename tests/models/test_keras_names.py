@@ -7,10 +7,10 @@ import keras
 import pytest
 
 from cnnlab.config import yaml
-from cnnlab.config.editor import json_schema
+from cnnlab.config.json_schema import json_schema
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
-from cnnlab.config.words import kinds_at, models_at
+from cnnlab.config.schema_lookup import kinds_at, models_at
 from cnnlab.experiment.choice import Strict, plain
 from cnnlab.models.build import INITIALIZERS, LAYERS, OPTIMIZERS, REGULARIZERS
 

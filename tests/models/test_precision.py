@@ -9,7 +9,7 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.models.build import attach_optimizer, build, build_for
 from cnnlab.models.inference import compile_forward
-from cnnlab.training.engine import Engine
+from cnnlab.training.engine.engine import Engine
 from tests.conftest import run_cnnlab
 
 HALF = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}

@@ -14,8 +14,8 @@ from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.models import updates
 from cnnlab.models.build import attach_optimizer, build
-from cnnlab.training.batch import order_of
-from cnnlab.training.engine import Engine
+from cnnlab.training.engine.batch import order_of
+from cnnlab.training.engine.engine import Engine
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS = {
@@ -134,11 +134,11 @@ def test_loss_scaling_around_a_fused_optimizer_skips_a_step_that_overflows_and_h
 TWO_REPLICAS = """
 import json, keras, numpy as np, tensorflow as tf
 from cnnlab.models import updates
-from cnnlab.training.devices import strategy_of
+from cnnlab.training.distribution.devices import strategy_of
 strategy = strategy_of(2)
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy
-from cnnlab.training.engine import Engine
+from cnnlab.training.engine.engine import Engine
 from tests.models.test_updates import OPTIMIZERS, SHAPES, network
 found = {}
 for name in ("sgd with decay", "momentum", "nesterov", "adam", "adamw", "rmsprop"):

@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from cnnlab.analysis import curves
 from cnnlab.analysis.groups import Group
 from cnnlab.analysis.significance import estimate
 from cnnlab.data import Examples
 from cnnlab.errors import RequestError
+from cnnlab.evaluation import figures as evaluation
 from cnnlab.models.inference import Outcome
-from cnnlab.plots import curves, evaluation, figure, fonts, grid
+from cnnlab.plots import figure, fonts, grid
 from cnnlab.runs import Run
 from tests.conftest import make_run
 

@@ -140,14 +140,14 @@ def on_fsync_of_the_folder(patch, error):
 
 
 EARLY = [on_open, on_write, on_half_of_a_write, on_close, on_fsync, on_replace]
-LATE = [on_open_of_the_folder, on_fsync_of_the_folder]
+HEARTBEAT_TIMEOUT = [on_open_of_the_folder, on_fsync_of_the_folder]
 """When the file has its name already."""
 
 every_fault = pytest.mark.parametrize(
     ("number", "fault"),
     [
         pytest.param(number, fault, id=f"{errno.errorcode[number]} {fault.__name__}")
-        for number, fault in itertools.product(ERRORS, EARLY + LATE)
+        for number, fault in itertools.product(ERRORS, EARLY + HEARTBEAT_TIMEOUT)
     ],
 )
 
@@ -167,7 +167,7 @@ def test_bytes_are_the_old_or_the_new_ones_after_any_fault(tmp_path, number, fau
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     assert_fails(number, fault, path, lambda: files.write_bytes(path, b"n" * size))
-    assert path.read_bytes() == (b"n" * size if fault in LATE else b"old")
+    assert path.read_bytes() == (b"n" * size if fault in HEARTBEAT_TIMEOUT else b"old")
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -175,9 +175,9 @@ def test_bytes_are_the_old_or_the_new_ones_after_any_fault(tmp_path, number, fau
 def test_a_first_write_leaves_nothing_or_the_whole_file_after_any_fault(tmp_path, number, fault):
     path = tmp_path / "new" / "a.json"
     assert_fails(number, fault, path, lambda: files.write_json(path, {"a": [1.5] * 10_000}))
-    if fault in LATE:
+    if fault in HEARTBEAT_TIMEOUT:
         assert json.loads(path.read_text()) == {"a": [1.5] * 10_000}
-    assert list(path.parent.iterdir()) == [path] * (fault in LATE)
+    assert list(path.parent.iterdir()) == [path] * (fault in HEARTBEAT_TIMEOUT)
 
 
 @every_fault
@@ -185,7 +185,7 @@ def test_a_record_is_the_old_or_the_new_one_after_any_fault(tmp_path, number, fa
     run = Run(tmp_path)
     run.create({"status": "running", "seconds": 1.5})
     assert_fails(number, fault, tmp_path / "run.json", lambda: run.update({"status": "finished"}))
-    assert run.record() == {"status": "finished" if fault in LATE else "running", "seconds": 1.5}
+    assert run.record() == {"status": "finished" if fault in HEARTBEAT_TIMEOUT else "running", "seconds": 1.5}
     assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
     run.update({"status": "finished"})
     assert run.record() == {"status": "finished", "seconds": 1.5}
@@ -199,7 +199,7 @@ def test_the_newest_checkpoint_is_the_old_or_the_new_one_after_any_fault(tmp_pat
         checkpoints.save(run, Place(epoch), {"x": arrays[epoch]}, {"epoch": epoch}, 2)
     path = run.checkpoints / Place(3).name
     assert_fails(number, fault, path, lambda: checkpoints.save(run, Place(3), {"x": arrays[3]}, {"epoch": 3}, 2))
-    expected = [Place(3), Place(2), Place(1)] if fault in LATE else [Place(2), Place(1)]
+    expected = [Place(3), Place(2), Place(1)] if fault in HEARTBEAT_TIMEOUT else [Place(2), Place(1)]
     assert sorted(run.checkpoints.iterdir(), reverse=True) == [run.checkpoints / place.name for place in expected]
     path, state, got = checkpoints.newest(run)
     assert (path.name, state) == (expected[0].name, {"epoch": expected[0].epoch})

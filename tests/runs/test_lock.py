@@ -199,7 +199,13 @@ def test_a_run_that_was_never_locked_is_not_held(folder, tmp_path):
 
 heartbeats = pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0, True), (lock.LATE - 20, True), (20 - lock.LATE, True), (lock.LATE + 1, False), (-lock.LATE - 20, False)],
+    [
+        (0, True),
+        (lock.HEARTBEAT_TIMEOUT - 20, True),
+        (20 - lock.HEARTBEAT_TIMEOUT, True),
+        (lock.HEARTBEAT_TIMEOUT + 1, False),
+        (-lock.HEARTBEAT_TIMEOUT - 20, False),
+    ],
 )
 
 
@@ -219,7 +225,7 @@ def test_looking_at_the_lock_is_no_heartbeat(folder, free):
 
 
 def test_the_heart_beats_while_the_lock_is_held_and_no_longer(folder, monkeypatch):
-    monkeypatch.setattr(lock, "BEAT", 0.01)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
     path = folder / ".lock"
     threads = set(threading.enumerate())
     with lock.held(folder):
@@ -237,7 +243,7 @@ def test_the_heart_beats_while_the_lock_is_held_and_no_longer(folder, monkeypatc
 
 
 def test_the_heart_survives_a_lock_file_that_is_gone(folder, monkeypatch):
-    monkeypatch.setattr(lock, "BEAT", 0.01)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
     with lock.held(folder):
         (folder / ".lock").unlink()
         time.sleep(0.05)
@@ -260,7 +266,7 @@ def test_on_a_file_system_without_locks_the_heartbeat_tells(folder, free, monkey
     assert is_held(folder) is expected
 
 
-@pytest.mark.parametrize("seconds", [0, lock.LATE + 1])
+@pytest.mark.parametrize("seconds", [0, lock.HEARTBEAT_TIMEOUT + 1])
 def test_where_only_reading_is_allowed_the_lock_tells(folder, free, monkeypatch, seconds):
     monkeypatch.chdir(folder.parent)  # another user cannot enter the folders above
     folder.parent.chmod(0o755)
@@ -370,7 +376,7 @@ def test_a_run_whose_process_is_gone_has_crashed(folder):
 def test_a_run_whose_process_may_be_on_another_machine_has_crashed_when_its_heart_stopped(folder, free):
     run, record = Run(folder), {"status": "running", "process": ELSEWHERE}
     assert status_of(run, record) == "running"
-    age(free, lock.LATE + 1)
+    age(free, lock.HEARTBEAT_TIMEOUT + 1)
     assert status_of(run, record) == "crashed"
     with holder(folder):
         assert status_of(run, record) == "running"
@@ -382,7 +388,7 @@ def test_a_run_that_does_not_say_where_its_process_is_has_it_on_this_machine(fol
     assert status_of(run, record) == "crashed"
     with holder(folder):
         assert status_of(run, record) == "running"
-        age(free, lock.LATE + 1)
+        age(free, lock.HEARTBEAT_TIMEOUT + 1)
         assert status_of(run, record) == "running"
     free.touch()
     assert status_of(run, record) == "crashed"

@@ -34,7 +34,7 @@ def run(tmp_path):
 
 
 def stop_heart(folder):
-    then = time.time() - lock.LATE - 1
+    then = time.time() - lock.HEARTBEAT_TIMEOUT - 1
     os.utime(folder / ".lock", (then, then))
 
 

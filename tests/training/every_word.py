@@ -12,7 +12,7 @@ from cnnlab.config import shipped
 from cnnlab.config.load import load_file
 from cnnlab.experiment.choice import Choice, Strict
 from cnnlab.experiment.data import num_outputs
-from cnnlab.experiment.data.own import Synthetic
+from cnnlab.experiment.data.user import Synthetic
 from cnnlab.experiment.layers.base import Activation
 from cnnlab.experiment.schema import Experiment
 
@@ -168,7 +168,7 @@ def _values(annotation):
 
 
 def main(devices, folder):
-    from cnnlab.training.devices import strategy_of
+    from cnnlab.training.distribution.devices import strategy_of
     from cnnlab.training.train import train
 
     setting = int(devices) if devices.isdecimal() else devices

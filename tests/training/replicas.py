@@ -16,7 +16,7 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.models.build import attach_optimizer, build_for
 from cnnlab.models.inference import compile_forward
-from cnnlab.training import devices
+from cnnlab.training.distribution import devices
 from cnnlab.training.trainer import Trainer
 
 EPOCHS = 3

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cnnlab.analysis.metrics import evaluation
 from cnnlab.cli.report import Format, report
 from cnnlab.config.load import load_file, read_file
 from cnnlab.config.overrides import parse_set
 from cnnlab.data import load as load_data
+from cnnlab.evaluation.metrics import evaluation
 from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run, checkpoints
 from cnnlab.terminal import stderr
-from cnnlab.training.callbacks import BALANCED, COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable, columns_for
-from cnnlab.training.checkpoint import State
-from cnnlab.training.resuming import plan
+from cnnlab.training.callbacks.metrics_table import BALANCED, COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable, columns_for
+from cnnlab.training.resume.checkpoint import State
+from cnnlab.training.resume.plan import plan
 from cnnlab.training.train import resume, train
 
 EXPERIMENT = """\

@@ -9,8 +9,8 @@ from cnnlab import data
 from cnnlab.errors import Diverged
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import attach_optimizer, build_for
-from cnnlab.training.batch import order_of
-from cnnlab.training.engine import Engine
+from cnnlab.training.engine.batch import order_of
+from cnnlab.training.engine.engine import Engine
 from cnnlab.training.fit import fit
 from cnnlab.training.trainer import Trainer
 

@@ -9,13 +9,13 @@ from sklearn.utils.class_weight import compute_class_weight
 from cnnlab.config.lint import check
 from cnnlab.config.load import load, read
 from cnnlab.config.overrides import parse_set
-from cnnlab.config.words import models_at
+from cnnlab.config.schema_lookup import models_at
 from cnnlab.data import Examples
 from cnnlab.data.balance import class_weights, is_imbalanced
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.preprocessing import Mixup
 from cnnlab.models.inference import compile_forward
-from cnnlab.training.engine import Engine
+from cnnlab.training.engine.engine import Engine
 
 WEIGHTS = np.array([0.5, 2, 1, 1, 1, 0, 1, 1, 3, 1], np.float32)
 KERAS_LOSSES = {

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from cnnlab.errors import RequestError
-from cnnlab.training.cluster import EXAMPLE, Cluster, from_environment
+from cnnlab.training.distribution.cluster import EXAMPLE, Cluster, from_environment
 
 WORKERS = {"worker": ["a:1", "b:2"]}
 CHIEF_AND_WORKERS = {"chief": ["c:3"], "worker": ["a:1", "b:2"]}

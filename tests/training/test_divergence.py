@@ -10,10 +10,10 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import Diverged, RequestError, TrainingError
 from cnnlab.runs import Run, checkpoints
-from cnnlab.training import checkpoint as states
-from cnnlab.training.engine import Engine
-from cnnlab.training.progress import START
-from cnnlab.training.resuming import plan
+from cnnlab.training.engine.engine import Engine
+from cnnlab.training.engine.progress import START
+from cnnlab.training.resume import checkpoint as states
+from cnnlab.training.resume.plan import plan
 from cnnlab.training.train import train
 
 STEPS = 13  # of an epoch

@@ -12,7 +12,7 @@ from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError, SumOfSquares
 from cnnlab.models.build import attach_optimizer, build
 from cnnlab.models.inference import compile_forward
-from cnnlab.training.engine import Engine
+from cnnlab.training.engine.engine import Engine
 
 
 @pytest.fixture(scope="module")

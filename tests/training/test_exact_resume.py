@@ -12,12 +12,12 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import Interrupted, RunError
 from cnnlab.runs import Run, checkpoints
-from cnnlab.training import checkpoint as states
-from cnnlab.training import memories
-from cnnlab.training.callbacks import COLUMNS, MetricsTable
-from cnnlab.training.engine import Engine
+from cnnlab.training.callbacks import state as memories
+from cnnlab.training.callbacks.metrics_table import COLUMNS, MetricsTable
+from cnnlab.training.engine.engine import Engine
 from cnnlab.training.interrupts import Interrupts
-from cnnlab.training.resuming import plan
+from cnnlab.training.resume import checkpoint as states
+from cnnlab.training.resume.plan import plan
 from cnnlab.training.train import resume, train
 
 CONV = "{conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: relu}}"

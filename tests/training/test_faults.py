@@ -16,8 +16,8 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RunError
 from cnnlab.runs import Run, checkpoints, files
 from cnnlab.runs.status import status_of
-from cnnlab.training import checkpoint as states
-from cnnlab.training.resuming import plan
+from cnnlab.training.resume import checkpoint as states
+from cnnlab.training.resume.plan import plan
 from cnnlab.training.train import resume, train
 from cnnlab.training.trainer import Trainer
 
@@ -143,7 +143,7 @@ def limit(keeper_keep):
             resource.setrlimit(resource.RLIMIT_FSIZE, (7000, resource.RLIM_INFINITY))
         return keeper_keep(self, epoch, *rest, **options)
     return keep
-fit.Keeper.keep = limit(fit.Keeper.keep)
+fit.CheckpointManager.keep = limit(fit.CheckpointManager.keep)
 main()
 """
 

@@ -17,9 +17,9 @@ from cnnlab.data import Dataset, Examples
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.build import attach_optimizer, build, build_for
-from cnnlab.training import input_pipeline
-from cnnlab.training.engine import Engine
-from cnnlab.training.input_pipeline import batches, place
+from cnnlab.training.engine import input_pipeline
+from cnnlab.training.engine.engine import Engine
+from cnnlab.training.engine.input_pipeline import batches, place
 from cnnlab.training.preview import first_batch
 
 STEPS = TypeAdapter(list[Augmentation])

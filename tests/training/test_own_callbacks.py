@@ -7,9 +7,9 @@ import keras
 import pytest
 
 from cnnlab.errors import ConfigError
-from cnnlab.experiment.callbacks import OwnCallback
+from cnnlab.experiment.callbacks import UserCallback
 from cnnlab.runs import Run
-from cnnlab.training import own_callbacks
+from cnnlab.training.callbacks import user as own_callbacks
 from tests.conftest import TINY, assert_one_line
 
 # Finding and making them
@@ -56,7 +56,7 @@ NUMBER = 3
 
 
 def made(path, arguments=None, run=None):
-    return own_callbacks.make(own_callbacks.find([OwnCallback(path=path, arguments=arguments or {})]), run)
+    return own_callbacks.make(own_callbacks.find([UserCallback(path=path, arguments=arguments or {})]), run)
 
 
 def test_a_class_and_a_function_are_called_with_the_arguments(module):
@@ -89,11 +89,11 @@ def test_run_in_the_arguments_is_the_run_folder_wherever_it_stands(module, tmp_p
 def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
     name = module(GOOD)
     specs = [
-        OwnCallback(path=f"{name}.Histogram", arguments={"where": ["{run}"]}),
-        OwnCallback(path="keras.callbacks.ModelCheckpoint", arguments={"filepath": str(tmp_path / "a.keras")}),
-        OwnCallback(path="keras.callbacks.CSVLogger", arguments={"filename": str(tmp_path / "a.csv")}),
-        OwnCallback(path="keras.callbacks.TerminateOnNaN"),
-        OwnCallback(path=f"{name}.Histogram", arguments={"every": 7}),
+        UserCallback(path=f"{name}.Histogram", arguments={"where": ["{run}"]}),
+        UserCallback(path="keras.callbacks.ModelCheckpoint", arguments={"filepath": str(tmp_path / "a.keras")}),
+        UserCallback(path="keras.callbacks.CSVLogger", arguments={"filename": str(tmp_path / "a.csv")}),
+        UserCallback(path="keras.callbacks.TerminateOnNaN"),
+        UserCallback(path=f"{name}.Histogram", arguments={"every": 7}),
     ]
     factories = own_callbacks.find(specs)
     workers = own_callbacks.make(factories, None)
@@ -122,7 +122,7 @@ def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
 def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expected):
     name = module(text)
     with pytest.raises(ConfigError) as caught:
-        own_callbacks.find([OwnCallback(path=path.replace("MODULE", name))])
+        own_callbacks.find([UserCallback(path=path.replace("MODULE", name))])
     (line,) = str(caught.value).splitlines()
     assert line.startswith("train.callbacks[0].callback.path: ")
     for part in expected:

@@ -80,7 +80,7 @@ def test_dropout_on_two_replicas_has_other_numbers_than_on_one_device(found):
 MASKS = """
 import json, keras, tensorflow as tf
 from cnnlab.models.determinism import draw_by_replica
-from cnnlab.training.devices import strategy_of
+from cnnlab.training.distribution.devices import strategy_of
 strategy = strategy_of(2)
 
 def masks(prepare):

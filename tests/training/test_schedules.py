@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from cnnlab.experiment.schema import Train
-from cnnlab.training import schedules
+from cnnlab.training.callbacks import schedules
 
 
 def train(schedule, epochs=10, rate=0.1):

@@ -12,7 +12,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
-from cnnlab.training.batch import batch_of
+from cnnlab.training.engine.batch import batch_of
 from cnnlab.training.train import train
 from cnnlab.training.trainer import Trainer
 

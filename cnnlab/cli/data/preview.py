@@ -51,7 +51,7 @@ def preview(
 
 def _augmented(config: str, sets: list[str], epoch: int) -> "Grid":
     from cnnlab import data
-    from cnnlab.cli.tensorflow import quietly_imported
+    from cnnlab.cli.tensorflow import import_tensorflow
     from cnnlab.config.lint import check
     from cnnlab.config.load import read
     from cnnlab.config.overrides import parse_sets
@@ -60,7 +60,7 @@ def _augmented(config: str, sets: list[str], epoch: int) -> "Grid":
     check(loaded)
     experiment = loaded.experiment
     dataset = _drawable(data.load(experiment.data))
-    quietly_imported()
+    import_tensorflow()
     from cnnlab.training.preview import first_batch
 
     seen = first_batch(experiment, dataset, epoch)

@@ -18,24 +18,24 @@ Target = Annotated[
 def data_of(target: str, sets: list[str]) -> "Data":
     """The data of `target`: a data set as published, or an experiment's with its splits."""
     from cnnlab.config import shipped
-    from cnnlab.config.hints import did_you_mean
     from cnnlab.config.load import load
     from cnnlab.config.overrides import parse_sets
     from cnnlab.data import catalog
-    from cnnlab.experiment.data import DATA_NAMES, custom
+    from cnnlab.experiment.data import DATA_NAMES, plugin
+    from cnnlab.messages import did_you_mean
 
     if is_data_set(target):
         if sets:
             raise RequestError(f"--set {sets[0]}: goes with an experiment file; {target} is the data set as published")
         return catalog.named(target)
     if not (target in shipped.paths() or Path(target).suffix or Path(target).exists()):
-        known = [*DATA_NAMES, *custom.names(), *shipped.paths()]
+        known = [*DATA_NAMES, *plugin.names(), *shipped.paths()]
         raise RequestError(f"{target}: no such data set or experiment; {did_you_mean(target, known)}")
     return load(target, parse_sets(sets)).data
 
 
 def is_data_set(target: str) -> bool:
     """Whether `target` names a data set, not an experiment."""
-    from cnnlab.experiment.data import DATA_NAMES, custom
+    from cnnlab.experiment.data import DATA_NAMES, plugin
 
-    return target in DATA_NAMES or target in custom.names()
+    return target in DATA_NAMES or target in plugin.names()

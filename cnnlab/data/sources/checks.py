@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Examples
 from cnnlab.errors import DataError
-from cnnlab.experiment.data.own import MAX_LABEL_OFFSET
+from cnnlab.experiment.data.user import MAX_LABEL_OFFSET
 
 Where = Path | str
 Content = TypeVar("Content")

@@ -8,7 +8,7 @@ import numpy as np
 from cnnlab.data.dataset import Examples, Origin, Remark, Source
 from cnnlab.data.decoded import DecodedImages
 from cnnlab.data.locate import find
-from cnnlab.data.sources import own
+from cnnlab.data.sources import user_arrays
 from cnnlab.data.sources.layout import Listing, list_files
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Folder
@@ -37,7 +37,9 @@ def load(data: Folder) -> Source:
         if not len(part):
             raise DataError(f"{listing.root}: {split}: none of its images can be decoded")
     origin = Origin(str(listing.root.absolute()), tuple(notes), tuple(warnings), skipped, summary.resolved)
-    return own.source(data, parts["train"], parts.get("test"), listing.class_names, parts.get("validation"), origin)
+    return user_arrays.source(
+        data, parts["train"], parts.get("test"), listing.class_names, parts.get("validation"), origin
+    )
 
 
 def listing_of(data: Folder) -> Listing:

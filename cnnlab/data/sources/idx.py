@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Source
 from cnnlab.data.locate import find
-from cnnlab.data.sources import own
+from cnnlab.data.sources import user_arrays
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Idx
 
@@ -37,7 +37,7 @@ def load(data: Idx) -> Source:
         path = find(name, data.dir, "idx")
         return path, read(path)
 
-    return own.from_files(data, read_images, read_labels)
+    return user_arrays.from_files(data, read_images, read_labels)
 
 
 def read(path: Path) -> NDArray[Any]:

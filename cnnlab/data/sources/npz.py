@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Remark, Source
 from cnnlab.data.locate import find
-from cnnlab.data.sources import own
+from cnnlab.data.sources import user_arrays
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Npz
 
@@ -25,7 +25,7 @@ def load(data: Npz) -> Source:
     with _Archive(path) as archive:
         pairs = {part: archive.pair(names) for part, names in PARTS.items()}
     splits = {
-        part: own.Arrays(f"{path}: {names[0]}", arrays[0], f"{path}: {names[1]}", arrays[1])
+        part: user_arrays.Arrays(f"{path}: {names[0]}", arrays[0], f"{path}: {names[1]}", arrays[1])
         for part, pair in pairs.items()
         if pair
         for names, arrays in [pair]
@@ -34,7 +34,7 @@ def load(data: Npz) -> Source:
         raise DataError(f"{path}: has no x_train and y_train (or train_images and train_labels)")
     unread = sorted({*archive.names} - {name for pair in pairs.values() if pair for name in pair[0]})
     remarks = [Remark("ignored", len(unread), f"arrays that are not read: {', '.join(unread[:8])}")] if unread else []
-    return own.from_arrays(data, path, splits, remarks)
+    return user_arrays.from_arrays(data, path, splits, remarks)
 
 
 def arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Source
 from cnnlab.data.locate import find
-from cnnlab.data.sources import own
+from cnnlab.data.sources import user_arrays
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Raw
 
@@ -29,7 +29,7 @@ def load(data: Raw) -> Source:
             return path, _table(path, np.uint8, 1, "labels")
         return path, _table(path, np.float32, data.num_classes, f"labels of {data.num_classes} float32")
 
-    return own.from_files(data, read_images, read_labels)
+    return user_arrays.from_files(data, read_images, read_labels)
 
 
 def _table(path: Path, kind: type[Number], columns: int, what: str) -> NDArray[Number]:

@@ -4,15 +4,30 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, PlainValidator, Tag, TypeAdapter, WithJsonSchema
 
-from cnnlab.experiment.data import custom
+from cnnlab.experiment.data import plugin
 from cnnlab.experiment.data.base import DataSpec
-from cnnlab.experiment.data.custom import CustomData
-from cnnlab.experiment.data.own import Folder, Idx, Npz, Raw, Synthetic
+from cnnlab.experiment.data.plugin import PluginData
 from cnnlab.experiment.data.published import Cifar10, Cifar100, Digits, FashionMnist, Mnist
+from cnnlab.experiment.data.user import Folder, Idx, Npz, Raw, Synthetic
 
 __all__ = [
-    "CUSTOM", "DATA_NAMES", "Cifar10", "Cifar100", "CustomData", "Data", "DataSpec", "Digits", "FashionMnist",
-    "Folder", "Idx", "Mnist", "Npz", "Raw", "Synthetic", "num_outputs", "spec_of",
+    "CUSTOM",
+    "DATA_NAMES",
+    "Cifar10",
+    "Cifar100",
+    "Data",
+    "DataSpec",
+    "Digits",
+    "FashionMnist",
+    "Folder",
+    "Idx",
+    "Mnist",
+    "Npz",
+    "PluginData",
+    "Raw",
+    "Synthetic",
+    "num_outputs",
+    "spec_of",
 ]  # fmt: skip
 
 DATA_NAMES = (
@@ -27,7 +42,7 @@ def _tag_of(value: Any) -> str | None:
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", value)
     if not isinstance(name, str):
         return None
-    return CUSTOM if name not in DATA_NAMES and name in custom.names() else name
+    return CUSTOM if name not in DATA_NAMES and name in plugin.names() else name
 
 
 Data = Annotated[
@@ -42,11 +57,11 @@ Data = Annotated[
     | Annotated[Raw, Tag("raw")]
     | Annotated[Synthetic, Tag("synthetic")]
     | Annotated[
-        CustomData,
-        PlainValidator(custom.validate),
+        PluginData,
+        PlainValidator(plugin.validate),
         WithJsonSchema(
             {
-                "title": "CustomData",
+                "title": "PluginData",
                 "description": "A data set that another package brings.",
                 "anyOf": [
                     {"type": "string", "not": {"enum": list(DATA_NAMES)}},

@@ -97,7 +97,7 @@ Validation = Annotated[
     BeforeValidator(_as_validation),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"const": "test"}]}),
 ]
-OwnValidation = Annotated[
+UserValidation = Annotated[
     _Validation,
     BeforeValidator(_as_own_validation),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["test", "auto"]}]}),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from cnnlab.config import batch_norm, rules
-from cnnlab.config.checked import Checked
+from cnnlab.config.lint_rule import LintContext
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Rescale
 from cnnlab.experiment.layers.weighted import Dense
@@ -53,7 +53,7 @@ def wrong_loss(e: Evidence) -> Found | None:
     if e.has_learned:
         return None
     experiment = e.trainer.experiment
-    checked = Checked(experiment, e.summary, 1)
+    checked = LintContext(experiment, e.summary, 1)
     for rule in (rules.softmax, rules.output_activation):
         for path, message in rule(checked):
             value = "true" if path[-1] == "from_logits" else "relu" if "hidden" in message else "linear"

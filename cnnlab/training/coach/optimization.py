@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cnnlab.config import rules
 from cnnlab.experiment.layers.elementwise import Dropout
 from cnnlab.experiment.losses import SumOfSquares
-from cnnlab.experiment.optimizers import bolder, calmer
+from cnnlab.experiment.optimizers import higher_learning_rate, lower_learning_rate
 from cnnlab.experiment.schedules import Constant
 from cnnlab.paths import show_path
 from cnnlab.training.coach.evidence import BOUNDS, FAR_OFF, GAP, Evidence, Found, activation_of
@@ -15,7 +15,7 @@ HIGH_DECAY = 1e-3  # of every weight, taken away in a step; of ResNet-20's train
 HIGH_MOMENTUM = 0.97
 RISE, MOVED = 0.1, 0.01  # of what the loss had fallen by; of the first epoch's loss
 DEAD_SHARE, SATURATED_SHARE, NEAR = 0.5, 0.8, 0.01  # of units; of outputs; how near to a bound is at it
-HARDLY = 0.25  # of the first epoch's loss
+MIN_LOSS_DROP = 0.25  # of the first epoch's loss
 DECAYED = 0.01  # of the first learning rate
 
 
@@ -73,7 +73,7 @@ def rate_too_high(e: Evidence) -> Found | None:
     if momentum > HIGH_MOMENTUM:
         key = f"train.optimizer.{optimizer.kind}"
         return found, [f"{key}.momentum=0.9", f"{key}.learning_rate={min(optimizer.learning_rate, usual):g}"]
-    return found, [calmer(optimizer)]
+    return found, [lower_learning_rate(optimizer)]
 
 
 def unsteady(e: Evidence) -> Found | None:
@@ -86,7 +86,7 @@ def unsteady(e: Evidence) -> Found | None:
         f"{e.training.accuracy:.4f} after its last step, with a learning rate of {optimizer.learning_rate:g}"
     )
     is_constant = isinstance(e.train.schedule, Constant)
-    return found, ["train.schedule=cosine" if is_constant else calmer(optimizer)]
+    return found, ["train.schedule=cosine" if is_constant else lower_learning_rate(optimizer)]
 
 
 def rate_too_low(e: Evidence) -> Found | None:
@@ -99,11 +99,11 @@ def rate_too_low(e: Evidence) -> Found | None:
     if rates[-1] < DECAYED * max(rates) and not e.train.schedule.spans_training:
         return f"{found}, and the learning rate from {max(rates):.2g} to {rates[-1]:.2g}", ["train.schedule=constant"]
     usual = type(optimizer).model_fields["learning_rate"].default
-    has_hardly_fallen = e.shows_what_is_minimized and losses[-1] > (1 - HARDLY) * losses[0]
+    has_hardly_fallen = e.shows_what_is_minimized and losses[-1] > (1 - MIN_LOSS_DROP) * losses[0]
     is_small = optimizer.learning_rate < usual / 3 or has_hardly_fallen
     if optimizer.learning_rate > 3 * usual or not is_small:
         return None
-    return f"{found} with a learning rate of {optimizer.learning_rate:g}", [bolder(optimizer)]
+    return f"{found} with a learning rate of {optimizer.learning_rate:g}", [higher_learning_rate(optimizer)]
 
 
 def _broken(e: Evidence) -> Iterator[str]:

@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 
 from cnnlab.config import yaml
-from cnnlab.config.words import without_defaults
+from cnnlab.config.schema_lookup import without_defaults
 from cnnlab.data.check import IMBALANCE
 from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.choice import plain
@@ -15,7 +15,7 @@ RISE = 0.1  # of the last validation loss
 PATIENCE = 5
 WIDE_GAP = 0.15
 ENOUGH = 5  # epochs that tell whether a loss still falls
-STILL = 0.12  # of what the loss fell, in the last fifth of the epochs; in the shipped experiments at most 0.09
+LATE_LOSS_DROP = 0.12  # of what the loss fell, in the last fifth of the epochs; in the shipped experiments at most 0.09
 
 
 def imbalance(e: Evidence) -> Found | None:
@@ -69,7 +69,7 @@ def overfitting(e: Evidence) -> Found | None:
 def too_few_epochs(e: Evidence) -> Found | None:
     """The loss is still on its way."""
     losses = e.losses
-    if e.has_learned or len(losses) < ENOUGH or e.late_fall < STILL:
+    if e.has_learned or len(losses) < ENOUGH or e.late_fall < LATE_LOSS_DROP:
         return None
     found = (
         f"of what the training loss fell, {100 * e.late_fall:.0f} % was in the last fifth of {len(losses)} epochs "

@@ -13,9 +13,9 @@ from typing import Any
 
 import keras
 
-from cnnlab.config.hints import did_you_mean
 from cnnlab.errors import CnnlabError, ConfigError, TrainingError
-from cnnlab.experiment.callbacks import Callback, OwnCallback
+from cnnlab.experiment.callbacks import Callback, UserCallback
+from cnnlab.messages import did_you_mean
 from cnnlab.runs import Run
 
 Factory = Callable[[Run | None], keras.callbacks.Callback | None]
@@ -36,7 +36,7 @@ def find(callbacks: Sequence[Callback]) -> list[Factory]:
     return [
         _factory(f"train.callbacks[{index}].callback", spec)
         for index, spec in enumerate(callbacks)
-        if isinstance(spec, OwnCallback)
+        if isinstance(spec, UserCallback)
     ]
 
 
@@ -69,7 +69,7 @@ def told_of(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
         raise
 
 
-def _factory(key: str, spec: OwnCallback) -> Factory:
+def _factory(key: str, spec: UserCallback) -> Factory:
     target = _find(f"{key}.path", spec.path)
     if target is keras.callbacks.BackupAndRestore:
         raise ConfigError(

@@ -10,15 +10,15 @@ from pydantic import ValidationError
 from cnnlab.config.load import load_complete, to_data
 from cnnlab.config.overrides import Override
 from cnnlab.errors import RunError, printable
-from cnnlab.experiment.callbacks import OwnCallback
-from cnnlab.experiment.network import Misfit
+from cnnlab.experiment.callbacks import UserCallback
+from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import summarize
 from cnnlab.paths import show_path
 from cnnlab.runs import Run
 from cnnlab.runs.status import status_of
 
-FREE = ("name", "published")
+COSMETIC_KEYS = ("name", "published")
 """The keys of an experiment that change no number."""
 BYTES = 4  # of a weight
 HEADERS = 1 << 24  # more bytes than what describes the weights, or the table in a checkpoint, usually has
@@ -41,7 +41,7 @@ def recorded_experiment(run: Run, record: Mapping[str, Any]) -> Experiment:
 
 def check_imports(run: Run, experiment: Experiment, advice: str) -> None:
     """Raise RunError where the experiment names code to import: a run folder may be anyone's."""
-    paths = [callback.path for callback in experiment.train.callbacks if isinstance(callback, OwnCallback)]
+    paths = [callback.path for callback in experiment.train.callbacks if isinstance(callback, UserCallback)]
     if paths:
         names = printable(", ".join(paths))
         raise RunError(f"{run.path}: its config.yaml has code of its own imported: {names}; {advice}")
@@ -61,11 +61,11 @@ def parameters_of(run: Run, experiment: Experiment) -> int:
     """How many the network of the run has. Raises RunError where its layers do not fit."""
     try:
         return summarize(experiment.model.layers, experiment.input_shape).cost.parameters
-    except Misfit as error:
+    except LayerError as error:
         raise RunError(f"{run.config}: {show_path(error.path)}: {error}") from None
 
 
 def digest(experiment: Experiment) -> str:
     """SHA-256 of all of an experiment that can change a number; the seed too."""
-    data = {key: value for key, value in to_data(experiment).items() if key not in FREE}
+    data = {key: value for key, value in to_data(experiment).items() if key not in COSMETIC_KEYS}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -13,12 +13,12 @@ import numpy as np
 import safetensors.numpy
 from rich.console import Console
 
-from cnnlab.analysis.evaluate import check_same_data
-from cnnlab.analysis.recorded import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.analysis.significance import mcnemar
 from cnnlab.config.load import to_data
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
+from cnnlab.evaluation.evaluate import check_same_data
 from cnnlab.runs import Run, files
+from cnnlab.runs.recorded import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.status import MAX_TABLE
 from cnnlab.terminal import proposed
 from cnnlab.training import environment

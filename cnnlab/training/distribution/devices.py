@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from cnnlab.errors import RequestError, TrainingError
 from cnnlab.terminal import warn
-from cnnlab.training import cluster
+from cnnlab.training.distribution import cluster
 
 Setting = Literal["auto", "cpu", "gpu"] | int
 THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")

@@ -21,7 +21,7 @@ def differing_keys(experiments: Sequence[Any]) -> dict[str, list[Any]]:
 
 def brief(key: str, values: Sequence[Any]) -> list[Any]:
     """The values of `key` in as few words as tell them apart: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
-    from cnnlab.config.words import without_defaults  # the schema: a tenth of a second that only words cost
+    from cnnlab.config.schema_lookup import without_defaults  # the schema: a tenth of a second that only words cost
 
     distinct = len({repr(value) for value in values})
     meant = [without_defaults(parse_path(key), value) for value in values]

@@ -34,7 +34,7 @@ class Description:
 
     @classmethod
     def of(cls, experiment: Experiment, *, weights_only: bool = False) -> "Description":
-        """Describe an experiment. Raises Misfit where its network cannot be built."""
+        """Describe an experiment. Raises LayerError where its network cannot be built."""
         return cls(experiment, summarize(experiment.model.layers, experiment.input_shape), weights_only)
 
     def rows(self) -> list[dict[str, Any]]:

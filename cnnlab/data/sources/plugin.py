@@ -5,10 +5,10 @@ import numpy as np
 from cnnlab.data.dataset import Origin, Source
 from cnnlab.data.sources import checks, ranges
 from cnnlab.errors import CnnlabError, DataError
-from cnnlab.experiment.data import CustomData
+from cnnlab.experiment.data import PluginData
 
 
-def load(data: CustomData) -> Source:
+def load(data: PluginData) -> Source:
     """What its `read` gives, checked as every other source. Raises DataError naming the data set."""
     try:
         arrays = tuple(map(np.asarray, data.read()))

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnnlab.analysis.groups import Group, Recorded, group
-from cnnlab.analysis.recorded import recorded_experiment
 from cnnlab.analysis.results import recipe_of
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
 from cnnlab.runs.find import find
+from cnnlab.runs.recorded import recorded_experiment
 from cnnlab.runs.status import status_of
 from cnnlab.terminal import proposed, warn
-from cnnlab.training.resuming import Resumption, plan
+from cnnlab.training.resume.plan import ResumePlan, plan
 
 
 def finished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group | None:
@@ -24,7 +24,7 @@ def finished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group 
     return groups[0] if groups else None
 
 
-def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Resumption]:
+def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[ResumePlan]:
     """How runs that did not finish go on, of seeds of which none finished."""
     done = _seeds(experiment, seeds, runs)
     found = []

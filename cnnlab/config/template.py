@@ -6,13 +6,13 @@ from pathlib import Path
 
 from cnnlab.config import files, shipped, yaml
 from cnnlab.config.documentation import documentation
-from cnnlab.config.editor import FILE, MODELINE, json_schema
-from cnnlab.config.hints import folder_name
+from cnnlab.config.json_schema import FILE, MODELINE, json_schema
 from cnnlab.config.load import load_file, to_yaml
-from cnnlab.config.words import models_at
+from cnnlab.config.schema_lookup import models_at
 from cnnlab.config.yaml import Document
 from cnnlab.errors import RequestError
 from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD
+from cnnlab.messages import folder_name
 from cnnlab.paths import KeyPath
 
 WIDTH = 44  # where comments begin

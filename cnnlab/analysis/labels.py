@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from cnnlab.analysis.differences import brief, differing_keys, short
 from cnnlab.analysis.groups import Group
+from cnnlab.config.differences import brief, differing_keys, short
 from cnnlab.plots.figure import shortened
 
 LONGEST = 45  # characters of a name or of what differs in a label

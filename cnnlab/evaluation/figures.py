@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.analysis.metrics import BINS, most_confident_mistakes
 from cnnlab.data import Dataset
+from cnnlab.evaluation.metrics import BINS, most_confident_mistakes
 from cnnlab.models.inference import Outcome
 from cnnlab.plots import grid
 from cnnlab.plots.figure import class_labels, drawing, shortened, write

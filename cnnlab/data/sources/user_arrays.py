@@ -13,7 +13,7 @@ from cnnlab.data.sources import checks, ranges
 from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data.base import count_of
-from cnnlab.experiment.data.own import Idx, OwnArrays, OwnData, Raw
+from cnnlab.experiment.data.user import Idx, Raw, UserArrays, UserData
 
 NO_ORIGIN = Origin()
 Reader = Callable[[str], tuple[Path, NDArray[Any]]]
@@ -44,7 +44,7 @@ def from_files(data: Idx | Raw, read_images: Reader, read_labels: Reader) -> Sou
     return from_arrays(data, found["train images"][0].parent, splits)
 
 
-def from_arrays(data: OwnArrays, place: Path, splits: Mapping[str, Arrays], remarks: Sequence[Remark] = ()) -> Source:
+def from_arrays(data: UserArrays, place: Path, splits: Mapping[str, Arrays], remarks: Sequence[Remark] = ()) -> Source:
     """The examples of `train` and, where they are, of `validation` and `test`, brought to bytes and checked.
 
     Raises DataError naming the place where a shape, a count, a range or a label is not what was said.
@@ -75,7 +75,7 @@ def from_arrays(data: OwnArrays, place: Path, splits: Mapping[str, Arrays], rema
 
 
 def source(
-    data: OwnData,
+    data: UserData,
     train: Examples,
     test: Examples | None,
     class_names: tuple[str, ...],

@@ -16,7 +16,7 @@ TRAIN = {"test": "end"}
 """The same of `train`."""
 
 
-def as_meant(experiment: Any) -> Any:
+def upgrade(experiment: Any) -> Any:
     """The plain experiment of a run with the options that there were not when it was written."""
     if not isinstance(experiment, dict):
         return experiment

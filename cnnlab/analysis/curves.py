@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlab.analysis.differences import brief, differing_keys
+from cnnlab.analysis import size_curves
 from cnnlab.analysis.groups import Group
+from cnnlab.analysis.labels import names_of, visible
+from cnnlab.config.differences import brief, differing_keys
 from cnnlab.errors import RunError
-from cnnlab.plots import sizes
 from cnnlab.plots.figure import check_ending, drawing, write
-from cnnlab.plots.labels import names_of, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +53,8 @@ def plot(groups: Sequence[Group], path: Path) -> None:
     Raises RequestError for a file of another kind, RunError where no run has a table or `path` cannot be written.
     """
     check_ending(path, "--plot")
-    if sizes.differ(groups):
-        sizes.plot(groups, path)
+    if size_curves.differ(groups):
+        size_curves.plot(groups, path)
         return
     drawn = sorted((group for group in groups if any(group.tables)), key=_last, reverse=True)
     if not drawn:

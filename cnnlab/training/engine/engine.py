@@ -20,10 +20,10 @@ from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import LossFunction, loss_function, weighted
-from cnnlab.training import devices
-from cnnlab.training.batch import order_of
-from cnnlab.training.input_pipeline import batches, resident
-from cnnlab.training.progress import START, Progress
+from cnnlab.training.distribution import devices
+from cnnlab.training.engine.batch import order_of
+from cnnlab.training.engine.input_pipeline import batches, resident
+from cnnlab.training.engine.progress import START, Progress
 
 SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom enough to cost nothing
 

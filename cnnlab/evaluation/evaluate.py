@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from cnnlab import data
-from cnnlab.analysis.metrics import evaluation, prediction_rows
-from cnnlab.analysis.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
 from cnnlab.data import Dataset, Examples, fingerprint
 from cnnlab.errors import RequestError, RunError
+from cnnlab.evaluation.metrics import evaluation, prediction_rows
 from cnnlab.models import weights
 from cnnlab.models.build import build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
+from cnnlab.runs.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
 
 TIMED_EXAMPLES, TIMED_REPETITIONS = 2560, 5
 
@@ -56,7 +56,7 @@ def evaluate(run: Run, split: str, *, figures: str | None = None) -> dict[str, A
         run.update({"results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy}})
     drawn = []
     if figures:
-        from cnnlab.plots.evaluation import draw  # Matplotlib, which training needs not
+        from cnnlab.evaluation.figures import draw  # Matplotlib, which training needs not
 
         drawn = draw(run, measured, outcome, dataset, figures)
     return {

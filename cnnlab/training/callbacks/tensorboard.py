@@ -24,7 +24,7 @@ from cnnlab.errors import RunError
 from cnnlab.experiment.callbacks import TensorBoard
 from cnnlab.runs import Run
 from cnnlab.terminal import warn
-from cnnlab.training.batch import batch_of
+from cnnlab.training.engine.batch import batch_of
 from cnnlab.training.trainer import Trainer
 
 FILE = "events.out.tfevents.cnnlab"  # by the middle part TensorBoard knows it

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnlab.analysis.recorded import BYTES, HEADERS, parameters_of
 from cnnlab.errors import RunError
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
-from cnnlab.training import memories
-from cnnlab.training.callbacks import COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable
-from cnnlab.training.memories import Kept, Memory
-from cnnlab.training.progress import START, Progress
+from cnnlab.runs.recorded import BYTES, HEADERS, parameters_of
+from cnnlab.training.callbacks import state as memories
+from cnnlab.training.callbacks.metrics_table import COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable
+from cnnlab.training.callbacks.state import Kept, Memory
+from cnnlab.training.engine.progress import START, Progress
 
 Callbacks = Sequence[keras.callbacks.Callback]
 Arrays = dict[str, NDArray[Any]]
@@ -122,7 +122,7 @@ class Checkpoint:
             variable.assign(self.arrays[name])
 
 
-class Keeper:
+class CheckpointManager:
     """Keeps the last state that was good: in memory and, where there is a run, on disk."""
 
     def __init__(

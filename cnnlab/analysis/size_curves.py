@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.analysis.groups import METRICS, Group, Metric
-from cnnlab.analysis.recorded import FREE
+from cnnlab.analysis.labels import names_of, visible
 from cnnlab.analysis.significance import estimate
 from cnnlab.errors import RunError
 from cnnlab.plots.figure import drawing, write
-from cnnlab.plots.labels import names_of, visible
+from cnnlab.runs.recorded import COSMETIC_KEYS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def _lines(groups: Sequence[Group]) -> list[list[Group]]:
     lines: dict[str, list[Group]] = {}
     for group in groups:
         if _size(group) is not None:
-            experiment = {key: value for key, value in group.experiment.items() if key not in (*FREE, "seed")}
+            experiment = {key: value for key, value in group.experiment.items() if key not in (*COSMETIC_KEYS, "seed")}
             experiment["data"] = {**experiment["data"], "train_sizes": None}
             lines.setdefault(json.dumps(experiment, sort_keys=True), []).append(group)
     return [sorted(line, key=lambda group: _size(group) or 0) for line in lines.values()]

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cnnlab.config.hints import closest, did_you_mean, folder_name, shorten
-from cnnlab.config.words import keys_at, kinds_at
-from cnnlab.experiment.data import CUSTOM, DATA_NAMES, custom
+from cnnlab.config.schema_lookup import keys_at, kinds_at
+from cnnlab.experiment.data import CUSTOM, DATA_NAMES, plugin
 from cnnlab.experiment.layers import base
 from cnnlab.experiment.schema import FOLDER_NAME_TOLD
+from cnnlab.messages import closest, did_you_mean, folder_name, shorten
 from cnnlab.paths import KeyPath, show_path
 
 Where = Callable[[KeyPath, bool], str]
@@ -85,7 +85,7 @@ def _message(details: ErrorDetails) -> str:
 
 def known_data() -> list[str]:
     """The names of all data sets, with those that other packages bring."""
-    return [*DATA_NAMES, *custom.names()]
+    return [*DATA_NAMES, *plugin.names()]
 
 
 def _name_in(value: Any) -> Any:

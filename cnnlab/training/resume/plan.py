@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.analysis.differences import brief, differing_keys
-from cnnlab.analysis.recorded import check_imports, experiment_of, recorded_experiment
+from cnnlab.config.differences import brief, differing_keys
 from cnnlab.config.load import to_data
 from cnnlab.config.overrides import Override
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.callbacks import EarlyStopping
-from cnnlab.experiment.optimizers import calmer
+from cnnlab.experiment.optimizers import lower_learning_rate
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run
 from cnnlab.runs.checkpoints import places
 from cnnlab.runs.find import find
+from cnnlab.runs.recorded import check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.status import check_idle, epochs_done, status_of
 from cnnlab.terminal import proposed, warn
 
@@ -23,7 +23,7 @@ EPOCHS = "train.epochs"
 
 
 @dataclass(frozen=True)
-class Resumption:
+class ResumePlan:
     """A run that can go on, and its experiment, perhaps of more epochs than before; `record` is its run.json."""
 
     run: Run
@@ -40,7 +40,7 @@ class Resumption:
 
 def plan(
     run: Run, changes: Sequence[Override] = (), experiment: Experiment | None = None, *, trust: bool = False
-) -> Resumption:
+) -> ResumePlan:
     """How `run` goes on: as its config.yaml says with `changes`, or as `experiment`, which may only have more epochs.
 
     Raises RequestError where it is trained at the moment, has nothing left to do, or would become another experiment,
@@ -55,7 +55,7 @@ def plan(
     if record["status"] == "diverged":
         raise RequestError(
             f"{run.path}: diverged, and would again: the same seed gives the same numbers; train it anew, such as "
-            f"{proposed('train', run.config, '--set', calmer(was.train.optimizer))}"
+            f"{proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))}"
         )
     if not trust:
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
@@ -67,10 +67,10 @@ def plan(
             f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew: "
             f"{proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')}"
         )
-    return Resumption(run, record, wanted, raised)
+    return ResumePlan(run, record, wanted, raised)
 
 
-def plan_all(folders: Sequence[Path], changes: Sequence[Override], *, trust: bool = False) -> Iterator[Resumption]:
+def plan_all(folders: Sequence[Path], changes: Sequence[Override], *, trust: bool = False) -> Iterator[ResumePlan]:
     """How the unfinished runs in `folders` go on; one that cannot is told and left out."""
     for run in unfinished(folders):
         try:

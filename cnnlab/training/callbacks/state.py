@@ -12,7 +12,7 @@ from cnnlab.errors import RunError, TrainingError
 
 MOST = 1 << 20  # characters of JSON that a callback may remember
 
-FORGOTTEN: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
+STATE_ATTRIBUTES: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best",),
@@ -21,7 +21,7 @@ FORGOTTEN: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
 
 
 @runtime_checkable
-class Remembering(Protocol):
+class StatefulCallback(Protocol):
     """A callback, of a user's own too, that tells what it needs to go on."""
 
     def get_state(self) -> dict[str, Any]:
@@ -46,12 +46,12 @@ class Memory(Kept):
 
 def remembering(callbacks: Sequence[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
     """Those that remember something."""
-    return [callback for callback in callbacks if isinstance(callback, Remembering) or _names(callback)]
+    return [callback for callback in callbacks if isinstance(callback, StatefulCallback) or _names(callback)]
 
 
 def of(callback: keras.callbacks.Callback) -> Memory:
     """What it remembers at this moment. Raises TrainingError where that is nothing that JSON can say."""
-    if isinstance(callback, Remembering):
+    if isinstance(callback, StatefulCallback):
         state = _told(callback)
     else:
         state = {name: _plain(getattr(callback, name)) for name in _names(callback)}
@@ -61,7 +61,7 @@ def of(callback: keras.callbacks.Callback) -> Memory:
 def recall(callback: keras.callbacks.Callback, memory: Memory, epochs: int) -> None:
     """Have it go on with that, after so many epochs. Raises ValueError where it cannot."""
     state = dict(memory.state)
-    if isinstance(callback, Remembering):
+    if isinstance(callback, StatefulCallback):
         try:
             callback.set_state(state)
         except RunError:
@@ -76,7 +76,7 @@ def recall(callback: keras.callbacks.Callback, memory: Memory, epochs: int) -> N
 
 
 def _names(callback: keras.callbacks.Callback) -> tuple[str, ...]:
-    return next((names for kind, names in FORGOTTEN.items() if isinstance(callback, kind)), ())
+    return next((names for kind, names in STATE_ATTRIBUTES.items() if isinstance(callback, kind)), ())
 
 
 def _fits(name: str, value: Any, epochs: int) -> bool:
@@ -86,7 +86,7 @@ def _fits(name: str, value: Any, epochs: int) -> bool:
     return type(value) is int and 0 <= value <= max(epochs, 1_000_000 if name == "cooldown_counter" else 0)
 
 
-def _told(callback: Remembering) -> dict[str, Any]:
+def _told(callback: StatefulCallback) -> dict[str, Any]:
     """What a callback tells of itself."""
     name = type(callback).__name__
     try:

@@ -9,7 +9,7 @@ from cnnlab.paths import KeyPath
 
 
 @dataclass(frozen=True)
-class Checked:
+class LintContext:
     """What the rules look at; `summary` is None where the network cannot be built."""
 
     experiment: Experiment
@@ -23,6 +23,6 @@ class Checked:
         return self.summary.lines if self.summary else ()
 
 
-Breach = tuple[KeyPath, str]
+Violation = tuple[KeyPath, str]
 """Where in the experiment, and what is wrong and what to do."""
-Rule = Callable[[Checked], Iterator[Breach]]
+Rule = Callable[[LintContext], Iterator[Violation]]

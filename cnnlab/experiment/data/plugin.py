@@ -6,9 +6,9 @@
 
     # my_package/faces.py
     from typing import ClassVar, Literal
-    from cnnlab.experiment.data.custom import CustomData
+    from cnnlab.experiment.data.plugin import PluginData
 
-    class Faces(CustomData):
+    class Faces(PluginData):
         name: Literal["faces"]
         image_shape: ClassVar[tuple[int, int, int]] = (48, 48, 1)
         class_names: ClassVar[tuple[str, ...]] = ("woman", "man")
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 GROUP = "cnnlab.data"
 
 
-class CustomData(DataSpec):
+class PluginData(DataSpec):
     """Examples that a class of yours reads."""
 
     image_shape: ClassVar[tuple[int, int, int]]
@@ -54,9 +54,9 @@ def names() -> list[str]:
     return sorted(point.name for point in _points())
 
 
-def validate(value: Any) -> CustomData:
+def validate(value: Any) -> PluginData:
     """The data set of an entry point, from what stands in the file. Raises what pydantic wants where it is none."""
-    if isinstance(value, CustomData):
+    if isinstance(value, PluginData):
         return value
     name = value.get("name") if isinstance(value, dict) else value
     point = next(point for point in _points() if point.name == name)
@@ -66,8 +66,8 @@ def validate(value: Any) -> CustomData:
         raise PydanticCustomError(
             "misfit", "{name}: {value} cannot be imported: {error}", _words(point, error)
         ) from error
-    if not (isinstance(model, type) and issubclass(model, CustomData)):
-        raise PydanticCustomError("misfit", "{name}: {value} is no subclass of CustomData", _words(point))
+    if not (isinstance(model, type) and issubclass(model, PluginData)):
+        raise PydanticCustomError("misfit", "{name}: {value} is no subclass of PluginData", _words(point))
     missing = [attribute for attribute in ("image_shape", "class_names") if getattr(model, attribute, None) is None]
     if missing:
         raise PydanticCustomError("misfit", "{name}: {value} lacks {error}", _words(point, " and ".join(missing)))

@@ -13,8 +13,8 @@ from cnnlab.experiment.data.base import (
     DataSpec,
     ImageShape,
     NumClasses,
-    OwnValidation,
     Share,
+    UserValidation,
 )
 
 MAX_EXAMPLES = 10_000_000
@@ -71,7 +71,7 @@ ValueRange = Annotated[
 ]
 
 
-class OwnData(DataSpec):
+class UserData(DataSpec):
     """Examples of one's own.
 
     test: what is set aside as the test set where there is none, stratified, always the same: a count or a fraction.
@@ -80,7 +80,7 @@ class OwnData(DataSpec):
     test: Share = 0.2
 
 
-class Folder(OwnData):
+class Folder(UserData):
     """A folder of images: `train/CLASS/*.jpg`, `test/CLASS/*.jpg` and, if you like, `validation/CLASS/*.jpg`.
 
     A folder of nothing but classes, `CLASS/*.jpg`, is divided by `test` and `validation`. PNG, JPEG, BMP, GIF, WebP,
@@ -110,7 +110,7 @@ class Folder(OwnData):
     bit_depth: Annotated[int, Field(gt=0, le=32)] | None = None
     class_order: Literal["numeric", "text"] = "numeric"
     on_error: Literal["fail", "skip"] = "fail"
-    validation: OwnValidation = "auto"
+    validation: UserValidation = "auto"
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -118,7 +118,7 @@ class Folder(OwnData):
         return (*self.image_size, self.channels)
 
 
-class OwnArrays(OwnData):
+class UserArrays(UserData):
     """Examples that are arrays in files.
 
     image_shape: [height, width, channels] of every image.
@@ -142,7 +142,7 @@ class OwnArrays(OwnData):
         return self
 
 
-class _Files(OwnArrays):
+class _Files(UserArrays):
     """Examples in files of one's own, of which the test set may be missing.
 
     train_images: the training images.
@@ -187,7 +187,7 @@ class Raw(_Files):
     label_format: Literal["uint8", "one_hot_float32"] = "uint8"
 
 
-class Npz(OwnArrays):
+class Npz(UserArrays):
     """A NumPy archive with the arrays `x_train`, `y_train` and, if there are, `x_test`, `y_test`, `x_val`, `y_val`.
 
     The names `train_images`, `train_labels` and so on are read too. Images are uint8 from 0 to 255, or numbers of the
@@ -200,7 +200,7 @@ class Npz(OwnArrays):
 
     name: Literal["npz"]
     file: DataPath
-    validation: OwnValidation = "auto"
+    validation: UserValidation = "auto"
 
 
 class Synthetic(DataSpec):

@@ -1,0 +1,1 @@
+"""One trained network: loading it, measuring it, drawing what was measured."""

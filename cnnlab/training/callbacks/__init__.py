@@ -1,0 +1,1 @@
+"""Keras callbacks of cnnlab and of users."""

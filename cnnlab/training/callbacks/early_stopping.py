@@ -1,0 +1,42 @@
+"""Early stopping."""
+
+from collections.abc import Sequence
+
+import keras
+from rich.console import Console
+
+from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.training.callbacks.metrics_table import Logs
+from cnnlab.training.callbacks.schedules import better
+
+
+class ReportingEarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras's early stopping, which also says in a line what it did."""
+
+    def __init__(self, spec: EarlyStopping, console: Console | None) -> None:
+        super().__init__(
+            spec.monitor,
+            min_delta=spec.min_delta,
+            patience=spec.patience,
+            mode=better(spec.monitor),
+            restore_best_weights=spec.restore_best_weights,
+        )
+        self._console = console
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Restore the weights if asked to."""
+        super().on_train_end(logs)
+        if self._console and self.stopped_epoch:
+            kept = kept_epoch([self], self.stopped_epoch + 1)
+            self._console.print(
+                f"stopped early: {self.monitor} was best after epoch {self.best_epoch + 1}, and no better for "
+                f"{self.patience} epochs; the weights are those of epoch {kept}"
+            )
+
+
+def kept_epoch(callbacks: Sequence[keras.callbacks.Callback], last: int) -> int:
+    """The epoch, from 1, whose weights the network has after training that ended with the epoch `last`."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
+            last = callback.best_epoch + 1
+    return last
