@@ -19,8 +19,6 @@ from cnnlab.errors import RequestError, RunError
 FILE = ".lock"
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT_TIMEOUT = 8 * HEARTBEAT_SECONDS  # generous: clocks of machines differ, disks stall
-    8 * HEARTBEAT_SECONDS
-)  # after which a heart is taken to have stopped: clocks of machines differ, disks stall
 PATIENCE = 2.0  # seconds that another process may look at the lock, which it does by taking it
 
 
