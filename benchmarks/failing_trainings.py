@@ -23,6 +23,7 @@ from cnnlab.config.overrides import parse_set, parse_sets
 from cnnlab.errors import Diverged, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
+from cnnlab.training.tasks import NewRun
 from cnnlab.training.train import train
 
 DOCS = Path(__file__).parents[1] / "docs" / "results.md"
@@ -68,7 +69,7 @@ def trained(experiments: Sequence[Experiment], runs: Path) -> list[Run]:
     """A run of each, in their order, also of those that diverge."""
     names = [f"run-{number}" for number in range(len(experiments))]
     with suppress(Diverged, TrainingError):
-        list(train([*zip(experiments, names, strict=True)], runs))
+        train([NewRun(*one) for one in zip(experiments, names, strict=True)], runs)
     return [Run(runs / name) for name in names]
 
 

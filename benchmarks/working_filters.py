@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cnnlab import data
 from cnnlab.analysis.significance import ALPHA
 from cnnlab.cli.tables import Format, render
-from cnnlab.models import weights
-from cnnlab.models.build import build_for
+from cnnlab.evaluation.load import load_dataset, load_model
 from cnnlab.models.inference import to_input
 from cnnlab.runs import Run
 from cnnlab.runs.find import find
@@ -126,10 +124,8 @@ def _count(run: Run) -> Count:
 
 def _above_zero(run: Run) -> NDArray[np.float64]:
     """In what share of all places of the pictures each filter of the first convolution is above zero, (filters,)."""
-    experiment = experiment_of(run)
-    dataset = data.load(experiment.data)
-    model = build_for(experiment, dataset)
-    weights.assign(model, weights.read(run.weights), run.weights)
+    loaded = load_model(run)
+    model, dataset = loaded.model, load_dataset(run, loaded.experiment)
     layer = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
     outputs = keras.Model(model.inputs, layer.output)(to_input(dataset.test.images[:IMAGES]))
     shares: NDArray[np.float64] = (np.asarray(outputs) > 0).mean(axis=(0, 1, 2))

@@ -16,15 +16,14 @@ from rich.console import Console
 from cnnlab.analysis.significance import mcnemar
 from cnnlab.config.load import to_data
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
-from cnnlab.evaluation.evaluate import check_same_data
 from cnnlab.runs import Run, files
 from cnnlab.runs.recorded import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.status import MAX_TABLE
 from cnnlab.terminal import proposed
 from cnnlab.training import environment
-from cnnlab.training.finish import split_of
-from cnnlab.training.train import new_runs, train_one
-from cnnlab.training.trainer import Trainer
+from cnnlab.training.finish import evaluated_split
+from cnnlab.training.tasks import NewRun
+from cnnlab.training.train import train
 
 SIGNIFICANT = 0.05
 
@@ -69,19 +68,18 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     if to_data(experiment) != to_data(recorded_experiment(run, record)):
         raise RunError(f"{run.path}: config.yaml is not the experiment that run.json recorded; undo the change")
     check_imports(run, experiment, f"verify imports none; {proposed('train', run.config)} does")
-    split = split_of(experiment, _splits(record))
+    split = evaluated_split(experiment, _splits(record))
     then = _read(run, split)
-    trainer = Trainer.of(experiment)
-    check_same_data(run, record, trainer.dataset)
-    with tempfile.TemporaryDirectory() as folder, new_runs(trainer, [(experiment, "again")], Path(folder)) as (again,):
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            train_one(trainer, experiment, again, console=console)
+            trained = train([NewRun(experiment, "again", repeats=run)], Path(folder), console=console)
         except Interrupted as error:
-            raise type(error)(f"interrupted; {run.path} is as it was") from None
+            raise type(error)(f"interrupted; {run.path} is unchanged") from None
         except CnnlabError as error:
             raise TrainingError(f"{run.path}: training it again failed: {error}") from error
-        now = _read(again or run, split)
-    changed = environment.changes(record, environment.environment(trainer.strategy))
+        again = trained[0].run if trained else run  # other workers than the chief have no run of their own
+        now, here = _read(again, split), again.record()
+    changed = environment.changes(record, here)
     if not experiment.train.deterministic:
         changed.append("train.deterministic is off")
     return _compared(run, split, then, now, changed)

@@ -2,14 +2,16 @@
 
 import json
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from cnnlab.terminal import hint, proposed
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
+    from cnnlab.training.train import TrainedRun
 
 
 class Format(StrEnum):
@@ -19,36 +21,46 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def report(done: Iterable[tuple["Run", dict[str, Any] | None]], format: Format, *, several: bool) -> None:
-    """Print every run and what it measured, for people each as it comes; also where an error ends it.
+class Report:
+    """Prints runs as they finish and, at the end or after an error, what they come to together.
 
-    What was found to be wrong with it goes to standard error.
-
-    For scripts a map, or a list of maps where `several` runs were asked for.
+    For scripts a map, or a list of maps where `several` runs were asked for. Findings go to standard error.
     """
-    results: list[dict[str, Any]] = []
-    experiments: list[Any] = []
-    records: list[dict[str, Any]] = []
-    try:
-        for run, measured in done:
-            record = run.record()
-            experiments.append({**record["experiment"], "name": None, "seed": None})
-            records.append(record)
-            results.append(_result(run, record, measured))
-            if format is Format.TABLE:
-                print("\n".join([*_measured(record, results[-1], measured), f"run: {run.path}"]), flush=True)
-                for finding in record.get("findings", []):
-                    hint(f"{run.path}: {finding}")
-                if not several:
-                    _print_expected(records, results)
-    finally:
-        if format is Format.JSON and (several or results):
-            print(json.dumps(results if several else results[0], indent=2))
-        elif format is Format.TABLE and len(results) > 1:
-            _print_table(results)
+
+    def __init__(self, format: Format, *, several: bool) -> None:
+        self._format, self._several = format, several
+        self._results: list[dict[str, Any]] = []
+        self._records: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def add(self, trained: "TrainedRun") -> None:
+        """Print a finished run."""
+        run, record = trained.run, trained.run.record()
+        result = _result(run, record, trained.evaluation)
+        self._records.append(record)
+        self._results.append(result)
+        if self._format is Format.TABLE:
+            print("\n".join([*_measured(record, result, trained.evaluation), f"run: {run.path}"]), flush=True)
+            for finding in record.get("findings", []):
+                hint(f"{run.path}: {finding}")
+            if not self._several:
+                _print_expected(self._records, self._results)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Print all of them together."""
+        if self._format is Format.JSON and (self._several or self._results):
+            print(json.dumps(self._results if self._several else self._results[0], indent=2))
+        elif self._format is Format.TABLE and len(self._results) > 1:
+            _print_table(self._results)
+            experiments = [{**record["experiment"], "name": None, "seed": None} for record in self._records]
             if all(experiment == experiments[0] for experiment in experiments):
-                _print_means(records, results)
-                _print_expected(records, results)
+                _print_means(self._records, self._results)
+                _print_expected(self._records, self._results)
 
 
 def _measured(

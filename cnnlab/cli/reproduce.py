@@ -14,6 +14,7 @@ from cnnlab.errors import CnnlabError, Interrupted, RequestError, TrainingError
 if TYPE_CHECKING:
     from cnnlab.analysis.reproduction import Line
     from cnnlab.experiment.schema import Experiment
+    from cnnlab.training.tasks import Task
 
 
 def reproduce(
@@ -95,25 +96,14 @@ def _attempt(action: Callable[[], Any], name: str, failed: list[str]) -> Any:
 def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, *, quiet: bool) -> None:
     """Train what is not finished of these seeds."""
     from cnnlab.analysis.reproduction_runs import missing, unfinished
+    from cnnlab.training.tasks import NewRun
 
-    _go_on(unfinished(experiment, seeds, runs), quiet=quiet)
-    _train(missing(experiment, seeds, runs), runs, quiet=quiet)
-
-
-def _go_on(resumptions: Sequence[Any], *, quiet: bool) -> None:
-    if not resumptions:
-        return
-    from cnnlab.cli.tensorflow import import_tensorflow
-    from cnnlab.terminal import stderr
-
-    import_tensorflow()
-    from cnnlab.training.train import resume
-
-    list(resume(resumptions, console=None if quiet else stderr()))
+    _train(unfinished(experiment, seeds, runs), runs, quiet=quiet)
+    _train([NewRun(one) for one in missing(experiment, seeds, runs)], runs, quiet=quiet)
 
 
-def _train(experiments: Sequence["Experiment"], runs: Path, *, quiet: bool) -> None:
-    if not experiments:
+def _train(tasks: Sequence["Task"], runs: Path, *, quiet: bool) -> None:
+    if not tasks:
         return
     from cnnlab.cli.tensorflow import import_tensorflow
     from cnnlab.terminal import stderr
@@ -121,7 +111,7 @@ def _train(experiments: Sequence["Experiment"], runs: Path, *, quiet: bool) -> N
     import_tensorflow()
     from cnnlab.training.train import train
 
-    list(train([(experiment, None) for experiment in experiments], runs, console=None if quiet else stderr()))
+    train(tasks, runs, console=None if quiet else stderr())
 
 
 def _lines(name: str, experiment: "Experiment", seeds: Sequence[int], runs: Path, save: Path | None) -> list["Line"]:

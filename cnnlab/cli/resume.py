@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnlab.cli.report import Format, report
+from cnnlab.cli.report import Format, Report
+from cnnlab.cli.tensorflow import import_tensorflow
 from cnnlab.errors import RequestError
 
 if TYPE_CHECKING:
+    from cnnlab.config.files import Source
     from cnnlab.config.overrides import Override
 
 
@@ -40,43 +42,41 @@ def resume(
     from cnnlab.config.overrides import Override
 
     changes = [] if epochs is None else [Override(("train", "epochs"), epochs, f"--epochs {epochs}")]
-    go_on(runs, changes, all=all, trust=trust, quiet=quiet, format=format)
+    resume_runs(runs, changes, all=all, trust=trust, quiet=quiet, format=format)
 
 
-def go_on(
+def resume_runs(
     paths: Sequence[Path],
     changes: Sequence["Override"],
-    config: str | None = None,
+    source: "Source | None" = None,
     *,
     all: bool = False,
     trust: bool = False,
     quiet: bool = False,
     format: Format = Format.TABLE,
 ) -> None:
-    """Resume the runs at `paths`, or all unfinished ones in them; one may be told of as the experiment `config`."""
+    """Resume the runs at `paths`, or all unfinished ones in them; `source` may name the experiment of a single one."""
     from cnnlab.config.load import load
     from cnnlab.runs.find import find_one
     from cnnlab.terminal import stderr
     from cnnlab.training.resume.plan import plan, plan_all
 
     if all:
-        resumptions = list(plan_all(paths, changes, trust=trust))
-        if not resumptions:
+        plans = list(plan_all(paths, changes, trust=trust))
+        if not plans:
             raise RequestError(f"{', '.join(map(str, paths))}: no run here is unfinished and can go on")
     else:
         runs = [find_one(path) for path in {path.resolve(): path for path in paths}.values()]
         # A file that the user names may have code imported, as with `cnnlab train`.
-        experiment = None if config is None else load(config, changes)
-        resumptions = [plan(run, changes, experiment, trust=trust or config is not None) for run in runs]
+        experiment = None if source is None else load(source, changes)
+        plans = [plan(run, changes, experiment, trust=trust or source is not None) for run in runs]
     for key in ("devices", "threads"):  # set up once per process
-        values = {getattr(resumption.experiment.train, key) for resumption in resumptions}
+        values = {getattr(plan.experiment.train, key) for plan in plans}
         if len(values) > 1:
             raise RequestError(f"the runs differ in train.{key} ({', '.join(map(str, values))}); resume them in turn")
-    from cnnlab.cli.tensorflow import import_tensorflow
-
-    settings = resumptions[0].experiment.train
+    settings = plans[0].experiment.train
     import_tensorflow(settings.devices, settings.threads)
-    from cnnlab.training.train import resume as resume_runs
+    from cnnlab.training.train import train
 
-    done = resume_runs(resumptions, console=None if quiet else stderr())
-    report(done, format, several=all or len(paths) > 1)
+    with Report(format, several=all or len(paths) > 1) as report:
+        train(plans, console=None if quiet else stderr(), on_finished=report.add)

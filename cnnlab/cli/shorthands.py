@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.errors import RequestError
 
 if TYPE_CHECKING:
+    from cnnlab.config.files import Source
     from cnnlab.config.overrides import Override
     from cnnlab.experiment.schema import Experiment
+    from cnnlab.training.tasks import NewRun
 
 SMOKE_EXAMPLES = 256
 MAX_SEEDS = 10_000
 
 
 def overrides_from_options(
-    config: str,
+    source: "Source | None",
     data: str | None,
     smoke: bool,
     epochs: int | None,
@@ -29,9 +31,9 @@ def overrides_from_options(
     """What the options other than --set change; --smoke before those that may change it again."""
     from cnnlab.config.overrides import Override
 
-    if data is not None:
+    if data is not None and source is not None:
         # Another data set has another size and another protocol: the file's split is not meant for it.
-        yield Override(("data",), _data(config, data), f"--data {data}")
+        yield Override(("data",), _data(source, data), f"--data {data}")
     if smoke:
         yield Override(("train", "epochs"), 1, "--smoke")
         yield Override(("data", "limit"), SMOKE_EXAMPLES, "--smoke")
@@ -48,23 +50,23 @@ def overrides_from_options(
         yield Override(("train", "precision"), precision, f"--precision {precision}")
     if no_test:
         yield Override(("train", "test"), "never", "--no-test")
-    if tensorboard:
+    if tensorboard and source is not None:
         from cnnlab.config.load import load
         from cnnlab.experiment.choice import plain
 
-        callbacks = plain(load(config).train.callbacks)
+        callbacks = plain(load(source).train.callbacks)
         if not any("tensorboard" in callback for callback in callbacks):
             yield Override(("train", "callbacks"), [*callbacks, "tensorboard"], "--tensorboard")
 
 
-def _data(config: str, name: str) -> dict[str, Any]:
+def _data(source: "Source", name: str) -> dict[str, Any]:
     """The `data` section for `--data NAME`; synthetic data take the shape of the file's."""
     if name != "synthetic":
         return {"name": name}
     from cnnlab.config.load import load
     from cnnlab.experiment.data import num_outputs
 
-    replaced = load(config).data
+    replaced = load(source).data
     return {"name": name, "image_shape": list(replaced.image_shape), "num_classes": num_outputs(replaced)}
 
 
@@ -82,13 +84,13 @@ def parse_seeds(text: str, first: int) -> list[int]:
     return seeds
 
 
-def expand_experiments(
-    experiment: "Experiment", name: str | None, seeds: Sequence[int] | None
-) -> Iterator[tuple["Experiment", str | None]]:
-    """The experiment, once for each of its training sizes and each seed, and what to call the run.
+def new_runs(experiment: "Experiment", name: str | None, seeds: Sequence[int] | None) -> Iterator["NewRun"]:
+    """The experiment, once for each of its training sizes and each seed, with the run's name if there is one.
 
-    The largest size first: that there are too few examples is told before anything is trained.
+    The largest size comes first, so that too few examples are reported before anything is trained.
     """
+    from cnnlab.training.tasks import NewRun
+
     sizes = sorted(experiment.data.train_sizes or (), reverse=True)
     for size in sizes if len(sizes) > 1 else [None]:
         sized, sized_name = experiment, name
@@ -96,7 +98,5 @@ def expand_experiments(
             data = experiment.data.model_copy(update={"train_sizes": (size,)})
             sized, sized_name = experiment.model_copy(update={"data": data}), name and f"{name}-{size}"
         for seed in seeds or [experiment.seed]:
-            yield (
-                sized.model_copy(update={"seed": seed}),
-                sized_name and (f"{sized_name}-{seed}" if seeds else sized_name),
-            )
+            run_name = sized_name and (f"{sized_name}-{seed}" if seeds else sized_name)
+            yield NewRun(sized.model_copy(update={"seed": seed}), run_name)

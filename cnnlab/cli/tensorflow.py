@@ -46,13 +46,13 @@ def import_tensorflow(devices: "Setting | None" = None, threads: int | None = No
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
         import keras  # noqa: F401 - while what it would import is hidden
 
-        from cnnlab.training.distribution.devices import set_threads, strategy_of
+        from cnnlab.training.distribution.devices import set_threads, strategy_for
 
         if devices is None:
             set_threads(threads)
             tf.config.list_logical_devices()
         else:
-            strategy_of(devices, threads)
+            strategy_for(devices, threads)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli.options import Set
-from cnnlab.cli.report import Format, report
-from cnnlab.cli.shorthands import SMOKE_EXAMPLES, expand_experiments, overrides_from_options, parse_seeds
+from cnnlab.cli.report import Format, Report
+from cnnlab.cli.shorthands import SMOKE_EXAMPLES, new_runs, overrides_from_options, parse_seeds
+from cnnlab.cli.tensorflow import import_tensorflow
 from cnnlab.errors import ConfigError, RequestError
 
 
@@ -71,53 +72,50 @@ def train(
     Examples: `cnnlab train lenet --seeds 5`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05`.
     """
     from cnnlab.config.lint import check, lint
-    from cnnlab.config.load import read
+    from cnnlab.config.load import parse, read
     from cnnlab.config.overrides import check_distinct, parse_sets
     from cnnlab.runs.claim import check_name, check_writable
     from cnnlab.terminal import stderr, warn
 
-    if config is None and resume is None:
-        raise RequestError("train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`")
     sets = parse_sets(set or [])
-    source = config or ""
-    changes = [
-        *overrides_from_options(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard, no_test),
-        *sets,
-    ]
-    check_distinct([change for change in changes if change.option != "--smoke"])
     if resume is not None:
-        unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data}
+        unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data, "--tensorboard": tensorboard}
         if given := [option for option, value in unfit.items() if value]:
             raise RequestError(f"{given[0]}: not with --resume, which goes on with a run as it is")
-        from cnnlab.cli.resume import go_on
+    source = None if config is None else parse(config)
+    options = overrides_from_options(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard, no_test)
+    changes = [*options, *sets]
+    check_distinct([change for change in changes if change.option != "--smoke"])
+    if resume is not None:
+        from cnnlab.cli.resume import resume_runs
 
-        go_on([resume], changes, config, quiet=quiet, format=format)
+        resume_runs([resume], changes, source, quiet=quiet, format=format)
         return
+    if source is None:
+        raise RequestError("train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`")
     loaded = read(source, changes)
     warnings = check(loaded)
-    if smoke:  # it is tried with an epoch and few examples, but meant as it is written
+    if smoke:  # tried with one epoch and few examples; what is written is meant for more
         meant = [change for change in changes if change.option != "--smoke"]
         warnings = [finding for finding in lint(read(source, meant)) if not finding.is_error]
     if seeds is not None and seed is not None and "," in seeds:
         raise RequestError(f"--seed {seed}: not with a list of --seeds, which names them all")
     numbers = None if seeds is None else parse_seeds(seeds, loaded.experiment.seed)
-    experiments = list(expand_experiments(loaded.experiment, name, numbers))
+    tasks = list(new_runs(loaded.experiment, name, numbers))
     check_writable(runs)
-    for _, run_name in experiments:
-        if run_name is not None:
-            check_name(runs, run_name)
+    for task in tasks:
+        if task.name is not None:
+            check_name(runs, task.name)
     if strict and warnings:
         raise ConfigError(*map(str, warnings))
     for warning in warnings:
         warn(str(warning))
-
-    from cnnlab.cli.tensorflow import import_tensorflow
-
-    import_tensorflow(loaded.experiment.train.devices, loaded.experiment.train.threads)
+    settings = loaded.experiment.train
+    import_tensorflow(settings.devices, settings.threads)
     from cnnlab.training.distribution.devices import has_gpu
-    from cnnlab.training.train import train as run_experiments
+    from cnnlab.training.train import train as train_runs
 
-    if loaded.experiment.train.precision == "mixed_float16" and not has_gpu():
+    if settings.precision == "mixed_float16" and not has_gpu():
         warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
-    done = run_experiments(experiments, runs, console=None if quiet else stderr())
-    report(done, format, several=seeds is not None or len(experiments) > 1)
+    with Report(format, several=seeds is not None or len(tasks) > 1) as report:
+        train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=report.add)

@@ -45,7 +45,12 @@ class Config:
         return self.source.allowed.get((place.source, place.line), frozenset())
 
 
-def load(config: str, changes: Sequence[Override] = ()) -> Experiment:
+def parse(config: str) -> Source:
+    """The file `config`, or the shipped one of that name, before anything is checked. Raises ConfigError."""
+    return files.read(files.find(config))
+
+
+def load(config: str | Source, changes: Sequence[Override] = ()) -> Experiment:
     """The experiment in the file `config`, or the shipped one of that name, with `changes` made in order.
 
     Raises ConfigError with a line for every problem, each with its place.
@@ -58,9 +63,9 @@ def load_file(path: Path) -> Experiment:
     return read_file(path).experiment
 
 
-def read(config: str, changes: Sequence[Override] = ()) -> Config:
+def read(config: str | Source, changes: Sequence[Override] = ()) -> Config:
     """As `load`, with the places. Raises ConfigError as `load` does."""
-    return read_file(files.find(config), changes)
+    return _read(parse(config) if isinstance(config, str) else config, changes)
 
 
 def read_file(path: Path, changes: Sequence[Override] = ()) -> Config:

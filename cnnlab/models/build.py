@@ -1,12 +1,13 @@
 """From an experiment's network to a Keras model."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 import keras
 import tensorflow as tf
 
-from cnnlab.data import Dataset, Examples
+from cnnlab.data import Dataset
 from cnnlab.data.statistics import pixel_statistics
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import Choice
@@ -23,7 +24,7 @@ from cnnlab.models.determinism import draw_by_replica
 from cnnlab.paths import KeyPath, show_path
 
 Scaling = tuple[float, float] | tuple[list[float], list[float]]
-"""What pixels are multiplied with and what is then added, for all channels or each."""
+"""What pixels are multiplied by and what is then added: one number each, or one per channel."""
 LAYERS: dict[str, type[keras.Layer]] = {
     "dense": keras.layers.Dense,
     "conv2d": keras.layers.Conv2D,
@@ -73,19 +74,37 @@ OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 }
 
 
-def build_for(experiment: Experiment, dataset: Dataset) -> keras.Model:
-    """The network of an experiment, with what it learned of the training pictures: `scale: standardize` needs that.
+@dataclass(frozen=True)
+class Inputs:
+    """What a network takes and tells apart: the part of a data set that its layers depend on.
 
-    Raises ConfigError as `build` does.
+    `image_shape` is (height, width, channels). `mean` and `std` are those of each channel over the training images, as
+    values in [0, 1]; None unless `preprocessing.scale` is `standardize`.
     """
-    scaling = _scaling(experiment.preprocessing, dataset.train)
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    @classmethod
+    def from_dataset(cls, dataset: Dataset, preprocessing: Preprocessing) -> Self:
+        """Measure a data set."""
+        if preprocessing.scale != "standardize":
+            return cls(dataset.image_shape, dataset.num_classes)
+        statistics = pixel_statistics(dataset.train)
+        return cls(dataset.image_shape, dataset.num_classes, statistics.mean, statistics.std)
+
+
+def build_for(experiment: Experiment, inputs: Inputs) -> keras.Model:
+    """The network of an experiment. Raises ConfigError as `build` does."""
     return build(
         experiment.model,
-        dataset.image_shape,
-        dataset.num_classes,
+        inputs.image_shape,
+        inputs.num_classes,
         name=experiment.name,
         zero_padding=experiment.preprocessing.zero_padding,
-        scaling=scaling,
+        scaling=_scaling(experiment.preprocessing, inputs),
         precision=experiment.train.precision,
     )
 
@@ -113,7 +132,9 @@ def build(
     except LayerError as error:
         raise ConfigError(f"{show_path(error.path)}: {error}") from None
     if shape != (num_classes,):
-        raise ConfigError(f"model.layers: the network ends in {show(shape)}; expected ({num_classes},), one a class")
+        raise ConfigError(
+            f"model.layers: the network ends in {show(shape)}; expected ({num_classes},), one output per class"
+        )
     inputs = value = keras.Input(image_shape, name="image")
     if zero_padding:
         value = keras.layers.ZeroPadding2D(zero_padding, name="input_padding", dtype="float32")(value)
@@ -123,15 +144,13 @@ def build(
     return keras.Model(inputs, assemble(model.layers, value, assembler), name=name)
 
 
-def _scaling(preprocessing: Preprocessing, train: Examples) -> Scaling | None:
-    match preprocessing.scale:
-        case "zero_one":
-            return None
-        case "minus_one_one":
-            return 2.0, -1.0
-    statistics = pixel_statistics(train)
-    factors = [1 / std if std else 1.0 for std in statistics.std]  # a channel that never changes stays as it is
-    return factors, [-mean * factor for mean, factor in zip(statistics.mean, factors, strict=True)]
+def _scaling(preprocessing: Preprocessing, inputs: Inputs) -> Scaling | None:
+    if preprocessing.scale == "minus_one_one":
+        return 2.0, -1.0
+    if inputs.mean is None or inputs.std is None:
+        return None
+    factors = [1 / std if std else 1.0 for std in inputs.std]  # a constant channel is only shifted
+    return factors, [-mean * factor for mean, factor in zip(inputs.mean, factors, strict=True)]
 
 
 def attach_optimizer(model: keras.Model, train: Train) -> None:

@@ -1,7 +1,6 @@
 """The forward pass over whole sets of examples, compiled."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -14,12 +13,12 @@ from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.models.losses import class_scores, loss_function
 
 BATCH_SIZE = 256  # examples at once; larger batches leave the cache and were no faster on two cores
-BATCH_BYTES = 1 << 26  # of large pictures, fewer: as many as take this as float32
+BATCH_BYTES = 1 << 26  # fewer large images: as many as take this as float32
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a network makes of n examples: class scores (n, classes) float32 and losses (n,) float32."""
+    """What a network predicts for n examples: class scores (n, classes) float32 and losses (n,) float32."""
 
     labels: NDArray[np.int32]
     scores: NDArray[np.float32]
@@ -61,34 +60,67 @@ def to_input(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32) / 255.0
 
 
-def compile_forward(model: keras.Model, loss: Loss) -> Callable[[Examples], Outcome]:
-    """A function from examples to what `model`, in inference mode and as it is then, makes of them."""
-    loss_of = loss_function(loss)
-    batch_size = max(1, min(BATCH_SIZE, BATCH_BYTES // (4 * math.prod(model.input_shape[1:]))))
-    images_spec = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
-    labels_spec = tf.TensorSpec([None], tf.int32)
+class ForwardPass:
+    """The forward pass of a network in inference mode, over any number of images, compiled once.
 
-    @tf.function(input_signature=[images_spec, labels_spec])
-    def forward(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        batches = tf.math.floordiv(tf.shape(labels)[0] + batch_size - 1, batch_size)
-        scores = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None, model.output_shape[-1]])
+    It uses the weights that the network has when it is called.
+    """
+
+    def __init__(self, model: keras.Model, loss: Loss) -> None:
+        self._model, self._loss, self._loss_function = model, loss, loss_function(loss)
+        self.batch_size = max(1, min(BATCH_SIZE, BATCH_BYTES // (4 * math.prod(model.input_shape[1:]))))
+        self._classes = model.output_shape[-1]
+        images = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
+        labels, outputs = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, self._classes], tf.float32)
+        self._run = tf.function(self._outputs_and_scores, input_signature=[images])
+        self._measure = tf.function(self._losses, input_signature=[labels, outputs])
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The score of every class, (n, classes), of images (n, height, width, channels) uint8: see `class_scores`."""
+        _, scores = self._run(images)
+        found: NDArray[np.float32] = scores.numpy()
+        return found
+
+    def __call__(self, examples: Examples) -> Outcome:
+        """Scores and losses of labelled examples."""
+        scores, losses = [], []
+        # In parts, since images on disk may exceed memory; of whole batches, so that the parts change no number.
+        for part in examples.chunks(multiple=self.batch_size):
+            outputs, part_scores = self._run(examples.images[part])
+            scores.append(part_scores.numpy())
+            losses.append(self._measure(examples.labels[part], outputs).numpy())
+        every = np.concatenate(scores)
+        return Outcome(examples.labels, every, np.concatenate(losses), self.are_probabilities(every))
+
+    def are_probabilities(self, scores: NDArray[np.float32]) -> bool:
+        """Whether each row of scores (n, classes) is a distribution over the classes.
+
+        Checked where the loss takes probabilities too, for the network need not end in a softmax.
+        """
+        return bool(
+            isinstance(self._loss, CrossEntropy) and scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
+        )
+
+    def _outputs_and_scores(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batches = self._batches(images)
+        outputs = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None, self._classes])
+        scores = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None, self._classes])
+        for batch in tf.range(batches):
+            batch_outputs = tf.cast(self._model(to_input(images[self._slice(batch)]), training=False), tf.float32)
+            outputs = outputs.write(batch, batch_outputs)
+            scores = scores.write(batch, class_scores(self._loss, batch_outputs))
+        return outputs.concat(), scores.concat()
+
+    def _losses(self, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        batches = self._batches(labels)
         losses = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None])
         for batch in tf.range(batches):
-            part = slice(batch * batch_size, (batch + 1) * batch_size)  # the last one is as short as it is
-            outputs = tf.cast(model(to_input(images[part]), training=False), tf.float32)
-            scores = scores.write(batch, class_scores(loss, outputs))
-            losses = losses.write(batch, loss_of(labels[part], outputs))
-        return scores.concat(), losses.concat()
+            part = self._slice(batch)
+            losses = losses.write(batch, self._loss_function(labels[part], outputs[part]))
+        return losses.concat()
 
-    def run(examples: Examples) -> Outcome:
-        # In parts, since pictures on disk may be more than memory; of whole batches, so that the parts do not matter.
-        parts = [forward(examples.images[part], examples.labels[part]) for part in examples.chunks(multiple=batch_size)]
-        scores = np.concatenate([part_scores.numpy() for part_scores, _ in parts])
-        losses = np.concatenate([part_losses.numpy() for _, part_losses in parts])
-        # Also where the loss is to take probabilities, for which the network need not end in softmax.
-        are_probabilities = (
-            isinstance(loss, CrossEntropy) and scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
-        )
-        return Outcome(examples.labels, scores, losses, bool(are_probabilities))
+    def _batches(self, values: tf.Tensor) -> tf.Tensor:
+        return tf.math.floordiv(tf.shape(values)[0] + self.batch_size - 1, self.batch_size)
 
-    return run
+    def _slice(self, batch: tf.Tensor) -> slice:
+        return slice(batch * self.batch_size, (batch + 1) * self.batch_size)  # the last batch may be shorter

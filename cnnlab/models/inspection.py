@@ -1,39 +1,51 @@
-"""A look at what a network makes of a few examples."""
+"""A look inside a network: the outputs of its layers, and gradients, of a few examples."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from cnnlab.models.inference import to_input
+from cnnlab.models.losses import LossFunction
 
 
-class Probe:
-    """A look at a network that leaves it as it is: gradients and outputs of examples, in inference mode."""
+@dataclass(frozen=True)
+class Gradients:
+    """Gradients of the mean loss of n examples."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-        strategy: tf.distribute.Strategy,
-    ) -> None:
-        self._model, self._loss = model, loss
-        layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-        self._names = [layer.name for layer in layers]
-        self._whole = keras.Model(model.inputs, [model.output, *(layer.output for layer in layers)])
-        self._strategy = strategy
-        self._look = tf.function(lambda *batch: self._strategy.run(self._compute, batch))
+    weights: dict[str, tf.Tensor]
+    """By weight, such as `conv2d_0/kernel`; each of the weight's shape."""
+    inputs: tf.Tensor
+    """With respect to the images, (n, height, width, channels)."""
+    outputs: dict[str, tf.Tensor]
+    """With respect to the output of each layer, by its name, (n, ...)."""
 
-    def __call__(self, images: Any, labels: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """The gradient of the mean loss with respect to each weight, and the share of each layer's outputs that are
-        not zero, of pictures (n, height, width, channels) uint8 and labels (n,).
-        """
-        every_replica = self._look(tf.constant(images), tf.constant(labels))
-        gradients, shares = (self._strategy.experimental_local_results(part)[0] for part in every_replica)
-        names = [f"{layer.name}/{weight.name}" for layer in self._model.layers for weight in layer.trainable_weights]
-        return dict(zip(names, gradients, strict=True)), dict(zip(self._names, shares, strict=True))
+
+class Inspector:
+    """Outputs of every layer and gradients of a network, which stays as it is.
+
+    Images are (n, height, width, channels) float32 in [0, 1], labels (n,) int32. Of several replicas the first one
+    computes.
+    """
+
+    def __init__(self, model: keras.Model, loss: LossFunction, strategy: tf.distribute.Strategy) -> None:
+        self._model, self._loss, self._strategy = model, loss, strategy
+        self._names = [layer.name for layer in model.layers]
+        self._all = keras.Model(model.inputs, [model.output, *(layer.output for layer in model.layers)])
+        self._compiled = tf.function(lambda *batch: strategy.run(self._gradients, batch))
+
+    def outputs(self, images: tf.Tensor, *, training: bool = False) -> dict[str, tf.Tensor]:
+        """The output of each layer by its name, the input layer's among them; in the order in which they compute."""
+        _, *outputs = self._all(images, training=training)
+        return dict(zip(self._names, outputs, strict=True))
+
+    def gradients(self, images: tf.Tensor, labels: tf.Tensor) -> Gradients:
+        """Gradients of the mean loss, in inference mode; what regularizers add is no part of it."""
+        per_replica = self._compiled(images, labels)
+        weights, inputs, outputs = tf.nest.map_structure(self._first, per_replica)
+        names = [f"{layer.name}/{weight.name}" for layer, weight in self._weights]
+        return Gradients(dict(zip(names, weights, strict=True)), inputs, dict(zip(self._names, outputs, strict=True)))
 
     @cached_property
     def graph(self) -> bytes:
@@ -43,10 +55,19 @@ class Probe:
         graph: bytes = forward.graph.as_graph_def().SerializeToString()
         return graph
 
-    def _compute(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        weights = [weight for layer in self._model.layers for weight in layer.trainable_weights]
+    @property
+    def _weights(self) -> list[tuple[keras.Layer, keras.Variable]]:
+        return [(layer, weight) for layer in self._model.layers for weight in layer.trainable_weights]
+
+    def _gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            outputs, *values = self._whole(to_input(images), training=False)
-            loss = tf.reduce_mean(self._loss(labels, tf.cast(outputs, tf.float32)))
-        shares = [tf.reduce_mean(tf.cast(value != 0, tf.float32)) for value in values]
-        return tape.gradient(loss, weights), shares
+            tape.watch(images)
+            scores, *outputs = self._all(images, training=False)
+            loss = tf.reduce_mean(self._loss(labels, tf.cast(scores, tf.float32)))
+        weights = [weight for _, weight in self._weights]
+        zero = tf.UnconnectedGradients.ZERO
+        of_weights, of_images, of_outputs = tape.gradient(loss, (weights, images, outputs), unconnected_gradients=zero)
+        return of_weights, of_images, of_outputs
+
+    def _first(self, value: Any) -> tf.Tensor:
+        return self._strategy.experimental_local_results(value)[0]

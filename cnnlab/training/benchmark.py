@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from cnnlab.experiment.callbacks import TensorBoard
 from cnnlab.experiment.schema import Experiment, Precision
-from cnnlab.experiment.summary import summarize
 from cnnlab.quantities import Bytes
 from cnnlab.runs import Run
 from cnnlab.training import environment
@@ -24,7 +23,7 @@ from cnnlab.training.callbacks.tensorboard import Events
 from cnnlab.training.distribution import devices
 from cnnlab.training.engine.engine import Engine
 from cnnlab.training.interrupts import Interrupts
-from cnnlab.training.resume.checkpoint import CheckpointManager
+from cnnlab.training.resume.manager import CheckpointManager
 from cnnlab.training.trainer import Trainer
 
 MATRIX = 2048  # rows of the square matrices whose product is the yardstick: large enough to keep all cores busy
@@ -39,14 +38,14 @@ def benchmark(experiment: Experiment, epochs: int, count: Epochs = range) -> dic
     products and sums of the forward and backward pass, as `cnnlab describe` counts them, come to a second, of what
     multiplying two large matrices comes to.
     """
-    trainer = Trainer.of(experiment)
+    trainer = Trainer.from_experiment(experiment)
     strategy = trainer.strategy
     with strategy.scope():
         first_step, seconds = _train(trainer.engine, epochs, count)
         peak = _peak_memory()
         keeping, looking = _extras(trainer)
     examples = len(trainer.dataset.train)
-    cost = summarize(experiment.model.layers, experiment.input_shape).training
+    cost = trainer.summary.training
     reached = (cost.multiplications + cost.additions) * examples / statistics.median(seconds)
     possible = matmul_rate(experiment.train.precision) * _separate_devices(strategy)
     return {
@@ -94,14 +93,14 @@ def _extras(trainer: Trainer) -> tuple[float, float]:
     with Interrupts(), tempfile.TemporaryDirectory(dir=beside, prefix=".cnnlab-bench-") as folder:
         run = Run(Path(folder))
         table = MetricsTable(run)
-        keeper = CheckpointManager(trainer.model, trainer.experiment.train, table, [], run)
+        manager = CheckpointManager(trainer.model, trainer.experiment.train, table, [], run)
         events = Events(TensorBoard(), trainer, run)
         events.on_epoch_begin(0)
         keeping, looking = [], []
         for epoch in range(ROUNDS):
             started = time.perf_counter()
             table.on_epoch_end(epoch, row)
-            keeper.keep(epoch + 1)
+            manager.save(epoch + 1)
             kept = time.perf_counter()
             events.on_epoch_end(epoch, row)
             events.get_state()

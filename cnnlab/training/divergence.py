@@ -1,6 +1,4 @@
-"""Where the numbers of a training left the finite."""
-
-from collections.abc import Iterator
+"""Where the numbers of a training first became non-finite."""
 
 import keras
 import numpy as np
@@ -14,14 +12,15 @@ from cnnlab.experiment.schema import Train
 from cnnlab.models.inference import to_input
 from cnnlab.training.engine.batch import batch_of
 from cnnlab.training.engine.progress import Progress
-from cnnlab.training.resume.checkpoint import Checkpoint, CheckpointManager
+from cnnlab.training.resume.checkpoint import Checkpoint
+from cnnlab.training.resume.manager import CheckpointManager
 from cnnlab.training.trainer import Trainer
 
 BATCH = 256  # examples at once where a step's own batch is not what is looked at
 
 
-def of_step(
-    trainer: Trainer, keeper: CheckpointManager, epoch: int, reached: Progress, rates: NDArray[np.float32] | None
+def in_step(
+    trainer: Trainer, manager: CheckpointManager, epoch: int, reached: Progress, rates: NDArray[np.float32] | None
 ) -> Diverged:
     """The error of a step whose loss is not finite; `epoch` counts from 0.
 
@@ -30,31 +29,31 @@ def of_step(
     """
     step = reached.diverged_at or 0
     culprit = _first_layer(trainer.model)
-    if keeper.last and keeper.last.state.epoch == epoch:
-        before = _repeat(trainer, keeper.last, epoch, step, rates)
+    if manager.last and manager.last.state.epoch == epoch:
+        before = _repeat(trainer, manager.last, epoch, step, rates)
         culprit = _first_layer(trainer.model)
         if culprit is not None:
-            keeper.write_last()
+            manager.write_last()
         else:
-            keeper.keep(epoch, before)
+            manager.save(epoch, before)
             batch = batch_of(trainer.experiment, trainer.dataset.train, epoch, step)
-            culprit = _first_output(trainer.model, batch.inputs, training=True)
+            culprit = _first_output(trainer, batch.inputs, training=True)
     when = f"in step {step + 1:,} of epoch {epoch + 1}"
     return _error(f"the loss became {reached.sums[0]} {when}", culprit, trainer.experiment.train)
 
 
-def of_examples(trainer: Trainer, examples: Examples, loss: float, when: str) -> Diverged:
+def on_examples(trainer: Trainer, examples: Examples, loss: float, when: str) -> Diverged:
     """The error of a loss on `examples` that is not finite."""
     culprit = _first_layer(trainer.model)
     for first in range(0, 0 if culprit else len(examples), BATCH):
         inputs = to_input(tf.constant(examples.images[first : first + BATCH]))
-        culprit = _first_output(trainer.model, inputs, training=False)
+        culprit = _first_output(trainer, inputs, training=False)
         if culprit:
             break
     return _error(f"the loss became {loss} {when}", culprit, trainer.experiment.train)
 
 
-def of_weights(trainer: Trainer, epoch: int) -> Diverged | None:
+def in_weights(trainer: Trainer, epoch: int) -> Diverged | None:
     """The error where a weight is not finite after the last step of `epoch`, counted from 0; None where all are."""
     culprit = _first_layer(trainer.model)
     if culprit is None:
@@ -71,31 +70,25 @@ def _repeat(trainer: Trainer, good: Checkpoint, epoch: int, step: int, rates: ND
 
 
 def _first_layer(model: keras.Model) -> str | None:
-    """The first layer with a weight that is not finite."""
+    """The first layer whose weights are not finite."""
     for layer in model.layers:
         if not all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in layer.weights):
             return f"the weights of {layer.name}"
     return None
 
 
-def _first_output(model: keras.Model, inputs: tf.Tensor, *, training: bool) -> str | None:
-    """The first layer that makes something not finite of `inputs`; the state of dropout goes on as in a step."""
-    names, outputs = zip(*_outputs(model), strict=True)
-    values = keras.Model(model.inputs, list(outputs))(inputs, training=training)
-    for name, value in zip(names, values, strict=True):
+def _first_output(trainer: Trainer, inputs: tf.Tensor, *, training: bool) -> str | None:
+    """The first layer whose output is not finite; with `training` the state of dropout advances as in a step."""
+    for name, value in trainer.inspector.outputs(inputs, training=training).items():
         if not np.isfinite(np.asarray(tf.cast(value, tf.float32))).all():
             return f"the outputs of {name}"
     return None
 
 
-def _outputs(model: keras.Model) -> Iterator[tuple[str, keras.KerasTensor]]:
-    for layer in model.layers:
-        if not isinstance(layer, keras.layers.InputLayer):
-            yield layer.name, layer.output
-
-
 def _error(what: str, culprit: str | None, settings: Train) -> Diverged:
-    where = f"{culprit} left the finite first" if culprit else "every layer's outputs are finite, the loss is not"
+    where = "every layer's outputs are finite, the loss is not"
+    if culprit:
+        where = f"{culprit} were the first to become non-finite"
     change, advice = lower_learning_rate(settings.optimizer), "a smaller learning rate"
     if settings.precision == "mixed_float16":
         change, advice = "train.precision=mixed_bfloat16", "numbers with the range of float32"

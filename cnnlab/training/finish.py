@@ -1,55 +1,61 @@
-"""What a training leaves when it is at its end: measurements, weights, results."""
+"""The end of a training: measurements, weights, results."""
 
 import math
 from collections.abc import Container
 from typing import Any
 
-from cnnlab.analysis.groups import table_of
-from cnnlab.evaluation.evaluate import keep
+from cnnlab.errors import Diverged
+from cnnlab.evaluation.evaluate import write_evaluation
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models import weights
 from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run, files
 from cnnlab.runs.folder import now
-from cnnlab.runs.status import epochs_done
 from cnnlab.training import coach, divergence
+from cnnlab.training.fit import History
 from cnnlab.training.trainer import Trainer
 
 
-def finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float) -> dict[str, Any] | None:
-    """Measure on the test set, unless it is to be left alone, and write what a finished run has."""
-    split = split_of(trainer.experiment, trainer.dataset.splits())
+def finish(trainer: Trainer, run: Run, history: History, seconds: float) -> dict[str, Any] | None:
+    """Measure a trained network and write all that a finished run has.
+
+    Returns the evaluation on the test set, None where `train.test` is `never`. Raises Diverged where a loss is not
+    finite.
+    """
+    split = evaluated_split(trainer.experiment, trainer.dataset.splits())
     outcome = _measure(trainer, split) if split else None
     files.write(run.weights, lambda path: weights.save(trainer.model, path))
     files.write(run.model, trainer.model.save)
-    test = outcome if split == "test" else None
-    if test:
+    results = history.results
+    is_test = split == "test" and outcome is not None
+    if outcome and is_test:
         run.record_test_use("train")
-        results |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
-    evaluation = keep(run, split, outcome, trainer.dataset) if split and outcome else None
-    found = coach.diagnose(trainer, table_of(run), results, _held_out(trainer, split, outcome), str(run.config))
+        results |= {"test_loss": outcome.loss, "test_accuracy": outcome.accuracy}
+    evaluation = write_evaluation(run, split, outcome, trainer.dataset) if split and outcome else None
+    held_out = _held_out(trainer, split, outcome)
+    diagnosis = coach.diagnose(trainer, history.table, results, held_out, str(run.config))
     run.update(
         {
             "status": "finished",
             "finished": now(),
             "seconds": round(seconds, 3),
-            "stopped_early": epochs_done(run) < trainer.experiment.train.epochs,
+            "stopped_early": len(history.rows) < trainer.experiment.train.epochs,
             "results": results,
-            "findings": [str(found)] if found else [],
+            "findings": [str(diagnosis)] if diagnosis else [],
         }
     )
-    return evaluation if test else None
+    return evaluation if is_test else None
 
 
-def split_of(experiment: Experiment, splits: Container[str]) -> str | None:
-    """On which of its `splits` a finished run keeps predictions: not on a test set that is to be left alone."""
+def evaluated_split(experiment: Experiment, splits: Container[str]) -> str | None:
+    """The split whose predictions a finished run has: not the test set where `train.test` is `never`."""
     if experiment.train.test == "end":
         return "test"
     return "validation" if "validation" in splits else None
 
 
 def _held_out(trainer: Trainer, split: str | None, outcome: Outcome | None) -> Outcome | None:
-    """What the network is judged by: its outcome on the validation split, else on the test split if it was measured."""
+    """What the network is judged by: the validation examples, else the test set where that was measured."""
     validation = trainer.dataset.validation
     if validation is None or validation is trainer.dataset.test or split == "validation":
         return outcome
@@ -57,9 +63,11 @@ def _held_out(trainer: Trainer, split: str | None, outcome: Outcome | None) -> O
 
 
 def _measure(trainer: Trainer, split: str) -> Outcome:
-    """Raises Diverged where the loss is not finite."""
     examples = trainer.dataset.splits()[split]
     outcome = trainer.forward(examples)
-    if not math.isfinite(outcome.loss):
-        raise divergence.of_examples(trainer, examples, outcome.loss, f"on the {split} examples after the last epoch")
-    return outcome
+    if math.isfinite(outcome.loss):
+        return outcome
+    error: Diverged = divergence.on_examples(
+        trainer, examples, outcome.loss, f"on the {split} examples after the last epoch"
+    )
+    raise error

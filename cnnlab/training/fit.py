@@ -1,7 +1,9 @@
 """The epochs: the engine, validation, and Keras's callbacks around them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,138 +11,203 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from cnnlab.data import Examples
 from cnnlab.errors import Diverged
 from cnnlab.experiment.callbacks import EarlyStopping, TensorBoard
 from cnnlab.experiment.losses import CrossEntropy, Loss
-from cnnlab.experiment.schema import Train
 from cnnlab.runs import Run
 from cnnlab.training import divergence
-from cnnlab.training.callbacks import schedules
-from cnnlab.training.callbacks.early_stopping import ReportingEarlyStopping, kept_epoch
-from cnnlab.training.callbacks.metrics_table import BALANCED, MetricsTable
+from cnnlab.training.callbacks import schedules, user
+from cnnlab.training.callbacks.early_stopping import ReportingEarlyStopping, restored_epoch
+from cnnlab.training.callbacks.metrics_table import BALANCED, UNMEASURED, MetricsTable
 from cnnlab.training.callbacks.progress_bar import ProgressReport
 from cnnlab.training.callbacks.tensorboard import Events
 from cnnlab.training.engine.progress import START, Progress
 from cnnlab.training.interrupts import Interrupts, Stopped
-from cnnlab.training.resume.checkpoint import Checkpoint, CheckpointManager
+from cnnlab.training.resume.checkpoint import Checkpoint
+from cnnlab.training.resume.manager import CheckpointManager
 from cnnlab.training.trainer import Trainer
+
+AfterEpoch = Callable[[Mapping[str, Any]], bool]
+"""Called with each epoch's row of metrics.csv, on every worker; True ends the training."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What every epoch came to: the rows of metrics.csv. `epoch` is the one, from 1, whose weights the model has."""
+
+    rows: Sequence[Mapping[str, Any]]
+    epoch: int
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The measurements of `epoch`."""
+        return {column: value for column, value in self.rows[self.epoch - 1].items() if column not in UNMEASURED}
+
+    @property
+    def table(self) -> dict[str, list[float]]:
+        """The rows by column; without columns that lack a value."""
+        columns = {name: [row[name] for row in self.rows] for name in (self.rows[0] if self.rows else ())}
+        return {name: values for name, values in columns.items() if None not in values}
 
 
 def fit(
     trainer: Trainer,
-    *,
-    own: Sequence[keras.callbacks.Callback] = (),
     run: Run | None = None,
-    console: Console | None = None,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
     checkpoint: Checkpoint | None = None,
     interrupts: Interrupts | None = None,
-) -> dict[str, Any]:
-    """Every epoch, or all that is left after `checkpoint`.
+    console: Console | None = None,
+    after_epoch: AfterEpoch = lambda row: False,
+) -> History:
+    """Train every epoch, or all that are left after `checkpoint`.
 
-    Keras's callbacks are called as its own `fit` calls them; hooks of batches fire once a graph call.
-    `own` are a user's. The result is the row of the table for the epoch whose weights the model has then.
-    Raises Diverged where a loss is not finite, and Stopped, when the state is saved, where a signal asked for the end.
+    Keras's callbacks are called as its own `fit` calls them; hooks of batches fire once per graph call. `callbacks` are
+    a user's, by default those of the experiment. Without a `run` nothing is written.
+    Raises Diverged where a loss is not finite, and Stopped, when the state is saved, where a signal asked for it.
     """
-    settings, model = trainer.experiment.train, trainer.model
-    if own or trainer.own:  # also on workers without such a callback: all make a variable together, or none does
-        with trainer.strategy.scope():
-            _build_metrics(model, settings.loss)
-    table = MetricsTable(run, trainer.columns)
-    report = [ProgressReport(console, table, len(trainer.dataset.train), settings.batch_size)] if console else []
-    stops = [ReportingEarlyStopping(spec, console) for spec in settings.callbacks if isinstance(spec, EarlyStopping)]
-    events = [Events(spec, trainer, run) for spec in settings.callbacks if run and isinstance(spec, TensorBoard)]
-    rates = schedules.callbacks(settings)
-    remembering = [*rates, *own, *events, *stops]
-    callbacks = keras.callbacks.CallbackList(
-        [*rates, *own, *events, table, *report, *stops],
-        add_history=True,
-        model=model,
-        epochs=settings.epochs,
-        steps=trainer.engine.steps_per_epoch,
-        verbose=0,
-    )
-    keeper = CheckpointManager(model, settings, table, remembering, run)
-    loop = _Loop(trainer, callbacks, keeper, interrupts or Interrupts())
-    model.stop_training = False
-    callbacks.on_train_begin()
-    if checkpoint:
-        checkpoint.restore(model, remembering, table, is_chief=trainer.is_chief)
-    try:
-        with loop.interrupts.deferred():
-            logs = loop.run(checkpoint)
-    finally:
-        for bar in report:
-            bar.close()
-        for written in events:
-            written.close()
-    callbacks.on_train_end(logs)
-    return table.results(kept_epoch([*own, *stops], len(table.rows)))
+    if callbacks is None:
+        callbacks = user.make(trainer.user_callbacks, run)
+    loop = _Loop(trainer, run, callbacks, interrupts or Interrupts(), console)
+    with user.attributed_errors(callbacks), loop.running(checkpoint):
+        for epoch in loop.epochs(checkpoint):
+            loop.callbacks.on_epoch_begin(epoch)
+            rates = loop.learning_rates(epoch)
+            progress = start = loop.start
+            for progress in trainer.engine.epoch(epoch, rates, loop.callbacks.on_train_batch_begin, start=start):
+                loop.after_steps(epoch, progress, rates)
+                if trainer.model.stop_training:
+                    break
+            loop.after_epoch(epoch, progress, after_epoch)
+    return loop.history
 
 
 class _Loop:
-    """One epoch after the other."""
+    """The callbacks of a training, and what is done between graph calls and between epochs."""
 
     def __init__(
         self,
         trainer: Trainer,
-        callbacks: keras.callbacks.CallbackList,
-        keeper: CheckpointManager,
+        run: Run | None,
+        user_callbacks: Sequence[keras.callbacks.Callback],
         interrupts: Interrupts,
+        console: Console | None,
     ) -> None:
-        self._trainer, self._model, self._settings = trainer, trainer.model, trainer.experiment.train
-        self._callbacks, self._keeper, self.interrupts = callbacks, keeper, interrupts
+        settings, model = trainer.experiment.train, trainer.model
+        self._trainer, self._model, self._settings, self._interrupts = trainer, model, settings, interrupts
+        if user_callbacks or trainer.user_callbacks:  # on every worker: all create a variable together, or none does
+            with trainer.strategy.scope():
+                _build_metrics(model, settings.loss)
+        table = MetricsTable(run, trainer.columns)
+        report = [ProgressReport(console, table, len(trainer.dataset.train), settings.batch_size)] if console else []
+        specs = settings.callbacks
+        stops = [ReportingEarlyStopping(spec, console) for spec in specs if isinstance(spec, EarlyStopping)]
+        events = [Events(spec, trainer, run) for spec in specs if run and isinstance(spec, TensorBoard)]
+        rates = schedules.callbacks(settings)
+        self._table, self._stops = table, [*user_callbacks, *stops]
+        self._closing: list[ProgressReport | Events] = [*report, *events]
+        self._stateful = [*rates, *user_callbacks, *events, *stops]
+        self.callbacks = keras.callbacks.CallbackList(
+            [*rates, *user_callbacks, *events, table, *report, *stops],
+            add_history=True,
+            model=model,
+            epochs=settings.epochs,
+            steps=trainer.engine.steps_per_epoch,
+            verbose=0,
+        )
+        self._manager = CheckpointManager(model, settings, table, self._stateful, run)
+        self._logs: dict[str, float] = {}
+        self.start = START
+        """Where the next epoch begins."""
 
-    def run(self, checkpoint: Checkpoint | None) -> dict[str, float]:
-        """The epochs after `checkpoint`; the logs of the last one."""
-        logs: dict[str, float] = {}
-        first, start = (checkpoint.state.epoch, checkpoint.progress) if checkpoint else (0, START)
-        if checkpoint and checkpoint.state.stopped:  # all that was missing is the end
-            return logs
-        self._keeper.keep(first, start, write=False)
+    @contextmanager
+    def running(self, checkpoint: Checkpoint | None) -> Iterator[None]:
+        """Begin and end the training, for all callbacks."""
+        self._model.stop_training = False
+        self.callbacks.on_train_begin()
+        if checkpoint:
+            checkpoint.restore(self._model, self._stateful, self._table, is_chief=self._trainer.is_chief)
+        with ExitStack() as stack:
+            for callback in self._closing:
+                stack.callback(callback.close)
+            with self._interrupts.deferred():
+                yield
+        self.callbacks.on_train_end(self._logs)
+
+    def epochs(self, checkpoint: Checkpoint | None) -> Iterator[int]:
+        """The epochs to train, from 0."""
+        first = 0
+        if checkpoint:
+            first, self.start = checkpoint.state.epoch, checkpoint.progress
+            if checkpoint.state.stopped:  # only the end is missing
+                return
+        self._manager.save(first, self.start, write=False)
         for epoch in range(first, self._settings.epochs):
-            self._callbacks.on_epoch_begin(epoch)
-            logs = self._train(epoch, start)
-            start = START
-            if validation := self._trainer.dataset.validation:
-                logs |= _validate(self._trainer, validation, self._callbacks)
-            if error := self._divergence(epoch, logs):
-                self._keeper.write_last()
-                raise error
-            self._callbacks.on_epoch_end(epoch, logs)
-            self._keeper.keep(epoch + 1)
+            yield epoch
             if self._model.stop_training:
                 break
-            if number := self.interrupts.asked():
+            if number := self._interrupts.requested():
                 raise Stopped(number)
-        return logs
 
-    def _divergence(self, epoch: int, logs: dict[str, float]) -> Diverged | None:
-        """The error where what the epoch's last step did is not finite."""
+    def learning_rates(self, epoch: int) -> NDArray[np.float32] | None:
+        """The learning rate of every step, (steps,), where the schedule has more than one per epoch."""
+        if not schedules.changes_within_epochs(self._settings):
+            return None
+        current = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
+        return schedules.rates(self._settings, epoch, self._trainer.engine.steps_per_epoch, current)
+
+    def after_steps(self, epoch: int, progress: Progress, rates: NDArray[np.float32] | None) -> None:
+        """After a graph call: callbacks, divergence, checkpoints within the epoch, signals."""
+        self.callbacks.on_train_batch_end(progress.steps - 1, _logs(progress))
+        if progress.diverged_at is not None:
+            raise divergence.in_step(self._trainer, self._manager, epoch, progress, rates)
+        if self._model.stop_training or progress.steps == self._trainer.engine.steps_per_epoch:
+            return
+        number = self._interrupts.requested()
+        if number or self._manager.should_save:
+            self._manager.save(epoch, progress)
+        if number:
+            raise Stopped(number)
+
+    def after_epoch(self, epoch: int, progress: Progress, stops: AfterEpoch) -> None:
+        """After an epoch, or as much of it as callbacks let pass: validation, divergence, callbacks, checkpoint."""
+        self.start = START
+        self._logs = _logs(progress) | self._validate()
+        if error := self._divergence(epoch):
+            self._manager.write_last()
+            raise error
+        self.callbacks.on_epoch_end(epoch, self._logs)
+        if stops(self._table.rows[-1]):
+            self._model.stop_training = True
+        self._manager.save(epoch + 1)
+
+    @property
+    def history(self) -> History:
+        """Of the epochs so far."""
+        rows = self._table.rows
+        return History(rows, restored_epoch(self._stops, len(rows)))
+
+    def _validate(self) -> dict[str, float]:
+        """The measurements of the validation examples, if there are any."""
+        examples = self._trainer.dataset.validation
+        if examples is None:
+            return {}
+        self.callbacks.on_test_begin()
+        self.callbacks.on_test_batch_begin(0)
+        outcome = self._trainer.forward(examples)
+        logs = {"accuracy": outcome.accuracy, "loss": outcome.loss}
+        self.callbacks.on_test_batch_end(0, logs)
+        self.callbacks.on_test_end(logs)
+        measured = {f"val_{name}": value for name, value in logs.items()}
+        return {**measured, BALANCED: outcome.balanced_accuracy} if BALANCED in self._trainer.columns else measured
+
+    def _divergence(self, epoch: int) -> Diverged | None:
+        """The error where the last step of the epoch left numbers that are not finite."""
         validation = self._trainer.dataset.validation
-        if validation and not math.isfinite(logs["val_loss"]):
+        if validation and not math.isfinite(self._logs["val_loss"]):
             when = f"on the validation examples after epoch {epoch + 1}"
-            return divergence.of_examples(self._trainer, validation, logs["val_loss"], when)
-        return divergence.of_weights(self._trainer, epoch)
-
-    def _train(self, epoch: int, start: Progress) -> dict[str, float]:
-        """Train what is left of an epoch, or as much of it as callbacks let it go on; the means of what was trained."""
-        engine = self._trainer.engine
-        rates = _rates(self._model, self._settings, epoch, engine.steps_per_epoch)
-        progress = start
-        for progress in engine.epoch(epoch, rates, self._callbacks.on_train_batch_begin, start=start):
-            self._callbacks.on_train_batch_end(progress.steps - 1, _logs(progress))
-            if progress.diverged_at is not None:
-                raise divergence.of_step(self._trainer, self._keeper, epoch, progress, rates)
-            if self._model.stop_training:
-                break
-            if progress.steps < engine.steps_per_epoch:
-                number = self.interrupts.asked()
-                if number or self._keeper.is_due:
-                    self._keeper.keep(epoch, progress)
-                if number:
-                    raise Stopped(number)
-        return _logs(progress)
+            return divergence.on_examples(self._trainer, validation, self._logs["val_loss"], when)
+        return divergence.in_weights(self._trainer, epoch)
 
 
 def _logs(progress: Progress) -> dict[str, float]:
@@ -148,29 +215,11 @@ def _logs(progress: Progress) -> dict[str, float]:
 
 
 def _build_metrics(model: keras.Model, loss: Loss) -> None:
-    """Have the model name its metrics, as `fit` does before it calls a callback: by them it knows what is better.
+    """Have the model name its metrics, as `fit` does before it calls a callback: callbacks ask it for them.
 
-    What labels look like tells Keras which accuracy is meant: numbers of classes, or one-hot for squared errors.
+    The labels tell Keras which accuracy is meant: class numbers, or one-hot for squared errors.
     """
     outputs = np.zeros((1, model.output_shape[-1]), np.float32)
     labels = np.zeros(1, np.int32) if isinstance(loss, CrossEntropy) else outputs
     model.compute_metrics(None, labels, outputs)
     model.reset_metrics()
-
-
-def _validate(trainer: Trainer, examples: Examples, callbacks: keras.callbacks.CallbackList) -> dict[str, float]:
-    callbacks.on_test_begin()
-    callbacks.on_test_batch_begin(0)
-    outcome = trainer.forward(examples)
-    logs = {"accuracy": outcome.accuracy, "loss": outcome.loss}
-    callbacks.on_test_batch_end(0, logs)
-    callbacks.on_test_end(logs)
-    measured = {f"val_{name}": value for name, value in logs.items()}
-    return {**measured, BALANCED: outcome.balanced_accuracy} if BALANCED in trainer.columns else measured
-
-
-def _rates(model: keras.Model, settings: Train, epoch: int, steps: int) -> NDArray[np.float32] | None:
-    """The learning rate of every step, where the schedule has more than one an epoch."""
-    if not schedules.changes_within_epochs(settings):
-        return None
-    return schedules.rates(settings, epoch, steps, float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))

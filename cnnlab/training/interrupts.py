@@ -1,4 +1,4 @@
-"""Ctrl-C, and the signal by which schedulers take a machine back: heard for certain, and answered in good order."""
+"""Ctrl-C, and SIGTERM, by which schedulers take a machine back: never lost, and answered where nothing is half done."""
 
 import os
 import signal
@@ -13,91 +13,86 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked for the end."""
+    """A signal that asks the process to stop."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
-    @property
-    def exit_code(self) -> int:
-        """130 for Ctrl-C, 143 for SIGTERM."""
-        return 128 + self.number
-
 
 class Interrupts:
-    """Signals while a run is trained.
+    """Handling of SIGINT and SIGTERM while runs are trained.
 
-    The first one ends what is done at once, by Stopped; where that is `deferred` done, it waits to be `asked` for:
+    The first signal raises Stopped in the main thread or, in the `deferred` context, waits until `requested` is called:
     raised wherever it comes, about one in twelve was lost, since TensorFlow's C++ calls back into Python and clears the
-    errors that it finds there. A second one calls `at_once` and ends the process, even in the middle of a graph call:
-    it is heard by a thread of its own. `agreed` turns the signal that came here into the one that came to any of the
-    workers.
+    errors that it finds there. The second signal calls `on_second_signal` and ends the process, even in the middle of a
+    graph call: a thread of its own listens for it. `agree` turns the signal that came to this worker into the one that
+    came to any of the workers; `notify` shows a line to the user.
     """
 
     def __init__(
         self,
-        at_once: Callable[[], object] = lambda: None,
+        on_second_signal: Callable[[], object] = lambda: None,
         *,
-        agreed: Callable[[int], int] = int,
-        told: Callable[[str], object] = lambda line: None,
+        agree: Callable[[int], int] = int,
+        notify: Callable[[str], object] = lambda line: None,
     ) -> None:
-        self._at_once, self._agreed, self._told = at_once, agreed, told
-        self._asked = 0
-        self._patient = False
-        self._is_main = threading.current_thread() is threading.main_thread()  # signals are not for others
+        self._on_second_signal, self._agree, self._notify = on_second_signal, agree, notify
+        self._first_signal = 0
+        self._is_deferred = False
+        self._is_main = threading.current_thread() is threading.main_thread()  # only there signals can be handled
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Install the handlers."""
         if self._is_main:
-            self._heard, self._hearing = socket.socketpair()
-            self._hearing.setblocking(False)
-            self._before_fd = signal.set_wakeup_fd(self._hearing.fileno(), warn_on_full_buffer=False)
-            self._before = {number: signal.signal(number, self._answer) for number in SIGNALS}
+            self._receiving, self._sending = socket.socketpair()
+            self._sending.setblocking(False)
+            self._previous_fd = signal.set_wakeup_fd(self._sending.fileno(), warn_on_full_buffer=False)
+            self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
             threading.Thread(target=self._listen, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave signals to whom they went before."""
+        """Restore the previous handlers."""
         if self._is_main:
-            for number, handler in self._before.items():
+            for number, handler in self._previous.items():
                 signal.signal(number, handler)
-            signal.set_wakeup_fd(self._before_fd)
-            self._hearing.close()  # which ends the thread
+            signal.set_wakeup_fd(self._previous_fd)
+            self._sending.close()  # which ends the thread
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Have a first signal wait for `check`."""
-        self._patient = True
+        """Have a first signal wait for `requested`."""
+        self._is_deferred = True
         try:
             yield
         finally:
-            self._patient = False
+            self._is_deferred = False
 
-    def asked(self) -> int:
-        """The signal that came to any of the workers, which all must ask at the same time; 0 where none did."""
-        return self._agreed(self._asked)
+    def requested(self) -> int:
+        """The signal that came to any of the workers, all of which must call this at the same time; 0 for none."""
+        return self._agree(self._first_signal)
 
-    def _answer(self, number: int, frame: FrameType | None) -> None:
-        """In the main thread, as soon as Python runs there."""
-        self._asked = self._asked or number
-        if not self._patient:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Run by Python in the main thread, between two bytecodes."""
+        self._first_signal = self._first_signal or number
+        if not self._is_deferred:
             raise Stopped(number)
 
     def _listen(self) -> None:
-        """In a thread of its own, at once."""
+        """Run in a thread of its own, without delay."""
         count = 0
         with suppress(OSError):
-            while data := self._heard.recv(1):
+            while data := self._receiving.recv(1):
                 if data[0] not in SIGNALS:
                     continue
                 count += 1
-                if count == 1 and self._patient:
-                    self._told("stopping after this step; once more stops at once")
+                if count == 1 and self._is_deferred:
+                    self._notify("stopping after this step; once more stops at once")
                 if count == 2:
                     with suppress(Exception):
-                        self._at_once()
+                        self._on_second_signal()
                     os._exit(128 + data[0])
-        self._heard.close()
+        self._receiving.close()

@@ -1,7 +1,7 @@
-"""What training needs and is built once: for every seed the same data on the devices and the same compiled graph."""
+"""What training needs and is built once: the data on the devices and the compiled graph, the same for every seed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -11,18 +11,21 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlab import data
-from cnnlab.data import Dataset, Examples
+from cnnlab.config.batch_norm import batch_of_one
+from cnnlab.data import Dataset
 from cnnlab.data.balance import class_weights
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.callbacks import EarlyStopping, UserCallback
 from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
-from cnnlab.models.build import attach_optimizer, build_for
+from cnnlab.experiment.summary import Summary, summarize
+from cnnlab.models.build import Inputs, attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
-from cnnlab.models.inference import Outcome, compile_forward
-from cnnlab.models.inspection import Probe
+from cnnlab.models.inference import ForwardPass
+from cnnlab.models.inspection import Inspector
 from cnnlab.models.losses import loss_function, weighted
-from cnnlab.training.callbacks import user as own_callbacks
+from cnnlab.terminal import warn
+from cnnlab.training.callbacks import user
 from cnnlab.training.callbacks.metrics_table import columns_for
 from cnnlab.training.distribution import devices
 from cnnlab.training.engine.engine import Engine
@@ -30,45 +33,56 @@ from cnnlab.training.engine.input_pipeline import Placement, place
 from cnnlab.training.resume.checkpoint import variables_of
 
 
-@dataclass
+@dataclass(frozen=True)
 class Trainer:
-    """A network on its devices, what it is trained on, and the compiled functions that train and measure it."""
+    """A network on its devices, the data set, and the compiled functions that train and measure it.
+
+    `class_weights` (classes,) multiply the losses in the gradient; `user_callbacks` make the callbacks that the
+    experiment names by import path. `initial_scalars` are those of the optimizer before the first step, by name.
+    """
 
     experiment: Experiment
     dataset: Dataset
+    inputs: Inputs
     model: keras.Model
     placement: Placement
     engine: Engine
-    forward: Callable[[Examples], Outcome]
+    forward: ForwardPass
     strategy: tf.distribute.Strategy
+    initial_scalars: dict[str, NDArray[np.generic]]
     class_weights: NDArray[np.float32] | None = None
-    """What the losses of each class are multiplied by in the gradient, (classes,)."""
-    own: list[own_callbacks.Factory] = field(default_factory=list)
-    """What makes the callbacks of a user's own."""
-    _scalars: dict[str, NDArray[np.generic]] = field(default_factory=dict)
-    _is_new: bool = True
+    user_callbacks: Sequence[user.Factory] = ()
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Self:
+    def from_experiment(cls, experiment: Experiment) -> Self:
         """Load the data and build the network, for the experiment's seed, on the devices that it asks for.
 
         Raises DataError, ConfigError and RequestError as these do.
         """
-        strategy = devices.strategy_of(experiment.train.devices, experiment.train.threads)
+        strategy = devices.strategy_for(experiment.train.devices, experiment.train.threads)
         dataset = data.load(experiment.data)
         _check_monitors(experiment, dataset)
-        own = own_callbacks.find(experiment.train.callbacks)
+        user_callbacks = user.factories(experiment.train.callbacks)
         make_deterministic(experiment.seed, deterministic=experiment.train.deterministic)
+        inputs = Inputs.from_dataset(dataset, experiment.preprocessing)
         with strategy.scope():
-            model = build_for(experiment, dataset)
+            model = build_for(experiment, inputs)
             attach_optimizer(model, experiment.train)
-            trainer = cls.around(model, experiment, dataset)
-        trainer.own = own
+            trainer = cls.from_model(model, experiment, dataset, inputs, user_callbacks)
+        if trainer.is_chief:
+            trainer._warn_of_batch_norm()
         return trainer
 
     @classmethod
-    def around(cls, model: keras.Model, experiment: Experiment, dataset: Dataset) -> Self:
-        """The same for a network that has its optimizer, under the strategy of the moment."""
+    def from_model(
+        cls,
+        model: keras.Model,
+        experiment: Experiment,
+        dataset: Dataset,
+        inputs: Inputs | None = None,
+        user_callbacks: Sequence[user.Factory] = (),
+    ) -> Self:
+        """A trainer of a model that has its optimizer, under the current strategy."""
         settings = experiment.train
         placement = place(settings.input_pipeline, dataset.train)
         weights = class_weights(settings.class_weights, dataset.train.labels, dataset.class_names)
@@ -83,78 +97,107 @@ class Trainer:
             placement=placement.kind,
             jit=devices.compiles(settings.jit, model),
         )
-        forward = compile_forward(model, settings.loss)
         scalars = {
             name: keras.ops.convert_to_numpy(variable)
             for name, variable in variables_of(model).items()
             if name.startswith("optimizer/") and variable.ndim == 0
         }
-        strategy = tf.distribute.get_strategy()
         return cls(
-            experiment, dataset, model, placement, engine, forward, strategy, class_weights=weights, _scalars=scalars
+            experiment,
+            dataset,
+            inputs or Inputs.from_dataset(dataset, experiment.preprocessing),
+            model,
+            placement,
+            engine,
+            ForwardPass(model, settings.loss),
+            tf.distribute.get_strategy(),
+            scalars,
+            weights,
+            user_callbacks,
         )
 
-    def can_train(self, experiment: Experiment) -> bool:
-        """Whether `begin` does for it: it differs in the seed alone, or in what the trainer does not look at.
+    def reset(self, experiment: Experiment) -> Self:
+        """A trainer for an experiment that shares this one's graph, whose weights and optimizer begin anew.
 
-        Not with callbacks of a user's own, which may do anything to the network.
+        The variables are shared with this trainer, which is not to be used any more.
         """
-        own = any(isinstance(callback, UserCallback) for callback in experiment.train.callbacks)
-        return not own and _fixed(self.experiment) == _fixed(experiment)
-
-    def begin(self, experiment: Experiment) -> None:
-        """Bring the network to where a new one of that experiment's seed begins."""
-        as_built = self._is_new and experiment.seed == self.experiment.seed
-        self.experiment, self._is_new = experiment, False
-        if as_built:
-            return
-        self.engine.seed = experiment.seed
         make_deterministic(experiment.seed, deterministic=experiment.train.deterministic)
         with self.strategy.scope():
-            fresh = build_for(experiment, self.dataset)
+            fresh = build_for(experiment, self.inputs)
             for layer, same in zip(self.model.layers, fresh.layers, strict=True):
                 for variable, value in zip(layer.variables, same.variables, strict=True):
                     variable.assign(value)
             for name, variable in variables_of(self.model).items():
                 if name.startswith("optimizer/"):  # slots begin with zeros in every optimizer of Keras
-                    variable.assign(self._scalars[name] if name in self._scalars else tf.zeros_like(variable))
+                    variable.assign(self.initial_scalars.get(name, tf.zeros_like(variable)))
+        return replace(self, experiment=experiment, engine=self.engine.with_seed(experiment.seed))
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Those of the table of epochs."""
+        """The columns of metrics.csv."""
         return columns_for(self.dataset, _monitors(self.experiment))
 
+    @property
+    def named_class_weights(self) -> dict[str, float]:
+        """The weight of each class by its name; empty without class weights."""
+        weights = [] if self.class_weights is None else self.class_weights.tolist()
+        return dict(zip(self.dataset.class_names, weights, strict=False))
+
     @cached_property
-    def probe(self) -> Probe:
-        """What looks at the network without changing it."""
+    def summary(self) -> Summary:
+        """The layers and what they cost."""
+        return summarize(self.experiment.model.layers, self.experiment.input_shape)
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """Outputs and gradients of the network's layers, of the loss that is minimized."""
         loss = weighted(loss_function(self.experiment.train.loss), self.class_weights)
-        return Probe(self.model, loss, self.strategy)
+        return Inspector(self.model, loss, self.strategy)
 
     @property
     def is_chief(self) -> bool:
         """Whether this process writes the files."""
         return devices.is_chief(self.strategy)
 
+    def _warn_of_batch_norm(self) -> None:
+        """Warn as `validate` does, where the number of examples or of replicas is known only now."""
+        experiment, replicas = self.experiment, self.strategy.num_replicas_in_sync
+        size, setting = experiment.train.batch_size, experiment.train.devices
+        devices_asked = setting if isinstance(setting, int) else 1
+        known = batch_of_one(self.summary.lines, size, devices_asked, experiment.data.train_size())
+        found = batch_of_one(self.summary.lines, size, replicas, len(self.dataset.train))
+        if found and not known:
+            warn(f"train.batch_size: {found[0]}; set batch_size: {found[1]}")
+
+
+def shares_graph(first: Experiment, second: Experiment) -> bool:
+    """Whether a trainer of the first experiment, after `reset`, trains the second.
+
+    It does where they differ only in the seed or in what is read anew for every run; not with user callbacks, which may
+    change the network.
+    """
+    has_user_callbacks = any(isinstance(callback, UserCallback) for callback in second.train.callbacks)
+    return not has_user_callbacks and _compiled_part(first) == _compiled_part(second)
+
+
+def _compiled_part(experiment: Experiment) -> Experiment:
+    per_run: dict[str, Any] = {"epochs": 1, "schedule": None, "callbacks": [], "keep": 1, "checkpoint_minutes": 1.0}
+    train = experiment.train.model_copy(update=per_run)
+    return experiment.model_copy(update={"seed": 0, "name": "", "published": None, "train": train})
+
 
 def _monitors(experiment: Experiment) -> list[Monitor]:
-    """The columns of the table that something watches."""
+    """The columns of metrics.csv that something watches."""
     schedule, callbacks = experiment.train.schedule, experiment.train.callbacks
     monitors = [spec.monitor for spec in callbacks if isinstance(spec, EarlyStopping)]
     return [*monitors, schedule.monitor] if isinstance(schedule, ReduceOnPlateau) else monitors
 
 
 def _check_monitors(experiment: Experiment, dataset: Dataset) -> None:
-    """Raise ConfigError where validation is watched and, of data whose size was not known before, none are left."""
+    """Raise ConfigError where validation is watched and data of a size unknown until now leave none for it."""
     watched = [column for column in _monitors(experiment) if column.startswith("val_")]
     if dataset.validation is None and watched:
         raise ConfigError(
             f"data.validation: {experiment.data.validation} of {len(dataset.train):,} examples holds out none, "
             f"and {watched[0]} is watched; hold out more, or watch loss"
         )
-
-
-def _fixed(experiment: Experiment) -> Experiment:
-    """What must be the same: all but the seed, the name, and what the loop over the epochs reads anew for every run."""
-    looped: dict[str, Any] = {"epochs": 1, "schedule": None, "callbacks": [], "keep": 1, "checkpoint_minutes": 1.0}
-    train = experiment.train.model_copy(update=looped)
-    return experiment.model_copy(update={"seed": 0, "name": "", "published": None, "train": train})

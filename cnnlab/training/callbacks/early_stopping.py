@@ -27,14 +27,14 @@ class ReportingEarlyStopping(keras.callbacks.EarlyStopping):
         """Restore the weights if asked to."""
         super().on_train_end(logs)
         if self._console and self.stopped_epoch:
-            kept = kept_epoch([self], self.stopped_epoch + 1)
+            kept = restored_epoch([self], self.stopped_epoch + 1)
             self._console.print(
                 f"stopped early: {self.monitor} was best after epoch {self.best_epoch + 1}, and no better for "
                 f"{self.patience} epochs; the weights are those of epoch {kept}"
             )
 
 
-def kept_epoch(callbacks: Sequence[keras.callbacks.Callback], last: int) -> int:
+def restored_epoch(callbacks: Sequence[keras.callbacks.Callback], last: int) -> int:
     """The epoch, from 1, whose weights the network has after training that ended with the epoch `last`."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:

@@ -64,10 +64,6 @@ class MetricsTable(keras.callbacks.Callback):
         self.rows.append(row)
         self._write()
 
-    def results(self, epoch: int) -> dict[str, Any]:
-        """What `epoch`, counted from 1, came to."""
-        return {column: value for column, value in self.rows[epoch - 1].items() if column not in UNMEASURED}
-
     def _write(self) -> None:
         if self._run:
             self._run.write_metrics(self.rows, self.columns)

@@ -18,10 +18,12 @@ from typing import IO, Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from cnnlab.errors import RunError
 from cnnlab.experiment.callbacks import TensorBoard
+from cnnlab.models.inference import to_input
 from cnnlab.runs import Run
 from cnnlab.terminal import warn
 from cnnlab.training.engine.batch import batch_of
@@ -63,7 +65,7 @@ class Events(keras.callbacks.Callback):
         for file in self._files.values():
             file.cut(0)
         train = self._files["train"]
-        train.add(0, graph_def=self._trainer.probe.graph)
+        train.add(0, graph_def=self._trainer.inspector.graph)
         if self._spec.images:
             pictures = batch_of(self._trainer.experiment, self._trainer.dataset.train, 0, most=self._spec.images)
             names = self._trainer.dataset.class_names
@@ -98,12 +100,18 @@ class Events(keras.callbacks.Callback):
         """Weights, gradients and outputs, of the first examples in their own order."""
         train = self._trainer.dataset.train
         first = slice(0, min(self._spec.examples, self._trainer.experiment.train.batch_size))
-        gradients, shares = self._trainer.probe(train.images[first], train.labels[first])
-        yield from _scalars({f"non_zero/{name}": float(share) for name, share in shares.items()})
+        images, labels = to_input(tf.constant(train.images[first])), tf.constant(train.labels[first])
+        inspector = self._trainer.inspector
+        non_zero = {
+            f"non_zero/{layer.name}": float(np.count_nonzero(output) / np.size(output))
+            for layer, output in zip(self._trainer.model.layers, inspector.outputs(images).values(), strict=True)
+            if not isinstance(layer, keras.layers.InputLayer)
+        }
+        yield from _scalars(non_zero)
         for layer in self._trainer.model.layers:
             for weight in layer.weights:
                 yield from _histogram(f"weights/{layer.name}/{weight.name}", keras.ops.convert_to_numpy(weight))
-        for name, gradient in gradients.items():
+        for name, gradient in inspector.gradients(images, labels).weights.items():
             yield from _histogram(f"gradients/{name}", np.asarray(gradient))
 
 

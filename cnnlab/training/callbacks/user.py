@@ -28,8 +28,8 @@ WRITERS = (
 """Keras's callbacks that write files: of several workers, only the chief's do."""
 
 
-def find(callbacks: Sequence[Callback]) -> list[Factory]:
-    """What makes the callbacks of a user's own among `callbacks`, in their order; imports their modules.
+def factories(callbacks: Sequence[Callback]) -> list[Factory]:
+    """What makes the user callbacks among `callbacks`, in their order; imports their modules.
 
     Raises ConfigError where a path leads to nothing that can be called.
     """
@@ -40,18 +40,18 @@ def find(callbacks: Sequence[Callback]) -> list[Factory]:
     ]
 
 
-def make(factories: Sequence[Factory], run: Run | None) -> list[keras.callbacks.Callback]:
+def make(made_by: Sequence[Factory], run: Run | None) -> list[keras.callbacks.Callback]:
     """The callbacks; of several workers, the chief alone has those of Keras that write files or that name `{run}`.
 
     Raises ConfigError where one cannot be made with its arguments, or is no callback of Keras.
     """
-    callbacks = (factory(run) for factory in factories)
+    callbacks = (factory(run) for factory in made_by)
     return [callback for callback in callbacks if callback and (run or not isinstance(callback, WRITERS))]
 
 
 @contextmanager
-def told_of(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
-    """Have an error that one of these raises told in a line, with its file and line. Raises TrainingError."""
+def attributed_errors(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
+    """Have an error that one of these raises become a TrainingError with its file and line."""
     files = {
         getattr(sys.modules.get(type(callback).__module__), "__file__", None): type(callback).__name__
         for callback in callbacks
@@ -86,9 +86,9 @@ def _factory(key: str, spec: UserCallback) -> Factory:
         if run is None and RUN in json.dumps(spec.arguments):
             return None
         try:
-            callback = target(**_filled(spec.arguments, run))
+            callback = target(**_with_run(spec.arguments, run))
         except Exception as error:
-            raise ConfigError(f"{key}: {spec.path} cannot be made: {_told(error)}") from error
+            raise ConfigError(f"{key}: {spec.path} cannot be made: {_describe(error)}") from error
         if not isinstance(callback, keras.callbacks.Callback):
             raise ConfigError(
                 f"{key}.path: {spec.path} makes a {type(callback).__name__}; expected a keras.callbacks.Callback"
@@ -106,12 +106,12 @@ def _find(key: str, path: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise ConfigError(f"{key}: importing {module_name} failed: {_told(error)}") from error
+            raise ConfigError(f"{key}: importing {module_name} failed: {_describe(error)}") from error
         raise ConfigError(
             f"{key}: no module {error.name}; expected one in the working directory or an installed package"
         ) from None
     except Exception as error:
-        raise ConfigError(f"{key}: importing {module_name} failed: {_told(error)}") from error
+        raise ConfigError(f"{key}: importing {module_name} failed: {_describe(error)}") from error
     found = getattr(module, name, None)
     if not callable(found):
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
@@ -121,16 +121,16 @@ def _find(key: str, path: str) -> Callable[..., Any]:
     return target
 
 
-def _filled(value: Any, run: Run | None) -> Any:
+def _with_run(value: Any, run: Run | None) -> Any:
     """`value` with `{run}` replaced in every text of it."""
     if isinstance(value, str):
         return value.replace(RUN, str(run.path)) if run else value
     if isinstance(value, dict):
-        return {key: _filled(item, run) for key, item in value.items()}
-    return [_filled(item, run) for item in value] if isinstance(value, list) else value
+        return {key: _with_run(item, run) for key, item in value.items()}
+    return [_with_run(item, run) for item in value] if isinstance(value, list) else value
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """`NameError: name 'x' is not defined (my_callbacks.py, line 3)`."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '').name}, line {error.lineno})"

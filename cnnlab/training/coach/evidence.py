@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras.layers import Layer, ReLU
@@ -16,13 +15,13 @@ from cnnlab.data import Examples
 from cnnlab.data.balance import is_imbalanced
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.schema import Train
-from cnnlab.experiment.summary import Line, Summary, summarize
+from cnnlab.experiment.summary import Line, Summary
 from cnnlab.models.inference import Outcome, to_input
 from cnnlab.paths import show_path
 from cnnlab.training.trainer import Trainer
 
 MEASURED = 2048  # training examples at most, in inference mode
-LOOKED_AT, BYTES = 256, 1 << 28  # training examples whose activations are looked at; fewer of large ones
+INSPECTED, BYTES = 256, 1 << 28  # training examples whose activations are looked at; fewer of large ones
 SURE = 3  # standard deviations above chance
 LEARNED = 0.9  # balanced accuracy on the training split, above which no cause is looked for in network or optimizer
 GAP = 0.05  # of accuracies
@@ -70,11 +69,10 @@ class Evidence:
         """Of the whole training."""
         return len(self.losses) * math.ceil(len(self.trainer.dataset.train) / self.train.batch_size)
 
-    @cached_property
+    @property
     def summary(self) -> Summary:
-        """The network as it is in the experiment."""
-        experiment = self.trainer.experiment
-        return summarize(experiment.model.layers, experiment.input_shape)
+        """The network as the experiment describes it."""
+        return self.trainer.summary
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -126,13 +124,9 @@ class Evidence:
 
     @cached_property
     def activations(self) -> dict[str, NDArray[np.float32]]:
-        """What each layer makes of some training examples, by its name; the image as `image`."""
-        layers = self.trainer.model.layers
-        look = keras.Model(self.trainer.model.inputs, [layer.output for layer in layers])
-        outputs = look(to_input(tf.constant(self._looked_at.images[:])), training=False)
-        return {
-            layer.name: np.asarray(tf.cast(output, tf.float32)) for layer, output in zip(layers, outputs, strict=True)
-        }
+        """The output of each layer for some training examples, by its name; the image as `image`."""
+        outputs = self.trainer.inspector.outputs(to_input(tf.constant(self._inspected.images[:])))
+        return {name: np.asarray(tf.cast(output, tf.float32)) for name, output in outputs.items()}
 
     @property
     def penalty(self) -> float:
@@ -159,12 +153,12 @@ class Evidence:
 
     @cached_property
     def _gradients(self) -> dict[str, tf.Tensor]:
-        gradients, _ = self.trainer.probe(self._looked_at.images[:], self._looked_at.labels)
-        return gradients
+        images = to_input(tf.constant(self._inspected.images[:]))
+        return self.trainer.inspector.gradients(images, tf.constant(self._inspected.labels)).weights
 
     @cached_property
-    def _looked_at(self) -> Examples:
-        return self._sample(max(1, min(LOOKED_AT, BYTES // self.summary.activation_bytes(1))))
+    def _inspected(self) -> Examples:
+        return self._sample(max(1, min(INSPECTED, BYTES // self.summary.activation_bytes(1))))
 
     def _sample(self, most: int) -> Examples:
         """Training examples, evenly from all of them: they may be in the order of their classes."""

@@ -26,7 +26,7 @@ MAX_CPU_PARTS = 64  # for trying: each is another copy of the network in one gra
 
 
 @cache
-def strategy_of(setting: Setting, threads: int | None = None) -> tf.distribute.Strategy:
+def strategy_for(setting: Setting, threads: int | None = None) -> tf.distribute.Strategy:
     """The strategy for `train.devices`, computing with `train.threads`.
 
     Once per process, before anything is computed: it sets the devices up.

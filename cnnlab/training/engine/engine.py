@@ -4,9 +4,10 @@ Where Keras's `fit` goes through Python for every batch, here a `tf.while_loop` 
 runs forward, backward and update for as many steps as take about half a second.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import keras
 import numpy as np
@@ -61,8 +62,7 @@ class Engine:
         self._sums_over_batch = isinstance(loss, SumOfSquares)
         self._strategy = tf.distribute.get_strategy()
         self._batch_size = min(batch_size, len(examples))
-        self.seed = seed
-        """What the order of the examples and augmentation are drawn from; it may change between epochs."""
+        self._seed = seed
         self._size = len(examples)
         self.steps_per_epoch = -(-len(examples) // self._batch_size)
         self._images = self._on_every_replica(resident(examples)) if placement == "resident" else None
@@ -70,6 +70,12 @@ class Engine:
         self._steps_per_call = 0  # not known before the first call, which also traces
         self._run_steps = tf.function(self._steps)
         self._gradients = tf.function(self._compute_gradients, jit_compile=True) if jit else self._compute_gradients
+
+    def with_seed(self, seed: int) -> Self:
+        """This engine, with its compiled graph, drawing order and augmentation from another seed."""
+        other = copy.copy(self)
+        other._seed = seed
+        return other
 
     def epoch(
         self,
@@ -88,8 +94,8 @@ class Engine:
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
         end = self.steps_per_epoch if steps is None else steps
-        order = order_of(self._size, self.seed, epoch)
-        draws = self._augmenter.draws(self._size, self.seed, epoch)
+        order = order_of(self._size, self._seed, epoch)
+        draws = self._augmenter.draws(self._size, self._seed, epoch)
         stream = None
         failures: list[DataError] = []
         if self._images is None:

@@ -5,34 +5,32 @@ learning rate, the scale of the loss), what the callbacks remember, the table, a
 the examples and augmentation depend on seed and epoch alone.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnlab.errors import RunError
-from cnnlab.experiment.schema import Experiment, Train
+from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Place
 from cnnlab.runs.recorded import BYTES, HEADERS, parameters_of
-from cnnlab.training.callbacks import state as memories
+from cnnlab.training.callbacks import state as callback_states
 from cnnlab.training.callbacks.metrics_table import COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable
-from cnnlab.training.callbacks.state import Kept, Memory
+from cnnlab.training.callbacks.state import CallbackState, CheckpointPart
 from cnnlab.training.engine.progress import START, Progress
 
 Callbacks = Sequence[keras.callbacks.Callback]
 Arrays = dict[str, NDArray[Any]]
 
 
-class State(Kept):
-    """What a checkpoint says besides its arrays."""
+class State(CheckpointPart):
+    """What a checkpoint holds besides arrays."""
 
     epoch: int = Field(ge=0)
     step: int = Field(0, ge=0)
@@ -41,7 +39,7 @@ class State(Kept):
     seconds: float = Field(0.0, ge=0)
     stopped: bool = False
     rows: list[dict[str, float | int | None]]
-    callbacks: list[Memory]
+    callbacks: list[CallbackState]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -73,6 +71,11 @@ class Checkpoint:
         first, second = self.state.sums
         return Progress(self.state.step, self.state.examples, (first, second)) if self.state.step else START
 
+    @property
+    def seconds(self) -> float:
+        """The training time of its whole epochs."""
+        return sum(row["seconds"] or 0.0 for row in self.state.rows)
+
     def restore(self, model: keras.Model, callbacks: Callbacks, table: MetricsTable, *, is_chief: bool = True) -> None:
         """Bring a network that is built, and callbacks after `on_train_begin`, to this state.
 
@@ -81,15 +84,15 @@ class Checkpoint:
         """
         self.restore_variables(model)
         table.restore(self.state.rows, self.state.seconds)
-        waiting = memories.remembering(callbacks)
-        for number, memory in enumerate(self.state.callbacks):
-            if not (waiting and memory.callback == type(waiting[0]).__name__):
+        waiting = callback_states.stateful(callbacks)
+        for number, saved in enumerate(self.state.callbacks):
+            if not (waiting and saved.callback == type(waiting[0]).__name__):
                 if not is_chief:
                     continue
-                raise RunError(f"{self.path}: is not of the callbacks in config.yaml; undo what was changed there")
+                raise RunError(f"{self.path}: its callbacks are not those of config.yaml; undo the change there")
             callback = waiting.pop(0)
             try:
-                memories.recall(callback, memory, self.state.epoch)
+                callback_states.set_state(callback, saved, self.state.epoch)
             except ValueError as error:
                 raise RunError(f"{self.path}: damaged: {error}") from error
             best = [array for name, array in sorted(self.arrays.items()) if name.startswith(f"best{number}/")]
@@ -98,7 +101,7 @@ class Checkpoint:
             if best:
                 callback.best_weights = best
         if waiting:
-            raise RunError(f"{self.path}: is not of the callbacks in config.yaml; undo what was changed there")
+            raise RunError(f"{self.path}: its callbacks are not those of config.yaml; undo the change there")
 
     def check_fits(self, experiment: Experiment, size: int, steps: int) -> None:
         """Raise RunError where it cannot be of this experiment, of `size` examples in `steps` steps an epoch."""
@@ -109,7 +112,7 @@ class Checkpoint:
             or state.step >= steps
             or state.examples != examples
         ):
-            raise RunError(f"{self.path}: damaged: there is no such step in the experiment of config.yaml")
+            raise RunError(f"{self.path}: damaged: the experiment of config.yaml has no such step")
 
     def restore_variables(self, model: keras.Model) -> None:
         """Bring the network and its optimizer to this state. Raises RunError where it is that of another network."""
@@ -117,58 +120,9 @@ class Checkpoint:
         if {name: (str(variable.dtype), tuple(variable.shape)) for name, variable in variables.items()} != {
             name: (str(array.dtype), array.shape) for name, array in self.arrays.items() if not name.startswith("best")
         }:
-            raise RunError(f"{self.path}: is not of the network in config.yaml; undo what was changed there")
+            raise RunError(f"{self.path}: its network is not that of config.yaml; undo the change there")
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
-
-
-class CheckpointManager:
-    """Keeps the last state that was good: in memory and, where there is a run, on disk."""
-
-    def __init__(
-        self, model: keras.Model, settings: Train, table: MetricsTable, callbacks: Callbacks, run: Run | None
-    ) -> None:
-        self._model, self._settings = model, settings
-        self._table, self._callbacks, self._run = table, callbacks, run
-        self._written = time.monotonic()
-        self.last: Checkpoint | None = None
-
-    @property
-    def is_due(self) -> bool:
-        """Whether the last one on disk is older than the experiment allows."""
-        return self._run is not None and time.monotonic() - self._written > 60 * self._settings.checkpoint_minutes
-
-    def write_last(self) -> None:
-        """Have the last good state on disk, if it is not there yet."""
-        last = self.last
-        if self._run and last and last.place not in checkpoints.places(self._run):
-            checkpoints.save(self._run, last.place, last.arrays, last.state.model_dump(), self._settings.keep)
-
-    def keep(self, epoch: int, progress: Progress = START, *, write: bool = True) -> None:
-        """Keep the state after `epoch` whole epochs and `progress` in the next.
-
-        Raises RunError where it cannot be written; the checkpoint before is then the last.
-        """
-        arrays: Arrays = {
-            name: keras.ops.convert_to_numpy(variable) for name, variable in variables_of(self._model).items()
-        }
-        for number, callback in enumerate(memories.remembering(self._callbacks)):
-            for index, weight in enumerate(getattr(callback, "best_weights", None) or []):
-                arrays[f"best{number}/{index:04}"] = np.asarray(weight)
-        state = State(
-            epoch=epoch,
-            step=progress.steps,
-            examples=progress.examples,
-            sums=list(progress.sums),
-            seconds=self._table.seconds_so_far if progress.steps else 0.0,
-            stopped=bool(self._model.stop_training and self._table.rows and not progress.steps),
-            rows=[dict(row) for row in self._table.rows],
-            callbacks=[memories.of(callback) for callback in memories.remembering(self._callbacks)],
-        )
-        self.last = Checkpoint(state, arrays)
-        if self._run and write:
-            checkpoints.save(self._run, self.last.place, arrays, state.model_dump(), self._settings.keep)
-            self._written = time.monotonic()
 
 
 def load(run: Run, experiment: Experiment, *, set_aside: bool = True) -> Checkpoint | None:

@@ -1,0 +1,90 @@
+"""A trained network from its run folder."""
+
+from dataclasses import dataclass
+
+import keras
+
+from cnnlab import data
+from cnnlab.data import Dataset, fingerprint
+from cnnlab.errors import RunError
+from cnnlab.experiment.data import num_outputs
+from cnnlab.experiment.schema import Experiment
+from cnnlab.models import weights
+from cnnlab.models.build import Inputs, build_for
+from cnnlab.models.determinism import make_deterministic
+from cnnlab.models.inference import ForwardPass
+from cnnlab.runs import Run
+from cnnlab.runs.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
+from cnnlab.terminal import note
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained network: `model` takes images (n, height, width, channels) float32 in [0, 1]."""
+
+    run: Run
+    experiment: Experiment
+    model: keras.Model
+    class_names: tuple[str, ...]
+    forward: ForwardPass
+
+
+def load_model(run: Run) -> LoadedModel:
+    """The network of a finished run, with its final weights, from the run folder alone.
+
+    The data set is read only for runs of version 0.1.0 with `scale: standardize`, whose record lacks the statistics of
+    the pixels. Raises RunError where the run did not finish or its files are damaged or contradict each other.
+    """
+    record = run.record()
+    check_finished(run, record)
+    experiment = experiment_of(run)
+    parameters = parameters_of(run, experiment)
+    arrays = weights.read(run.weights, 2 * BYTES * parameters + HEADERS)
+    if parameters > 2 * (size := sum(array.size for array in arrays.values())):  # before memory is taken for them
+        raise RunError(f"{run.weights}: {size:,} weights; the network of config.yaml has {parameters:,}")
+    class_names = tuple(record["data"]["classes"])
+    if len(class_names) != (expected := num_outputs(experiment.data)):
+        raise RunError(f"{run.path}: run.json: damaged: {len(class_names)} classes; config.yaml has {expected}")
+    make_deterministic(experiment.seed)
+    model = build_for(experiment, _inputs(run, experiment))
+    weights.assign(model, arrays, run.weights)
+    return LoadedModel(run, experiment, model, class_names, ForwardPass(model, experiment.train.loss))
+
+
+def load_dataset(run: Run, experiment: Experiment) -> Dataset:
+    """The data set that a run was trained on. Raises RunError where it is another one by now."""
+    dataset = data.load(experiment.data)
+    check_same_data(run, dataset)
+    return dataset
+
+
+def check_same_data(run: Run, dataset: Dataset) -> None:
+    """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
+    recorded = run.record().get("data", {})
+    try:
+        differences = fingerprint.differences(recorded, fingerprint.record(dataset))
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration):
+        raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
+    if not differences:
+        return
+    then, here = recorded.get("place"), dataset.origin.place
+    advice = "set CNNLAB_DATA_DIR to the data of the run" + (f", which were in {then}" if then else "")
+    if then == here:
+        advice = f"put those back into {then}"
+    raise RunError(
+        f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(differences)}; {advice}"
+    )
+
+
+def _inputs(run: Run, experiment: Experiment) -> Inputs:
+    shape, classes = experiment.data.image_shape, num_outputs(experiment.data)
+    if experiment.preprocessing.scale != "standardize":
+        return Inputs(shape, classes)
+    statistics = run.record().get("pixel_statistics")
+    if statistics is None:
+        note(f"{run.path}: run.json has no pixel statistics, as of version 0.1.0; they are measured on the data set")
+        return Inputs.from_dataset(load_dataset(run, experiment), experiment.preprocessing)
+    mean, std = (tuple(map(float, statistics[key])) for key in ("mean", "std"))
+    if not len(mean) == len(std) == shape[-1]:
+        raise RunError(f"{run.path}: run.json: damaged: pixel_statistics of {len(mean)} channels, expected {shape[-1]}")
+    return Inputs(shape, classes, mean, std)
