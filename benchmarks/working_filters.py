@@ -72,8 +72,9 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="?", default=Path("runs/reproduction"))
     runs: dict[str, list[Run]] = {name: [] for name in EXPERIMENTS}
     for run in find([parser.parse_args().runs]):
-        if (name := run.record()["experiment"]["name"]) in runs and run.record()["status"] == "finished":
-            runs[name].append(run)
+        record = run.record()
+        if record.experiment.name in runs and record.status == "finished":
+            runs[record.experiment.name].append(run)
     PAGE.write_text(
         TEXT.format(
             n=max(map(len, runs.values())),
@@ -115,8 +116,8 @@ def _count(run: Run) -> Count:
     shares = np.sort(_above_zero(run))
     record = run.record()
     return Count(
-        seed=record["experiment"]["seed"],
-        accuracy=record["results"]["test_accuracy"],
+        seed=record.experiment.seed,
+        accuracy=record.result("test_accuracy"),
         working=int(((shares >= SELDOM) & (shares <= 1 - SELDOM)).sum()),
         dead=int((shares < SELDOM).sum()),
         linear=int((shares > 1 - SELDOM).sum()),

@@ -4,7 +4,6 @@ import csv
 import io
 import math
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,15 +63,15 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     are not those that it was trained on.
     """
     record = run.record()
-    check_finished(run, record)
+    check_finished(record)
     experiment = experiment_of(run)
-    if to_data(experiment) != to_data(recorded_experiment(run, record)):
+    if to_data(experiment) != to_data(recorded_experiment(record)):
         raise RunError(f"{run.path}: config.yaml is not the experiment that run.json recorded; undo the change")
     check_imports(run, experiment, f"verify imports none; {proposed('train', run.config)} does")
-    split = split_of(experiment, _splits(record))
+    split = split_of(experiment, record.data.splits)
     then = _read(run, split)
     trainer = Trainer.of(experiment)
-    check_same_data(run, record, trainer.dataset)
+    check_same_data(record, trainer.dataset)
     with tempfile.TemporaryDirectory() as folder, new_runs(trainer, [(experiment, "again")], Path(folder)) as (again,):
         try:
             train_one(trainer, experiment, again, console=console)
@@ -81,16 +80,10 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
         except CnnlabError as error:
             raise TrainingError(f"{run.path}: training it again failed: {error}") from error
         now = _read(again or run, split)
-    changed = environment.changes(record, environment.environment(trainer.strategy))
+    changed = environment.changes(record.raw, environment.environment(trainer.strategy))
     if not experiment.train.deterministic:
         changed.append("train.deterministic is off")
     return _compared(run, split, then, now, changed)
-
-
-def _splits(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What run.json says of the splits that the run was trained with."""
-    splits = record.get("data", {}).get("splits")
-    return splits if isinstance(splits, dict) else {}
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def reproduce(
     from cnnlab.analysis import reproduction, results
     from cnnlab.cli.shorthands import parse_seeds
     from cnnlab.runs.claim import check_writable
-    from cnnlab.runs.folder import RECORD
+    from cnnlab.runs.record import RECORD
 
     experiments = reproduction.chosen(ids or [])
     numbers = parse_seeds(seeds, 0)

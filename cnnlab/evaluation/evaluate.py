@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from cnnlab.models.build import build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import Outcome, compile_forward
 from cnnlab.runs import Run
+from cnnlab.runs.record import RunRecord
 from cnnlab.runs.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
 
 TIMED_EXAMPLES, TIMED_REPETITIONS = 2560, 5
@@ -30,14 +31,14 @@ def evaluate(run: Run, split: str, *, figures: str | None = None) -> dict[str, A
     Raises RunError where the run has no weights or the data are not those that it was trained on.
     """
     record = run.record()
-    check_finished(run, record)
+    check_finished(record)
     experiment = experiment_of(run)
     parameters = parameters_of(run, experiment)
     arrays = weights.read(run.weights, 2 * BYTES * parameters + HEADERS)
     if parameters > 2 * (size := sum(array.size for array in arrays.values())):  # told before memory is taken for it
         raise RunError(f"{run.weights}: {size:,} weights; the network of config.yaml has {parameters:,}")
     dataset = data.load(experiment.data)
-    check_same_data(run, record, dataset)
+    check_same_data(record, dataset)
     splits = dataset.splits()
     if split not in splits:
         raise RequestError(f"--split {split}: this run held out no {split} examples; it has {' and '.join(splits)}")
@@ -51,7 +52,7 @@ def evaluate(run: Run, split: str, *, figures: str | None = None) -> dict[str, A
     if split == "test" or (split == "validation" and experiment.data.validation == "test"):
         run.record_test_use("evaluate")
     measured = keep(run, split, outcome, dataset)
-    results = record.get("results", {})
+    results = record.results
     if split == "test" and "test_accuracy" not in results:  # `train.test: never`; from now on it can be compared
         run.update({"results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy}})
     drawn = []
@@ -77,19 +78,16 @@ def _throughput(forward: Callable[[Examples], Outcome], examples: Examples) -> f
     return len(part) / statistics.median(seconds)
 
 
-def check_same_data(run: Run, record: Mapping[str, Any], dataset: Dataset) -> None:
+def check_same_data(record: RunRecord, dataset: Dataset) -> None:
     """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
-    try:
-        found = fingerprint.differences(record["data"], fingerprint.record(dataset))
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration):
-        raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
-    if found:
-        then, here = record["data"].get("place"), dataset.origin.place
+    if found := fingerprint.differences(record.data.raw, fingerprint.record(dataset)):
+        then, here = record.data.place, dataset.origin.place
         advice = "set CNNLAB_DATA_DIR to the data of the run" + (f", which were in {then}" if then else "")
         if then == here:
             advice = f"put those back into {then}"
         raise RunError(
-            f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; {advice}"
+            f"{record.run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(found)}; "
+            f"{advice}"
         )
 
 

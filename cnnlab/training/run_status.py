@@ -53,7 +53,7 @@ def at_once(run: Run | None, all_runs: Sequence[Run | None] = ()) -> None:
 def interrupted(run: Run | None) -> None:
     """Have run.json say so, where it says that the run goes on."""
     with suppress(CnnlabError):
-        if run and run.record()["status"] == "running":
+        if run and run.record().status == "running":
             run.update({"status": "interrupted", "finished": now()})
 
 

@@ -100,7 +100,7 @@ def resume(resumptions: Sequence[ResumePlan], *, console: Console | None = None)
 
 def _resume_one(trainer: Trainer, resumption: ResumePlan, console: Console | None) -> Done | None:
     run, experiment = resumption.run, resumption.experiment
-    check_same_data(run, resumption.record, trainer.dataset)
+    check_same_data(resumption.record, trainer.dataset)
     if not trainer.is_chief:
         return train_one(trainer, experiment, None, _checkpoint_of(trainer, resumption, set_aside=False))
     with lock.held(run.path):
@@ -125,7 +125,7 @@ def _take_up(trainer: Trainer, resumption: ResumePlan, checkpoint: Checkpoint | 
     """Have the run's files say that it goes on, and what is not as it was."""
     run, record = resumption.run, resumption.record
     here = environment.environment(trainer.strategy)
-    changed = environment.changes(record, here)
+    changed = environment.changes(record.raw, here)
     if changed:
         warn(f"{run.path}: {'; '.join(changed)}; its numbers may differ from those of a run that was not interrupted")
     if resumption.is_raised:
@@ -136,7 +136,7 @@ def _take_up(trainer: Trainer, resumption: ResumePlan, checkpoint: Checkpoint | 
             "status": "running",
             "process": environment.process(),
             **_experiment_record(resumption.experiment),
-            "resumed": [*record.get("resumed", []), entry],
+            "resumed": [*record.resumed, entry],
             "error": None,
             "finished": None,
         }

@@ -1,9 +1,8 @@
 """Whether a run can go on, and as what. No TensorFlow here: a refusal does not wait for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cnnlab.config.differences import brief, differing_keys
 from cnnlab.config.load import to_data
@@ -15,8 +14,9 @@ from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run
 from cnnlab.runs.checkpoints import places
 from cnnlab.runs.find import find
+from cnnlab.runs.record import RunRecord
 from cnnlab.runs.recorded import check_imports, experiment_of, recorded_experiment
-from cnnlab.runs.status import check_idle, epochs_done, status_of
+from cnnlab.runs.status import RESUMABLE, check_idle, epochs_done, status_of
 from cnnlab.terminal import proposed, warn
 
 EPOCHS = "train.epochs"
@@ -27,14 +27,14 @@ class ResumePlan:
     """A run that can go on, and its experiment, perhaps of more epochs than before; `record` is its run.json."""
 
     run: Run
-    record: dict[str, Any]
+    record: RunRecord
     experiment: Experiment
     is_raised: bool
 
     def check_unchanged(self) -> None:
         """Raise RequestError where another process has taken the run up since."""
         now = self.run.record()
-        if (now["status"], now.get("resumed")) != (self.record["status"], self.record.get("resumed")):
+        if (now.status, now.resumed) != (self.record.status, self.record.resumed):
             raise RequestError(f"{self.run.path}: another process has gone on with it meanwhile")
 
 
@@ -47,20 +47,20 @@ def plan(
     and RunError where its config has code imported without `trust`.
     """
     record = run.record()
-    check_idle(run, record)
-    was = recorded_experiment(run, record)
+    check_idle(run, record.process)
+    was = recorded_experiment(record)
     wanted = experiment or experiment_of(run, changes)
     wanted = wanted.model_copy(update={"name": was.name, "published": was.published})
     raised = _check_changes(run, was, wanted)
-    if record["status"] == "diverged":
+    if record.status == "diverged":
         raise RequestError(
             f"{run.path}: diverged, and would again: the same seed gives the same numbers; train it anew, such as "
             f"{proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))}"
         )
     if not trust:
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
-    if record["status"] == "finished":
-        _check_unfinished(run, record, was.train, raised=raised, trust=trust)
+    if record.status == "finished":
+        _check_unfinished(record, was.train, raised=raised, trust=trust)
     if raised and was.train.schedule.spans_training and (epochs_done(run) or places(run)):
         raise RequestError(
             f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
@@ -88,16 +88,17 @@ def unfinished(folders: Sequence[Path]) -> Iterator[Run]:
         except RunError as error:
             warn(f"{error}; left out")
             continue
-        status = status_of(run, record)
-        if status in ("interrupted", "failed", "crashed"):
+        status = status_of(record)
+        if status in RESUMABLE:
             yield run
         elif status != "finished":
             warn(f"{run.path}: {status}; left out")
 
 
-def _check_unfinished(run: Run, record: Mapping[str, Any], was: Train, *, raised: bool, trust: bool) -> None:
+def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: bool) -> None:
     """Raise RequestError where the training of a finished run, whose settings these are, has nothing left to do."""
-    if record.get("stopped_early"):
+    run = record.run
+    if record.stopped_early:
         changes = [
             f"train.callbacks[{index}].early_stopping.patience={2 * spec.patience}"
             for index, spec in enumerate(was.callbacks)
