@@ -33,13 +33,13 @@ def details(record: RunRecord) -> dict[str, Any]:
 
     In `results`, the training pass is called `train_loss` and `train_accuracy`.
     """
-    known = overview(record)
+    run, known = record.run, overview(record)
     said = {key: value for key, value in record.raw.items() if key not in known or key == "seconds"}
     if "results" in said:
         said["results"] = {TRAINING.get(key, key): value for key, value in record.results.items()}
     if known["status"] == "finished" and known["test_accuracy"] is None:
-        said["test"] = f"never measured; {proposed('evaluate', record.run.path)} does it"
-    return {**known, **said, "checkpoints": [str(place) for place in checkpoints.places(record.run)]}
+        said["test"] = f"never measured; {proposed('evaluate', run.path)} does it"
+    return {**known, **said, "checkpoints": [str(place) for place in checkpoints.places(run)]}
 
 
 def remarks(record: RunRecord) -> list[str]:

@@ -27,7 +27,6 @@ MENTIONS = {
     # Words, not commands.
     "a run's experiment is nested too deeply to be one that cnnlab trained",
     "cnnlab {}",
-    "{}: damaged: '{}' is not what cnnlab writes there",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "{}: no such file; the experiment that comes with cnnlab is called {}",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
