@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cnnlab.analysis.groups import Group, Metric
+from cnnlab.messages import join_names
 from cnnlab.runs.record import ExperimentRecord
 
 
@@ -25,10 +26,8 @@ def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
     for same in by_data.values():
         seen = {group.record.data.fingerprint: group for group in same}
         if len(seen) > 1:
-            yield (
-                f"{_listed(list(seen.values()))} name the same data and saw different examples: "
-                "see data.fingerprint in their run.json"
-            )
+            names = join_names((group.name for group in seen.values()), 4)
+            yield (f"{names} name the same data and saw different examples: see data.fingerprint in their run.json")
     distinct = {group.split(metric.split) for group in groups}
     if len(distinct - {None}) > 1:
         yield f"not all were measured on the same {metric.split} examples; only those that were are tested"
@@ -48,10 +47,10 @@ def _chosen_by_test(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
 
 
 def _best_of_epochs(groups: Sequence[Group]) -> Iterator[str]:
-    chosen = [group for group in groups if group.experiment.early_stopping_monitor]
-    if 0 < len(chosen) < len(groups):  # else it is the same for all
+    names = [group.name for group in groups if group.experiment.early_stopping_monitor]
+    if 0 < len(names) < len(groups):  # else it is the same for all
         yield (
-            f"{_listed(chosen)}: the validation accuracy is that of the best epoch, which early_stopping chose by "
+            f"{join_names(names, 4)}: the validation accuracy is that of the best epoch, which early_stopping chose by "
             "validation: a little too good beside that of a last epoch"
         )
 
@@ -63,10 +62,3 @@ def _choices(experiment: ExperimentRecord) -> list[str]:
         for kind, options in experiment.choices
         if kind in ("early_stopping", "reduce_on_plateau") and str(options.get("monitor")).startswith("val_")
     ]
-
-
-def _listed(groups: Sequence[Group]) -> str:
-    *first, last = [group.name for group in groups[:5]]
-    if len(groups) > 4:
-        return f"{', '.join(first)} and {len(groups) - 4} more"
-    return f"{', '.join(first)} and {last}" if first else last

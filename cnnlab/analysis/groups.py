@@ -1,7 +1,5 @@
 """Finished runs that differ in nothing but their seeds: what a mean and a standard deviation can be taken of."""
 
-import csv
-import io
 import json
 import math
 import statistics
@@ -14,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.runs import Run, files
+from cnnlab.runs.metrics import read_numbers
 from cnnlab.runs.record import ExperimentRecord, RunRecord, SplitRecord
-from cnnlab.runs.status import MAX_TABLE
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Group:
     @cached_property
     def tables(self) -> list[dict[str, list[float]]]:
         """Each run's table of epochs, by column; empty where it has none that can be read."""
-        return [table_of(record.run) for record in self.members]
+        return [read_numbers(record.run.metrics) for record in self.members]
 
     @property
     def best_epoch(self) -> float | None:
@@ -133,7 +131,7 @@ def group(records: Iterable[RunRecord]) -> Grouped:
     return found
 
 
-def correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
+def read_correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
     """Which of the run's saved predictions on a split are right, (examples,); None where there are none that fit."""
     try:
         packed = files.read(run.correct(split), examples // 8 + 1)
@@ -157,23 +155,3 @@ def _names(groups: Sequence[Sequence[RunRecord]]) -> list[str]:
         next(name for name, count in zip(own, counts, strict=True) if count[name] == 1 or name == own[-1])
         for own in names
     ]
-
-
-def table_of(run: Run) -> dict[str, list[float]]:
-    """A run's table of epochs by column, those that are numbers throughout; nothing where it has no such table."""
-    try:
-        heading, *rows = csv.reader(io.StringIO(files.read(run.metrics, MAX_TABLE).decode()))
-        columns = zip(heading, zip(*rows, strict=True), strict=True)
-        table = {name: _numbers(values) for name, values in columns}
-    except (OSError, ValueError, csv.Error):
-        return {}
-    return {name: values for name, values in table.items() if values} if table.get("epoch") else {}
-
-
-def _numbers(cells: Sequence[str]) -> list[float]:
-    """Empty where one is none."""
-    try:
-        numbers = [float(cell) for cell in cells]
-    except ValueError:
-        return []
-    return numbers if all(map(math.isfinite, numbers)) else []

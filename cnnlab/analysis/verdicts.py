@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnnlab.analysis import significance
-from cnnlab.analysis.groups import Group, Metric, correct
+from cnnlab.analysis.groups import Group, Metric, read_correct
 from cnnlab.analysis.significance import ALPHA, Estimate, Test
 
 MIN_PAIRED_SEEDS = 3
@@ -131,7 +131,7 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
         return by_seeds(values, others, max(resolution(group, metric) for group in (own, reference)))
     if not metric.is_accuracy:
         return "cannot be told: one run each; try --seeds 5"
-    right = [correct(group.record.run, metric.split, mine.examples) for group in (own, reference)]
+    right = [read_correct(group.record.run, metric.split, mine.examples) for group in (own, reference)]
     if right[0] is None or right[1] is None:
         return (
             f"cannot be told: one run each, without saved {metric.split} predictions "

@@ -1,7 +1,5 @@
 """Training a run once more from its record, and holding the two against each other."""
 
-import csv
-import io
 import math
 import tempfile
 from dataclasses import asdict, dataclass
@@ -17,8 +15,8 @@ from cnnlab.config.load import to_data
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
 from cnnlab.evaluation.evaluate import check_same_data
 from cnnlab.runs import Run, files
+from cnnlab.runs.metrics import read_rows
 from cnnlab.runs.recorded import check_finished, check_imports, experiment_of, recorded_experiment
-from cnnlab.runs.status import MAX_TABLE
 from cnnlab.terminal import proposed
 from cnnlab.training import environment
 from cnnlab.training.finish import split_of
@@ -99,9 +97,11 @@ def _read(run: Run, split: str | None) -> _Numbers:
     try:
         rows = [
             {key: float(value) if value else None for key, value in row.items() if key != "seconds"}
-            for row in _table(run.metrics)
+            for row in read_rows(run.metrics)
         ]
-        predictions = [(row["label"], row["prediction"]) for row in (_table(run.predictions(split)) if split else [])]
+        predictions = [
+            (row["label"], row["prediction"]) for row in (read_rows(run.predictions(split)) if split else [])
+        ]
         content = files.read(run.weights)
         weights = safetensors.numpy.load(content)
         if not all(row["epoch"] and math.isfinite(row["loss"] or 0.0) for row in rows):
@@ -109,17 +109,9 @@ def _read(run: Run, split: str | None) -> _Numbers:
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise ValueError("there are weights that are not finite")
         return _Numbers(rows, predictions, weights, content)
-    except (OSError, ValueError, KeyError, TypeError, csv.Error, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RunError(f"{run.path}: its table, weights or predictions cannot be read: {reason}") from None
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, each complete. Raises OSError and ValueError."""
-    rows = list(csv.DictReader(io.StringIO(files.read(path, MAX_TABLE).decode())))
-    if any(None in row or None in row.values() for row in rows):
-        raise ValueError(f"{path.name}: its rows are not equally long")
-    return rows
 
 
 def _compared(run: Run, split: str | None, then: _Numbers, now: _Numbers, changed: list[str]) -> Verdict:

@@ -14,8 +14,6 @@ runs/lenet-1/
   .lock                            held by the process that works on the run
 """
 
-import csv
-import io
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import RunError
-from cnnlab.runs import files
+from cnnlab.runs import files, metrics
 from cnnlab.runs.record import RECORD, RunRecord
 
 MAX_BYTES = 1 << 22  # of run.json, which has a few kilobytes
@@ -117,14 +115,14 @@ class Run:
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
         """Write metrics.csv, the whole table; a value of None is an empty cell."""
-        files.write_text(self.metrics, _csv(rows, columns))
+        metrics.write_rows(self.metrics, rows, columns)
 
     def write_evaluation(
         self, split: str, evaluation: Mapping[str, Any], predictions: Iterable[Mapping[str, Any]], correct: bytes
     ) -> None:
         """Write evaluation/SPLIT.json, and before that SPLIT-predictions.csv and, in short, SPLIT-correct.bin."""
         rows = list(predictions)
-        files.write_text(self.predictions(split), _csv(rows, list(rows[0])))
+        metrics.write_rows(self.predictions(split), rows, list(rows[0]))
         files.write_bytes(self.correct(split), correct)
         files.write_json(self.path / "evaluation" / f"{split}.json", evaluation)
 
@@ -140,11 +138,3 @@ class Run:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -3,8 +3,9 @@
 from typing import Any
 
 from cnnlab.runs import checkpoints
+from cnnlab.runs.metrics import count_epochs
 from cnnlab.runs.record import RunRecord
-from cnnlab.runs.status import epochs_done, status_of
+from cnnlab.runs.status import status_of
 from cnnlab.terminal import proposed
 
 COLUMNS = ("run", "status", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds")
@@ -19,7 +20,7 @@ def overview(record: RunRecord) -> dict[str, Any]:
     return {
         "run": str(run.path),
         "status": status_of(record),
-        "epoch": results.get("epoch") if at_end else epochs_done(run),
+        "epoch": results.get("epoch") if at_end else count_epochs(run.metrics),
         "epochs": record.experiment.epochs,
         "val_accuracy": results.get("val_accuracy"),
         "test_accuracy": results.get("test_accuracy"),
@@ -47,7 +48,8 @@ def remarks(record: RunRecord) -> list[str]:
     epoch, monitor = record.results.get("epoch"), record.experiment.early_stopping_monitor
     if monitor is None or epoch is None:
         return []
+    epochs, extreme = count_epochs(record.run.metrics), "a maximum" if "accuracy" in monitor else "a minimum"
     return [
-        f"the results and weights are those of epoch {epoch}, the best of {epochs_done(record.run)} by {monitor}: its "
-        f"own {monitor} is {'a maximum' if 'accuracy' in monitor else 'a minimum'} over epochs, a little too good"
+        f"the results and weights are those of epoch {epoch}, the best of {epochs} by {monitor}: its own {monitor} is "
+        f"{extreme} over epochs, a little too good"
     ]

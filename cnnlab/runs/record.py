@@ -1,8 +1,5 @@
 """What run.json says, parsed and checked once; by hand, since importing pydantic would slow `cnnlab compare`."""
 
-import json
-import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.errors import RunError
 from cnnlab.experiment.upgrade import upgrade
 from cnnlab.messages import shorten
+from cnnlab.runs.fields import count, get, list_of, number, parse_json
 
 if TYPE_CHECKING:
     from cnnlab.runs.folder import Run
@@ -17,11 +15,8 @@ if TYPE_CHECKING:
 RECORD = "run.json"
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
 """What run.json can say; `status_of` says `crashed` of a run that is said to be running and whose process is gone."""
-MAX_NESTING = 150  # of maps and lists; blocks within blocks of a network come to less
 COSMETIC_KEYS = ("name", "published")
 """The keys of an experiment that change no number."""
-KINDS = {str: "text", int: "an integer", float: "a number", bool: "true or false", dict: "a map", list: "a list"}
-_REQUIRED: Any = object()
 
 
 @dataclass(frozen=True)
@@ -66,17 +61,17 @@ class ExperimentRecord:
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> "ExperimentRecord":
         """That of a plain experiment. Raises ValueError where it is none."""
-        data, train = _get(raw, "experiment.data", dict), _get(raw, "experiment.train", dict)
-        _get(data, "experiment.data.name", str)
-        _get(train, "experiment.train.callbacks", list, [])
+        data, train = get(raw, "experiment.data", dict), get(raw, "experiment.train", dict)
+        get(data, "experiment.data.name", str)
+        get(train, "experiment.train.callbacks", list, [])
         return cls(
             raw=raw,
-            name=_get(raw, "experiment.name", str),
-            seed=_get(raw, "experiment.seed", int),
+            name=get(raw, "experiment.name", str),
+            seed=get(raw, "experiment.seed", int),
             data=data,
             train=train,
-            epochs=_count(train, "experiment.train.epochs"),
-            published=_get(raw, "experiment.published", dict, {}),
+            epochs=count(train, "experiment.train.epochs"),
+            published=get(raw, "experiment.published", dict, {}),
         )
 
     @property
@@ -154,7 +149,7 @@ class RunRecord:
     def parse(cls, run: "Run", content: bytes) -> "RunRecord":
         """The record in the `content` of run.json. Raises RunError where it is damaged, naming the key."""
         try:
-            return _record(run, _json(content))
+            return _record(run, parse_json(content))
         except (ValueError, RecursionError) as error:
             raise RunError(f"{run.path / RECORD}: damaged: {error}") from None
 
@@ -169,126 +164,63 @@ class RunRecord:
 def _record(run: "Run", raw: Any) -> RunRecord:
     if not isinstance(raw, dict):
         raise ValueError(f"got {shorten(raw)}; expected a map")
-    status = _get(raw, "status", str)
+    status = get(raw, "status", str)
     if status not in STATUSES:
         raise ValueError(f"'status' is {shorten(status)}; expected one of {', '.join(STATUSES)}")
-    raw["experiment"] = upgrade(_get(raw, "experiment", dict))
+    raw["experiment"] = upgrade(get(raw, "experiment", dict))
     return RunRecord(
         run=run,
         raw=raw,
         status=status,
-        started=_get(raw, "started", str, None),
-        finished=_get(raw, "finished", str, None),
-        seconds=_number(raw, "seconds"),
-        process=_process(_get(raw, "process", dict, None)),
+        started=get(raw, "started", str, None),
+        finished=get(raw, "finished", str, None),
+        seconds=number(raw, "seconds"),
+        process=_process(get(raw, "process", dict, None)),
         experiment=ExperimentRecord.parse(raw["experiment"]),
-        data=_data(_get(raw, "data", dict)),
+        data=_data(get(raw, "data", dict)),
         environment=_environment(raw),
-        parameters=_count(raw, "parameters", None),
-        multiplications=_count(raw, "multiplications", None),
-        results=_results(_get(raw, "results", dict, {})),
-        stopped_early=_get(raw, "stopped_early", bool, False),
-        error=_get(raw, "error", str, None),
-        findings=_list(raw, "findings", str, []),
-        resumed=_get(raw, "resumed", list, []),
-        test_uses=_get(raw, "test_uses", list, []),
+        parameters=count(raw, "parameters", None),
+        multiplications=count(raw, "multiplications", None),
+        results=_results(get(raw, "results", dict, {})),
+        stopped_early=get(raw, "stopped_early", bool, False),
+        error=get(raw, "error", str, None),
+        findings=list_of(str, raw, "findings", []),
+        resumed=get(raw, "resumed", list, []),
+        test_uses=get(raw, "test_uses", list, []),
     )
 
 
 def _process(raw: dict[str, Any] | None) -> Process | None:
-    return None if raw is None else Process(_get(raw, "process.pid", int, None), _get(raw, "process.host", str, None))
+    return None if raw is None else Process(get(raw, "process.pid", int, None), get(raw, "process.host", str, None))
 
 
 def _data(raw: dict[str, Any]) -> DataRecord:
-    _list(raw, "data.classes", str)
-    _list(raw, "data.image_shape", int)
-    splits = _get(raw, "data.splits", dict)
+    list_of(str, raw, "data.classes")
+    list_of(int, raw, "data.image_shape")
+    splits = get(raw, "data.splits", dict)
     return DataRecord(
         raw=raw,
-        fingerprint=_get(raw, "data.fingerprint", str),
-        place=_get(raw, "data.place", str, None),
-        splits={name: _split(_get(splits, f"data.splits.{name}", dict), f"data.splits.{name}") for name in splits},
+        fingerprint=get(raw, "data.fingerprint", str),
+        place=get(raw, "data.place", str, None),
+        splits={name: _split(get(splits, f"data.splits.{name}", dict), f"data.splits.{name}") for name in splits},
     )
 
 
 def _split(raw: dict[str, Any], path: str) -> SplitRecord:
-    _get(raw, f"{path}.in_any_order", str)
+    get(raw, f"{path}.in_any_order", str)
     return SplitRecord(
-        _count(raw, f"{path}.examples"), _get(raw, f"{path}.pictures", str), _get(raw, f"{path}.labels", str)
+        count(raw, f"{path}.examples"), get(raw, f"{path}.pictures", str), get(raw, f"{path}.labels", str)
     )
 
 
 def _environment(raw: dict[str, Any]) -> Environment:
-    versions, cpu, threads = (_get(raw, part, dict, {}) for part in ("versions", "cpu", "threads"))
+    versions, cpu, threads = (get(raw, part, dict, {}) for part in ("versions", "cpu", "threads"))
     return Environment(
-        _get(versions, "versions.tensorflow", str, ""),
-        _get(cpu, "cpu.model", str, ""),
-        _count(threads, "threads.cores", None),
+        get(versions, "versions.tensorflow", str, ""),
+        get(cpu, "cpu.model", str, ""),
+        count(threads, "threads.cores", None),
     )
 
 
 def _results(raw: dict[str, Any]) -> dict[str, float | None]:
-    return {key: _number(raw, f"results.{key}", 1.0 if key.endswith("accuracy") else math.inf) for key in raw}
-
-
-def _number(parent: Mapping[str, Any], path: str, highest: float = math.inf) -> float | None:
-    """A number in [0, highest]; None where it is missing."""
-    value: float | None = _get(parent, path, float, None)
-    if value is not None and not 0 <= value <= min(highest, sys.float_info.max):
-        interval = "of at least 0" if highest == math.inf else f"in [0, {highest:g}]"
-        raise ValueError(f"'{path}' is {shorten(value)}; expected a number {interval}")
-    return value
-
-
-def _count(parent: Mapping[str, Any], path: str, default: Any = _REQUIRED) -> Any:
-    value = _get(parent, path, int, default)
-    if value is not None and value < 0:
-        raise ValueError(f"'{path}' is {shorten(value)}; expected an integer of at least 0")
-    return value
-
-
-def _list(parent: Mapping[str, Any], path: str, kind: type, default: Any = _REQUIRED) -> list[Any]:
-    values: list[Any] = _get(parent, path, list, default)
-    for index, value in enumerate(values):
-        if type(value) is not kind:
-            raise ValueError(f"'{path}[{index}]' is {shorten(value)}; expected {KINDS[kind]}")
-    return values
-
-
-def _get(parent: Mapping[str, Any], path: str, kind: type, default: Any = _REQUIRED) -> Any:
-    """The value in `parent` whose key is the last part of `path`. Raises ValueError where it is of another kind."""
-    value = parent.get(path.rpartition(".")[2])
-    if value is None and default is not _REQUIRED:
-        return default
-    if type(value) is kind or (kind is float and type(value) is int):
-        return value
-    problem = "missing" if value is None else shorten(value)
-    raise ValueError(f"'{path}' is {problem}; expected {KINDS[kind]}")
-
-
-def _json(content: bytes) -> Any:
-    """Raises ValueError where it is not JSON as it is written here."""
-    data = json.loads(content, parse_constant=_refuse, parse_float=_finite)
-    if content.count(b"[") + content.count(b"{") > MAX_NESTING and _depth(data) > MAX_NESTING:
-        raise ValueError(f"nested more than {MAX_NESTING} deep")
-    return data
-
-
-def _depth(value: Any) -> int:
-    """How many maps and lists are in one another; without recursion, which has its own limit."""
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
-    return depth
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is more than a number can be")
-    return value
+    return {key: number(raw, f"results.{key}", 1.0 if key.endswith("accuracy") else None) for key in raw}

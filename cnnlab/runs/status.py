@@ -1,18 +1,15 @@
 """What a run is up to, told truly also where the process that trained it could not say so any more."""
 
-import csv
-import io
 import platform
 
 from cnnlab.errors import RequestError
-from cnnlab.runs import files, lock
+from cnnlab.runs import lock
 from cnnlab.runs.folder import Run
 from cnnlab.runs.record import STATUSES, Process, RunRecord
 
 ALL = (*STATUSES, "crashed")
 RESUMABLE = ("interrupted", "failed", "crashed")
 """The statuses of runs that can be resumed as they are."""
-MAX_TABLE = 1 << 28  # bytes of metrics.csv: the most epochs that there can be, and as much again
 
 
 def status_of(record: RunRecord) -> str:
@@ -31,11 +28,3 @@ def check_idle(run: Run, process: Process | None) -> None:
     if is_live(run, process):
         who = f" by process {process.pid} on {process.host}" if process else ""
         raise RequestError(f"{run.path}: is being trained{who}; end that first")
-
-
-def epochs_done(run: Run) -> int:
-    """How many whole epochs its table has; 0 where there is none that can be read."""
-    try:
-        return sum(1 for _ in csv.DictReader(io.StringIO(files.read(run.metrics, MAX_TABLE).decode())))
-    except (OSError, ValueError, csv.Error):
-        return 0

@@ -4,14 +4,13 @@ import math
 from collections.abc import Container
 from typing import Any
 
-from cnnlab.analysis.groups import table_of
 from cnnlab.evaluation.evaluate import keep
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models import weights
 from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run, files
 from cnnlab.runs.folder import now
-from cnnlab.runs.status import epochs_done
+from cnnlab.runs.metrics import count_epochs, read_numbers
 from cnnlab.training import coach, divergence
 from cnnlab.training.trainer import Trainer
 
@@ -27,13 +26,15 @@ def finish(trainer: Trainer, run: Run, results: dict[str, Any], seconds: float) 
         run.record_test_use("train")
         results |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
     evaluation = keep(run, split, outcome, trainer.dataset) if split and outcome else None
-    found = coach.diagnose(trainer, table_of(run), results, _held_out(trainer, split, outcome), str(run.config))
+    found = coach.diagnose(
+        trainer, read_numbers(run.metrics), results, _held_out(trainer, split, outcome), str(run.config)
+    )
     run.update(
         {
             "status": "finished",
             "finished": now(),
             "seconds": round(seconds, 3),
-            "stopped_early": epochs_done(run) < trainer.experiment.train.epochs,
+            "stopped_early": count_epochs(run.metrics) < trainer.experiment.train.epochs,
             "results": results,
             "findings": [str(found)] if found else [],
         }

@@ -16,7 +16,7 @@ import pytest
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run, lock
 from cnnlab.runs.record import STATUSES, RunRecord
-from cnnlab.runs.status import check_idle, epochs_done, is_live, status_of
+from cnnlab.runs.status import check_idle, is_live, status_of
 from tests.conftest import complete
 
 HOLDER = """
@@ -423,36 +423,3 @@ def test_who_works_on_a_run_is_named(folder):
         with pytest.raises(RequestError) as caught:
             check_idle(run, None)
         assert str(caught.value) == f"{folder}: is being trained; end that first"
-
-
-@pytest.mark.parametrize(
-    ("table", "expected"),
-    [
-        (b"", 0),
-        (b"epoch,loss\n", 0),
-        (b"epoch,loss\n1,0.5\n2,\n", 2),
-        (b"epoch,loss\r\n1,0.5\r\n2,0.4", 2),
-        (b"epoch,loss\n\n\n1,0.5\n\n", 1),
-        (b'epoch,loss\n1,"0.5\n2,0.4\n', 1),
-        (bytes(range(256)) * 4, 0),
-        (b"\xff\xfe" + "epoch\n1\n".encode("utf-16-le"), 0),
-        (b"epoch,loss\n" + b"9" * 200_000, 0),
-    ],
-    ids=["empty", "heading", "two", "of another system", "with blank lines", "quote", "binary", "UTF-16", "long cell"],
-)
-def test_whole_epochs_are_counted(folder, table, expected):
-    (folder / "metrics.csv").write_bytes(table)
-    assert epochs_done(Run(folder)) == expected
-
-
-def test_a_table_that_cannot_be_read_has_no_epochs(folder):
-    assert epochs_done(Run(folder)) == 0
-    assert epochs_done(Run(folder / "missing")) == 0
-    (folder / "metrics.csv").mkdir()
-    assert epochs_done(Run(folder)) == 0
-
-
-def test_a_table_that_is_a_pipe_is_not_waited_for(folder):
-    os.mkfifo(folder / "metrics.csv")
-    code = "from cnnlab.runs import Run; from cnnlab.runs.status import epochs_done; print(epochs_done(Run(path)))"
-    assert python(code, folder) == "0\n"

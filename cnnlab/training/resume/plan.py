@@ -14,9 +14,10 @@ from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run
 from cnnlab.runs.checkpoints import places
 from cnnlab.runs.find import find
+from cnnlab.runs.metrics import count_epochs
 from cnnlab.runs.record import RunRecord
 from cnnlab.runs.recorded import check_imports, experiment_of, recorded_experiment
-from cnnlab.runs.status import RESUMABLE, check_idle, epochs_done, status_of
+from cnnlab.runs.status import RESUMABLE, check_idle, status_of
 from cnnlab.terminal import proposed, warn
 
 EPOCHS = "train.epochs"
@@ -61,7 +62,7 @@ def plan(
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
     if record.status == "finished":
         _check_unfinished(record, was.train, raised=raised, trust=trust)
-    if raised and was.train.schedule.spans_training and (epochs_done(run) or places(run)):
+    if raised and was.train.schedule.spans_training and (count_epochs(run.metrics) or places(run)):
         raise RequestError(
             f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
             f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew: "
@@ -106,8 +107,8 @@ def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: boo
         ]
         sets = [word for change in changes or ["train.callbacks=[]"] for word in ("--set", change)]
         raise RequestError(
-            f"{run.path}: {'early stopping' if changes else 'a callback'} ended it after epoch {epochs_done(run)} of "
-            f"{was.epochs}, and would do so with more epochs; train it anew, such as "
+            f"{run.path}: {'early stopping' if changes else 'a callback'} ended it after epoch "
+            f"{count_epochs(run.metrics)} of {was.epochs}, and would do so with more epochs; train it anew, such as "
             f"{proposed('train', run.config, *sets)}"
         )
     if raised:
