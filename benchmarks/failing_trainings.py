@@ -23,6 +23,7 @@ from cnnlab.config.overrides import parse_set, parse_sets
 from cnnlab.errors import Diverged, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
+from cnnlab.runs.record import RunRecord
 from cnnlab.training.tasks import NewRun
 from cnnlab.training.train import train
 
@@ -82,21 +83,14 @@ def trials(case: Case, seeds: int, scratch: Path) -> Iterator[Trial]:
     cured = [load_complete(before[seed].config, parse_sets(changes)) for seed, changes in again.items()]
     after = dict(zip(again, trained(cured, scratch / "after"), strict=True)) if again else {}
     for seed, run in enumerate(before):
-        result = _result(after[seed].record(), case.metric) if seed in after else None
-        yield Trial(case, seed, _result(run.record(), case.metric), hints[seed], result)
+        result = after[seed].record().results.get(case.metric) if seed in after else None
+        yield Trial(case, seed, run.record().results.get(case.metric), hints[seed], result)
 
 
-def hint_of(record: dict[str, Any]) -> str:
+def hint_of(record: RunRecord) -> str:
     """What was said of a run; empty where nothing was."""
-    if error := record.get("error"):
-        return str(error)
-    (hint,) = record.get("findings") or [""]
-    return str(hint)
-
-
-def _result(record: dict[str, Any], metric: str) -> float | None:
-    result: float | None = record.get("results", {}).get(metric)
-    return result
+    (hint,) = record.findings or [""]
+    return record.error or hint
 
 
 def rows(found: Sequence[Trial]) -> list[dict[str, Any]]:

@@ -15,9 +15,8 @@ from cnnlab.analysis import reproduction, results, significance
 from cnnlab.analysis.expected import heading
 from cnnlab.analysis.reproduction import CLOSE, Line
 from cnnlab.analysis.results import Result
-from cnnlab.analysis.significance import ALPHA, estimate
+from cnnlab.analysis.significance import ALPHA, estimate, format_mean_std
 from cnnlab.analysis.verdicts import by_seeds
-from cnnlab.cli.comparison import format_mean_std
 from cnnlab.cli.tables import Format, render
 from cnnlab.config import shipped
 from cnnlab.config.load import load_file

@@ -70,8 +70,9 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="?", default=Path("runs/reproduction"))
     runs: dict[str, list[Run]] = {name: [] for name in EXPERIMENTS}
     for run in find([parser.parse_args().runs]):
-        if (name := run.record()["experiment"]["name"]) in runs and run.record()["status"] == "finished":
-            runs[name].append(run)
+        record = run.record()
+        if record.experiment.name in runs and record.status == "finished":
+            runs[record.experiment.name].append(run)
     PAGE.write_text(
         TEXT.format(
             n=max(map(len, runs.values())),
@@ -113,8 +114,8 @@ def _count(run: Run) -> Count:
     shares = np.sort(_above_zero(run))
     record = run.record()
     return Count(
-        seed=record["experiment"]["seed"],
-        accuracy=record["results"]["test_accuracy"],
+        seed=record.experiment.seed,
+        accuracy=record.result("test_accuracy"),
         working=int(((shares >= SELDOM) & (shares <= 1 - SELDOM)).sum()),
         dead=int((shares < SELDOM).sum()),
         linear=int((shares > 1 - SELDOM).sum()),
@@ -125,7 +126,7 @@ def _count(run: Run) -> Count:
 def _above_zero(run: Run) -> NDArray[np.float64]:
     """In what share of all places of the pictures each filter of the first convolution is above zero, (filters,)."""
     loaded = load_model(run)
-    model, dataset = loaded.model, load_dataset(run, loaded.experiment)
+    model, dataset = loaded.model, load_dataset(loaded.record, loaded.experiment)
     layer = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
     outputs = keras.Model(model.inputs, layer.output)(to_input(dataset.test.images[:IMAGES]))
     shares: NDArray[np.float64] = (np.asarray(outputs) > 0).mean(axis=(0, 1, 2))

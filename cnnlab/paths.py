@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 KeyPath = tuple[str | int, ...]
 MAX_DEPTH = 50  # far below it, no experiment has a key
@@ -19,3 +20,15 @@ def parse_path(key: str) -> KeyPath:
 def show_path(path: Sequence[str | int]) -> str:
     """`('model', 'layers', 2, 'conv2d')` as `model.layers[2].conv2d`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def value_at(data: Any, path: Sequence[str | int], default: Any = None) -> Any:
+    """What is at `path` in maps and lists within each other; `default` where nothing is."""
+    for step in path:
+        is_there = (isinstance(data, dict) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        )
+        if not is_there:
+            return default
+        data = data[step]
+    return data

@@ -43,9 +43,30 @@ train:
 """
 
 
+RECORD = {
+    "status": "running",
+    "experiment": {"name": "tiny", "seed": 0, "data": {"name": "digits"}, "train": {"epochs": 2, "test": "end"}},
+    "data": {"fingerprint": "f", "image_shape": [8, 8, 1], "classes": list("0123456789"), "splits": {}},
+}
+"""A run.json with no more than every run has."""
+
+
+def complete(record: Mapping[str, Any], base: Mapping[str, Any] = RECORD) -> dict[str, Any]:
+    """`record` with what it lacks to be the run.json of a run."""
+    merged = dict(base)
+    for key, value in record.items():
+        both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        merged[key] = complete(value, base[key]) if both else value
+    if base is RECORD:
+        digests = dict.fromkeys(("pictures", "labels", "in_any_order"), "")
+        splits = {name: {**digests, **split} for name, split in merged["data"]["splits"].items()}
+        merged["data"] = {**merged["data"], "splits": splits}
+    return merged
+
+
 def make_run(runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any]) -> Run:
-    """A run folder with nothing but this record, which no process works on."""
-    with claimed(runs, experiment_name, name, record) as run:
+    """A run folder with nothing but this record, completed, which no process works on."""
+    with claimed(runs, experiment_name, name, complete(record)) as run:
         return run
 
 

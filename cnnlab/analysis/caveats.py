@@ -1,20 +1,20 @@
 """What a reader of a comparison should know before believing it, a sentence each."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from cnnlab.analysis.groups import Group, Metric
-from cnnlab.runs.overview import chosen_epoch
+from cnnlab.messages import join_names
+from cnnlab.runs.record import ExperimentRecord
 
 
 def cautions(groups: Sequence[Group], metric: Metric, ranking: Metric) -> list[str]:
     """Of groups that are compared by a metric, the best of which is chosen by `ranking`."""
     found = [*_other_data(groups, metric), *_chosen_by_test(groups, metric)]
-    if ranking is not metric and len({group.examples(ranking.split) for group in groups} - {None}) > 1:
+    if ranking is not metric and len({group.split(ranking.split) for group in groups} - {None}) > 1:
         found.append(f"not all have the same {ranking.split} examples, by which the best is chosen")
     if "validation" in (metric.split, ranking.split):
         found += _best_of_epochs(groups)
-    if not metric.is_accuracy and len({repr(group.loss) for group in groups}) > 1:
+    if not metric.is_accuracy and len({repr(group.experiment.loss) for group in groups}) > 1:
         found.append("not all have the same loss function, and losses of different kinds are not on one scale")
     return found
 
@@ -22,24 +22,22 @@ def cautions(groups: Sequence[Group], metric: Metric, ranking: Metric) -> list[s
 def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
     by_data: dict[str, list[Group]] = {}
     for group in groups:
-        by_data.setdefault(repr(group.experiment.get("data")), []).append(group)
+        by_data.setdefault(repr(group.experiment.data), []).append(group)
     for same in by_data.values():
-        seen = {repr(group.record.get("data", {}).get("fingerprint")): group for group in same}
+        seen = {group.record.data.fingerprint: group for group in same}
         if len(seen) > 1:
-            yield (
-                f"{_listed(list(seen.values()))} name the same data and saw different examples: "
-                "see data.fingerprint in their run.json"
-            )
-    distinct = {group.examples(metric.split) for group in groups}
+            names = join_names((group.name for group in seen.values()), 4)
+            yield (f"{names} name the same data and saw different examples: see data.fingerprint in their run.json")
+    distinct = {group.split(metric.split) for group in groups}
     if len(distinct - {None}) > 1:
         yield f"not all were measured on the same {metric.split} examples; only those that were are tested"
 
 
 def _chosen_by_test(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
     for group in groups:
-        if not group.validates_on_test:
+        if not group.experiment.validates_on_test:
             continue
-        if reasons := _choices(group.experiment.get("train")):
+        if reasons := _choices(group.experiment):
             yield (
                 f"{group.name}: chose by the test set ({' and '.join(reasons)} with data.validation: test): "
                 "its test accuracy is too good"
@@ -49,30 +47,18 @@ def _chosen_by_test(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
 
 
 def _best_of_epochs(groups: Sequence[Group]) -> Iterator[str]:
-    chosen = [group for group in groups if chosen_epoch(group.experiment)]
-    if 0 < len(chosen) < len(groups):  # else it is the same for all
+    names = [group.name for group in groups if group.experiment.early_stopping_monitor]
+    if 0 < len(names) < len(groups):  # else it is the same for all
         yield (
-            f"{_listed(chosen)}: the validation accuracy is that of the best epoch, which early_stopping chose by "
+            f"{join_names(names, 4)}: the validation accuracy is that of the best epoch, which early_stopping chose by "
             "validation: a little too good beside that of a last epoch"
         )
 
 
-def _choices(train: Any) -> list[str]:
-    """What in these settings goes by the validation examples."""
-    if not isinstance(train, dict):
-        return []
-    callbacks = train.get("callbacks")
-    choices = [train.get("schedule"), *(callbacks if isinstance(callbacks, list) else [])]
-    return [kind for choice in choices if isinstance(choice, dict) for kind in choice if _watches(kind, choice[kind])]
-
-
-def _watches(kind: str, options: Any) -> bool:
-    monitor = options.get("monitor") if isinstance(options, dict) else None
-    return kind in ("early_stopping", "reduce_on_plateau") and str(monitor).startswith("val_")
-
-
-def _listed(groups: Sequence[Group]) -> str:
-    *first, last = [group.name for group in groups[:5]]
-    if len(groups) > 4:
-        return f"{', '.join(first)} and {len(groups) - 4} more"
-    return f"{', '.join(first)} and {last}" if first else last
+def _choices(experiment: ExperimentRecord) -> list[str]:
+    """What in the settings goes by the validation examples."""
+    return [
+        kind
+        for kind, options in experiment.choices
+        if kind in ("early_stopping", "reduce_on_plateau") and str(options.get("monitor")).startswith("val_")
+    ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.analysis.caveats import cautions
-from cnnlab.analysis.groups import METRICS, SHORT_METRICS, Group, Metric, Recorded, group
+from cnnlab.analysis.groups import METRICS, SHORT_METRICS, Group, Metric, group
 from cnnlab.analysis.significance import Estimate, estimate
 from cnnlab.analysis.verdicts import BASELINE, Verdict, best, resolution, verdicts
 from cnnlab.analysis.where import Where
@@ -14,6 +14,7 @@ from cnnlab.config.differences import differing_keys
 from cnnlab.errors import RequestError, RunError
 from cnnlab.messages import did_you_mean
 from cnnlab.runs.find import find
+from cnnlab.runs.record import RunRecord
 from cnnlab.terminal import warn
 
 SETTINGS = ("data", "preprocessing", "model", "train", "seed")
@@ -75,14 +76,14 @@ def compare(
     """
     if metric is not None and SHORT_METRICS.get(metric, metric) not in METRICS:
         raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, [*METRICS, *SHORT_METRICS])}")
-    recorded = _kept(_read(paths), where)
+    records = _matching(_read(paths), where)
     try:
-        grouped = group(recorded)
+        grouped = group(records)
         groups = grouped.groups
         if not groups:
             run, why = grouped.left_out[0]
             raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
-        found = differing_keys([{**group.experiment, "seed": None} for group in groups])
+        found = differing_keys([group.experiment.without("seed") for group in groups])
     except RecursionError:
         raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
     differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
@@ -101,8 +102,8 @@ def compare(
             {key: values[index] for key, values in differing.items()},
             {
                 "best_epoch": group.best_epoch,
-                "parameters": group.record.get("parameters"),
-                "multiplications": group.record.get("multiplications"),
+                "parameters": group.record.parameters,
+                "multiplications": group.record.multiplications,
                 "seconds_per_epoch": group.seconds_per_epoch,
             },
         )
@@ -128,7 +129,7 @@ def _metrics(groups: Sequence[Group], named: str | None) -> tuple[str, str]:
         return "test_accuracy", "test_accuracy"
     if not all(group.values(METRICS["test_accuracy"]) for group in groups):
         return "val_accuracy", "val_accuracy"
-    is_choice = len(groups) > 1 and not any(group.validates_on_test for group in groups)
+    is_choice = len(groups) > 1 and not any(group.experiment.validates_on_test for group in groups)
     return "test_accuracy", "val_accuracy" if is_choice else "test_accuracy"
 
 
@@ -147,26 +148,26 @@ def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]
     ]
 
 
-def _read(paths: Sequence[Path]) -> list[Recorded]:
-    recorded = []
+def _read(paths: Sequence[Path]) -> list[RunRecord]:
+    records = []
     for run in {run.path.resolve(): run for run in find(paths)}.values():
         try:
-            recorded.append((run, run.record()))
+            records.append(run.record())
         except RunError as error:
             warn(f"{error}; left out")
-    if not recorded:
+    if not records:
         raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
-    return recorded
+    return records
 
 
-def _kept(recorded: list[Recorded], where: Sequence[Where]) -> list[Recorded]:
+def _matching(records: list[RunRecord], where: Sequence[Where]) -> list[RunRecord]:
     for condition in where:
-        condition.check_known([record.get("experiment", {}) for _, record in recorded])
-    kept = [one for one in recorded if all(condition.holds(one[1].get("experiment", {})) for condition in where)]
-    if not kept:
+        condition.check_known([record.experiment.raw for record in records])
+    found = [record for record in records if all(condition.holds(record.experiment.raw) for condition in where)]
+    if not found:
         conditions = " and ".join(condition.option for condition in where)
-        raise RunError(f"{conditions}: holds for none of the {len(recorded)} runs")
-    return kept
+        raise RunError(f"{conditions}: holds for none of the {len(records)} runs")
+    return found
 
 
 def _baseline(groups: Sequence[Group], name: str) -> int:
@@ -176,7 +177,7 @@ def _baseline(groups: Sequence[Group], name: str) -> int:
         if name == one.name or path in one.runs:
             return index
     by_run = [index for index, one in enumerate(groups) for run in one.runs if Path(run).name == name]
-    named = by_run or [index for index, one in enumerate(groups) if one.experiment.get("name") == name]
+    named = by_run or [index for index, one in enumerate(groups) if one.experiment.name == name]
     if len(named) == 1:
         return named[0]
     if named:

@@ -125,7 +125,7 @@ def _legend(groups: Sequence[Group]) -> str:
 
 def _losses(groups: Sequence[Group]) -> str:
     """The loss functions in words, where they differ."""
-    for key, values in differing_keys([group.experiment for group in groups]).items():
+    for key, values in differing_keys([group.experiment.raw for group in groups]).items():
         if key.startswith("train.loss"):
             return " and ".join(dict.fromkeys(map(str, brief(key, values))))
     return ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cnnlab.analysis import significance
 from cnnlab.analysis.results import Result
-from cnnlab.analysis.significance import ALPHA, estimate
+from cnnlab.analysis.significance import ALPHA, estimate, format_mean_std
 from cnnlab.experiment.schema import Experiment
 
 
@@ -19,8 +19,7 @@ def verdict(accuracies: Sequence[float], usual: Sequence[Result], examples: int)
         return ""
     known = [result.accuracy for result in usual]
     found, theirs = estimate(accuracies), estimate(known)
-    ours = f"{found.mean:.4f}" + ("" if found.std is None else f" ± {found.std:.4f}")
-    context = f"({theirs.mean:.4f} ± {theirs.std:.4f}, n = {theirs.n})"
+    ours, context = format_mean_std(found), f"({format_mean_std(theirs)}, n = {theirs.n})"
     off, expected = significance.standard_deviations_off(found.mean, known, 1 / examples)
     if len(accuracies) > 1:
         expected = significance.unpaired(accuracies, known, 1 / examples).p >= ALPHA
@@ -34,16 +33,11 @@ def heading(experiment: Experiment, usual: Sequence[Result], after: Sequence[tup
     """What an experiment's file says to expect of it: the accuracies, also `after` some of its epochs, and the time."""
     if not usual:
         return "not measured yet"
-    said = f"test accuracy {_mean([result.accuracy for result in usual])} ({_seeds(usual)})"
-    said += "".join(f", {_mean(accuracies)} after {epoch} epochs" for epoch, accuracies in after)
+    said = f"test accuracy {format_mean_std(estimate([result.accuracy for result in usual]))} ({_seeds(usual)})"
+    said += "".join(f", {format_mean_std(estimate(accuracies))} after {epoch} epochs" for epoch, accuracies in after)
     median = sorted(usual, key=lambda result: result.seconds)[len(usual) // 2]
     cores = f" on {median.cores} {'core' if median.cores == 1 else 'cores'}" if median.cores else ""
     return f"{said}; {_time(median.seconds)}{cores}"
-
-
-def _mean(values: Sequence[float]) -> str:
-    found = estimate(values)
-    return f"{found.mean:.4f}" + ("" if found.std is None else f" ± {found.std:.4f}")
 
 
 def _seeds(usual: Sequence[Result]) -> str:

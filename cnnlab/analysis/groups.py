@@ -1,26 +1,19 @@
 """Finished runs that differ in nothing but their seeds: what a mean and a standard deviation can be taken of."""
 
-import csv
-import io
 import json
 import math
 import statistics
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.runs import Run, files
-from cnnlab.runs.recorded import COSMETIC_KEYS
-from cnnlab.runs.status import MAX_TABLE
-
-Recorded = tuple[Run, dict[str, Any]]
-"""A run with what its run.json says."""
+from cnnlab.runs.metrics import read_numbers
+from cnnlab.runs.record import ExperimentRecord, RunRecord, SplitRecord
 
 
 @dataclass(frozen=True)
@@ -56,61 +49,44 @@ SHORT_METRICS = {"accuracy": "test_accuracy", "loss": "test_loss"}
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one experiment on the same examples, a run a seed."""
+    """Runs of one experiment on the same examples, one per seed."""
 
     name: str
-    members: list[Recorded]
+    members: Sequence[RunRecord]
 
     @property
-    def experiment(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
+        """The record of the first run."""
+        return self.members[0]
+
+    @property
+    def experiment(self) -> ExperimentRecord:
         """What is the same in all runs, and the first one's seed."""
-        experiment: dict[str, Any] = self.members[0][1].get("experiment", {})
-        return experiment
+        return self.record.experiment
 
     @property
-    def record(self) -> dict[str, Any]:
-        """What the first run's run.json says."""
-        return self.members[0][1]
-
-    @property
-    def loss(self) -> Any:
-        """The loss function, as its settings are."""
-        train = self.experiment.get("train")
-        return train.get("loss") if isinstance(train, dict) else None
-
-    @property
-    def seeds(self) -> list[Any]:
+    def seeds(self) -> list[int]:
         """Of every run."""
-        return [_seed(record) for _, record in self.members]
+        return [record.experiment.seed for record in self.members]
 
     @property
     def runs(self) -> list[str]:
         """The path of every run."""
-        return [str(run.path) for run, _ in self.members]
+        return [str(record.run.path) for record in self.members]
 
     def values(self, metric: Metric) -> list[float]:
-        """One a run; empty where not every run has it."""
-        found = [record.get("results", {}).get(metric.key) for _, record in self.members]
-        return [] if None in found else found
+        """One per run; empty where not every run has it."""
+        found = [record.results.get(metric.key) for record in self.members]
+        return [value for value in found if value is not None] if None not in found else []
 
-    def examples(self, split: str) -> tuple[int, str] | None:
-        """How many there are in a split, and what tells them from others; None where run.json does not say."""
-        split_ = self.record.get("data", {}).get("splits")
-        said = split_.get(split) if isinstance(split_, dict) else None
-        if not isinstance(said, dict) or not isinstance(said.get("examples"), int):
-            return None
-        return said["examples"], f"{said.get('pictures')} {said.get('labels')}"
+    def split(self, name: str) -> SplitRecord | None:
+        """The examples of a split; None where there is no such split."""
+        return self.record.data.splits.get(name)
 
     @cached_property
     def tables(self) -> list[dict[str, list[float]]]:
         """Each run's table of epochs, by column; empty where it has none that can be read."""
-        return [table_of(run) for run, _ in self.members]
-
-    @property
-    def validates_on_test(self) -> bool:
-        """Whether its validation examples are the test set."""
-        data = self.experiment.get("data")
-        return isinstance(data, dict) and data.get("validation") == "test"
+        return [read_numbers(record.run.metrics) for record in self.members]
 
     @property
     def best_epoch(self) -> float | None:
@@ -137,47 +113,25 @@ class Grouped:
     left_out: list[tuple[Run, str]] = field(default_factory=list)
 
 
-def group(recorded: Iterable[Recorded]) -> Grouped:
+def group(records: Iterable[RunRecord]) -> Grouped:
     """Finished runs by experiment and examples; of runs with the same seed the one that was finished last."""
     found = Grouped([])
-    by_key: dict[str, list[Recorded]] = {}
-    for run, record in ((run, _completed(record)) for run, record in recorded):
-        if record["status"] != "finished":
-            found.left_out.append((run, record["status"]))
+    by_key: dict[str, dict[int, RunRecord]] = {}
+    for record in records:
+        if record.status != "finished":
+            found.left_out.append((record.run, record.status))
             continue
-        if why := _damage(record):
-            found.left_out.append((run, why))
-            continue
-        by_key.setdefault(_key(record), []).append((run, record))
-    kept = []
-    for members in by_key.values():
-        by_seed: dict[str, Recorded] = {}
-        for run, record in members:
-            seed = json.dumps(_seed(record))
-            if seed in by_seed:
-                older, newer = sorted([by_seed[seed], (run, record)], key=lambda one: str(one[1].get("finished", "")))
-                found.left_out.append((older[0], f"{newer[0].path} is the same experiment with the same seed"))
-                by_seed[seed] = newer
-            else:
-                by_seed[seed] = run, record
-        kept.append(list(by_seed.values()))
-    found.groups = [Group(name, members) for name, members in zip(_names(kept), kept, strict=True)]
+        by_seed, seed = by_key.setdefault(_key(record), {}), record.experiment.seed
+        if seed in by_seed:
+            older, record = sorted([by_seed[seed], record], key=lambda one: one.finished or "")
+            found.left_out.append((older.run, f"{record.run.path} is the same experiment with the same seed"))
+        by_seed[seed] = record
+    members = [list(by_seed.values()) for by_seed in by_key.values()]
+    found.groups = [Group(name, records) for name, records in zip(_names(members), members, strict=True)]
     return found
 
 
-def _damage(record: dict[str, Any]) -> str:
-    """What of a run's results no training can have come to; empty where all is well."""
-    found = record.get("results")
-    results = found if isinstance(found, dict) else {}
-    for metric in METRICS.values():
-        value, (low, high) = results.get(metric.key), metric.bounds
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (is_number and low <= value <= min(high, sys.float_info.max)):
-            return f"damaged: its {metric.key} is {str(value)[:20]}"
-    return ""
-
-
-def correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
+def read_correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
     """Which of the run's saved predictions on a split are right, (examples,); None where there are none that fit."""
     try:
         packed = files.read(run.correct(split), examples // 8 + 1)
@@ -188,60 +142,16 @@ def correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=examples).astype(bool)
 
 
-def _seed(record: dict[str, Any]) -> Any:
-    return record.get("experiment", {}).get("seed")
+def _key(record: RunRecord) -> str:
+    return json.dumps([record.experiment.without("seed"), record.data.fingerprint], sort_keys=True)
 
 
-def _completed(record: dict[str, Any]) -> dict[str, Any]:
-    """The record with the keys of `train` that the language has learned since the run, at their defaults."""
-    experiment = record.get("experiment", {})
-    if not isinstance(train := experiment.get("train"), dict):
-        return record
-    return {**record, "experiment": {**experiment, "train": {**_train_defaults(), **train}}}
-
-
-@cache
-def _train_defaults() -> dict[str, Any]:
-    from cnnlab.experiment.choice import plain  # the schema: a tenth of a second
-    from cnnlab.experiment.schema import Train
-
-    found: dict[str, Any] = plain(Train())
-    return found
-
-
-def _key(record: dict[str, Any]) -> str:
-    experiment = {
-        key: value for key, value in record.get("experiment", {}).items() if key not in (*COSMETIC_KEYS, "seed")
-    }
-    return json.dumps([experiment, record.get("data", {}).get("fingerprint")], sort_keys=True)
-
-
-def _names(groups: Sequence[Sequence[Recorded]]) -> list[str]:
+def _names(groups: Sequence[Sequence[RunRecord]]) -> list[str]:
     """What tells a group from the others: its experiment's name, else its first run's, else where that is."""
     firsts = [members[0] for members in groups]
-    names = [(str(record.get("experiment", {}).get("name")), run.path.name, str(run.path)) for run, record in firsts]
+    names = [(record.experiment.name, record.run.path.name, str(record.run.path)) for record in firsts]
     counts = [Counter(column) for column in zip(*names, strict=True)]
     return [
         next(name for name, count in zip(own, counts, strict=True) if count[name] == 1 or name == own[-1])
         for own in names
     ]
-
-
-def table_of(run: Run) -> dict[str, list[float]]:
-    """A run's table of epochs by column, those that are numbers throughout; nothing where it has no such table."""
-    try:
-        heading, *rows = csv.reader(io.StringIO(files.read(run.metrics, MAX_TABLE).decode()))
-        columns = zip(heading, zip(*rows, strict=True), strict=True)
-        table = {name: _numbers(values) for name, values in columns}
-    except (OSError, ValueError, csv.Error):
-        return {}
-    return {name: values for name, values in table.items() if values} if table.get("epoch") else {}
-
-
-def _numbers(cells: Sequence[str]) -> list[float]:
-    """Empty where one is none."""
-    try:
-        numbers = [float(cell) for cell in cells]
-    except ValueError:
-        return []
-    return numbers if all(map(math.isfinite, numbers)) else []

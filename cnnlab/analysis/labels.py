@@ -11,7 +11,7 @@ LONGEST = 45  # characters of a name or of what differs in a label
 
 def names_of(groups: Sequence[Group], ignored: str = "") -> list[str]:
     """The name of each group, and what tells it from the others where that is short, but for keys like `ignored`."""
-    differing = differing_keys([{**group.experiment, "seed": None} for group in groups])
+    differing = differing_keys([group.experiment.without("seed") for group in groups])
     differing = {key: values for key, values in differing.items() if not (ignored and key.startswith(ignored))}
     words = [brief(key, values) for key, values in differing.items()]
     names = []

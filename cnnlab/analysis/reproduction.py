@@ -1,7 +1,7 @@
 """What the sources of the shipped experiments print, beside what ours came to."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -18,6 +18,7 @@ from cnnlab.errors import RequestError
 from cnnlab.experiment.schema import Experiment, Published
 from cnnlab.experiment.summary import summarize
 from cnnlab.messages import did_you_mean
+from cnnlab.runs.record import ExperimentRecord
 
 CLOSE = 0.005
 """An accuracy that is not further from the printed one is called the same."""
@@ -87,18 +88,16 @@ def chosen(ids: Sequence[str]) -> dict[str, Experiment]:
     return dict(sorted(((name, experiments[name]) for name in wanted), key=lambda item: _cost(item[1])))
 
 
-def printed(experiment: Mapping[str, Any], figure: str) -> float | None:
+def printed(experiment: ExperimentRecord, figure: str) -> float | None:
     """What the source prints of an experiment that was trained, such as its `accuracy` on the test set.
 
     None where it prints none, or was trained for other epochs, or the shipped experiment on other data.
     """
-    said, data, train = (experiment.get(part) for part in ("published", "data", "train"))
-    if not (isinstance(said, dict) and isinstance(data, dict) and isinstance(train, dict)):
-        return None
-    if said.get("epochs") not in (None, train.get("epochs")):
+    said = experiment.published
+    if said.get("epochs") not in (None, experiment.epochs):
         return None
     like = _shipped().get((said.get("source"), said.get("id")))
-    if like and data.get("name") not in like:
+    if like and experiment.data["name"] not in like:
         return None
     value = said.get(figure)
     return float(value) if isinstance(value, int | float) and abs(value) < sys.float_info.max else None

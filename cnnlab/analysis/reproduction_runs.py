@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnlab.analysis.groups import Group, Recorded, group
+from cnnlab.analysis.groups import Group, group
 from cnnlab.analysis.results import recipe_of
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
 from cnnlab.runs.find import find
+from cnnlab.runs.record import RunRecord
 from cnnlab.runs.recorded import recorded_experiment
-from cnnlab.runs.status import status_of
+from cnnlab.runs.status import RESUMABLE, status_of
 from cnnlab.terminal import proposed, warn
 from cnnlab.training.resume.plan import ResumePlan, plan
 
@@ -28,10 +29,10 @@ def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list
     """How runs that did not finish go on, of seeds of which none finished."""
     done = _seeds(experiment, seeds, runs)
     found = []
-    for run, record in _of(experiment, seeds, runs):
-        seed = recorded_experiment(run, record).seed
-        if seed not in done and status_of(run, record) in ("interrupted", "failed", "crashed"):
-            found.append(plan(run))
+    for record in _of(experiment, seeds, runs):
+        seed = record.experiment.seed
+        if seed not in done and status_of(record) in RESUMABLE:
+            found.append(plan(record.run))
             done.add(seed)
     return found
 
@@ -46,10 +47,10 @@ def missing(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Ex
 def _running(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
     """The seeds that another command trains at this moment, each of which is told."""
     found = set()
-    for run, record in _of(experiment, seeds, runs):
-        if status_of(run, record) == "running":
-            warn(f"{run.path} is being trained by another command; left to that")
-            found.add(recorded_experiment(run, record).seed)
+    for record in _of(experiment, seeds, runs):
+        if status_of(record) == "running":
+            warn(f"{record.run.path} is being trained by another command; left to that")
+            found.add(record.experiment.seed)
     return found
 
 
@@ -65,20 +66,20 @@ def _inside(runs: Path) -> list[Run]:
         return []
 
 
-def _of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Recorded]:
+def _of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[RunRecord]:
     """The runs of the experiment with one of these seeds."""
     recipe, found = recipe_of(experiment), []
     for run in _inside(runs):
         try:
             record = run.record()
-            own = recorded_experiment(run, record)
+            own = recorded_experiment(record)
         except CnnlabError as error:
             warn(f"{error}; left out")
             continue
         if own.seed not in seeds or recipe_of(own) != recipe:
             continue
-        if record["status"] == "finished" and own.train.test == "never" and "test_accuracy" not in record["results"]:
+        if record.status == "finished" and "test_accuracy" not in record.results:
             warn(f"{run.path}: its test set was never measured; {proposed('evaluate', run.path)} does it; left out")
             continue
-        found.append((run, record))
+        found.append(record)
     return found

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from cnnlab.config.schema_lookup import without_defaults
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import files
-from cnnlab.runs.recorded import COSMETIC_KEYS
+from cnnlab.runs.record import COSMETIC_KEYS, DataRecord, RunRecord
 
 RUNS, EPOCHS = "runs.csv", "epochs.csv"
 IGNORED_TRAIN_KEYS = ("devices", "threads", "input_pipeline", "test", "keep", "checkpoint_minutes")
@@ -85,9 +85,9 @@ def recipe_of(experiment: Experiment) -> str:
     return hashlib.sha256(meant.encode()).hexdigest()[:SHORT]
 
 
-def data_of(record: Mapping[str, Any]) -> str:
+def data_of(data: DataRecord) -> str:
     """What tells the examples that a run saw from others."""
-    return str(record.get("data", {}).get("fingerprint"))[:SHORT]
+    return data.fingerprint[:SHORT]
 
 
 @cache
@@ -109,15 +109,7 @@ def of(experiment: Experiment, data: str | None = None) -> list[Result]:
 
 def summarize(name: str, experiment: Experiment, group: Group) -> tuple[list[Result], list[Epoch]]:
     """The rows of a shipped experiment's finished runs. Raises RunError for a run.json that lacks some of it."""
-    rows = []
-    for run, record in group.members:
-        try:
-            rows.append(_result(name, experiment, record))
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-            raise RunError(
-                f"{run.path}: run.json: damaged: does not say all of what came out; remove the run"
-            ) from None
-    rows.sort(key=lambda row: row.seed)
+    rows = sorted((_result(name, experiment, record) for record in group.members), key=lambda row: row.seed)
     if experiment.data.validation != "test":
         return rows, []
     epochs = [
@@ -175,24 +167,26 @@ def _write(path: Path, kind: type, rows: Sequence[Any]) -> None:
     files.write_text(path, text.getvalue())
 
 
-def _result(name: str, experiment: Experiment, record: Mapping[str, Any]) -> Result:
-    found = record["results"]
+def _result(name: str, experiment: Experiment, record: RunRecord) -> Result:
+    test = record.data.splits.get("test")
+    if record.parameters is None or record.seconds is None or test is None:
+        raise RunError(f"{record.run.path}: run.json lacks 'parameters', 'seconds' or 'data.splits.test'")
     return Result(
         experiment=name,
         recipe=recipe_of(experiment),
-        data=data_of(record),
-        seed=record["experiment"]["seed"],
+        data=data_of(record.data),
+        seed=record.experiment.seed,
         epochs=experiment.train.epochs,
-        accuracy=found["test_accuracy"],
-        loss=_rounded(found["test_loss"]),
-        train_loss=_rounded(found["loss"]),
-        val_accuracy=found.get("val_accuracy"),
-        parameters=record["parameters"],
-        test_examples=record["data"]["splits"]["test"]["examples"],
-        seconds=round(record["seconds"], 1),
-        tensorflow=record.get("versions", {}).get("tensorflow", ""),
-        cpu=record.get("cpu", {}).get("model", ""),
-        cores=record.get("threads", {}).get("cores"),
+        accuracy=record.result("test_accuracy"),
+        loss=_rounded(record.result("test_loss")),
+        train_loss=_rounded(record.result("loss")),
+        val_accuracy=record.results.get("val_accuracy"),
+        parameters=record.parameters,
+        test_examples=test.examples,
+        seconds=round(record.seconds, 1),
+        tensorflow=record.environment.tensorflow,
+        cpu=record.environment.cpu,
+        cores=record.environment.cores,
     )
 
 

@@ -41,6 +41,13 @@ def estimate(
     return Estimate(len(array), mean, std, max(mean - half, bounds[0]), min(mean + half, bounds[1]))
 
 
+def format_mean_std(estimate: Estimate | None) -> str | None:
+    """`0.9892 ± 0.0011`; `0.9892` of a single value."""
+    if estimate is None:
+        return None
+    return f"{estimate.mean:.4f}" + ("" if estimate.std is None else f" ± {estimate.std:.4f}")
+
+
 POWER = 0.8
 """How often a difference that there is should be detected, where seeds are counted for it. Cohen 1988."""
 MOST_SEEDS = 100

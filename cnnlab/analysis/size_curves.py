@@ -11,7 +11,6 @@ from cnnlab.analysis.labels import names_of, visible
 from cnnlab.analysis.significance import estimate
 from cnnlab.errors import RunError
 from cnnlab.plots.figure import drawing, write
-from cnnlab.runs.recorded import COSMETIC_KEYS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +22,7 @@ MARKERS = "os^Dv*<P>X"
 
 def differ(groups: Sequence[Group]) -> bool:
     """Whether these groups were trained on different numbers of examples by `data.train_sizes`."""
-    return len({str(group.experiment["data"].get("train_sizes")) for group in groups if _size(group) is not None}) > 1
+    return len({str(group.experiment.data.get("train_sizes")) for group in groups if _size(group) is not None}) > 1
 
 
 def plot(groups: Sequence[Group], path: Path) -> None:
@@ -39,7 +38,7 @@ def plot(groups: Sequence[Group], path: Path) -> None:
     if split is None:
         raise RunError(f"--plot {path}: these runs have no results that all of them have")
     lines = _lines(groups)
-    names = names_of([replace(line[0], name=str(line[0].experiment.get("name"))) for line in lines], SIZES)
+    names = names_of([replace(line[0], name=line[0].experiment.name) for line in lines], SIZES)
     with drawing(names) as plain:
         from matplotlib import pyplot as plt
 
@@ -66,16 +65,16 @@ def _lines(groups: Sequence[Group]) -> list[list[Group]]:
     lines: dict[str, list[Group]] = {}
     for group in groups:
         if _size(group) is not None:
-            experiment = {key: value for key, value in group.experiment.items() if key not in (*COSMETIC_KEYS, "seed")}
-            experiment["data"] = {**experiment["data"], "train_sizes": None}
+            experiment = group.experiment.without("seed", "data")
+            experiment["data"] = {**group.experiment.data, "train_sizes": None}
             lines.setdefault(json.dumps(experiment, sort_keys=True), []).append(group)
     return [sorted(line, key=lambda group: _size(group) or 0) for line in lines.values()]
 
 
 def _size(group: Group) -> int | None:
     """The number of training examples; None where run.json does not say."""
-    examples = group.examples("train") if isinstance(group.experiment.get("data"), dict) else None
-    return examples[0] if examples else None
+    split = group.split("train")
+    return split.examples if split else None
 
 
 def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str, aside: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnnlab.analysis import significance
-from cnnlab.analysis.groups import Group, Metric, correct
+from cnnlab.analysis.groups import Group, Metric, read_correct
 from cnnlab.analysis.significance import ALPHA, Estimate, Test
 
 MIN_PAIRED_SEEDS = 3
@@ -35,8 +35,8 @@ def resolution(group: Group, metric: Metric) -> float:
     """The smallest difference that values of a group can have; 0 where it is not known."""
     if not metric.is_accuracy:
         return LOSS_DIGITS * max(group.values(metric), default=0.0)
-    examples = group.examples(metric.split)
-    return 1 / examples[0] if examples and examples[0] else 0.0
+    split = group.split(metric.split)
+    return 1 / split.examples if split and split.examples else 0.0
 
 
 def best(estimates: Sequence[Estimate | None], metric: Metric) -> int | None:
@@ -114,12 +114,12 @@ def by_seeds(own: Mapping[str, float], reference: Mapping[str, float], resolutio
 
 def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
     """The test that fits, or why there is none."""
-    mine, theirs = own.examples(metric.split), reference.examples(metric.split)
+    mine, theirs = own.split(metric.split), reference.split(metric.split)
     if own is reference:
         return ""
     if mine != theirs or mine is None:
         return f"cannot be told: other {metric.split} examples" if mine and theirs else f"cannot be told: {UNKNOWN}"
-    if not metric.is_accuracy and own.loss != reference.loss:
+    if not metric.is_accuracy and own.experiment.loss != reference.experiment.loss:
         return "cannot be told: another loss function"
     values, others = (
         dict(zip(map(repr, group.seeds), group.values(metric), strict=True)) for group in (own, reference)
@@ -131,13 +131,13 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
         return by_seeds(values, others, max(resolution(group, metric) for group in (own, reference)))
     if not metric.is_accuracy:
         return "cannot be told: one run each; try --seeds 5"
-    right = [correct(group.members[0][0], metric.split, mine[0]) for group in (own, reference)]
+    right = [read_correct(group.record.run, metric.split, mine.examples) for group in (own, reference)]
     if right[0] is None or right[1] is None:
         return (
             f"cannot be told: one run each, without saved {metric.split} predictions "
             f"(`cnnlab evaluate RUN --split {metric.split}` saves them)"
         )
     for group, those in ((own, right[0]), (reference, right[1])):
-        if those.sum() != round(group.values(metric)[0] * mine[0]):
+        if those.sum() != round(group.values(metric)[0] * mine.examples):
             return f"cannot be told: {group.runs[0]}: its saved predictions are not those of its run.json"
     return significance.mcnemar(right[0], right[1])

@@ -1,10 +1,7 @@
 """Training a run once more from its record, and holding the two against each other."""
 
-import csv
-import io
 import math
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +14,8 @@ from cnnlab.analysis.significance import mcnemar
 from cnnlab.config.load import to_data
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
 from cnnlab.runs import Run, files
+from cnnlab.runs.metrics import read_rows
 from cnnlab.runs.recorded import check_finished, check_imports, experiment_of, recorded_experiment
-from cnnlab.runs.status import MAX_TABLE
 from cnnlab.terminal import proposed
 from cnnlab.training import environment
 from cnnlab.training.finish import evaluated_split
@@ -63,12 +60,12 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     are not those that it was trained on.
     """
     record = run.record()
-    check_finished(run, record)
+    check_finished(record)
     experiment = experiment_of(run)
-    if to_data(experiment) != to_data(recorded_experiment(run, record)):
+    if to_data(experiment) != to_data(recorded_experiment(record)):
         raise RunError(f"{run.path}: config.yaml is not the experiment that run.json recorded; undo the change")
     check_imports(run, experiment, f"verify imports none; {proposed('train', run.config)} does")
-    split = evaluated_split(experiment, _splits(record))
+    split = evaluated_split(experiment, record.data.splits)
     then = _read(run, split)
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -79,16 +76,10 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
             raise TrainingError(f"{run.path}: training it again failed: {error}") from error
         again = trained[0].run if trained else run  # other workers than the chief have no run of their own
         now, here = _read(again, split), again.record()
-    changed = environment.changes(record, here)
+    changed = environment.changes(record.raw, here.raw)
     if not experiment.train.deterministic:
         changed.append("train.deterministic is off")
     return _compared(run, split, then, now, changed)
-
-
-def _splits(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What run.json says of the splits that the run was trained with."""
-    splits = record.get("data", {}).get("splits")
-    return splits if isinstance(splits, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -104,9 +95,11 @@ def _read(run: Run, split: str | None) -> _Numbers:
     try:
         rows = [
             {key: float(value) if value else None for key, value in row.items() if key != "seconds"}
-            for row in _table(run.metrics)
+            for row in read_rows(run.metrics)
         ]
-        predictions = [(row["label"], row["prediction"]) for row in (_table(run.predictions(split)) if split else [])]
+        predictions = [
+            (row["label"], row["prediction"]) for row in (read_rows(run.predictions(split)) if split else [])
+        ]
         content = files.read(run.weights)
         weights = safetensors.numpy.load(content)
         if not all(row["epoch"] and math.isfinite(row["loss"] or 0.0) for row in rows):
@@ -114,17 +107,9 @@ def _read(run: Run, split: str | None) -> _Numbers:
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise ValueError("there are weights that are not finite")
         return _Numbers(rows, predictions, weights, content)
-    except (OSError, ValueError, KeyError, TypeError, csv.Error, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RunError(f"{run.path}: its table, weights or predictions cannot be read: {reason}") from None
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, each complete. Raises OSError and ValueError."""
-    rows = list(csv.DictReader(io.StringIO(files.read(path, MAX_TABLE).decode())))
-    if any(None in row or None in row.values() for row in rows):
-        raise ValueError(f"{path.name}: its rows are not equally long")
-    return rows
 
 
 def _compared(run: Run, split: str | None, then: _Numbers, now: _Numbers, changed: list[str]) -> Verdict:

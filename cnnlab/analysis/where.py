@@ -7,7 +7,7 @@ from typing import Any
 from cnnlab.config import yaml
 from cnnlab.errors import RequestError
 from cnnlab.messages import did_you_mean
-from cnnlab.paths import KeyPath, parse_path, show_path
+from cnnlab.paths import KeyPath, parse_path, show_path, value_at
 
 _MISSING = object()
 
@@ -22,14 +22,14 @@ class Where:
 
     def holds(self, experiment: Any) -> bool:
         """Whether it does for this plain experiment."""
-        found = _at(experiment, self.path)
+        found = value_at(experiment, self.path, _MISSING)
         if isinstance(found, dict) and isinstance(self.value, str):
             return list(found) == [self.value]
         return bool(found == self.value) and isinstance(found, bool) == isinstance(self.value, bool)
 
     def check_known(self, experiments: Sequence[Any]) -> None:
         """Raise RequestError where none of them has the key."""
-        if all(_at(experiment, self.path) is _MISSING for experiment in experiments):
+        if all(value_at(experiment, self.path, _MISSING) is _MISSING for experiment in experiments):
             known = {show_path(path) for experiment in experiments for path in _paths((), experiment)}
             raise RequestError(f"{self.option}: no run here has that key; {_hint(show_path(self.path), known)}")
 
@@ -50,15 +50,6 @@ def _hint(key: str, known: set[str]) -> str:
     """By the last part too: `epochs` for `train.epochs`."""
     ends = sorted(path for path in known if path.endswith(f".{key}"))
     return f"did you mean '{ends[0]}'?" if ends else did_you_mean(key, known)
-
-
-def _at(value: Any, path: KeyPath) -> Any:
-    for step in path:
-        try:
-            value = value[step] if isinstance(value, dict) or isinstance(step, int) else _MISSING
-        except (KeyError, IndexError, TypeError):
-            return _MISSING
-    return value
 
 
 def _paths(above: KeyPath, value: Any) -> Iterator[KeyPath]:

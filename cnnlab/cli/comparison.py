@@ -123,6 +123,8 @@ def _widest(text: str) -> int:
 
 
 def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
+    from cnnlab.analysis.significance import format_mean_std
+
     source = _published(row, found.metric, published=published)
     if (above := source.get("above_published")) is not None:
         source["above_published"] = f"{above:+.4f}"
@@ -138,13 +140,6 @@ def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, A
         **row.outcomes,
         "best_epoch": _epoch(row.outcomes["best_epoch"]),
     }
-
-
-def format_mean_std(estimate: "Estimate | None") -> str | None:
-    """`0.9892 ± 0.0011`."""
-    if estimate is None:
-        return None
-    return f"{estimate.mean:.4f}" + ("" if estimate.std is None else f" ± {estimate.std:.4f}")
 
 
 def _interval(estimate: "Estimate | None") -> str | None:

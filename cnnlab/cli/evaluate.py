@@ -59,7 +59,7 @@ def evaluate(
     from cnnlab.runs.recorded import check_finished, experiment_of
 
     folder = find_one(run)
-    check_finished(folder, folder.record())  # told before the seconds that TensorFlow takes
+    check_finished(folder.record())  # told before the seconds that TensorFlow takes
     from cnnlab.cli.tensorflow import import_tensorflow
 
     import_tensorflow(threads=experiment_of(folder).train.threads)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cnnlab.terminal import hint, proposed
 
 if TYPE_CHECKING:
-    from cnnlab.runs import Run
+    from cnnlab.runs.record import RunRecord
     from cnnlab.training.train import TrainedRun
 
 
@@ -30,7 +30,7 @@ class Report:
     def __init__(self, format: Format, *, several: bool) -> None:
         self._format, self._several = format, several
         self._results: list[dict[str, Any]] = []
-        self._records: list[dict[str, Any]] = []
+        self._records: list[RunRecord] = []
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -38,14 +38,14 @@ class Report:
 
     def add(self, trained: "TrainedRun") -> None:
         """Print a finished run."""
-        run, record = trained.run, trained.run.record()
-        result = _result(run, record, trained.evaluation)
+        record = trained.run.record()
+        result = _result(record, trained.evaluation)
         self._records.append(record)
         self._results.append(result)
         if self._format is Format.TABLE:
-            print("\n".join([*_measured(record, result, trained.evaluation), f"run: {run.path}"]), flush=True)
-            for finding in record.get("findings", []):
-                hint(f"{run.path}: {finding}")
+            print("\n".join([*_measured(record, result, trained.evaluation), f"run: {trained.run.path}"]), flush=True)
+            for finding in record.findings:
+                hint(f"{trained.run.path}: {finding}")
             if not self._several:
                 _print_expected(self._records, self._results)
 
@@ -57,20 +57,18 @@ class Report:
             print(json.dumps(self._results if self._several else self._results[0], indent=2))
         elif self._format is Format.TABLE and len(self._results) > 1:
             _print_table(self._results)
-            experiments = [{**record["experiment"], "name": None, "seed": None} for record in self._records]
+            experiments = [record.experiment.without("seed") for record in self._records]
             if all(experiment == experiments[0] for experiment in experiments):
                 _print_means(self._records, self._results)
                 _print_expected(self._records, self._results)
 
 
-def _measured(
-    record: Mapping[str, Any], result: Mapping[str, Any], measured: Mapping[str, Any] | None
-) -> Iterator[str]:
+def _measured(record: "RunRecord", result: Mapping[str, Any], measured: Mapping[str, Any] | None) -> Iterator[str]:
     """What a run came to, on the validation examples first: choices are made by them."""
     from cnnlab.data.balance import is_imbalanced
 
     if _has_validation(record, result):
-        balanced = record["results"].get("val_balanced_accuracy")
+        balanced = record.results.get("val_balanced_accuracy")
         yield _line("val", result["val_accuracy"], result["val_loss"], result["val_examples"], balanced)
     if measured is not None:
         is_unequal = is_imbalanced([row["examples"] for row in measured["classes"]])
@@ -78,8 +76,7 @@ def _measured(
         yield _line("test", result["accuracy"], result["loss"], result["examples"], balanced)
         return
     if result["val_accuracy"] is None:
-        trained = record["results"]
-        yield _line("training", trained["accuracy"], trained["loss"], result["train_examples"])
+        yield _line("training", record.result("accuracy"), record.result("loss"), result["train_examples"])
     yield f"the test set was left alone; {proposed('evaluate', result['run'])} measures it"
 
 
@@ -89,12 +86,12 @@ def _line(split: str, accuracy: float, loss: float, examples: int, balanced: flo
     return f"{split} accuracy {accuracy:.4f}, {unequal}loss {loss:.4f} ({examples:,} examples)"
 
 
-def _has_validation(record: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+def _has_validation(record: "RunRecord", result: Mapping[str, Any]) -> bool:
     """Whether there are validation examples, and they are not the test set."""
-    return result["val_accuracy"] is not None and record["experiment"]["data"].get("validation") != "test"
+    return result["val_accuracy"] is not None and not record.experiment.validates_on_test
 
 
-def _print_means(records: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> None:
+def _print_means(records: Sequence["RunRecord"], results: Sequence[Mapping[str, Any]]) -> None:
     """Mean and standard deviation over the seeds."""
     splits = {"val": "val_accuracy"} if _has_validation(records[0], results[0]) else {}
     for split, key in {**splits, "test": "accuracy"}.items():
@@ -104,7 +101,7 @@ def _print_means(records: Sequence[Mapping[str, Any]], results: Sequence[Mapping
             print(f"{split} accuracy {mean:.4f} ± {std:.4f} (mean and standard deviation of {len(results)} seeds)")
 
 
-def _print_expected(records: Sequence[Mapping[str, Any]], measured: Sequence[Mapping[str, Any]]) -> None:
+def _print_expected(records: Sequence["RunRecord"], measured: Sequence[Mapping[str, Any]]) -> None:
     """Whether runs of one experiment came to what it usually comes to, if that and their test accuracy is known."""
     from cnnlab.analysis import results
     from cnnlab.analysis.expected import verdict
@@ -113,24 +110,25 @@ def _print_expected(records: Sequence[Mapping[str, Any]], measured: Sequence[Map
     accuracies = [result["accuracy"] for result in measured]
     if None in accuracies:
         return
-    experiment = Experiment.model_validate(records[0]["experiment"])
-    usual = results.of(experiment, results.data_of(records[0]))
+    experiment = Experiment.model_validate(records[0].experiment.raw)
+    usual = results.of(experiment, results.data_of(records[0].data))
     if line := verdict(accuracies, usual, measured[0]["examples"]):
         print(line)
 
 
-def _result(run: "Run", record: Mapping[str, Any], measured: Mapping[str, Any] | None) -> dict[str, Any]:
-    splits = record["data"]["splits"]
+def _result(record: "RunRecord", measured: Mapping[str, Any] | None) -> dict[str, Any]:
+    splits = record.data.splits
     return {
-        "run": str(run.path),
+        "run": str(record.run.path),
         "split": "test",
         **{key: measured and measured[key] for key in ("examples", "loss", "accuracy", "balanced_accuracy")},
-        **{key: record["results"][key] for key in ("val_loss", "val_accuracy")},
-        "val_examples": splits["validation"]["examples"] if "validation" in splits else None,
-        **{key: record[key] for key in ("parameters", "seconds")},
-        "train_examples": splits["train"]["examples"],
-        "seed": record["experiment"]["seed"],
-        "findings": record.get("findings", []),
+        **{key: record.results[key] for key in ("val_loss", "val_accuracy")},
+        "val_examples": splits["validation"].examples if "validation" in splits else None,
+        "parameters": record.parameters,
+        "seconds": record.seconds,
+        "train_examples": splits["train"].examples,
+        "seed": record.experiment.seed,
+        "findings": record.findings,
     }
 
 

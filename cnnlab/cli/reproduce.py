@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnlab.cli.comparison import format_mean_std
 from cnnlab.cli.tables import Format, render
 from cnnlab.errors import CnnlabError, Interrupted, RequestError, TrainingError
 
@@ -49,7 +48,7 @@ def reproduce(
     from cnnlab.analysis import reproduction, results
     from cnnlab.cli.shorthands import parse_seeds
     from cnnlab.runs.claim import check_writable
-    from cnnlab.runs.folder import RECORD
+    from cnnlab.runs.record import RECORD
 
     experiments = reproduction.chosen(ids or [])
     numbers = parse_seeds(seeds, 0)
@@ -136,6 +135,8 @@ def _print(lines: Sequence["Line"], format: Format) -> None:
 
 def _row(line: "Line", *, whole: bool) -> dict[str, Any]:
     """For people mean ± standard deviation in a cell, for scripts a number a cell."""
+    from cnnlab.analysis.significance import format_mean_std
+
     row: dict[str, Any] = {"experiment": line.experiment, "epoch": line.epoch}
     for what, found in (("accuracy", line.accuracy), ("loss", line.loss)):
         row[f"published_{what}"] = found.printed

@@ -36,7 +36,7 @@ def verify(
     from cnnlab.terminal import stderr
 
     folder = find_one(run)
-    check_finished(folder, folder.record())
+    check_finished(folder.record())
     settings = experiment_of(folder).train
     import_tensorflow(settings.devices, settings.threads)
     from cnnlab.analysis.verify import verify as train_again

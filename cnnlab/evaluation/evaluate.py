@@ -25,7 +25,7 @@ def evaluate(run: Run, split: str, *, figures: str | None = None) -> dict[str, A
     Raises RunError where the run has no weights or the data are not those that it was trained on.
     """
     loaded = load_model(run)
-    dataset = load_dataset(run, loaded.experiment)
+    dataset = load_dataset(loaded.record, loaded.experiment)
     splits = dataset.splits()
     if split not in splits:
         raise RequestError(f"--split {split}: this run held out no {split} examples; it has {' and '.join(splits)}")
@@ -35,7 +35,7 @@ def evaluate(run: Run, split: str, *, figures: str | None = None) -> dict[str, A
     if split == "test" or (split == "validation" and loaded.experiment.data.validation == "test"):
         run.record_test_use("evaluate")
     measured = write_evaluation(run, split, outcome, dataset)
-    results = run.record().get("results", {})
+    results = loaded.record.results
     if split == "test" and "test_accuracy" not in results:  # `train.test: never`; from now on it can be compared
         run.update({"results": {**results, "test_loss": outcome.loss, "test_accuracy": outcome.accuracy}})
     drawn = []

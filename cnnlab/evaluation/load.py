@@ -14,6 +14,7 @@ from cnnlab.models.build import Inputs, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import ForwardPass
 from cnnlab.runs import Run
+from cnnlab.runs.record import RECORD, RunRecord
 from cnnlab.runs.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
 from cnnlab.terminal import note
 
@@ -22,7 +23,7 @@ from cnnlab.terminal import note
 class LoadedModel:
     """A trained network: `model` takes images (n, height, width, channels) float32 in [0, 1]."""
 
-    run: Run
+    record: RunRecord
     experiment: Experiment
     model: keras.Model
     class_names: tuple[str, ...]
@@ -36,55 +37,53 @@ def load_model(run: Run) -> LoadedModel:
     the pixels. Raises RunError where the run did not finish or its files are damaged or contradict each other.
     """
     record = run.record()
-    check_finished(run, record)
+    check_finished(record)
     experiment = experiment_of(run)
     parameters = parameters_of(run, experiment)
     arrays = weights.read(run.weights, 2 * BYTES * parameters + HEADERS)
     if parameters > 2 * (size := sum(array.size for array in arrays.values())):  # before memory is taken for them
         raise RunError(f"{run.weights}: {size:,} weights; the network of config.yaml has {parameters:,}")
-    class_names = tuple(record["data"]["classes"])
+    class_names = record.data.class_names
     if len(class_names) != (expected := num_outputs(experiment.data)):
         raise RunError(f"{run.path}: run.json: damaged: {len(class_names)} classes; config.yaml has {expected}")
     make_deterministic(experiment.seed)
-    model = build_for(experiment, _inputs(run, experiment))
+    model = build_for(experiment, _inputs(record, experiment))
     weights.assign(model, arrays, run.weights)
-    return LoadedModel(run, experiment, model, class_names, ForwardPass(model, experiment.train.loss))
+    return LoadedModel(record, experiment, model, class_names, ForwardPass(model, experiment.train.loss))
 
 
-def load_dataset(run: Run, experiment: Experiment) -> Dataset:
+def load_dataset(record: RunRecord, experiment: Experiment) -> Dataset:
     """The data set that a run was trained on. Raises RunError where it is another one by now."""
     dataset = data.load(experiment.data)
-    check_same_data(run, dataset)
+    check_same_data(record, dataset)
     return dataset
 
 
-def check_same_data(run: Run, dataset: Dataset) -> None:
+def check_same_data(record: RunRecord, dataset: Dataset) -> None:
     """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
-    recorded = run.record().get("data", {})
-    try:
-        differences = fingerprint.differences(recorded, fingerprint.record(dataset))
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration):
-        raise RunError(f"{run.path}: run.json: damaged: does not say what the run was trained on") from None
+    differences = fingerprint.differences(record.data.raw, fingerprint.record(dataset))
     if not differences:
         return
-    then, here = recorded.get("place"), dataset.origin.place
+    then, here = record.data.place, dataset.origin.place
     advice = "set CNNLAB_DATA_DIR to the data of the run" + (f", which were in {then}" if then else "")
     if then == here:
         advice = f"put those back into {then}"
     raise RunError(
-        f"{run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(differences)}; {advice}"
+        f"{record.run.path}: was trained on other examples of {dataset.name} than are here: {'; '.join(differences)}; "
+        f"{advice}"
     )
 
 
-def _inputs(run: Run, experiment: Experiment) -> Inputs:
+def _inputs(record: RunRecord, experiment: Experiment) -> Inputs:
     shape, classes = experiment.data.image_shape, num_outputs(experiment.data)
     if experiment.preprocessing.scale != "standardize":
         return Inputs(shape, classes)
-    statistics = run.record().get("pixel_statistics")
+    path, statistics = record.run.path, record.pixel_statistics
     if statistics is None:
-        note(f"{run.path}: run.json has no pixel statistics, as of version 0.1.0; they are measured on the data set")
-        return Inputs.from_dataset(load_dataset(run, experiment), experiment.preprocessing)
-    mean, std = (tuple(map(float, statistics[key])) for key in ("mean", "std"))
-    if not len(mean) == len(std) == shape[-1]:
-        raise RunError(f"{run.path}: run.json: damaged: pixel_statistics of {len(mean)} channels, expected {shape[-1]}")
-    return Inputs(shape, classes, mean, std)
+        note(f"{path}: run.json has no pixel statistics, as of version 0.1.0; they are measured on the data set")
+        return Inputs.from_dataset(load_dataset(record, experiment), experiment.preprocessing)
+    if not len(statistics.mean) == len(statistics.std) == shape[-1]:
+        raise RunError(
+            f"{path / RECORD}: damaged: 'pixel_statistics' is of {len(statistics.mean)} channels; expected {shape[-1]}"
+        )
+    return Inputs(shape, classes, statistics.mean, statistics.std)

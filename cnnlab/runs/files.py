@@ -1,9 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written completely or not at all."""
 
 import json
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +14,9 @@ from typing import Any
 from cnnlab.errors import RunError
 
 LEFT_OVER = re.compile(r"\.\d+-[0-9a-f]{8}\..+")
-"""What `write` calls a file that has no name of its own yet: process, something random, name."""
+"""The temporary name of a file or folder that is being written: process, something random, name."""
+REPLACED = re.compile(r"\.\d+-[0-9a-f]{8}~(.+)")
+"""The same of an old folder, from the moment that it gives up its name until the new one has it."""
 
 
 def write(path: Path, save: Callable[[Path], object]) -> None:
@@ -22,12 +25,11 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
     The temporary name ends as `path` does, since writers such as Keras look at the suffix.
     Raises RunError where the file cannot be written; an earlier `path` is then untouched.
     """
-    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+    temporary = _temporary(path, ".")
     try:
         path.parent.mkdir(exist_ok=True)
         save(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _flush(temporary)
         temporary.replace(path)
         _flush_names(path.parent)
     except OSError as error:
@@ -35,6 +37,39 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def write_folder(path: Path, save: Callable[[Path], object]) -> None:
+    """Have `save` fill a temporary folder beside `path`, flush all of it to disk, and only then give it its name.
+
+    An earlier folder of that name is removed afterwards. A process that is killed in between leaves the old folder
+    or the new one, perhaps under the name that `remove_left_overs` gives back.
+    Raises RunError where the folder cannot be written; an earlier one is then untouched.
+    """
+    temporary, old = _temporary(path, "."), _temporary(path, "~")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        temporary.mkdir()
+        save(temporary)
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                _flush(Path(folder, name))
+            _flush_names(Path(folder))
+        if path.is_dir() and not path.is_symlink():  # a folder replaces no other one that has something in it
+            path.rename(old)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        _flush_names(path.parent)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -76,12 +111,31 @@ def read(path: Path, most: int | None = None) -> bytes:
 
 
 def remove_left_overs(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote have left in `folder`, if there is such a folder."""
+    """Remove what processes that were killed while they wrote have left in `folder`, if there is such a folder.
+
+    A folder that was to be replaced, and whose place is empty, gets its name back.
+    """
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in list(entries):
-            if LEFT_OVER.fullmatch(entry.name):
-                with suppress(OSError):
+            replaced = REPLACED.fullmatch(entry.name)
+            if not replaced and not LEFT_OVER.fullmatch(entry.name):
+                continue
+            with suppress(OSError):
+                if replaced and not os.path.lexists(folder / replaced[1]):
+                    os.rename(entry.path, folder / replaced[1])
+                elif entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
                     os.unlink(entry.path)
+
+
+def _temporary(path: Path, separator: str) -> Path:
+    return path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{separator}{path.name}")
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _flush_names(folder: Path) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnnlab.errors import RequestError
-from cnnlab.runs.folder import RECORD, Run
+from cnnlab.runs.folder import Run
+from cnnlab.runs.record import RECORD
 
 
 def find(paths: Sequence[Path]) -> Iterator[Run]:

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
@@ -16,10 +15,9 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import summarize
 from cnnlab.paths import show_path
 from cnnlab.runs import Run
+from cnnlab.runs.record import COSMETIC_KEYS, RECORD, RunRecord
 from cnnlab.runs.status import status_of
 
-COSMETIC_KEYS = ("name", "published")
-"""The keys of an experiment that change no number."""
 BYTES = 4  # of a weight
 HEADERS = 1 << 24  # more bytes than what describes the weights, or the table in a checkpoint, usually has
 
@@ -31,12 +29,12 @@ def experiment_of(run: Run, changes: Sequence[Override] = ()) -> Experiment:
     return load_complete(run.config, changes)
 
 
-def recorded_experiment(run: Run, record: Mapping[str, Any]) -> Experiment:
+def recorded_experiment(record: RunRecord) -> Experiment:
     """The experiment that run.json says was trained. Raises RunError where that is none."""
     try:
-        return Experiment.model_validate(record["experiment"])
-    except (ValidationError, KeyError, RecursionError):
-        raise RunError(f"{run.path}: run.json: damaged: does not say what was trained") from None
+        return Experiment.model_validate(record.experiment.raw)
+    except (ValidationError, RecursionError):
+        raise RunError(f"{record.run.path / RECORD}: damaged: 'experiment' is not a valid experiment") from None
 
 
 def check_imports(run: Run, experiment: Experiment, advice: str) -> None:
@@ -47,9 +45,9 @@ def check_imports(run: Run, experiment: Experiment, advice: str) -> None:
         raise RunError(f"{run.path}: its config.yaml has code of its own imported: {names}; {advice}")
 
 
-def check_finished(run: Run, record: Mapping[str, Any]) -> None:
+def check_finished(record: RunRecord) -> None:
     """Raise RunError where the run has no final weights; one that goes on for more epochs has those of before."""
-    status = status_of(run, record)
+    run, status = record.run, status_of(record)
     if status != "finished":
         raise RunError(f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them")
     missing = [path.name for path in (run.config, run.weights) if not path.exists()]

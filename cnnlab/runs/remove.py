@@ -15,10 +15,10 @@ def check_removable(run: Run) -> None:
     if run.path.is_symlink():
         raise RequestError(f"{run.path}: is a symbolic link; remove the link, or name the folder")
     try:
-        record = run.record()
+        process = run.record().process
     except RunError:
-        record = {}
-    check_idle(run, record)
+        process = None
+    check_idle(run, process)
 
 
 def remove(run: Run) -> None:

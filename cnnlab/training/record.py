@@ -42,7 +42,7 @@ def of_resumed_run(plan: ResumePlan, after: Place | None, changed: Sequence[str]
         "status": "running",
         "process": environment.process(),
         **_experiment(plan.experiment),
-        "resumed": [*plan.record.get("resumed", []), entry],
+        "resumed": [*plan.record.resumed, entry],
         "error": None,
         "finished": None,
     }

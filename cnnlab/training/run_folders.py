@@ -82,7 +82,7 @@ class RunFolders:
         """Have run.json say `interrupted` where it still says `running`."""
         for run in self._open:
             with suppress(CnnlabError):
-                if run.record()["status"] == "running":
+                if run.record().status == "running":
                     run.update({"status": "interrupted", "finished": now()})
 
     def _interrupted(self) -> str:
@@ -92,7 +92,7 @@ class RunFolders:
         if isinstance(task, ResumePlan) or not self._trainer.is_chief or self._folder is None:
             return None
         if task.repeats:
-            check_same_data(task.repeats, self._trainer.dataset)
+            check_same_data(task.repeats.record(), self._trainer.dataset)
         experiment = task.experiment
         first_record, config = record.of_new_run(self._trainer, experiment), to_yaml(experiment)
         run = stack.enter_context(claimed(self._folder, experiment.name, task.name, first_record, config))
@@ -102,7 +102,7 @@ class RunFolders:
     @contextmanager
     def _resumed(self, plan: ResumePlan) -> Iterator[tuple[Run | None, Checkpoint | None]]:
         run = plan.run
-        check_same_data(run, self._trainer.dataset)
+        check_same_data(plan.record, self._trainer.dataset)
         if not self._trainer.is_chief:
             yield None, self._checkpoint(plan, set_aside=False)
             return
@@ -111,7 +111,7 @@ class RunFolders:
             for folder in (run.path, run.checkpoints, run.path / "evaluation"):
                 files.remove_left_overs(folder)
             checkpoint = self._checkpoint(plan)
-            changed = environment.changes(plan.record, environment.environment(self._trainer.strategy))
+            changed = environment.changes(plan.record.raw, environment.environment(self._trainer.strategy))
             if changed:
                 differences = "; ".join(changed)
                 warn(f"{run.path}: {differences}; its numbers may differ from those of an uninterrupted run")

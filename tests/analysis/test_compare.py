@@ -1,7 +1,5 @@
 """Runs on disk to groups, what is said of them, and what is left out."""
 
-import json
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -46,14 +44,12 @@ def add(tmp_path):
 
     def make(accuracy, seed=0, rate=0.1, *, loss=None, validation=None, folder=".", **changes):
         said = record(0.5, **{"experiment": experiment(seed, rate), **changes})
-        is_possible = isinstance(accuracy, float) and 0 <= accuracy <= 1
         if "results" not in changes:
-            said["results"]["test_accuracy"] = accuracy
-            said["results"]["test_loss"] = loss or (1 - accuracy if is_possible else 0.5)
+            said["results"] = {"test_accuracy": accuracy, "test_loss": loss or 1 - accuracy}
             said["results"] |= {} if validation is None else {"val_accuracy": validation}
         (tmp_path / folder).mkdir(exist_ok=True)
         run = make_run(tmp_path / folder, "tiny", None, said)
-        right = np.arange(EXAMPLES) < round(accuracy * EXAMPLES if is_possible else 0)
+        right = np.arange(EXAMPLES) < round(accuracy * EXAMPLES)
         (run.path / "evaluation").mkdir()
         run.correct("test").write_bytes(np.packbits(right).tobytes())
         return run
@@ -236,16 +232,6 @@ def test_a_single_run_is_not_held_against_several(add, tmp_path):
     assert (one.test, one.p) == (None, None)
     (_, two) = compare([tmp_path], baseline="tiny-4").rows
     assert two.verdict.words == "baseline"
-
-
-@pytest.mark.parametrize("value", [97.0, -0.5, True, 10**400])
-def test_a_result_that_cannot_be_is_left_out(add, tmp_path, value):
-    for seed, accuracy in enumerate([0.97, 0.98, 0.975]):
-        add(accuracy, seed)
-    add(value, seed=7)
-    found = compare([tmp_path])
-    assert [len(row.group.members) for row in found.rows] == [3]
-    assert "damaged: its test_accuracy is" in found.notes[-1]
 
 
 def test_losses_that_differ_by_rounding_are_not_told_apart(add, tmp_path):
@@ -452,21 +438,18 @@ def test_a_damaged_run_is_left_out_with_a_warning(add, tmp_path, capsys):
         compare([tmp_path])
 
 
-def test_records_of_other_versions_can_be_compared(tmp_path):
-    make_run(tmp_path, "a", None, {"status": "finished"})
-    make_run(
-        tmp_path,
-        "b",
-        None,
-        {
-            "status": "finished",
-            "experiment": {"data": 3, "train": [], "seed": {}},
-            "data": {"splits": 1, "fingerprint": {}},
-        },
+def test_records_of_earlier_versions_can_be_compared(add, tmp_path):
+    """Version 0.1.0 had no `train.test`, and run.json may lack what is not needed."""
+    add(0.9)
+    add(
+        0.8,
+        1,
+        parameters=None,
+        multiplications=None,
+        experiment=experiment(1, train={**experiment()["train"], "test": "end"}),
     )
-    found = compare([tmp_path])
-    assert words(found) == ["has no such metric"] * 2
-    assert json.dumps(found.settings)
+    (row,) = compare([tmp_path]).rows
+    assert row.estimate.n == 2
 
 
 def test_groups_that_are_called_the_same_are_told_apart(tmp_path):

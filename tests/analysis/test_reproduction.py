@@ -14,6 +14,7 @@ from cnnlab.config.load import load, load_file, to_data
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError
 from cnnlab.experiment.summary import summarize
+from cnnlab.runs.record import ExperimentRecord
 
 
 def result(seed, accuracy, experiment="fc", loss=0.04, seconds=11.0, cores=2):
@@ -159,13 +160,17 @@ def test_seeds_that_happen_to_be_equal_prove_nothing_finer_than_an_example():
 
 def test_what_is_printed_is_for_the_data_and_epochs_that_it_was_printed_of():
     own = to_data(load("fc"))
-    assert reproduction.printed(own, "accuracy") == 0.852
-    assert reproduction.printed(own, "seconds") is None
-    assert reproduction.printed({**own, "train": {**own["train"], "epochs": 2}}, "accuracy") is None
-    assert reproduction.printed({**own, "data": {"name": "digits"}}, "accuracy") is None
-    assert reproduction.printed({**own, "published": {"accuracy": 10**400}}, "accuracy") is None
+
+    def printed(experiment, figure="accuracy"):
+        return reproduction.printed(ExperimentRecord.parse(experiment), figure)
+
+    assert printed(own) == 0.852
+    assert printed(own, "seconds") is None
+    assert printed({**own, "train": {**own["train"], "epochs": 2}}) is None
+    assert printed({**own, "data": {"name": "digits"}}) is None
+    assert printed({**own, "published": {"accuracy": 10**400}}) is None
     mine = {**own, "data": {"name": "digits"}, "published": {"source": "a book", "accuracy": 0.9}}
-    assert reproduction.printed(mine, "accuracy") == 0.9
+    assert printed(mine) == 0.9
 
 
 def test_where_nothing_is_printed_ours_is_told():

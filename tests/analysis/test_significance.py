@@ -1,7 +1,9 @@
 """The tests against scipy's own, and by what they say where the truth is known."""
 
 import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,8 @@ from cnnlab.analysis.significance import (
 )
 from cnnlab.analysis.verdicts import best, verdicts
 from cnnlab.runs import Run
+from cnnlab.runs.record import RunRecord
+from tests.conftest import complete
 
 values = st.lists(st.floats(0, 1).map(lambda x: round(x, 6)), min_size=2, max_size=12)
 MANY = settings(max_examples=200, deadline=None)
@@ -145,12 +149,12 @@ def simulated(random, n, mean=0.98, deviation=0.002, first_seed=0):
     """A group of n seeds on a test set of 10,000, as the real ones are: multiples of 1 / 10,000."""
     accuracies = np.round(random.normal(mean, deviation, n) * TEST_EXAMPLES) / TEST_EXAMPLES
     data = {"splits": {"test": {"examples": TEST_EXAMPLES}}}
+    records = [
+        {"experiment": {"seed": first_seed + seed}, "results": {"test_accuracy": value}, "data": data}
+        for seed, value in enumerate(accuracies)
+    ]
     return Group(
-        "simulated",
-        [
-            (Run(None), {"experiment": {"seed": first_seed + seed}, "results": {"test_accuracy": value}, "data": data})
-            for seed, value in enumerate(accuracies)
-        ],
+        "simulated", [RunRecord.parse(Run(Path()), json.dumps(complete(record)).encode()) for record in records]
     )
 
 

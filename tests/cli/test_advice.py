@@ -27,7 +27,6 @@ MENTIONS = {
     # Words, not commands.
     "a run's experiment is nested too deeply to be one that cnnlab trained",
     "cnnlab {}",
-    "{}: damaged: '{}' is not what cnnlab writes there",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "{}: no such file; the experiment that comes with cnnlab is called {}",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
@@ -122,8 +121,8 @@ def run(trained, tmp_path, monkeypatch):
 def changed(run, train=(), **changes):
     """The run with other settings and another record."""
     record = run.record()
-    settings = {**record["experiment"], "train": {**record["experiment"]["train"], **dict(train)}}
-    run.create({**record, "experiment": settings, **changes})
+    settings = {**record.experiment.raw, "train": {**record.experiment.train, **dict(train)}}
+    run.create({**record.raw, "experiment": settings, **changes})
     run.write_config(to_yaml(Experiment.model_validate(settings)))
     return Run(run.path.relative_to(run.path.parents[1]))
 
@@ -141,8 +140,7 @@ def left_alone(run):
 
 
 def never_measured(run):
-    record = run.record()
-    return details(changed(run), {**record, "results": {"loss": record["results"]["loss"]}})["test"]
+    return details(changed(run, results={"loss": run.record().results["loss"]}).record())["test"]
 
 
 def imports(run):
@@ -202,7 +200,7 @@ def test_what_is_printed_is_taken(run, tmp_path, text):
     (tmp_path / "own.yaml").write_text(re.sub("data: .*", own, (tmp_path / CONFIG).read_text()))
     folder = "data: {name: folder, path: pets, image_size: 8, num_classes: 10}"
     (tmp_path / "folder.yaml").write_text(re.sub("data: .*", folder, (tmp_path / CONFIG).read_text()))
-    fills = iter(FILLED.get(text, [run.record()["experiment"]["data"]["limit"] // 2]))
+    fills = iter(FILLED.get(text, [run.record().experiment.data["limit"] // 2]))
     for arguments in commands(text, PRINTED[text]):
         filled = [re.sub(r"\{\}", lambda _: str(next(fills)), one) for one in arguments]
         execute([word for one in filled for word in (shlex.split(one) if one.startswith("--") else [one])])

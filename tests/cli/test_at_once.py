@@ -27,11 +27,11 @@ def assert_all_good(folder, results):
     assert sorted(result["run"] for result in results) == sorted(f"runs/{run.path.name}" for run in runs)
     first = runs[0]
     for run in runs:
-        assert status_of(run, run.record()) == "finished"
+        assert status_of(run.record()) == "finished"
         assert run.weights.read_bytes() == first.weights.read_bytes()
         assert run.predictions("test").read_bytes() == first.predictions("test").read_bytes()
         assert not [path for path in run.path.rglob(".*") if path.name != ".lock"]
-    assert len({run.record()["process"]["pid"] for run in runs}) == len(runs)
+    assert len({run.record().raw["process"]["pid"] for run in runs}) == len(runs)
 
 
 def test_four_processes_at_once_make_four_good_runs(tiny, tmp_path):

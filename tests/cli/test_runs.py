@@ -212,15 +212,15 @@ def test_no_result_is_called_accuracy_or_loss_alone(trained):
 @pytest.mark.parametrize(("monitor", "word"), [("val_accuracy", "a maximum"), ("val_loss", "a minimum")])
 def test_results_of_the_best_epoch_say_so(copy, monitor, word):
     run = Run(copy("stopped"))
-    record = run.record()
-    assert remarks(run, record) == []
+    assert remarks(run.record()) == []
+    record = run.record().raw
     stop = {"early_stopping": {"patience": 1, "monitor": monitor, "restore_best_weights": True}}
     record["experiment"]["train"]["callbacks"] = [stop]
     record["results"]["epoch"] = 1
-    (remark,) = remarks(run, record)
+    run.update(record)
+    (remark,) = remarks(run.record())
     assert remark.startswith(f"the results and weights are those of epoch 1, the best of 2 by {monitor}: ")
     assert f"its own {monitor} is {word} over epochs" in remark
-    run.update(record)
     assert remark in run_cnnlab("runs", "show", run.path, cwd=run.path).stdout
 
 

@@ -84,7 +84,7 @@ def group(tmp_path, name, lengths, *, accuracy=0.9, train=None, size=None):
             for e in range(1, length + 1)
         ]
         run.metrics.write_text("\n".join(["epoch,loss,accuracy,val_loss,val_accuracy", *rows]) + "\n")
-        members.append((run, record))
+        members.append(run.record())
     return Group(name, members)
 
 

@@ -17,6 +17,7 @@ import pytest
 from cnnlab.errors import RunError
 from cnnlab.runs import Run, checkpoints, files
 from cnnlab.runs.checkpoints import Place
+from tests.conftest import RECORD
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -183,12 +184,12 @@ def test_a_first_write_leaves_nothing_or_the_whole_file_after_any_fault(tmp_path
 @every_fault
 def test_a_record_is_the_old_or_the_new_one_after_any_fault(tmp_path, number, fault):
     run = Run(tmp_path)
-    run.create({"status": "running", "seconds": 1.5})
+    run.create(RECORD)
     assert_fails(number, fault, tmp_path / "run.json", lambda: run.update({"status": "finished"}))
-    assert run.record() == {"status": "finished" if fault in HEARTBEAT_TIMEOUT else "running", "seconds": 1.5}
+    assert run.record().raw == {**RECORD, "status": "finished" if fault in HEARTBEAT_TIMEOUT else "running"}
     assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
     run.update({"status": "finished"})
-    assert run.record() == {"status": "finished", "seconds": 1.5}
+    assert run.record().raw == {**RECORD, "status": "finished"}
 
 
 @every_fault
@@ -327,10 +328,10 @@ def test_many_may_write_the_same_file(tmp_path):
 
 def test_changes_of_many_threads_add_up(tmp_path):
     run = Run(tmp_path)
-    run.create({"status": "running"})
+    run.create(RECORD)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: run.update({str(number): number}), range(40)))
-    assert run.record() == {"status": "running", **{str(number): number for number in range(40)}}
+    assert run.record().raw == {**RECORD, **{str(number): number for number in range(40)}}
 
 
 def test_what_a_killed_process_was_writing_is_removed(tmp_path):

@@ -11,16 +11,14 @@ from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run
 from cnnlab.runs.claim import check_name, check_writable
 from cnnlab.runs.find import find, find_one
-from tests.conftest import make_run
-
-RECORD = {"status": "running"}
+from tests.conftest import RECORD, make_run
 
 
 def test_runs_are_numbered_and_never_shared(tmp_path):
     with ThreadPoolExecutor(16) as pool:
         runs = list(pool.map(lambda _: make_run(tmp_path / "runs", "tiny", None, RECORD), range(40)))
     assert sorted(run.path.name for run in runs) == sorted(f"tiny-{number}" for number in range(1, 41))
-    assert all(run.record() == RECORD for run in runs)
+    assert all(run.record().raw == RECORD for run in runs)
 
 
 def test_a_named_run_is_never_overwritten(tmp_path):
@@ -80,61 +78,12 @@ def test_a_folder_of_runs_is_not_a_run(tmp_path):
         find_one(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[]",
-        "{}",
-        '{"status": 3}',
-        "[" * 100_000,
-        '"\xff',
-        '{"status": "finished", "results": []}',
-        '{"status": "finished", "results": {"test_accuracy": "x"}}',
-        '{"status": "finished", "seconds": NaN}',
-        '{"status": "finished", "test_uses": "abc"}',
-    ],
-    ids=lambda content: content[:60],
-)
-def test_a_damaged_record_is_named(tmp_path, content):
-    (tmp_path / "run.json").write_text(content, encoding="latin-1")
-    with pytest.raises(RunError, match=r"run.json: damaged"):
-        Run(tmp_path).record()
-
-
 def test_uses_of_the_test_set_add_up(tmp_path):
     run = make_run(tmp_path, "tiny", None, {**RECORD, "test_uses": []})
     run.record_test_use("train")
     run.record_test_use("evaluate")
     record = json.loads((run.path / "run.json").read_text())
     assert [use["by"] for use in record["test_uses"]] == ["train", "evaluate"]
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        (key, value)
-        for key, kind in {"status": (), "started": str, "process": dict, "resumed": list}.items()
-        for value in [3, True, None, 1.5, "text", [], {}, [{}], {"a": []}]
-        if not isinstance(value, kind)
-    ],
-    ids=repr,
-)
-def test_a_record_with_something_else_in_a_place_is_damaged(tmp_path, key, value):
-    (tmp_path / "run.json").write_text(json.dumps({"status": "running", key: value}))
-    with pytest.raises(RunError, match=rf"run.json: damaged: .*{key}"):
-        Run(tmp_path).record()
-
-
-@pytest.mark.parametrize("status", ["", "Finished", "finished ", "crashed", "x" * 10_000, "\x1b[2J\n\ud800"], ids=ascii)
-def test_an_unknown_status_is_told_in_a_short_line(tmp_path, status):
-    (tmp_path / "run.json").write_text(json.dumps({"status": status}))
-    with pytest.raises(RunError, match=r"run.json: damaged: got the status ") as caught:
-        Run(tmp_path).record()
-    message = str(caught.value).removeprefix(str(tmp_path))
-    assert message.isprintable()
-    assert len(message) < 200
 
 
 def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
@@ -201,7 +150,7 @@ def test_a_run_with_a_link_is_refused(tmp_path, name, target):
 def test_a_run_may_be_read_through_a_link_to_it(tmp_path):
     run = make_run(tmp_path, "tiny", None, RECORD)
     (tmp_path / "best").symlink_to(run.path.name)
-    assert Run(tmp_path / "best").record() == RECORD
+    assert Run(tmp_path / "best").record().raw == RECORD
 
 
 def test_a_folder_without_a_record_is_no_run(tmp_path):
@@ -214,41 +163,28 @@ def test_a_folder_without_a_record_is_no_run(tmp_path):
 
 
 def test_an_update_changes_adds_and_removes_keys(tmp_path):
-    run = make_run(tmp_path, "tiny", None, {"status": "failed", "error": "x", "git_commit": None, "seconds": 0.1})
+    run = make_run(
+        tmp_path, "tiny", None, {"status": "failed", "error": "x", "git_commit": None, "of_a_later_version": 1}
+    )
     run.update({"status": "running", "error": None, "missing": None, "resumed": [{"after": None}]})
     assert json.loads((run.path / "run.json").read_text()) == {
-        "status": "running",
-        "seconds": 0.1,
+        **RECORD,
+        "of_a_later_version": 1,
         "resumed": [{"after": None}],
     }
 
 
-@pytest.mark.parametrize("content", ["{", '{"status": "lost"}'])
-def test_a_damaged_record_is_not_updated(tmp_path, content):
-    (tmp_path / "run.json").write_text(content)
+def test_a_damaged_record_is_not_updated(tmp_path):
+    (tmp_path / "run.json").write_text("{")
     with pytest.raises(RunError, match=r"run.json: damaged"):
         Run(tmp_path).update({"status": "finished"})
-    assert (tmp_path / "run.json").read_text() == content
+    assert (tmp_path / "run.json").read_text() == "{"
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        '"seconds": 1e999',
-        '"results": {"test_accuracy": -1e999}',
-        '"mine": 1e999',
-        '"mine": %s' % ("[" * 900 + "]" * 900),
-        '"mine": %s' % ("9" * 4000),
-        '"mine": "\\ud800\\u0000"',
-    ],
-    ids=lambda more: more[:30],
-)
-def test_a_record_that_can_be_read_can_be_updated(tmp_path, more):
-    (tmp_path / "run.json").write_text(f'{{"status": "finished", {more}}}')
+@pytest.mark.parametrize("value", ["9" * 4000, '"\\ud800\\u0000"', "[" * 140 + "]" * 140], ids=lambda value: value[:9])
+def test_a_record_that_can_be_read_can_be_updated(tmp_path, value):
+    (tmp_path / "run.json").write_text(json.dumps(RECORD)[:-1] + f', "mine": {value}}}')
     run = Run(tmp_path)
-    try:
-        record = run.record()
-    except RunError:
-        return
-    run.update({"status": "running"})
-    assert run.record() == {**record, "status": "running"}
+    record = run.record().raw
+    run.update({"status": "finished"})
+    assert run.record().raw == {**record, "status": "finished"}

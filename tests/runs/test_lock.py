@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import platform
 import shutil
@@ -14,8 +15,9 @@ import pytest
 
 from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run, lock
-from cnnlab.runs.folder import STATUSES
-from cnnlab.runs.status import check_idle, epochs_done, is_live, status_of
+from cnnlab.runs.record import STATUSES, RunRecord
+from cnnlab.runs.status import check_idle, is_live, status_of
+from tests.conftest import complete
 
 HOLDER = """
 import os, subprocess, sys
@@ -363,89 +365,61 @@ def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(folder):
     assert python(holding, folder) == "held\n"
 
 
+def recorded(folder, status, process):
+    content = json.dumps(complete({"status": status, "process": process}))
+    return RunRecord.parse(Run(folder), content.encode())
+
+
 def test_a_run_whose_process_is_gone_has_crashed(folder):
-    run, record = Run(folder), {"status": "running", "process": HERE}
-    assert status_of(run, record) == "crashed"
+    record = recorded(folder, "running", HERE)
+    assert status_of(record) == "crashed"
     with holder(folder) as process:
-        assert status_of(run, record) == "running"
+        assert status_of(record) == "running"
         process.kill()
         process.wait()
-        assert status_of(run, record) == "crashed"
+        assert status_of(record) == "crashed"
 
 
 def test_a_run_whose_process_may_be_on_another_machine_has_crashed_when_its_heart_stopped(folder, free):
-    run, record = Run(folder), {"status": "running", "process": ELSEWHERE}
-    assert status_of(run, record) == "running"
+    record = recorded(folder, "running", ELSEWHERE)
+    assert status_of(record) == "running"
     age(free, lock.HEARTBEAT_TIMEOUT + 1)
-    assert status_of(run, record) == "crashed"
+    assert status_of(record) == "crashed"
     with holder(folder):
-        assert status_of(run, record) == "running"
+        assert status_of(record) == "running"
 
 
 @pytest.mark.parametrize("process", [{}, {"host": None}, None], ids=["no host", "host null", "not recorded"])
 def test_a_run_that_does_not_say_where_its_process_is_has_it_on_this_machine(folder, free, process):
-    run, record = Run(folder), {"status": "running", **({} if process is None else {"process": process})}
-    assert status_of(run, record) == "crashed"
+    record = recorded(folder, "running", process)
+    assert status_of(record) == "crashed"
     with holder(folder):
-        assert status_of(run, record) == "running"
+        assert status_of(record) == "running"
         age(free, lock.HEARTBEAT_TIMEOUT + 1)
-        assert status_of(run, record) == "running"
+        assert status_of(record) == "running"
     free.touch()
-    assert status_of(run, record) == "crashed"
+    assert status_of(record) == "crashed"
 
 
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != "running"])
 def test_a_run_that_said_how_it_ended_has_ended_so(folder, status):
-    run, record = Run(folder), {"status": status, "process": HERE}
-    assert status_of(run, record) == status
+    record = recorded(folder, status, HERE)
+    assert status_of(record) == status
     with lock.held(folder):
-        assert status_of(run, record) == status
-        assert is_live(run, record)
-    assert not is_live(run, record)
+        assert status_of(record) == status
+        assert is_live(record.run, record.process)
+    assert not is_live(record.run, record.process)
 
 
 def test_who_works_on_a_run_is_named(folder):
     run = Run(folder)
-    check_idle(run, {"status": "running", "process": HERE})
+    check_idle(run, recorded(folder, "running", HERE).process)
     with holder(folder):
         with pytest.raises(RequestError) as caught:
-            check_idle(run, {"status": "running", "process": ELSEWHERE})
+            check_idle(run, recorded(folder, "running", ELSEWHERE).process)
         assert str(caught.value) == (
             f"{folder}: is being trained by process 1234 on not-{platform.node()}; end that first"
         )
         with pytest.raises(RequestError) as caught:
-            check_idle(run, {})
+            check_idle(run, None)
         assert str(caught.value) == f"{folder}: is being trained; end that first"
-
-
-@pytest.mark.parametrize(
-    ("table", "expected"),
-    [
-        (b"", 0),
-        (b"epoch,loss\n", 0),
-        (b"epoch,loss\n1,0.5\n2,\n", 2),
-        (b"epoch,loss\r\n1,0.5\r\n2,0.4", 2),
-        (b"epoch,loss\n\n\n1,0.5\n\n", 1),
-        (b'epoch,loss\n1,"0.5\n2,0.4\n', 1),
-        (bytes(range(256)) * 4, 0),
-        (b"\xff\xfe" + "epoch\n1\n".encode("utf-16-le"), 0),
-        (b"epoch,loss\n" + b"9" * 200_000, 0),
-    ],
-    ids=["empty", "heading", "two", "of another system", "with blank lines", "quote", "binary", "UTF-16", "long cell"],
-)
-def test_whole_epochs_are_counted(folder, table, expected):
-    (folder / "metrics.csv").write_bytes(table)
-    assert epochs_done(Run(folder)) == expected
-
-
-def test_a_table_that_cannot_be_read_has_no_epochs(folder):
-    assert epochs_done(Run(folder)) == 0
-    assert epochs_done(Run(folder / "missing")) == 0
-    (folder / "metrics.csv").mkdir()
-    assert epochs_done(Run(folder)) == 0
-
-
-def test_a_table_that_is_a_pipe_is_not_waited_for(folder):
-    os.mkfifo(folder / "metrics.csv")
-    code = "from cnnlab.runs import Run; from cnnlab.runs.status import epochs_done; print(epochs_done(Run(path)))"
-    assert python(code, folder) == "0\n"

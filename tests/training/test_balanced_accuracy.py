@@ -57,7 +57,7 @@ def test_where_classes_are_unequal_table_result_and_record_show_it(imbalanced, t
     with run.metrics.open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS_OF_IMBALANCED
-    assert run.record()["results"][BALANCED] == float(rows[-1][BALANCED]) == 0.5
+    assert run.record().results[BALANCED] == float(rows[-1][BALANCED]) == 0.5
     assert BALANCED in err
     measured = json.loads((run.path / "evaluation/test.json").read_text())
     assert f"accuracy 0.9500, balanced accuracy {measured['balanced_accuracy']:.4f}, loss" in out
@@ -67,7 +67,7 @@ def test_weights_of_classes_are_told_once_and_recorded(imbalanced, tmp_path, cap
     experiment = read_file(imbalanced, [parse_set("train.class_weights=balanced")]).experiment
     list(train([(experiment, "run")], tmp_path, console=stderr()))
     assert capsys.readouterr().err.count("class weights: 0 0.5263, 1 10\n") == 1
-    assert Run(tmp_path / "run").record()["class_weights"] == pytest.approx({"0": 1 / 1.9, "1": 10.0})
+    assert Run(tmp_path / "run").record().raw["class_weights"] == pytest.approx({"0": 1 / 1.9, "1": 10.0})
 
 
 @pytest.mark.parametrize(

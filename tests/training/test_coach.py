@@ -63,7 +63,7 @@ def test_every_diagnosis_is_made_of_a_training_that_fails_so(case, tmp_path):
     record = run.record()
     hint = hint_of(record)
     assert hint.partition(":")[0] == case.diagnosis
-    assert len(record["findings"]) == 1
+    assert len(record.findings) == 1
     changed = load_complete(run.config, parse_sets(changes_in(hint)))
     assert (changed == load_complete(run.config)) == (case.diagnosis == "nothing learned")
 
@@ -76,7 +76,7 @@ def test_every_diagnosis_has_several_cases_and_every_case_a_diagnosis():
 
 @pytest.mark.parametrize("case", HEALTHY[:3], ids=lambda case: case.name)
 def test_of_a_network_that_is_well_nothing_is_said(case, tmp_path):
-    assert run_of(case, tmp_path).record()["findings"] == []
+    assert run_of(case, tmp_path).record().findings == []
 
 
 def test_what_it_is_judged_by(trainer):
@@ -209,10 +209,10 @@ def test_batch_normalization_that_has_not_settled_is_no_overfitting_and_its_chan
         "batch normalization not settled: accuracy 1.0000 in training mode, 0.5500 on the same images in inference "
         "mode: 50 steps with a momentum of 0.99 leave 0.61 of the running averages as they started; try --set "
     )
-    assert run.record()["results"]["test_accuracy"] < 0.5
+    assert run.record().results["test_accuracy"] < 0.5
     changed = load_complete(run.config, parse_sets(changes_in(hint)))
     (again,) = trained([changed], tmp_path / "again")
-    assert again.record()["results"]["test_accuracy"] > 0.85
+    assert again.record().results["test_accuracy"] > 0.85
     assert "batch normalization" not in hint_of(again.record())
 
 

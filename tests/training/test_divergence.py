@@ -75,8 +75,8 @@ def test_the_step_is_named_and_the_state_before_it_is_kept(tmp_path, rate):
 def test_the_first_layer_whose_outputs_left_the_finite_is_named(tmp_path):
     message, run = diverged(tmp_path, "train.optimizer={adam: 1e25}")
     assert re.search(r"the outputs of dense_[12] left the finite first; ", message)
-    assert run.record()["status"] == "diverged"
-    assert run.record()["error"] in message
+    assert run.record().status == "diverged"
+    assert run.record().error in message
 
 
 def test_a_loss_alone_can_leave_the_finite(tmp_path):
@@ -95,7 +95,7 @@ def test_what_is_proposed_helps(tmp_path):
     message, _ = diverged(tmp_path, "train.optimizer={sgd: 1e6}", "train.loss=mse")
     change = message.rpartition("--set ")[2]
     ((run, _),) = train([(experiment_of("train.loss=mse", change), "again")], tmp_path)
-    assert run.record()["status"] == "finished"
+    assert run.record().status == "finished"
 
 
 def test_a_divergence_that_validation_sees_names_the_layer_too(tmp_path):

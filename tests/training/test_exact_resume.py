@@ -114,7 +114,7 @@ def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tm
             break
         with pytest.raises(Interrupted, match="goes on after"):
             list(work)
-        assert cut.record()["status"] == "interrupted"
+        assert cut.record().status == "interrupted"
         places.append(checkpoints.places(cut)[0])
     assert any(place.step for place in places)
     assert numbers(cut) == numbers(whole)
@@ -122,8 +122,8 @@ def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tm
     for file in ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv"):
         assert (cut.path / file).read_bytes() == (whole.path / file).read_bytes(), file
     assert events(cut) == events(whole)
-    assert cut.record()["results"] == whole.record()["results"]
-    assert whole.record()["stopped_early"] == (case == "early-stopping")
+    assert cut.record().results == whole.record().results
+    assert whole.record().raw["stopped_early"] == (case == "early-stopping")
     rates = {line.split(",")[5] for line in numbers(whole)[1:]}
     assert (len(rates) > 1) == (case in ("plateau", "one-cycle", "warm-up"))
 
@@ -151,9 +151,9 @@ def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_first(tmp_path):
     list(resume([plan(short, [parse_set("train.epochs=4")])]))
     assert numbers(short) == numbers(long)
     assert short.weights.read_bytes() == long.weights.read_bytes()
-    record = short.record()
-    assert record["experiment"] == long.record()["experiment"]
-    assert record["experiment_sha256"] == long.record()["experiment_sha256"]
+    record = short.record().raw
+    assert record["experiment"] == long.record().raw["experiment"]
+    assert record["experiment_sha256"] == long.record().raw["experiment_sha256"]
     assert short.config.read_bytes() == long.config.read_bytes()
 
 

@@ -91,7 +91,7 @@ def numbers(run):
 
 def assert_nothing_readable_is_wrong(run, whole):
     record = run.record()
-    assert status_of(run, record) in ("failed", "crashed", "finished")
+    assert status_of(record) in ("failed", "crashed", "finished")
     if run.metrics.exists():
         assert numbers(run) == numbers(whole)[: len(numbers(run))]
     for place in checkpoints.places(run):
@@ -100,7 +100,7 @@ def assert_nothing_readable_is_wrong(run, whole):
         assert [row["epoch"] for row in newest.state.rows] == list(range(1, newest.state.epoch + 1))
     for file in (run.weights, run.predictions("test"), run.path / "evaluation" / "test.json"):
         assert not file.exists() or file.read_bytes() == (whole.path / file.relative_to(run.path)).read_bytes()
-    assert record["status"] != "finished" or run.weights.exists()
+    assert record.status != "finished" or run.weights.exists()
     assert not [path for path in run.path.rglob(".*") if path.name != ".lock"]
 
 
@@ -126,7 +126,7 @@ def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp
             assert not run.path.exists()
             continue
         assert_nothing_readable_is_wrong(run, whole)
-        if run.record()["status"] != "finished":
+        if run.record().status != "finished":
             list(resume([plan(run)]))
             assert numbers(run) == numbers(whole)
             assert run.weights.read_bytes() == whole.weights.read_bytes()
@@ -161,6 +161,6 @@ def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(
     assert "epoch-00002.safetensors: cannot be written: File too large; when that is mended, " in line
     assert "`cnnlab resume runs/tiny-1` goes on after epoch 1" in line
     run = Run(tmp_path / "runs/tiny-1")
-    assert run.record()["status"] == "failed"
+    assert run.record().status == "failed"
     assert "cannot be written" in json.loads((run.path / "run.json").read_text())["error"]
     assert [str(place) for place in checkpoints.places(run)] == ["epoch 1"]

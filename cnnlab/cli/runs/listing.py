@@ -37,7 +37,7 @@ def listing(
     rows = []
     for run in find(folders or [Path("runs")]):
         try:
-            row = overview(run, run.record())
+            row = overview(run.record())
         except RunError as error:
             warn(f"{error}; left out")
             continue

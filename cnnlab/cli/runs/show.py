@@ -27,14 +27,14 @@ def show(
 
     folder = find_one(run)
     record = folder.record()
-    found = details(folder, record)
+    found = details(record)
     if format is Format.JSON:
         print(json.dumps(found, indent=2))
         return
     lines = [line for key, value in found.items() if key != "experiment" for line in _lines(key, value)]
     width = max(len(key) for key, _ in lines)
     print("\n".join(f"{key:{width}}  {value}".rstrip() for key, value in lines))
-    for remark in remarks(folder, record):
+    for remark in remarks(record):
         print(f"\n{printable(remark)}")
     print(f"\nthe experiment: {printable(str(folder.config))}")
 

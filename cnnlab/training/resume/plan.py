@@ -1,9 +1,8 @@
 """Whether a run can go on, and as what. No TensorFlow here: a refusal does not wait for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cnnlab.config.differences import brief, differing_keys
 from cnnlab.config.load import to_data
@@ -15,8 +14,10 @@ from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run
 from cnnlab.runs.checkpoints import places
 from cnnlab.runs.find import find
+from cnnlab.runs.metrics import count_epochs
+from cnnlab.runs.record import RunRecord
 from cnnlab.runs.recorded import check_imports, experiment_of, recorded_experiment
-from cnnlab.runs.status import check_idle, epochs_done, status_of
+from cnnlab.runs.status import RESUMABLE, check_idle, status_of
 from cnnlab.terminal import proposed, warn
 
 EPOCHS = "train.epochs"
@@ -27,14 +28,14 @@ class ResumePlan:
     """A run that can go on, and its experiment, perhaps of more epochs than before; `record` is its run.json."""
 
     run: Run
-    record: dict[str, Any]
+    record: RunRecord
     experiment: Experiment
     is_raised: bool
 
     def check_unchanged(self) -> None:
         """Raise RequestError where another process has taken the run up since."""
         now = self.run.record()
-        if (now["status"], now.get("resumed")) != (self.record["status"], self.record.get("resumed")):
+        if (now.status, now.resumed) != (self.record.status, self.record.resumed):
             raise RequestError(f"{self.run.path}: another process has gone on with it meanwhile")
 
 
@@ -47,21 +48,21 @@ def plan(
     and RunError where its config has code imported without `trust`.
     """
     record = run.record()
-    check_idle(run, record)
-    was = recorded_experiment(run, record)
+    check_idle(run, record.process)
+    was = recorded_experiment(record)
     wanted = experiment or experiment_of(run, changes)
     wanted = wanted.model_copy(update={"name": was.name, "published": was.published})
     raised = _check_changes(run, was, wanted)
-    if record["status"] == "diverged":
+    if record.status == "diverged":
         raise RequestError(
             f"{run.path}: diverged, and would again: the same seed gives the same numbers; train it anew, such as "
             f"{proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))}"
         )
     if not trust:
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
-    if record["status"] == "finished":
-        _check_unfinished(run, record, was.train, raised=raised, trust=trust)
-    if raised and was.train.schedule.spans_training and (epochs_done(run) or places(run)):
+    if record.status == "finished":
+        _check_unfinished(record, was.train, raised=raised, trust=trust)
+    if raised and was.train.schedule.spans_training and (count_epochs(run.metrics) or places(run)):
         raise RequestError(
             f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
             f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew: "
@@ -88,16 +89,17 @@ def unfinished(folders: Sequence[Path]) -> Iterator[Run]:
         except RunError as error:
             warn(f"{error}; left out")
             continue
-        status = status_of(run, record)
-        if status in ("interrupted", "failed", "crashed"):
+        status = status_of(record)
+        if status in RESUMABLE:
             yield run
         elif status != "finished":
             warn(f"{run.path}: {status}; left out")
 
 
-def _check_unfinished(run: Run, record: Mapping[str, Any], was: Train, *, raised: bool, trust: bool) -> None:
+def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: bool) -> None:
     """Raise RequestError where the training of a finished run, whose settings these are, has nothing left to do."""
-    if record.get("stopped_early"):
+    run = record.run
+    if record.stopped_early:
         changes = [
             f"train.callbacks[{index}].early_stopping.patience={2 * spec.patience}"
             for index, spec in enumerate(was.callbacks)
@@ -105,8 +107,8 @@ def _check_unfinished(run: Run, record: Mapping[str, Any], was: Train, *, raised
         ]
         sets = [word for change in changes or ["train.callbacks=[]"] for word in ("--set", change)]
         raise RequestError(
-            f"{run.path}: {'early stopping' if changes else 'a callback'} ended it after epoch {epochs_done(run)} of "
-            f"{was.epochs}, and would do so with more epochs; train it anew, such as "
+            f"{run.path}: {'early stopping' if changes else 'a callback'} ended it after epoch "
+            f"{count_epochs(run.metrics)} of {was.epochs}, and would do so with more epochs; train it anew, such as "
             f"{proposed('train', run.config, *sets)}"
         )
     if raised:
