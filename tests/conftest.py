@@ -1,11 +1,12 @@
 """Shared by all tests: a small experiment, `cnnlab` as a user runs it, and one trained run to read."""
 
 import io
+import json
 import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +66,15 @@ class Result(NamedTuple):
 Cnnlab = Callable[..., Result]
 
 
+IN_TURN = """
+import json, sys
+from pathlib import Path
+from tests.conftest import invoke
+folder, *commands = sys.argv[1:]
+print(json.dumps([invoke(*json.loads(command), cwd=Path(folder)) for command in commands]))
+"""
+
+
 def invoke(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Result:
     """`cnnlab ARGUMENTS` in this process, which is as before afterwards."""
     outputs = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
@@ -90,6 +100,21 @@ def invoke(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) 
     return Result(code, *(output.buffer.getvalue().decode() for output in outputs))  # type: ignore[attr-defined]
 
 
+def invoke_in_new_process(*commands: Sequence[object], cwd: Path, env: Mapping[str, str] | None = None) -> list[Result]:
+    """`cnnlab` with each of these arguments in turn, all in one new process: for settings that a process takes once."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN, str(cwd), *(json.dumps([*map(str, command)]) for command in commands)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [Result(*result) for result in json.loads(done.stdout)]
+
+
 def run_cnnlab(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Result:
     """`cnnlab ARGUMENTS` in a process of its own, for tests of what only a process has: seconds where it trains."""
     done = subprocess.run(
@@ -108,6 +133,16 @@ def run_cnnlab(*arguments: object, cwd: Path, env: Mapping[str, str] | None = No
 def cnnlab(tmp_path: Path) -> Cnnlab:
     """`cnnlab` in an empty folder, in this process; keywords add to the environment."""
     return lambda *arguments, **env: invoke(*arguments, cwd=tmp_path, env=env)
+
+
+def pytest_collection_finish() -> None:
+    """Divide the CPU into two devices, which a process does once: `--devices 2` then works in this process."""
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            (cpu,) = tf.config.list_physical_devices("CPU")
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from tests.conftest import assert_one_line
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    from tests.conftest import TINY, run_cnnlab
+    from tests.conftest import TINY, invoke
 
     folder = tmp_path_factory.mktemp("bench")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    done = run_cnnlab("bench", "tiny.yaml", "--epochs", "2", "--format", "json", cwd=folder)
+    done = invoke("bench", "tiny.yaml", "--epochs", "2", "--format", "json", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in folder.iterdir()] == ["tiny.yaml"]  # nothing is written
     return json.loads(done.stdout)

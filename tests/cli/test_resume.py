@@ -14,8 +14,8 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
 from cnnlab.runs.recorded import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
-from tests.cli.killing import Kills, assert_same, finish, train_and_kill
-from tests.conftest import assert_one_line, run_cnnlab
+from tests.cli.killing import Kills, assert_same, train_and_kill
+from tests.conftest import assert_one_line, invoke, run_cnnlab
 
 EXPERIMENT = """\
 name: long
@@ -48,7 +48,8 @@ def ended(tmp_path_factory):
     kills = Kills()
     train_and_kill(folder, "long.yaml", "cut", 3, random.Random(5), kills)
     assert kills.all == 3, "it was done before it could be killed"
-    finish(folder, "train", "long.yaml", "--name", "whole")
+    done = invoke("train", "long.yaml", "--name", "whole", "--quiet", cwd=folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 

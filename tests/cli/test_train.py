@@ -1,10 +1,6 @@
 import csv
 import json
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -134,25 +130,6 @@ def test_divergence_is_named_and_recorded(cnnlab, tiny, tmp_path):
     assert "--set train.optimizer.sgd.learning_rate=0.01" in line
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "diverged"
     assert not (tmp_path / "runs/tiny-1/weights.safetensors").exists()
-
-
-def test_interrupting_says_so_and_is_recorded(tiny, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnnlab", "train", tiny, "--epochs", "100000", "--quiet"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    metrics = tmp_path / "runs/tiny-1/metrics.csv"
-    deadline = time.monotonic() + 300
-    while not metrics.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 130
-    (line,) = stderr.splitlines()
-    assert line.startswith("cnnlab: interrupted; `cnnlab resume runs/tiny-1` goes on after ")
-    assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "interrupted"
 
 
 @pytest.mark.parametrize(
