@@ -2,16 +2,14 @@ import json
 
 import pytest
 
-from tests.conftest import assert_one_line
+from tests.conftest import TINY, assert_one_line, run_cnnlab
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    from tests.conftest import TINY, invoke
-
     folder = tmp_path_factory.mktemp("bench")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    done = invoke("bench", "tiny.yaml", "--epochs", "2", "--format", "json", cwd=folder)
+    done = run_cnnlab("bench", "tiny.yaml", "--epochs", "2", "--format", "json", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in folder.iterdir()] == ["tiny.yaml"]  # nothing is written
     return json.loads(done.stdout)
