@@ -102,8 +102,6 @@ EXPERIMENTS = {
         "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
         "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed", "class_weights": {"0": 5, "2": 0.1}},
     },
-    # One of two replicas never has an example.
-    "batches-of-one": {"data": {**DATA, "train_examples": 17}, "train": {"batch_size": 1}},
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments; what they do not say is that of `experiment`. Each word of the language is in one of them."""

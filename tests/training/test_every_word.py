@@ -44,6 +44,7 @@ def runs(tmp_path_factory):
     finally:
         for worker in workers:
             worker.kill()
+            worker.communicate()
     return folder
 
 
