@@ -10,7 +10,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.models.build import attach_optimizer, build, build_for
 from cnnlab.models.inference import compile_forward
 from cnnlab.training.engine.engine import Engine
-from tests.conftest import run_cnnlab
+from tests.conftest import invoke
 
 HALF = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
 TOLERANCES = {"mixed_bfloat16": 0.05, "mixed_float16": 0.2}  # float16 loses the first steps: its scale is too large
@@ -107,12 +107,12 @@ def test_training_in_half_comes_near_to_full_precision(full, precision):
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16"])
 def test_a_saved_run_is_evaluated_in_its_own_precision(tiny, tmp_path, precision):
-    done = run_cnnlab("train", tiny, "--precision", precision, "--quiet", "--format", "json", cwd=tmp_path)
+    done = invoke("train", tiny, "--precision", precision, "--quiet", "--format", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     trained = json.loads(done.stdout)
     record = json.loads((tmp_path / "runs/tiny-1/run.json").read_text())
     assert record["experiment"]["train"]["precision"] == precision
-    again = run_cnnlab("evaluate", "runs/tiny-1", "--format", "json", cwd=tmp_path)
+    again = invoke("evaluate", "runs/tiny-1", "--format", "json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     measured = json.loads(again.stdout)
     assert (measured["accuracy"], measured["loss"]) == (trained["accuracy"], trained["loss"])

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -121,36 +118,6 @@ def test_progress_grows_to_the_whole_epoch(examples):
     assert seen[0] == 1  # the first call traces, and is short
     assert seen == sorted(set(seen))
     assert seen[-1] == 150
-
-
-TWO_REPLICAS = """
-import sys, numpy as np, tensorflow as tf
-replicas = int(sys.argv[1])
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if replicas == 2 else tf.distribute.get_strategy()
-from tests.training.test_engine import CrossEntropy, Engine, Examples, last, new_model
-random = np.random.default_rng(0)
-examples = Examples(random.integers(0, 256, (151, 28, 28, 1), dtype=np.uint8), random.integers(0, 10, 151, dtype=np.int32))
-with strategy.scope():
-    model = new_model(changes=["model.layers[7].dense.kernel_regularizer.l2=0.1"])
-    engine = Engine(model, CrossEntropy(), examples, batch_size=50, seed=0)
-    rates = np.linspace(0.05, 0.02, engine.steps_per_epoch, dtype=np.float32)
-    print(*[last(engine.epoch(epoch, rates)).loss for epoch in range(3)])
-"""
-
-
-def test_two_replicas_give_the_losses_of_one_device():
-    # 151 examples in batches of 50: the last batch is one example, which one of the replicas has to do without.
-    losses = [
-        subprocess.run(
-            [sys.executable, "-c", TWO_REPLICAS, replicas], capture_output=True, text=True, check=True, timeout=300
-        ).stdout.split()
-        for replicas in ("1", "2")
-    ]
-    one, two = (np.array(values, float) for values in losses)
-    assert len(one) == 3
-    np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
 def test_regularizers_are_trained_on_as_in_fit_and_reported_by_neither_loss_nor_accuracy(examples):
