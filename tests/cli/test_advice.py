@@ -16,7 +16,7 @@ from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
 from cnnlab.runs.overview import details
-from cnnlab.training import run_status as ending
+from cnnlab.training import run_folders
 from cnnlab.training.resume.plan import plan
 from tests.cli.advice import found
 
@@ -154,7 +154,7 @@ COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]
 PROVOKED = {
     "proposed('evaluate', result['run'])": left_alone,
     "proposed('evaluate', run.path)": never_measured,
-    "proposed('resume', run.path)": lambda run: ending._how_to_go_on(changed(run, status="interrupted")),
+    "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(changed(run, status="interrupted")),
     "proposed('train', run.config, *more)": lambda run: refusal(changed(run, COSINE)),
     "proposed('resume', run.path, *more, *(['--trust'] if trust else []))": lambda run: refusal(changed(run)),
     "proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))": lambda run: refusal(

@@ -31,7 +31,7 @@ from cnnlab.training.callbacks.metrics_table import COLUMNS, MetricsTable
 from cnnlab.training.resume import checkpoint
 from cnnlab.training.resume.checkpoint import Checkpoint, State
 from cnnlab.training.resume.plan import plan
-from cnnlab.training.train import resume
+from cnnlab.training.train import train
 from cnnlab.training.trainer import Trainer
 
 ESCAPE = "\x1b[31mowned\x1b]0;owned\x07\r\x9b2J\u202e"
@@ -55,7 +55,7 @@ def interrupted(run):
 @pytest.fixture(scope="module")
 def trainer(trained):
     """The network of the run, with its optimizer."""
-    return Trainer.of(experiment_of(Run(trained / "runs/tiny-1")))
+    return Trainer.from_experiment(experiment_of(Run(trained / "runs/tiny-1")))
 
 
 def change_record(folder, /, **changes):
@@ -126,7 +126,7 @@ def load_checkpoint(run):
 
 
 def resumed(run):
-    return list(resume([plan(run)]))
+    return train([plan(run)])
 
 
 class Pickled:

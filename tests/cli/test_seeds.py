@@ -13,11 +13,11 @@ import sys
 from cnnlab.cli import main
 from cnnlab.training.trainer import Trainer
 made = []
-around = Trainer.around.__func__
+around = Trainer.from_model.__func__
 def noted(cls, *arguments):
     made.append(around(cls, *arguments))
     return made[-1]
-Trainer.around = classmethod(noted)
+Trainer.from_model = classmethod(noted)
 try:
     main()
 finally:

@@ -10,7 +10,7 @@ from cnnlab.errors import ConfigError, RunError
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
 from cnnlab.models import weights
 from cnnlab.models.build import attach_optimizer, build
-from cnnlab.models.inference import compile_forward
+from cnnlab.models.inference import ForwardPass
 
 
 def model_of(name, *changes):
@@ -87,7 +87,7 @@ def test_forward_covers_every_example_whatever_the_last_batch(count):
         random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8), np.arange(count, dtype=np.int32) % 10
     )
     model = model_of("fc")
-    outcome = compile_forward(model, CrossEntropy())(examples)
+    outcome = ForwardPass(model, CrossEntropy())(examples)
     logits = model.predict(examples.images.astype(np.float32) / 255, verbose=0)
     expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(np.log(outcome.scores), expected, atol=1e-5)
@@ -98,7 +98,7 @@ def test_mse_is_the_mean_over_classes_of_the_squared_error():
     model = model_of("fc")
     examples = Examples(np.full((2, 28, 28, 1), 255, np.uint8), np.array([3, 9], np.int32))
     outputs = model(np.ones((2, 28, 28, 1), np.float32)).numpy()
-    outcome = compile_forward(model, MeanSquaredError())(examples)
+    outcome = ForwardPass(model, MeanSquaredError())(examples)
     np.testing.assert_allclose(outcome.losses, ((outputs - np.eye(10)[[3, 9]]) ** 2).mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(outcome.scores, outputs, rtol=1e-5)
 

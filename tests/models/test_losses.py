@@ -4,7 +4,7 @@ import pytest
 
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError, SumOfSquares
-from cnnlab.models.inference import compile_forward
+from cnnlab.models.inference import ForwardPass
 from cnnlab.models.losses import class_scores, loss_function
 
 LABELS = np.array([2, 0, 1, 1], np.int32)
@@ -55,5 +55,5 @@ def test_only_scores_that_are_probabilities_are_called_so(loss, activation, are_
     keras.utils.set_random_seed(0)
     layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation)]
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), dtype=np.uint8)
-    outcome = compile_forward(keras.Sequential(layers), loss)(Examples(images, np.zeros(20, np.int32)))
+    outcome = ForwardPass(keras.Sequential(layers), loss)(Examples(images, np.zeros(20, np.int32)))
     assert outcome.are_probabilities == are_probabilities

@@ -7,8 +7,8 @@ import pytest
 from cnnlab import data
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
-from cnnlab.models.build import attach_optimizer, build, build_for
-from cnnlab.models.inference import compile_forward
+from cnnlab.models.build import Inputs, attach_optimizer, build, build_for
+from cnnlab.models.inference import ForwardPass
 from cnnlab.training.engine.engine import Engine
 from tests.conftest import invoke
 
@@ -84,11 +84,11 @@ def losses_of(precision):
     experiment = experiment_of(precision, "data.limit=500")
     dataset = data.load(experiment.data)
     keras.utils.set_random_seed(0)
-    model = build_for(experiment, dataset)
+    model = build_for(experiment, Inputs.from_dataset(dataset, experiment.preprocessing))
     attach_optimizer(model, experiment.train)
     engine = Engine(model, experiment.train.loss, dataset.train, batch_size=50, seed=0)
     losses = [list(engine.epoch(epoch))[-1].loss for epoch in range(4)]
-    return losses, compile_forward(model, experiment.train.loss)(dataset.test)
+    return losses, ForwardPass(model, experiment.train.loss)(dataset.test)
 
 
 @pytest.fixture(scope="module")

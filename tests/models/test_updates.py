@@ -134,8 +134,8 @@ def test_loss_scaling_around_a_fused_optimizer_skips_a_step_that_overflows_and_h
 TWO_REPLICAS = """
 import json, keras, numpy as np, tensorflow as tf
 from cnnlab.models import updates
-from cnnlab.training.distribution.devices import strategy_of
-strategy = strategy_of(2)
+from cnnlab.training.distribution.devices import strategy_for
+strategy = strategy_for(2)
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.training.engine.engine import Engine

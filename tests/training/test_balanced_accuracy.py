@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cnnlab.cli.report import Format, report
+from cnnlab.cli.report import Format, Report
 from cnnlab.config.load import load_file, read_file
 from cnnlab.config.overrides import parse_set
 from cnnlab.data import load as load_data
@@ -18,7 +18,8 @@ from cnnlab.terminal import stderr
 from cnnlab.training.callbacks.metrics_table import BALANCED, COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable, columns_for
 from cnnlab.training.resume.checkpoint import State
 from cnnlab.training.resume.plan import plan
-from cnnlab.training.train import resume, train
+from cnnlab.training.tasks import NewRun
+from cnnlab.training.train import train
 
 EXPERIMENT = """\
 data: {{name: npz, file: {file}, image_shape: [8, 8, 1], num_classes: 2}}
@@ -50,8 +51,8 @@ def test_an_outcome_has_the_balanced_accuracy_of_scikit_learn():
 
 
 def test_where_classes_are_unequal_table_result_and_record_show_it(imbalanced, tmp_path, capsys):
-    done = list(train([(load_file(imbalanced), "run")], tmp_path, console=stderr()))
-    report(iter(done), Format.TABLE, several=False)
+    with Report(Format.TABLE, several=False) as report:
+        train([NewRun(load_file(imbalanced), "run")], tmp_path, console=stderr(), on_finished=report.add)
     out, err = capsys.readouterr()
     run = Run(tmp_path / "run")
     with run.metrics.open() as file:
@@ -65,7 +66,7 @@ def test_where_classes_are_unequal_table_result_and_record_show_it(imbalanced, t
 
 def test_weights_of_classes_are_told_once_and_recorded(imbalanced, tmp_path, capsys):
     experiment = read_file(imbalanced, [parse_set("train.class_weights=balanced")]).experiment
-    list(train([(experiment, "run")], tmp_path, console=stderr()))
+    train([NewRun(experiment, "run")], tmp_path, console=stderr())
     assert capsys.readouterr().err.count("class weights: 0 0.5263, 1 10\n") == 1
     assert Run(tmp_path / "run").record().raw["class_weights"] == pytest.approx({"0": 1 / 1.9, "1": 10.0})
 
@@ -90,14 +91,14 @@ def test_equal_classes_have_it_where_it_is_monitored(imbalanced):
 
 
 def test_a_run_from_before_there_was_the_column_goes_on(imbalanced, tmp_path):
-    ((run, _),) = train([(load_file(imbalanced), "run")], tmp_path)
+    run = train([NewRun(load_file(imbalanced), "run")], tmp_path)[0].run
     newest = checkpoints.newest(run, 1 << 20)
     state = newest[1]
     for row in state["rows"]:
         del row[BALANCED]
     checkpoints.save(run, checkpoints.places(run)[0], newest[2], state, 2)
     run.write_metrics(state["rows"], COLUMNS)
-    list(resume([plan(run, [parse_set("train.epochs=3")])]))
+    train([plan(run, [parse_set("train.epochs=3")])])
     with run.metrics.open() as file:
         rows = list(csv.DictReader(file))
     assert [bool(row[BALANCED]) for row in rows] == [False, False, True]

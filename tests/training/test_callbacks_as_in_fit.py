@@ -8,7 +8,7 @@ import tensorflow as tf
 from cnnlab import data
 from cnnlab.errors import Diverged
 from cnnlab.experiment.schema import Experiment
-from cnnlab.models.build import attach_optimizer, build_for
+from cnnlab.models.build import Inputs, attach_optimizer, build_for
 from cnnlab.training.engine.batch import order_of
 from cnnlab.training.engine.engine import Engine
 from cnnlab.training.fit import fit
@@ -47,7 +47,7 @@ def digits():
 
 def new_model(experiment, dataset):
     keras.utils.set_random_seed(0)
-    model = build_for(experiment, dataset)
+    model = build_for(experiment, Inputs.from_dataset(dataset, experiment.preprocessing))
     attach_optimizer(model, experiment.train)
     return model
 
@@ -65,7 +65,7 @@ def in_floats(examples):
 
 def fit_by_cnnlab(experiment, dataset, callbacks):
     model = new_model(experiment, dataset)
-    results = fit(Trainer.around(model, experiment, dataset), own=callbacks)
+    results = fit(Trainer.from_model(model, experiment, dataset), callbacks=callbacks).results
     return SimpleNamespace(model=model, results=results, callbacks=callbacks)
 
 
@@ -538,7 +538,7 @@ def diverging(digits, callbacks):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "_resize_call", lambda self, steps, seconds: None)
         with pytest.raises(Diverged) as caught:
-            fit(Trainer.around(model, experiment, digits), own=ours)
+            fit(Trainer.from_model(model, experiment, digits), callbacks=ours)
     fit_by_keras(experiment, digits, theirs, steps_per_call=1)
     return ours[-1], theirs[-1], str(caught.value)
 

@@ -14,7 +14,7 @@ from cnnlab.data import Examples
 from cnnlab.data.balance import class_weights, is_imbalanced
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.preprocessing import Mixup
-from cnnlab.models.inference import compile_forward
+from cnnlab.models.inference import ForwardPass
 from cnnlab.training.engine.engine import Engine
 
 WEIGHTS = np.array([0.5, 2, 1, 1, 1, 0, 1, 1, 3, 1], np.float32)
@@ -83,7 +83,7 @@ def test_every_loss_trains_as_fit_does(examples, loss, jit):
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_the_loss_that_is_reported_is_that_of_validation(examples, loss):
     model, progress = trained(examples, loss, 1e-12, WEIGHTS)
-    assert progress.loss == pytest.approx(compile_forward(model, loss)(examples).loss, rel=1e-5)
+    assert progress.loss == pytest.approx(ForwardPass(model, loss)(examples).loss, rel=1e-5)
 
 
 def test_of_mixed_images_both_labels_are_weighted(examples):

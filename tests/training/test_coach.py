@@ -30,7 +30,9 @@ def trainer_of(folder, *changes):
     """A network that was never trained."""
     (folder / "failing.yaml").write_text(BASE, encoding="utf-8")
     changes = ["data.limit=300", "train.epochs=3", *changes]
-    return Trainer.of(read_file(folder / "failing.yaml", [parse_set(change) for change in changes]).experiment)
+    return Trainer.from_experiment(
+        read_file(folder / "failing.yaml", [parse_set(change) for change in changes]).experiment
+    )
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from cnnlab.training.engine.engine import Engine
 from cnnlab.training.engine.progress import START
 from cnnlab.training.resume import checkpoint as states
 from cnnlab.training.resume.plan import plan
+from cnnlab.training.tasks import NewRun
 from cnnlab.training.train import train
 
 STEPS = 13  # of an epoch
@@ -28,7 +29,7 @@ def experiment_of(*changes):
 def diverged(tmp_path, *changes):
     """The error, and the run."""
     with pytest.raises(Diverged) as caught:
-        list(train([(experiment_of(*changes), "diverged")], tmp_path))
+        train([NewRun(experiment_of(*changes), "diverged")], tmp_path)
     return str(caught.value), Run(tmp_path / "diverged")
 
 
@@ -36,7 +37,7 @@ def first_bad_step(experiment, tmp_path):
     """Epoch and step, both from 1, found by training again step by step, and the weights before it."""
     from cnnlab.training.trainer import Trainer
 
-    trainer = Trainer.of(experiment)
+    trainer = Trainer.from_experiment(experiment)
     for epoch in range(experiment.train.epochs):
         progress = START
         for step in range(trainer.engine.steps_per_epoch):
@@ -94,7 +95,7 @@ def test_what_is_proposed_is_a_tenth_of_the_rate_or_the_default(tmp_path):
 def test_what_is_proposed_helps(tmp_path):
     message, _ = diverged(tmp_path, "train.optimizer={sgd: 1e6}", "train.loss=mse")
     change = message.rpartition("--set ")[2]
-    ((run, _),) = train([(experiment_of("train.loss=mse", change), "again")], tmp_path)
+    run = train([NewRun(experiment_of("train.loss=mse", change), "again")], tmp_path)[0].run
     assert run.record().status == "finished"
 
 
@@ -118,7 +119,7 @@ def test_one_seed_that_diverges_does_not_keep_the_others_from_being_trained(tmp_
     good, bad = experiment_of("seed=1"), experiment_of("train.optimizer={adam: 1e25}")
     done = []
     with pytest.raises(TrainingError, match="1 of 2 runs diverged; the others are done"):
-        done.extend(train([(bad, "bad"), (good, "good")], tmp_path))
+        done.extend(train([NewRun(bad, "bad"), NewRun(good, "good")], tmp_path))
     assert json.loads((tmp_path / "bad" / "run.json").read_text())["status"] == "diverged"
     assert json.loads((tmp_path / "good" / "run.json").read_text())["status"] == "finished"
     assert f"{tmp_path / 'bad'}: diverged" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError, SumOfSquares
 from cnnlab.models.build import attach_optimizer, build
-from cnnlab.models.inference import compile_forward
+from cnnlab.models.inference import ForwardPass
 from cnnlab.training.engine.engine import Engine
 
 
@@ -76,7 +76,7 @@ def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer):
 def test_every_example_counts_exactly_once(examples, name, loss):
     model = new_model(name, keras.optimizers.SGD(1e-30))  # so small that nothing moves
     progress = last(Engine(model, loss, examples, batch_size=64, seed=0).epoch(0))
-    outcome = compile_forward(model, loss)(examples)
+    outcome = ForwardPass(model, loss)(examples)
     assert progress.examples == 150
     assert progress.loss == pytest.approx(outcome.loss, rel=1e-6)
     assert progress.accuracy == outcome.accuracy

@@ -12,13 +12,14 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import Interrupted, RunError
 from cnnlab.runs import Run, checkpoints
-from cnnlab.training.callbacks import state as memories
+from cnnlab.training.callbacks import state as callback_states
 from cnnlab.training.callbacks.metrics_table import COLUMNS, MetricsTable
 from cnnlab.training.engine.engine import Engine
 from cnnlab.training.interrupts import Interrupts
 from cnnlab.training.resume import checkpoint as states
 from cnnlab.training.resume.plan import plan
-from cnnlab.training.train import resume, train
+from cnnlab.training.tasks import NewRun
+from cnnlab.training.train import train
 
 CONV = "{conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: relu}}"
 BASE = (
@@ -77,7 +78,7 @@ def interrupted_after(monkeypatch, calls):
         left[0] -= 1
         return signal.SIGINT if left[0] == 0 else 0
 
-    monkeypatch.setattr(Interrupts, "asked", asked)
+    monkeypatch.setattr(Interrupts, "requested", asked)
 
 
 def numbers(run):
@@ -101,19 +102,19 @@ def events(run):
 def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tmp_path, monkeypatch, case):
     experiment = experiment_of(*CASES[case])
     interrupted_after(monkeypatch, None)
-    ((whole, _),) = train([(experiment, "whole")], tmp_path)
+    whole = train([NewRun(experiment, "whole")], tmp_path)[0].run
     draw = random.Random(case)
     stops = [draw.randint(1, 3), draw.randint(1, 5), None]
     cut = Run(tmp_path / "cut")
     places = []
     for number, calls in enumerate(stops):
         interrupted_after(monkeypatch, calls)
-        work = resume([plan(cut)]) if number else train([(experiment, "cut")], tmp_path)
+        task = plan(cut) if number else NewRun(experiment, "cut")
         if calls is None:
-            list(work)
+            train([task], tmp_path)
             break
         with pytest.raises(Interrupted, match="goes on after"):
-            list(work)
+            train([task], tmp_path)
         assert cut.record().status == "interrupted"
         places.append(checkpoints.places(cut)[0])
     assert any(place.step for place in places)
@@ -130,15 +131,15 @@ def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tm
 
 def test_a_run_resumed_after_all_its_checkpoints_were_lost_begins_anew_and_ends_the_same(tmp_path, monkeypatch, capsys):
     experiment = experiment_of("train.optimizer={adam: 0.003}")
-    ((whole, _),) = train([(experiment, "whole")], tmp_path)
+    whole = train([NewRun(experiment, "whole")], tmp_path)[0].run
     interrupted_after(monkeypatch, 5)
     with pytest.raises(Interrupted):
-        list(train([(experiment, "cut")], tmp_path))
+        train([NewRun(experiment, "cut")], tmp_path)
     cut = Run(tmp_path / "cut")
     for place in checkpoints.places(cut):
         (cut.checkpoints / place.name).write_bytes(b"damaged")
     interrupted_after(monkeypatch, None)
-    list(resume([plan(cut)]))
+    train([plan(cut)])
     assert capsys.readouterr().err.count("set aside") == 2
     assert numbers(cut) == numbers(whole)
     assert cut.weights.read_bytes() == whole.weights.read_bytes()
@@ -146,9 +147,9 @@ def test_a_run_resumed_after_all_its_checkpoints_were_lost_begins_anew_and_ends_
 
 
 def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_first(tmp_path):
-    ((short, _),) = train([(experiment_of("train.epochs=2"), "short")], tmp_path)
-    ((long, _),) = train([(experiment_of("train.epochs=4"), "long")], tmp_path)
-    list(resume([plan(short, [parse_set("train.epochs=4")])]))
+    short = train([NewRun(experiment_of("train.epochs=2"), "short")], tmp_path)[0].run
+    long = train([NewRun(experiment_of("train.epochs=4"), "long")], tmp_path)[0].run
+    train([plan(short, [parse_set("train.epochs=4")])])
     assert numbers(short) == numbers(long)
     assert short.weights.read_bytes() == long.weights.read_bytes()
     record = short.record().raw
@@ -161,10 +162,10 @@ def test_checkpoints_within_an_epoch_come_after_so_many_minutes(tmp_path, monkey
     seen = []
     save = checkpoints.save
     monkeypatch.setattr(checkpoints, "save", lambda run, place, *rest: (seen.append(place), save(run, place, *rest)))
-    list(train([(experiment_of("train.checkpoint_minutes=1e-9", "train.epochs=1"), "often")], tmp_path))
+    train([NewRun(experiment_of("train.checkpoint_minutes=1e-9", "train.epochs=1"), "often")], tmp_path)
     assert [place.step for place in seen] == [1, 3, 5, 0]
     seen.clear()
-    list(train([(experiment_of("train.epochs=2"), "seldom")], tmp_path))
+    train([NewRun(experiment_of("train.epochs=2"), "seldom")], tmp_path)
     assert [(place.epoch, place.step) for place in seen] == [(1, 0), (2, 0)]
 
 
@@ -175,9 +176,9 @@ def test_a_callback_of_a_users_own_that_tells_its_state_gets_it_back(tmp_path, m
     changes = ["train.callbacks=[callback: {path: counting_callback.Counting, arguments: {file: '{run}/count'}}]"]
     interrupted_after(monkeypatch, 6)
     with pytest.raises(Interrupted):
-        list(train([(experiment_of(*changes), "cut")], tmp_path))
+        train([NewRun(experiment_of(*changes), "cut")], tmp_path)
     interrupted_after(monkeypatch, None)
-    list(resume([plan(Run(tmp_path / "cut"), trust=True)]))
+    train([plan(Run(tmp_path / "cut"), trust=True)])
     assert json.loads((tmp_path / "cut" / "count").read_text()) == {"epochs": 3}
 
 
@@ -213,7 +214,7 @@ def test_a_worker_that_is_not_the_chief_takes_up_what_its_callbacks_remember():
     state = states.State(
         epoch=3,
         rows=[dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch} for epoch in (1, 2, 3)],
-        callbacks=[memories.of(written), memories.of(stopping)],
+        callbacks=[callback_states.get_state(written), callback_states.get_state(stopping)],
     )
     model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

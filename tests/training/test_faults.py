@@ -18,7 +18,8 @@ from cnnlab.runs import Run, checkpoints, files
 from cnnlab.runs.status import status_of
 from cnnlab.training.resume import checkpoint as states
 from cnnlab.training.resume.plan import plan
-from cnnlab.training.train import resume, train
+from cnnlab.training.tasks import NewRun
+from cnnlab.training.train import train
 from cnnlab.training.trainer import Trainer
 
 
@@ -78,10 +79,10 @@ class FaultyFile(io.FileIO):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run on a disk without faults; all others are trained by the same trainer, which has its graph already."""
-    trainer = Trainer.of(experiment())
+    trainer = Trainer.from_experiment(experiment())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "of", lambda experiment: trainer)
-        ((run, _),) = train([(experiment(), "whole")], tmp_path_factory.mktemp("whole"))
+        patch.setattr(Trainer, "from_experiment", lambda experiment: trainer.reset(experiment))
+        run = train([NewRun(experiment(), "whole")], tmp_path_factory.mktemp("whole"))[0].run
         yield run
 
 
@@ -108,7 +109,7 @@ def assert_nothing_readable_is_wrong(run, whole):
 def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp_path, monkeypatch, whole, code, half):
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch, code, half)
-        ((counted, _),) = train([(experiment(), "counted")], tmp_path)
+        counted = train([NewRun(experiment(), "counted")], tmp_path)[0].run
         total, works = disk.count, list(disk.paths)
     assert counted.weights.read_bytes() == whole.weights.read_bytes()
     assert total > 60
@@ -120,14 +121,14 @@ def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp
             disk = Disk(patch, code, half)
             disk.fault = fault
             with contextlib.suppress(RunError):
-                list(train([(experiment(), name)], tmp_path))
+                train([NewRun(experiment(), name)], tmp_path)
         run = Run(tmp_path / name)
         if not (run.path / "run.json").exists():  # it was the very first that failed
             assert not run.path.exists()
             continue
         assert_nothing_readable_is_wrong(run, whole)
         if run.record().status != "finished":
-            list(resume([plan(run)]))
+            train([plan(run)])
             assert numbers(run) == numbers(whole)
             assert run.weights.read_bytes() == whole.weights.read_bytes()
 
@@ -143,7 +144,7 @@ def limit(keeper_keep):
             resource.setrlimit(resource.RLIMIT_FSIZE, (7000, resource.RLIM_INFINITY))
         return keeper_keep(self, epoch, *rest, **options)
     return keep
-fit.CheckpointManager.keep = limit(fit.CheckpointManager.keep)
+fit.CheckpointManager.save = limit(fit.CheckpointManager.save)
 main()
 """
 

@@ -16,8 +16,8 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.data import Dataset, Examples
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.experiment.preprocessing import Augmentation
-from cnnlab.models.build import attach_optimizer, build, build_for
-from cnnlab.training.distribution.devices import strategy_of
+from cnnlab.models.build import Inputs, attach_optimizer, build, build_for
+from cnnlab.training.distribution.devices import strategy_for
 from cnnlab.training.engine import input_pipeline
 from cnnlab.training.engine.engine import Engine
 from cnnlab.training.engine.input_pipeline import batches, place
@@ -76,7 +76,7 @@ def of_one_device():
 
 @pytest.mark.parametrize("placement", ["resident", "streamed"])
 def test_two_replicas_see_the_same_augmented_pictures_as_one(of_one_device, placement):
-    with strategy_of(2).scope():
+    with strategy_for(2).scope():
         losses = losses_and_weights(random_examples(), augmentation=ALL, placement=placement)[0]
     assert losses == pytest.approx(of_one_device, rel=1e-5)
 
@@ -121,11 +121,14 @@ def experiment_with(*changes):
     return load("lenet", [parse_set(change) for change in changes])
 
 
+def network(*changes, examples):
+    experiment = experiment_with(*changes)
+    return build_for(experiment, Inputs.from_dataset(dataset_of(examples), experiment.preprocessing))
+
+
 def test_scaling_and_padding_are_part_of_the_network():
     examples = random_examples(shape=(24, 24, 1))
-    padded = build_for(
-        experiment_with("preprocessing.zero_padding=2", "preprocessing.scale=minus_one_one"), dataset_of(examples)
-    )
+    padded = network("preprocessing.zero_padding=2", "preprocessing.scale=minus_one_one", examples=examples)
     inputs = inputs_of(padded, examples.images)
     assert inputs.shape == (150, 28, 28, 1)
     assert (inputs[:, :2] == -1).all()  # black
@@ -136,7 +139,7 @@ def test_standardizing_gives_the_training_pictures_mean_0_and_standard_deviation
     random = np.random.default_rng(0)
     images = (random.random((200, 28, 28, 3)) * [255, 100, 20]).astype(np.uint8)
     examples = Examples(images, random.integers(0, 10, 200, dtype=np.int32))
-    inputs = inputs_of(build_for(experiment_with("preprocessing.scale=standardize"), dataset_of(examples)), images)
+    inputs = inputs_of(network("preprocessing.scale=standardize", examples=examples), images)
     np.testing.assert_allclose(inputs.mean(axis=(0, 1, 2)), 0, atol=1e-4)
     np.testing.assert_allclose(inputs.std(axis=(0, 1, 2)), 1, atol=1e-4)
 
@@ -144,7 +147,7 @@ def test_standardizing_gives_the_training_pictures_mean_0_and_standard_deviation
 def test_a_channel_that_never_changes_is_only_centred():
     images = np.full((150, 28, 28, 1), 51, np.uint8)
     examples = Examples(images, random_examples().labels)
-    inputs = inputs_of(build_for(experiment_with("preprocessing.scale=standardize"), dataset_of(examples)), images)
+    inputs = inputs_of(network("preprocessing.scale=standardize", examples=examples), images)
     np.testing.assert_allclose(inputs, 0, atol=1e-6)
 
 

@@ -9,7 +9,7 @@ import pytest
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.callbacks import UserCallback
 from cnnlab.runs import Run
-from cnnlab.training.callbacks import user as own_callbacks
+from cnnlab.training.callbacks import user
 from tests.conftest import TINY, assert_one_line
 
 # Finding and making them
@@ -56,7 +56,7 @@ NUMBER = 3
 
 
 def made(path, arguments=None, run=None):
-    return own_callbacks.make(own_callbacks.find([UserCallback(path=path, arguments=arguments or {})]), run)
+    return user.make(user.factories([UserCallback(path=path, arguments=arguments or {})]), run)
 
 
 def test_a_class_and_a_function_are_called_with_the_arguments(module):
@@ -95,11 +95,11 @@ def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
         UserCallback(path="keras.callbacks.TerminateOnNaN"),
         UserCallback(path=f"{name}.Histogram", arguments={"every": 7}),
     ]
-    factories = own_callbacks.find(specs)
-    workers = own_callbacks.make(factories, None)
+    factories = user.factories(specs)
+    workers = user.make(factories, None)
     assert [type(callback).__name__ for callback in workers] == ["TerminateOnNaN", "Histogram"]
     assert workers[1].every == 7
-    assert len(own_callbacks.make(factories, Run(tmp_path))) == 5
+    assert len(user.make(factories, Run(tmp_path))) == 5
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
 def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expected):
     name = module(text)
     with pytest.raises(ConfigError) as caught:
-        own_callbacks.find([UserCallback(path=path.replace("MODULE", name))])
+        user.factories([UserCallback(path=path.replace("MODULE", name))])
     (line,) = str(caught.value).splitlines()
     assert line.startswith("train.callbacks[0].callback.path: ")
     for part in expected:

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cnnlab.models.determinism import draw_by_replica
-from cnnlab.training.distribution.devices import strategy_of
+from cnnlab.training.distribution.devices import strategy_for
 from tests.conftest import invoke
 
 LAYERS = "[flatten, {dense: {units: 48, activation: relu}}, batch_norm, {dropout: 0.3}, {dense: 10}]"
@@ -31,7 +31,7 @@ def test_dropout_and_batch_norm_give_one_devices_accuracy_within_noise(tmp_path)
 
 def masks_of(prepare):
     """What two replicas drop in two steps, (steps, replicas, 200)."""
-    strategy = strategy_of(2)
+    strategy = strategy_for(2)
     with strategy.scope():
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input((200,)), keras.layers.Dropout(0.5)])

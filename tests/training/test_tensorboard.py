@@ -13,6 +13,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.training.engine.batch import batch_of
+from cnnlab.training.tasks import NewRun
 from cnnlab.training.train import train
 from cnnlab.training.trainer import Trainer
 
@@ -31,8 +32,7 @@ def run(tmp_path_factory):
         "train.callbacks=[tensorboard: {histograms: 2, images: 3}]",
         "preprocessing.augmentation=[{rotation: 10}]",
     )
-    ((run, _),) = train([(experiment_of(*changes), "one")], runs)
-    return run
+    return train([NewRun(experiment_of(*changes), "one")], runs)[0].run
 
 
 def events_of(run, split):
@@ -88,7 +88,7 @@ def test_the_graph_and_the_first_pictures_as_training_gets_them_are_there(run):
 
 
 def test_watching_changes_no_number(tmp_path, run):
-    ((plain, _),) = train([(experiment_of("preprocessing.augmentation=[{rotation: 10}]"), "plain")], tmp_path)
+    plain = train([NewRun(experiment_of("preprocessing.augmentation=[{rotation: 10}]"), "plain")], tmp_path)[0].run
     assert plain.weights.read_bytes() == run.weights.read_bytes()
     assert plain.predictions("test").read_bytes() == run.predictions("test").read_bytes()
     assert not plain.tensorboard.exists()
@@ -97,7 +97,7 @@ def test_watching_changes_no_number(tmp_path, run):
 def test_gradients_and_shares_are_those_of_keras():
     import tensorflow as tf
 
-    trainer = Trainer.of(experiment_of())
+    trainer = Trainer.from_experiment(experiment_of())
     images, labels = trainer.dataset.train.images[:32], trainer.dataset.train.labels[:32]
     gradients, shares = trainer.probe(images, labels)
     inputs = tf.cast(images, tf.float32) / 255
