@@ -19,8 +19,8 @@ from cnnlab.config import shipped
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Model, Train
 from cnnlab.workers import _free_addresses
-from tests.training import every_word
-from tests.training.every_word import EXPERIMENTS, experiment, words_at, words_of
+from tests.training.distribution import every_word
+from tests.training.distribution.every_word import EXPERIMENTS, experiment, words_at, words_of
 
 SEVERAL = ("two devices", "two workers")
 HALF = {"bfloat16": 2e-3, "float16": 5e-4}
@@ -51,8 +51,8 @@ def runs(tmp_path_factory):
 def start_worker(folder, addresses, index):
     task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.every_word", folder],
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-m", "tests.training.distribution.every_word", folder],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(task)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

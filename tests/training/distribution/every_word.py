@@ -1,6 +1,6 @@
 """Every word of the language in a few small experiments, and how they are trained.
 
-`python -m tests.training.every_word FOLDER` trains them in a worker of the cluster in `TF_CONFIG`.
+`python -m tests.training.distribution.every_word FOLDER` trains them in a worker of the cluster in `TF_CONFIG`.
 """
 
 import os
@@ -28,7 +28,7 @@ WRITERS = [
 WATCHERS = [
     {"callback": {"path": "keras.callbacks.ReduceLROnPlateau", "arguments": {"monitor": "loss", "min_delta": 9.0, "patience": 1}}},
     {"callback": "keras.callbacks.TerminateOnNaN"},
-    {"callback": {"path": "tests.training.every_word.scheduler"}},
+    {"callback": {"path": "tests.training.distribution.every_word.scheduler"}},
 ]  # fmt: skip
 INITIALIZERS = [
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "xavier", "he",
