@@ -1,3 +1,3 @@
 """A command-line laboratory for convolutional networks on TensorFlow and Keras 3."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -19,7 +19,6 @@ from cnnlab.experiment.network import LayerError, Place, assemble
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Precision, Train
 from cnnlab.experiment.summary import summarize
-from cnnlab.models import updates
 from cnnlab.models.determinism import draw_by_replica
 from cnnlab.paths import KeyPath, show_path
 
@@ -171,7 +170,6 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
         loss = keras.losses.MeanSquaredError()
     model.compile(optimizer, loss, metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
-    updates.fuse(model.optimizer)
     draw_by_replica(model)
 
 
