@@ -1,4 +1,4 @@
-"""Runs that are there already."""
+"""Finding run folders."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from cnnlab.runs.record import RECORD
 
 
 def find(paths: Sequence[Path]) -> Iterator[Run]:
-    """The runs that `paths` name: run folders, or folders of run folders, in the order of their names.
+    """The runs at `paths`, run folders or folders of run folders, in natural order of their names.
 
     Raises RequestError where a path is neither.
     """
@@ -37,7 +37,7 @@ def find_one(path: Path) -> Run:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The run folders in `folder`; one with a hidden name is being removed."""
+    """The run folders in `folder`, except hidden ones: those are being removed."""
     return [child for child in folder.iterdir() if not child.name.startswith(".") and (child / RECORD).is_file()]
 
 
@@ -49,6 +49,6 @@ def _missing(path: Path) -> str:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts lenet-2 before lenet-10."""
+    """A key that sorts lenet-2 before lenet-10."""
     parts = path.name.replace("_", "-").split("-")
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cnnlab.analysis.compare import compare as side_by_side
-from cnnlab.cli.comparison import _as_text, for_people
+from cnnlab.cli.comparison import _as_text, format_comparison
 from cnnlab.cli.shorthands import parse_seeds
 from cnnlab.cli.tables import Format
 from cnnlab.config.load import load
@@ -70,9 +70,9 @@ def test_how_many_seeds_are_needed_comes_with_a_command_that_trains_them(two, tm
             lambda record, value=accuracy: record["results"].update(test_accuracy=value),
         )
     monkeypatch.chdir(tmp_path)
-    text = " ".join(for_people(side_by_side([Path("my runs")]), Format.TABLE, published=False).split())
+    text = " ".join(format_comparison(side_by_side([Path("my runs")]), Format.TABLE, published=False).split())
     assert "no detectable difference does not mean equal; to detect such a difference at such a spread" in text
-    (needed,) = re.findall(r"about so many seeds of each: tiny-3 (\d+);", text)
+    (needed,) = re.findall(r"in 4 of 5 cases: tiny-3 (\d+);", text)
     command, *_ = re.findall("`(cnnlab train [^`]*)`", text)
     words = shlex.split(command)
     assert words[:3] == ["cnnlab", "train", "my runs/tiny-0/config.yaml"]
@@ -89,9 +89,9 @@ def test_two_seeds_are_said_to_be_too_few(two, tmp_path, monkeypatch):
     for number in (2, 5):
         shutil.rmtree(tmp_path / f"runs/tiny-{number}")
     change(tmp_path / "runs/tiny-4", lambda record: record["results"].update(test_accuracy=0.2))
-    text = " ".join(for_people(side_by_side([tmp_path / "runs"]), Format.TABLE, published=False).split())
-    assert "two seeds are too few to tell (-45.50 points)" in text
-    assert "two seeds are too few to tell, for their spread is hardly known; " in text
+    text = " ".join(format_comparison(side_by_side([tmp_path / "runs"]), Format.TABLE, published=False).split())
+    assert "two seeds are too few (-45.50 points)" in text
+    assert "two seeds are too few, for their spread is hardly known; " in text
     assert "chance" not in text
 
 
@@ -151,10 +151,10 @@ def test_what_a_reader_should_know_is_a_warning_for_scripts(two, tmp_path):
     record = json.loads((tmp_path / "runs/tiny-5/run.json").read_text())
     (tmp_path / "runs/tiny-5/run.json").write_text(json.dumps({**record, "status": "failed"}))
     done = run_cnnlab("compare", "runs", cwd=tmp_path)
-    assert done.stdout.splitlines()[-1] == "left out: runs/tiny-5: failed"
+    assert done.stdout.splitlines()[-1] == "skipped: runs/tiny-5: failed"
     done = run_cnnlab("compare", "runs", "--format", "json", cwd=tmp_path)
     assert {row["group"]: row["n"] for row in json.loads(done.stdout)} == {"tiny-0": 3, "tiny-3": 2}
-    assert done.stderr == "cnnlab: warning: left out: runs/tiny-5: failed\n"
+    assert done.stderr == "cnnlab: warning: skipped: runs/tiny-5: failed\n"
 
 
 def test_plot_draws_a_picture(trained, tmp_path):
@@ -185,7 +185,7 @@ def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
         shutil.copy(runs / "tiny-1/metrics.csv", runs / f"bad-{number}/metrics.csv")
     done = run_cnnlab("compare", runs, "--plot", tmp_path / "curves.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines() if line] == ["group", "tiny", "left"]
+    assert [line.split()[0] for line in done.stdout.splitlines() if line] == ["group", "tiny", "skipped:"]
     assert "bad-0/run.json: damaged" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -214,7 +214,7 @@ def test_long_settings_are_below_the_table_of_a_page(two, tmp_path, format):
     shutil.copytree(two / "runs", tmp_path / "runs")
     layers = ["flatten", {"dense": 9}, "batch_norm", {"activation": "relu"}, {"dropout": 0.1}, {"dense": 10}]
     change(tmp_path / "runs/tiny-0", lambda record: record["experiment"]["model"].update(layers=layers))
-    text = for_people(side_by_side([tmp_path / "runs"]), format, published=False)
+    text = format_comparison(side_by_side([tmp_path / "runs"]), format, published=False)
     table, notes = text.split("</table>" if format is Format.HTML else "\n\n", maxsplit=1)
     assert "layers" not in table
     assert "layers: flatten, 2 dense, batch_norm, activation, dropout" in notes

@@ -462,7 +462,7 @@ def test_a_link_is_one_line_to_every_command(interrupted):
         assert_reported(interrupted, *arguments, "runs/tiny-1", parts=[part])
     done = attacked(interrupted, "runs", "list")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == f"cnnlab: warning: {part}; left out\n"
+    assert done.stderr == f"cnnlab: warning: {part}; skipped\n"
 
 
 def put_pipe(path):

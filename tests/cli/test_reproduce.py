@@ -36,7 +36,7 @@ def test_it_trains_every_seed_and_prints_what_it_came_to(done):
     heading, row = first.stdout.splitlines()
     assert heading.split() == ["experiment", "epoch", "accuracy", "loss", "n", "verdict"]
     assert row.split()[:2] == ["gender-cnn-dropout", "20"]
-    assert row.endswith("2  nothing printed")
+    assert row.endswith("2  nothing published")
 
 
 def test_the_results_are_saved_as_small_tables(done):
@@ -147,7 +147,7 @@ def test_without_training_the_shipped_results_are_printed(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["lenet-5"], "lenet-5: no such shipped experiment, nor a source's name of one; did you mean 'lenet5'?"),
+        (["lenet-5"], "lenet-5: neither a shipped experiment nor the source's name of one; did you mean 'lenet5'?"),
         (["fc", "--save", f"{os.devnull}/x"], f"--save {os.devnull}/x: cannot be made: Not a directory"),
         (["fc", "--save", "x", "--no-train"], "--save: not with --no-train, which has nothing new to save"),
         (["fc", "--seeds", "0"], "--seeds 0: expected 1 to 10,000 seeds"),

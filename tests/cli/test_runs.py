@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from cnnlab.runs import Run, lock
-from cnnlab.runs.overview import remarks
+from cnnlab.runs.overview import notes
 from tests.conftest import assert_one_line, run_cnnlab
 
 COLUMNS = ["run", "status", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds"]
@@ -140,7 +140,7 @@ def test_a_damaged_record_is_left_out_and_the_rest_listed(cnnlab, copy):
     assert len(warnings) == 5
     for name, warning in zip("abcde", warnings, strict=True):
         assert warning.startswith(f"cnnlab: warning: runs/bad-{name}/run.json: damaged: ")
-        assert warning.endswith("; left out")
+        assert warning.endswith("; skipped")
 
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--format", "json"], ["show", "runs"], ["rm", "runs", "--yes"]])
@@ -212,16 +212,16 @@ def test_no_result_is_called_accuracy_or_loss_alone(trained):
 @pytest.mark.parametrize(("monitor", "word"), [("val_accuracy", "a maximum"), ("val_loss", "a minimum")])
 def test_results_of_the_best_epoch_say_so(copy, monitor, word):
     run = Run(copy("stopped"))
-    assert remarks(run.record()) == []
+    assert notes(run.record()) == []
     record = run.record().raw
     stop = {"early_stopping": {"patience": 1, "monitor": monitor, "restore_best_weights": True}}
     record["experiment"]["train"]["callbacks"] = [stop]
     record["results"]["epoch"] = 1
     run.update(record)
-    (remark,) = remarks(run.record())
-    assert remark.startswith(f"the results and weights are those of epoch 1, the best of 2 by {monitor}: ")
-    assert f"its own {monitor} is {word} over epochs" in remark
-    assert remark in run_cnnlab("runs", "show", run.path, cwd=run.path).stdout
+    (note,) = notes(run.record())
+    assert note.startswith(f"the results and weights are those of epoch 1, the best of 2 by {monitor}: ")
+    assert f"its own {monitor} is {word} over epochs" in note
+    assert note in run_cnnlab("runs", "show", run.path, cwd=run.path).stdout
 
 
 def test_show_tells_a_crash_and_an_error(cnnlab, copy):
