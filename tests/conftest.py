@@ -1,14 +1,21 @@
 """Shared by all tests: a small experiment, `cnnlab` as a user runs it, and one trained run to read."""
 
+import io
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 
+from cnnlab import terminal
+from cnnlab.cli import main
 from cnnlab.runs import Run
 from cnnlab.runs.claim import claimed
 
@@ -23,7 +30,6 @@ needs_cifar10 = pytest.mark.skipif(
 needs_cifar10_folder = pytest.mark.skipif(
     not (DATA_DIR / "cifar10-folder").is_dir(), reason="CNNLAB_DATA_DIR holds no cifar10-folder"
 )
-Cnnlab = Callable[..., subprocess.CompletedProcess[str]]
 
 TINY = """\
 # A network small enough for a test.
@@ -70,9 +76,69 @@ def make_run(runs: Path, experiment_name: str, name: str | None, record: Mapping
         return run
 
 
-def run_cnnlab(*arguments: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """`cnnlab ARGUMENTS` in a process of its own."""
-    return subprocess.run(
+class Result(NamedTuple):
+    """What a command left; the names are those of `subprocess.CompletedProcess`."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Cnnlab = Callable[..., Result]
+
+
+IN_TURN = """
+import json, sys
+from pathlib import Path
+from tests.conftest import invoke
+folder, *commands = sys.argv[1:]
+print(json.dumps([invoke(*json.loads(command), cwd=Path(folder)) for command in commands]))
+"""
+
+
+def invoke(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Result:
+    """`cnnlab ARGUMENTS` in this process, which is as before afterwards."""
+    outputs = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
+    path, imported = sys.path.copy(), set(sys.modules)
+    with (
+        patch.dict(os.environ, {"COLUMNS": "100", "NO_COLOR": "1", **(env or {})}),
+        chdir(cwd),
+        redirect_stdout(outputs[0]),
+        redirect_stderr(outputs[1]),
+        warnings.catch_warnings(),
+    ):
+        terminal.stderr.cache_clear()  # its width is that of COLUMNS
+        try:
+            code = main(list(map(str, arguments)))
+        finally:
+            terminal.stderr.cache_clear()
+            sys.path[:] = path
+            for name in set(sys.modules) - imported:  # the next command may find others by the same names in its folder
+                if (file := getattr(sys.modules[name], "__file__", None)) and Path(file).is_relative_to(cwd):
+                    del sys.modules[name]
+    for output in outputs:
+        output.flush()
+    return Result(code, *(output.buffer.getvalue().decode() for output in outputs))  # type: ignore[attr-defined]
+
+
+def invoke_in_new_process(*commands: Sequence[object], cwd: Path, env: Mapping[str, str] | None = None) -> list[Result]:
+    """`cnnlab` with each of these arguments in turn, all in one new process: for settings that a process takes once."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN, str(cwd), *(json.dumps([*map(str, command)]) for command in commands)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [Result(*result) for result in json.loads(done.stdout)]
+
+
+def run_cnnlab(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Result:
+    """`cnnlab ARGUMENTS` in a process of its own, for tests of what only a process has: seconds where it trains."""
+    done = subprocess.run(
         [sys.executable, "-m", "cnnlab", *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **(env or {})},
@@ -81,12 +147,23 @@ def run_cnnlab(*arguments: object, cwd: Path, env: dict[str, str] | None = None)
         timeout=300,
         check=False,
     )
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
 def cnnlab(tmp_path: Path) -> Cnnlab:
-    """`cnnlab` in an empty folder; keywords add to the environment."""
-    return lambda *arguments, **env: run_cnnlab(*arguments, cwd=tmp_path, env=env)
+    """`cnnlab` in an empty folder, in this process; keywords add to the environment."""
+    return lambda *arguments, **env: invoke(*arguments, cwd=tmp_path, env=env)
+
+
+def pytest_collection_finish() -> None:
+    """Divide the CPU into two devices, which a process does once: `--devices 2` then works in this process."""
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            (cpu,) = tf.config.list_physical_devices("CPU")
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 @pytest.fixture
@@ -115,14 +192,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny experiment was trained into runs/tiny-1. To be read, not changed."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    done = run_cnnlab("train", "tiny.yaml", cwd=folder)
+    done = invoke("train", "tiny.yaml", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "stdout").write_text(done.stdout)
     (folder / "stderr").write_text(done.stderr)
     return folder
 
 
-def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+def assert_one_line(done: Result | subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
     """The command failed with this exit code and a single line on standard error that holds every part."""
     assert done.returncode == code, done.stderr
     assert done.stdout == ""

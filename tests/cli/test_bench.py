@@ -2,13 +2,11 @@ import json
 
 import pytest
 
-from tests.conftest import assert_one_line
+from tests.conftest import TINY, assert_one_line, run_cnnlab
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    from tests.conftest import TINY, run_cnnlab
-
     folder = tmp_path_factory.mktemp("bench")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     done = run_cnnlab("bench", "tiny.yaml", "--epochs", "2", "--format", "json", cwd=folder)

@@ -18,16 +18,18 @@ def test_the_reference_is_what_the_commands_say():
     assert REFERENCE.read_text(encoding="utf-8") == done.stdout, "run `make docs`"
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["train", "evaluate", "resume", "verify", "compare", "configs", "init", "validate", "describe", "show", "schema"],
-)
-def test_every_command_has_help_and_says_what_is_missing(cnnlab, command):
-    help_of = cnnlab(command, "--help")
-    assert (help_of.returncode, help_of.stderr) == (0, "")
-    assert f"Usage: cnnlab {command}" in help_of.stdout
-    if command not in ("configs", "schema"):
-        assert_one_line(cnnlab(command), 2, "Missing argument", f"see `cnnlab {command} --help`")
+COMMANDS = ["train", "evaluate", "resume", "verify", "compare", "init", "validate", "describe", "show"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_without_arguments_says_what_is_missing(cnnlab, command):
+    assert_one_line(cnnlab(command), 2, "Missing argument", f"see `cnnlab {command} --help`")
+
+
+def test_help_is_on_standard_output(cnnlab):
+    done = cnnlab("train", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: cnnlab train" in done.stdout
 
 
 def test_version(cnnlab):

@@ -8,23 +8,39 @@ import pytest
 from cnnlab.config.lint import lint
 from cnnlab.config.load import read
 from cnnlab.config.overrides import parse_set
-from tests.conftest import TINY, run_cnnlab
+from tests.conftest import TINY, invoke, invoke_in_new_process
 
 NEVER = ("--quiet", "--no-test")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the tiny experiment trained with --no-test, and with one thread; once more without validation."""
+    """A folder with the tiny experiment trained with --no-test, with two seeds; once more without validation."""
     folder = tmp_path_factory.mktemp("never")
     (folder / "tiny.yaml").write_text(TINY)
-    first = run_cnnlab("train", "tiny.yaml", *NEVER, "--seeds", "2", "--set", "train.threads=1", cwd=folder)
+    first = invoke("train", "tiny.yaml", *NEVER, "--seeds", "2", cwd=folder)
     assert first.returncode == 0, first.stderr
     (folder / "stdout").write_text(first.stdout)
-    blind = run_cnnlab("train", "tiny.yaml", *NEVER, "--set", "data.validation=0", "--name", "blind", cwd=folder)
+    blind = invoke("train", "tiny.yaml", *NEVER, "--set", "data.validation=0", "--name", "blind", cwd=folder)
     assert blind.returncode == 0, blind.stderr
     (folder / "blind").write_text(blind.stdout)
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread(tmp_path_factory):
+    """A folder in which a process trained, verified and resumed a run with one thread, and what the commands left."""
+    folder = tmp_path_factory.mktemp("thread")
+    (folder / "tiny.yaml").write_text(TINY)
+    results = invoke_in_new_process(
+        ("train", "tiny.yaml", *NEVER, "--set", "train.threads=1"),
+        ("verify", "runs/tiny-1", "--format", "json"),
+        ("resume", "runs/tiny-1", "--epochs", "3"),
+        cwd=folder,
+        env={"TF_NUM_INTRAOP_THREADS": "2"},
+    )
+    assert [result.returncode for result in results] == [0, 0, 0], results
+    return folder, *results
 
 
 def record_of(folder, name):
@@ -58,44 +74,42 @@ def test_without_validation_the_result_is_that_of_training(folder):
     assert lines[1] == "the test set was left alone; `cnnlab evaluate runs/blind` measures it"
 
 
-def test_threads_are_recorded(folder):
-    assert record_of(folder, "tiny-1")["experiment"]["train"]["threads"] == 1
-    threads = record_of(folder, "tiny-1")["threads"]
-    assert (threads["within_operations"], threads["between_operations"]) == (1, 1)
+def test_such_a_run_is_resumed_without_the_test_set_and_its_threads_are_recorded(one_thread):
+    folder, _, _, resumed = one_thread
+    assert "test accuracy" not in resumed.stdout
+    record = record_of(folder, "tiny-1")
+    assert (record["experiment"]["train"]["threads"], record["test_uses"]) == (1, [])
+    assert (record["threads"]["within_operations"], record["threads"]["between_operations"]) == (1, 1)
 
 
-def test_such_a_run_is_verified_with_its_threads_by_its_validation_examples(folder):
-    done = run_cnnlab("verify", "runs/tiny-2", "--format", "json", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0].endswith("on CPU:0, 1 thread")
-    verdict = json.loads(done.stdout)
+def test_such_a_run_is_verified_with_its_threads_by_its_validation_examples(one_thread):
+    _, trained, verified, _ = one_thread
+    assert verified.stderr.splitlines()[0].endswith("on CPU:0, 1 thread")
+    verdict = json.loads(verified.stdout)
     assert (verdict["verdict"], verdict["split"], verdict["changed"]) == ("identical", "validation", [])
-    assert verdict["accuracy"] == verdict["accuracy_again"] == record_of(folder, "tiny-2")["results"]["val_accuracy"]
+    validation = float(trained.stdout.split()[2].rstrip(","))
+    assert verdict["accuracy"] == verdict["accuracy_again"] == pytest.approx(validation, abs=5e-5)
 
 
-def test_other_threads_of_the_environment_are_told_and_not_taken(folder):
-    done = run_cnnlab("resume", "runs/tiny-2", "--epochs", "3", cwd=folder, env={"TF_NUM_INTRAOP_THREADS": "2"})
-    assert done.returncode == 0, done.stderr
-    assert "warning: train.threads: 1 goes before TF_NUM_INTRAOP_THREADS=2" in done.stderr
-    assert "test accuracy" not in done.stdout
-    record = record_of(folder, "tiny-2")
-    assert (record["threads"]["within_operations"], record["test_uses"]) == (1, [])
+def test_other_threads_of_the_environment_are_named_and_not_used(one_thread):
+    warned = [line for result in one_thread[1:] for line in result.stderr.splitlines() if "warning" in line]
+    assert warned[0] == "cnnlab: warning: train.threads: 1 goes before TF_NUM_INTRAOP_THREADS=2"
 
 
 def test_what_such_a_run_lacks_is_said_until_it_is_evaluated(folder):
-    shown = run_cnnlab("runs", "show", "runs/tiny-1", cwd=folder).stdout
+    shown = invoke("runs", "show", "runs/tiny-1", cwd=folder).stdout
     assert re.search(r"^test +never measured; `cnnlab evaluate runs/tiny-1` does it$", shown, re.MULTILINE)
-    rows = json.loads(run_cnnlab("runs", "list", "--format", "json", cwd=folder).stdout)
+    rows = json.loads(invoke("runs", "list", "--format", "json", cwd=folder).stdout)
     assert {row["test_accuracy"] for row in rows} == {None}
-    compared = run_cnnlab("compare", "runs", "--metric", "val_accuracy", "--format", "json", cwd=folder)
+    compared = invoke("compare", "runs", "--metric", "val_accuracy", "--format", "json", cwd=folder)
     assert compared.returncode == 0, compared.stderr
-    done = run_cnnlab("evaluate", "runs/tiny-1", "--no-pictures", "--format", "json", cwd=folder)
+    done = invoke("evaluate", "runs/tiny-1", "--no-pictures", "--format", "json", cwd=folder)
     assert done.returncode == 0, done.stderr
     record = record_of(folder, "tiny-1")
     assert [use["by"] for use in record["test_uses"]] == ["evaluate"]
     assert record["results"]["test_accuracy"] == json.loads(done.stdout)["accuracy"]
-    assert "never measured" not in run_cnnlab("runs", "show", "runs/tiny-1", cwd=folder).stdout
-    compared = run_cnnlab("compare", "runs/tiny-1", "--format", "json", cwd=folder)
+    assert "never measured" not in invoke("runs", "show", "runs/tiny-1", cwd=folder).stdout
+    compared = invoke("compare", "runs/tiny-1", "--format", "json", cwd=folder)
     assert json.loads(compared.stdout)[0]["test_accuracy"] == record["results"]["test_accuracy"]
 
 

@@ -1,78 +1,76 @@
 """What the command line costs and shows before any work is done."""
 
+import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "pandas", "matplotlib", "numpy")
+SCHEMA = {"cnnlab.experiment.schema", "yaml"}
 
-REPORT = """
-import sys
+LIGHT = [
+    ["--help"],
+    ["train", "--help"],
+    ["validate", "--help"],
+    ["evaluate", "--help"],
+    ["--version"],
+    ["configs"],
+    ["train", "lenett"],
+    ["train", "lenet", "--set", "train.epochs=x"],
+    ["evaluate", "nowhere"],
+    ["describe", "resnet20"],
+    ["describe", "conv", "--compare", "mlp-mse"],
+    ["validate", "lenet", "resnet20"],
+    ["show", "lenet"],
+    ["schema"],
+    ["schema", "--format", "md"],
+    ["init", "nowhere/lenet.yaml", "--like", "lenett"],
+    ["runs", "list"],
+    ["runs", "show", "runs/tiny-1"],
+    ["tensorboard", "runs"],
+]
+COMPARING = [["compare", "runs"], ["compare", "runs", "--format", "json", "--sort", "accuracy"]]
+DRAWING = ["compare", "runs", "--plot", "curves.png"]
+LOADED = """
+import contextlib, io, json, sys
 from cnnlab.cli import main
-try:
-    main()
-finally:
-    print("LOADED", *[name for name in {heavy} if name in sys.modules], file=sys.stderr)
+heavy, *commands = map(json.loads, sys.argv[1:])
+loaded = []
+for command in commands:
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())), contextlib.redirect_stderr(sys.stdout):
+        main(command)
+    loaded.append([name for name in heavy if name in sys.modules])
+print(json.dumps(loaded))
 """
 
 
-def loaded_by(*arguments, cwd):
-    done = subprocess.run(
-        [sys.executable, "-c", REPORT.format(heavy=HEAVY), *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-    )
-    return done.stderr.splitlines()[-1]
+@pytest.fixture(scope="module")
+def loaded(trained, tmp_path_factory):
+    """Which heavy modules are imported after each command; one process runs them in this order."""
+    folder = shutil.copytree(trained, tmp_path_factory.mktemp("start") / "trained")
+    commands = [*LIGHT, *COMPARING, DRAWING]
+    arguments = map(json.dumps, [[*HEAVY, *SCHEMA], *commands])
+    done = subprocess.run([sys.executable, "-c", LOADED, *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [(command, set(names)) for command, names in zip(commands, json.loads(done.stdout), strict=True)]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["--version"],
-        ["configs"],
-        ["train", "--help"],
-        ["evaluate", "--help"],
-        ["train", "lenett"],
-        ["train", "lenet", "--set", "train.epochs=x"],
-        ["evaluate", "nowhere"],
-        ["describe", "resnet20"],
-        ["describe", "conv", "--compare", "mlp-mse"],
-        ["validate", "lenet", "resnet20"],
-        ["show", "lenet"],
-        ["schema"],
-        ["schema", "--format", "md"],
-        ["init", "nowhere/lenet.yaml", "--like", "lenett"],
-        ["runs", "list"],
-        ["runs", "show", "runs/tiny-1"],
-        ["tensorboard", "runs"],
-    ],
-    ids=" ".join,
-)
-def test_nothing_heavy_is_imported(arguments, trained):
-    assert loaded_by(*arguments, cwd=trained) == "LOADED"
+def test_help_does_not_wait_for_the_schema(loaded):
+    assert [(command, names) for command, names in loaded[:3] if names] == []
 
 
-@pytest.mark.parametrize("arguments", [["runs"], ["runs", "--format", "json", "--sort", "accuracy"]], ids=" ".join)
-def test_comparing_imports_nothing_heavier_than_numpy(arguments, trained):
-    assert loaded_by("compare", *arguments, cwd=trained) in ("LOADED", "LOADED numpy")
+def test_nothing_heavy_is_imported(loaded):
+    assert [(command, names - SCHEMA) for command, names in loaded[: len(LIGHT)] if names - SCHEMA] == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["validate", "--help"]], ids=" ".join)
-def test_help_does_not_wait_for_the_schema(arguments, trained):
-    done = subprocess.run(
-        [sys.executable, "-c", REPORT.format(heavy=("cnnlab.experiment.schema", "yaml")), *arguments],
-        cwd=trained,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr.splitlines()[-1] == "LOADED"
+def test_comparing_imports_nothing_heavier_than_numpy(loaded):
+    assert [(command, names) for command, names in loaded[:-1] if names - SCHEMA - {"numpy"}] == []
 
 
-def test_the_check_would_notice(trained):
-    assert "matplotlib" in loaded_by("compare", "runs", "--plot", trained / "check.png", cwd=trained)
+def test_the_check_would_notice(loaded):
+    assert loaded[-1][1] > {"matplotlib", *SCHEMA}
 
 
 CHATTER = """

@@ -1,22 +1,24 @@
-"""Trains every word of the language; run as a process of its own, for devices are set up once per process.
+"""Every word of the language in a few small experiments, and how they are trained.
 
-`python -m tests.training.every_word DEVICES FOLDER`: every experiment of `EXPERIMENTS` and, on several replicas, every
-shipped one, under the strategy of `train.devices` and `TF_CONFIG`, as `cnnlab train` trains them, into run folders.
+`python -m tests.training.every_word FOLDER` trains them in a worker of the cluster in `TF_CONFIG`.
 """
 
+import os
 import sys
 import typing
 from pathlib import Path
 
+from cnnlab.cli import main
 from cnnlab.config import shipped
-from cnnlab.config.load import load_file
+from cnnlab.config.load import load_file, to_yaml
 from cnnlab.experiment.choice import Choice, Strict
 from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.data.user import Synthetic
 from cnnlab.experiment.layers.base import Activation
 from cnnlab.experiment.schema import Experiment
 
-DATA = {"name": "synthetic", "image_shape": [8, 8, 2], "num_classes": 3, "train_examples": 58, "test_examples": 20, "validation": 12}  # fmt: skip
+# 49 training examples in batches of 16: the last batch is one example, which one of two replicas has to do without.
+DATA = {"name": "synthetic", "image_shape": [8, 8, 2], "num_classes": 3, "train_examples": 61, "test_examples": 20, "validation": 12}  # fmt: skip
 SMALL = ["flatten", {"dense": {"units": 6, "activation": "tanh"}}, {"dense": 3}]
 WRITERS = [
     {"callback": {"path": "keras.callbacks.CSVLogger", "arguments": {"filename": "{run}/log.csv"}}},
@@ -57,28 +59,25 @@ NOISY_LAYERS = [
 ]
 
 EXPERIMENTS = {
-    "cosine": {"train": {"schedule": "cosine", "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9}}, "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_balanced_accuracy"}}]}},
-    "one-cycle": {"train": {"schedule": {"one_cycle": {"warmup": 1}}, "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}}, "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_accuracy", "restore_best_weights": True}}]}},
-    "constant": {"train": {"schedule": {"constant": {"warmup": 1.5}}, "optimizer": "adam", "callbacks": [{"early_stopping": {"patience": 1, "monitor": "loss", "min_delta": 9.0, "restore_best_weights": False}}]}},
-    "exponential": {"train": {"schedule": {"exponential": {"decay": 0.5, "warmup": 0.5}}, "optimizer": "adamw", "class_weights": "balanced", "callbacks": ["tensorboard"]}},
-    "step": {"train": {"schedule": {"step": {"every": 1, "warmup": 1}}, "optimizer": "rmsprop", "loss": "mse", "callbacks": WRITERS}},
-    "piecewise": {"train": {"schedule": {"piecewise": {"boundaries": [1], "factors": [1, 0.1], "warmup": 0.5}}, "optimizer": {"rmsprop": {"momentum": 0.5, "centered": True}}, "loss": {"cross_entropy": {"label_smoothing": 0.1}}, "callbacks": WATCHERS}},
-    "plateau": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "val_loss", "patience": 1, "min_delta": 9.0, "warmup": 1}}, "optimizer": {"sgd": 0.001}, "loss": "sum_of_squares", "input_pipeline": "resident"}},
-    "plateau-of-accuracy": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "accuracy", "patience": 1}}, "deterministic": False, "test": "never"}},
-    "bfloat16": {"train": {"precision": "mixed_bfloat16", "schedule": "cosine"}},
-    "float16": {"train": {"precision": "mixed_float16", "schedule": "cosine", "optimizer": "adam"}},
-    "jit": {"train": {"jit": "on", "schedule": "cosine"}},
-    "augmentation": {
-        "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
-        "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed"},
+    "cosine": {
+        "preprocessing": {"scale": "minus_one_one"},
+        "model": {"layers": EVERY_LAYER},
+        "train": {
+            "schedule": {"cosine": {"warmup": 1}},
+            "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9}},
+            "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_balanced_accuracy"}}],
+        },
     },
-    "layers": {"preprocessing": {"scale": "minus_one_one"}, "model": {"layers": EVERY_LAYER}, "train": {"schedule": {"cosine": {"warmup": 1}}}},
-    "noisy": {"model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
-    "activations": {
+    "one-cycle": {
         "model": {"layers": ["flatten", {"parallel": [[{"dense": {"units": 2, "activation": name}}] for name in typing.get_args(Activation)]}, {"dense": {"units": 3, "activation": "softmax"}}]},
-        "train": {"loss": {"cross_entropy": {"from_logits": False}}},
+        "train": {
+            "schedule": {"one_cycle": {"warmup": 1}},
+            "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}},
+            "loss": {"cross_entropy": {"from_logits": False}},
+            "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_accuracy", "restore_best_weights": True}}],
+        },
     },
-    "initializers": {
+    "constant": {
         "model": {"layers": [
             "flatten",
             {"parallel": [[{"dense": {"units": 2, "kernel_initializer": name}}] for name in INITIALIZERS]},
@@ -86,7 +85,26 @@ EXPERIMENTS = {
             {"dense": {"units": 6, "kernel_regularizer": {"l2": 0.01}}},
             {"dense": {"units": 3, "kernel_regularizer": {"l1_l2": {"l1": 0.01, "l2": 0.01}}}},
         ]},
+        "train": {
+            "schedule": {"constant": {"warmup": 1.5}},
+            "optimizer": "adam",
+            "callbacks": [{"early_stopping": {"patience": 1, "monitor": "loss", "min_delta": 9.0, "restore_best_weights": False}}],
+        },
     },
+    "exponential": {"train": {"schedule": {"exponential": {"decay": 0.5, "warmup": 0.5}}, "optimizer": "adamw", "class_weights": "balanced", "callbacks": ["tensorboard"]}},
+    "step": {"train": {"schedule": {"step": {"every": 1, "warmup": 1}}, "optimizer": "rmsprop", "loss": "mse", "callbacks": WRITERS}},
+    "piecewise": {"train": {"schedule": {"piecewise": {"boundaries": [1], "factors": [1, 0.1], "warmup": 0.5}}, "optimizer": {"rmsprop": {"momentum": 0.5, "centered": True}}, "loss": {"cross_entropy": {"label_smoothing": 0.1}}, "callbacks": WATCHERS}},
+    "plateau": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "val_loss", "patience": 1, "min_delta": 9.0, "warmup": 1}}, "optimizer": {"sgd": 0.001}, "loss": "sum_of_squares", "input_pipeline": "resident"}},
+    "plateau-of-accuracy": {"train": {"schedule": {"reduce_on_plateau": {"monitor": "accuracy", "patience": 1}}, "deterministic": False, "test": "never", "jit": "on"}},
+    "bfloat16": {"train": {"precision": "mixed_bfloat16", "schedule": "cosine"}},
+    "float16": {"train": {"precision": "mixed_float16", "schedule": "cosine", "optimizer": "adam"}},
+    "augmentation": {
+        "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
+        "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed", "class_weights": {"0": 5, "2": 0.1}},
+    },
+    # One of two replicas never has an example.
+    "batches-of-one": {"data": {**DATA, "train_examples": 17}, "train": {"batch_size": 1}},
+    "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments; what they do not say is that of `experiment`. Each word of the language is in one of them."""
 
@@ -117,7 +135,7 @@ def shipped_experiments():
             test_examples=8,
             validation=8,
         )
-        train = found.train.model_copy(update={"epochs": 1, "batch_size": 8})
+        train = found.train.model_copy(update={"epochs": 1, "batch_size": 8, "test": "never"})
         yield found.model_copy(update={"name": f"shipped-{name}", "data": data, "train": train})
 
 
@@ -167,18 +185,15 @@ def _values(annotation):
     return [*values, *([False, True] if bool in _parts(annotation) else [])]
 
 
-def main(devices, folder):
-    from cnnlab.training.distribution.devices import strategy_of
-    from cnnlab.training.train import train
-
-    setting = int(devices) if devices.isdecimal() else devices
-    experiments = [experiment(name) for name in EXPERIMENTS]
-    if strategy_of(setting).num_replicas_in_sync > 1:
-        experiments += shipped_experiments()
+def train(experiments, devices, folder):
+    """Train each by `cnnlab train --devices`, into the run folder of its name."""
+    folder.mkdir(exist_ok=True)
     for one in experiments:
-        settings = one.train.model_copy(update={"devices": setting})
-        list(train([(one.model_copy(update={"train": settings}), one.name)], Path(folder)))
+        config = folder / f"{one.name}-of-{os.getpid()}.yaml"
+        config.write_text(to_yaml(one))
+        options = ["--devices", devices, "--runs", str(folder), "--name", one.name, "--quiet"]
+        assert main(["train", str(config), *options]) == 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    train([*map(experiment, EXPERIMENTS), *shipped_experiments()], "auto", Path(sys.argv[1]))

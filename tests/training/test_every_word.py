@@ -1,20 +1,31 @@
+"""Every word of the language and every shipped experiment, trained on two replicas as on one device.
+
+Shipped experiments are trained on two workers here, on two devices of one process by .ci/run.
+"""
+
 import csv
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
+import tensorflow  # noqa: F401 - for two devices, see tests/conftest.py
 
 from cnnlab.config import shipped
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Model, Train
 from cnnlab.workers import _free_addresses
+from tests.training import every_word
 from tests.training.every_word import EXPERIMENTS, experiment, words_at, words_of
-from tests.training.processes import finish, start
 
-MODULE = "tests.training.every_word"
 SEVERAL = ("two devices", "two workers")
-ALL = [*EXPERIMENTS, *(f"shipped-{name}" for name in shipped.paths())]
+HALF = {"bfloat16": 2e-3, "float16": 5e-4}
 # Dropout and batch normalisation differ by design.
-TOLERANCES = {name: 1e-5 for name in EXPERIMENTS if name != "noisy"} | {"bfloat16": 2e-3, "float16": 5e-4}
+TOLERANCES = {name: 1e-5 for name in EXPERIMENTS if name != "noisy"} | HALF
 ELSEWHERE = {("devices", "cpu"), ("devices", "gpu")}  # in tests/cli/test_devices.py
 
 
@@ -22,10 +33,30 @@ ELSEWHERE = {("devices", "cpu"), ("devices", "gpu")}  # in tests/cli/test_device
 def runs(tmp_path_factory):
     """The folders of run folders, by where the runs were trained."""
     folder = tmp_path_factory.mktemp("words")
-    finish(start(MODULE, "auto", folder / "one device"), start(MODULE, "2", folder / "two devices"))
     addresses = _free_addresses(2)
-    finish(*(start(MODULE, "auto", folder / "two workers", addresses, index) for index in (1, 0)))
+    workers = [start_worker(folder / "two workers", addresses, index) for index in range(2)]
+    try:
+        for where, devices in (("one device", "auto"), ("two devices", "2")):
+            every_word.train(map(experiment, EXPERIMENTS), devices, folder / where)
+        for worker in workers:
+            _, stderr = worker.communicate(timeout=600)
+            assert worker.returncode == 0, stderr
+    finally:
+        for worker in workers:
+            worker.kill()
     return folder
+
+
+def start_worker(folder, addresses, index):
+    task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.training.every_word", folder],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(task)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_no_word_of_the_language_is_forgotten():
@@ -41,24 +72,45 @@ def test_no_schedule_is_forgotten_with_a_warm_up():
     assert {one.kind for one in schedules if one.warmup} == {one.kind for one in schedules}
 
 
-@pytest.mark.parametrize("where", SEVERAL)
-@pytest.mark.parametrize("name", ALL)
-def test_every_word_and_every_shipped_experiment_is_trained_on_two_replicas(runs, name, where):
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        *(("two devices", name) for name in EXPERIMENTS),
+        *(("two workers", name) for name in (*EXPERIMENTS, *(f"shipped-{name}" for name in shipped.paths()))),
+    ],
+)
+def test_every_word_and_every_shipped_experiment_is_trained_on_two_replicas(runs, where, name):
     record = json.loads((runs / where / name / "run.json").read_text())
     assert record["status"] == "finished"
     assert record["devices"]["replicas"] == 2
 
 
+def table_of(run):
+    rows = csv.DictReader((run / "metrics.csv").read_text().splitlines())
+    return [[float(row[key]) for key in row if key != "seconds"] for row in rows]
+
+
 @pytest.mark.parametrize("where", SEVERAL)
 @pytest.mark.parametrize("name", TOLERANCES)
-def test_two_replicas_give_the_table_of_one_device(runs, name, where):
-    tables = [
-        list(csv.DictReader((runs / place / name / "metrics.csv").read_text().splitlines()))
-        for place in ("one device", where)
-    ]
-    one, two = ([[float(row[key]) for key in row if key != "seconds"] for row in table] for table in tables)
-    assert len(one) == (2 if name == "constant" else 3)  # early stopping ends that one
-    assert two == [pytest.approx(row, rel=TOLERANCES[name]) for row in one]
+def test_two_replicas_give_the_numbers_of_one_device(runs, name, where):
+    one, two = runs / "one device" / name, runs / where / name
+    assert len(table_of(one)) == (2 if name == "constant" else 3)  # early stopping ends that one
+    assert table_of(two) == [pytest.approx(row, rel=TOLERANCES[name]) for row in table_of(one)]
+    expected, found = (safetensors.numpy.load_file(run / "weights.safetensors") for run in (one, two))
+    assert expected.keys() == found.keys()
+    rtol, atol = (0, 2e-2) if name in HALF else (1e-4, 1e-5)
+    for variable, values in expected.items():
+        np.testing.assert_allclose(found[variable], values, rtol=rtol, atol=atol, err_msg=variable)
+    if (one / "evaluation/test.json").exists():
+        accuracies = [json.loads((run / "evaluation/test.json").read_text())["accuracy"] for run in (one, two)]
+        assert accuracies[0] == accuracies[1]
+
+
+def test_dropout_on_two_replicas_has_other_masks_than_on_one_device(runs):
+    one, devices, workers = (table_of(runs / where / "noisy") for where in ("one device", *SEVERAL))
+    losses = [[row[1] for row in table] for table in (one, devices, workers)]
+    assert losses[1] == pytest.approx(losses[2], rel=1e-4)  # the same two masks
+    assert losses[1] != pytest.approx(losses[0], rel=1e-4)
 
 
 @pytest.mark.parametrize("where", SEVERAL)
