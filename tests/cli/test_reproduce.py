@@ -10,7 +10,7 @@ import pytest
 
 from cnnlab.data import faces
 from cnnlab.runs import Run, lock
-from tests.conftest import assert_one_line, run_cnnlab
+from tests.conftest import assert_one_line, invoke
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def done(tmp_path_factory):
 
 
 def reproduce(folder, *arguments):
-    return run_cnnlab("reproduce", *arguments, cwd=folder, env={"CNNLAB_DATA_DIR": str(folder / "data")})
+    return invoke("reproduce", *arguments, cwd=folder, env={"CNNLAB_DATA_DIR": str(folder / "data")})
 
 
 def runs(folder):
@@ -137,7 +137,7 @@ def test_what_another_command_trains_is_left_to_it(done, tmp_path):
 
 
 def test_without_training_the_shipped_results_are_printed(tmp_path):
-    printed = run_cnnlab("reproduce", "fc-mse", "--no-train", "--format", "json", cwd=tmp_path)
+    printed = invoke("reproduce", "fc-mse", "--no-train", "--format", "json", cwd=tmp_path)
     rows = json.loads(printed.stdout)
     assert [row["epoch"] for row in rows] == [*range(1, 13), 97, 98, 99, 100]
     assert rows[-1]["published_accuracy"] == 0.852
@@ -158,4 +158,4 @@ def test_without_training_the_shipped_results_are_printed(tmp_path):
 def test_bad_requests_are_one_line(tmp_path, arguments, part):
     (tmp_path / "a-run").mkdir()
     (tmp_path / "a-run/run.json").write_text("{}")
-    assert_one_line(run_cnnlab("reproduce", *arguments, cwd=tmp_path), 2, part)
+    assert_one_line(invoke("reproduce", *arguments, cwd=tmp_path), 2, part)
