@@ -170,7 +170,7 @@ def _write(path: Path, kind: type, rows: Sequence[Any]) -> None:
 def _result(name: str, experiment: Experiment, record: RunRecord) -> Result:
     test = record.data.splits.get("test")
     if record.parameters is None or record.seconds is None or test is None:
-        raise RunError(f"{record.run.path}: run.json lacks 'parameters', 'seconds' or 'data.splits.test'")
+        raise RunError(f"{record.run.path}: run.json: 'parameters', 'seconds' or 'data.splits.test' is missing")
     return Result(
         experiment=name,
         recipe=recipe_of(experiment),
