@@ -13,9 +13,9 @@ from cnnlab.analysis.where import Where
 from cnnlab.config.differences import differing_keys
 from cnnlab.errors import RequestError, RunError
 from cnnlab.messages import did_you_mean
-from cnnlab.runs.find import find
+from cnnlab.runs import Run
+from cnnlab.runs.find import find, read_records
 from cnnlab.runs.record import RunRecord
-from cnnlab.terminal import warn
 
 SETTINGS = ("data", "preprocessing", "model", "train", "seed")
 """The keys of an experiment that a table has columns for."""
@@ -76,24 +76,40 @@ def compare(
     """
     if metric is not None and SHORT_METRICS.get(metric, metric) not in METRICS:
         raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, [*METRICS, *SHORT_METRICS])}")
-    records = _matching(_read(paths), where)
-    try:
-        grouped = group(records)
-        groups = grouped.groups
-        if not groups:
-            run, why = grouped.left_out[0]
-            raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
-        found = differing_keys([group.experiment.without("seed") for group in groups])
-    except RecursionError:
-        raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
-    differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
+    grouped = group(_matching(_read(paths), where))
+    groups = grouped.groups
+    if not groups:
+        run, why = grouped.skipped[0]
+        raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
     name, ranking = _metrics(groups, metric)
-    chosen, by = METRICS[name], METRICS[ranking]
-    estimates, ranks = _estimates(groups, chosen), _estimates(groups, by)
-    reference = best_index(ranks, by) if baseline is None else _baseline(groups, baseline)
-    kind = BASELINE if baseline is not None else "best" if chosen is by else "best by validation"
-    judged = verdicts(groups, estimates, chosen, reference, chosen=kind)
-    rows = [
+    reference, rows = _compare(groups, METRICS[name], METRICS[ranking], baseline)
+    comparison = Comparison(
+        name,
+        ranking,
+        rows,
+        list(rows[0].settings),
+        None if reference is None else groups[reference],
+        baseline is not None,
+        [
+            *_untested(groups, metric, name),
+            *caveats(groups, METRICS[name], METRICS[ranking]),
+            *_skipped(grouped.skipped),
+        ],
+    )
+    return replace(comparison, rows=_sorted(comparison, sort)[:top])
+
+
+def _compare(
+    groups: Sequence[Group], metric: Metric, ranking: Metric, baseline: str | None
+) -> tuple[int | None, list[Row]]:
+    """The index of the reference, and a row for each group."""
+    found = differing_keys([group.experiment.without("seed") for group in groups])
+    differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
+    estimates, ranks = _estimates(groups, metric), _estimates(groups, ranking)
+    reference = best_index(ranks, ranking) if baseline is None else _baseline(groups, baseline)
+    chosen = BASELINE if baseline is not None else "best" if metric is ranking else "best by validation"
+    judged = verdicts(groups, estimates, metric, reference, chosen=chosen)
+    return reference, [
         Row(
             group,
             estimates[index],
@@ -109,16 +125,6 @@ def compare(
         )
         for index, group in enumerate(groups)
     ]
-    comparison = Comparison(
-        name,
-        ranking,
-        rows,
-        list(differing),
-        None if reference is None else groups[reference],
-        baseline is not None,
-        [*_untested(groups, metric, name), *caveats(groups, chosen, by), *_left_out(grouped.left_out)],
-    )
-    return replace(comparison, rows=_sorted(comparison, sort)[:top])
 
 
 def _metrics(groups: Sequence[Group], named: str | None) -> tuple[str, str]:
@@ -149,12 +155,8 @@ def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]
 
 
 def _read(paths: Sequence[Path]) -> list[RunRecord]:
-    records = []
-    for run in {run.path.resolve(): run for run in find(paths)}.values():
-        try:
-            records.append(run.record())
-        except RunError as error:
-            warn(f"{error}; skipped")
+    runs = {run.path.resolve(): run for run in find(paths)}
+    records = list(read_records(runs.values()))
     if not records:
         raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
     return records
@@ -188,11 +190,11 @@ def _baseline(groups: Sequence[Group], name: str) -> int:
     )
 
 
-def _left_out(left_out: Sequence[tuple[Any, str]]) -> list[str]:
-    if not left_out:
+def _skipped(skipped: Sequence[tuple[Run, str]]) -> list[str]:
+    if not skipped:
         return []
-    shown = "; ".join(f"{run.path}: {why}" for run, why in left_out[:5])
-    more = f"; and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    shown = "; ".join(f"{run.path}: {why}" for run, why in skipped[:5])
+    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
     return [f"skipped: {shown}{more}"]
 
 

@@ -64,17 +64,10 @@ def plot(groups: Sequence[Group], path: Path) -> None:
         from matplotlib import pyplot as plt
 
         figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(10, HEIGHT), layout="constrained")
-        for index, (group, name) in enumerate(zip(drawn, names, strict=True)):
-            for axes, column in ((accuracy, "accuracy"), (loss, "loss")):
-                _draw(
-                    axes,
-                    group,
-                    column,
-                    _Style(index),
-                    visible(plain(name)),
-                    training=len(drawn) <= MAX_WITH_TRAINING,
-                )
+        training = len(drawn) <= MAX_WITH_TRAINING
         for axes, column in ((accuracy, "accuracy"), (loss, "loss")):
+            for index, (group, name) in enumerate(zip(drawn, names, strict=True)):
+                _draw(axes, group, column, _Style(index), visible(plain(name)), training=training)
             axes.set(xlabel="epoch", title=column)
             axes.locator_params(axis="x", integer=True)
             axes.grid(alpha=0.3)
@@ -84,16 +77,10 @@ def plot(groups: Sequence[Group], path: Path) -> None:
         loss.set_ylim(bottom=0)
         if losses := _losses(drawn):
             loss.set_title(plain(f"loss ({losses}: not on one scale)"))
-        handles, labels = accuracy.get_legend_handles_labels()
-        figure.legend(
-            handles[:MAX_NAMED],
-            labels[:MAX_NAMED],
-            loc="outside lower center",
-            title=_legend(drawn),
-            frameon=False,
-            handlelength=4,
-        )
-        figure.set_figheight(HEIGHT + LEGEND_LINE_HEIGHT * (1 + min(len(labels), MAX_NAMED)))
+        handles, labels = (found[:MAX_NAMED] for found in accuracy.get_legend_handles_labels())
+        title = _legend_title(drawn)
+        figure.legend(handles, labels, loc="outside lower center", title=title, frameon=False, handlelength=4)
+        figure.set_figheight(HEIGHT + LEGEND_LINE_HEIGHT * (1 + len(labels)))
         write(figure, path)
 
 
@@ -114,7 +101,7 @@ def _seeds(group: Group) -> str:
     return f" ({most} seeds)" if most == last else f" ({most} seeds, {last} to the end)"
 
 
-def _legend(groups: Sequence[Group]) -> str:
+def _legend_title(groups: Sequence[Group]) -> str:
     training = len(groups) <= MAX_WITH_TRAINING
     validated = any(table.get("val_accuracy") for group in groups for table in group.tables)
     parts = ["validation" if validated else "training"]

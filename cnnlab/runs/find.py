@@ -1,11 +1,12 @@
 """Finding run folders."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cnnlab.errors import RequestError
+from cnnlab.errors import RequestError, RunError
 from cnnlab.runs.folder import Run
-from cnnlab.runs.record import RECORD
+from cnnlab.runs.record import RECORD, RunRecord
+from cnnlab.terminal import warn
 
 
 def find(paths: Sequence[Path]) -> Iterator[Run]:
@@ -23,6 +24,15 @@ def find(paths: Sequence[Path]) -> Iterator[Run]:
         if not inside:
             raise RequestError(f"{path}: no runs in this folder; `cnnlab train digits` makes one in runs/")
         yield from map(Run, inside)
+
+
+def read_records(runs: Iterable[Run]) -> Iterator[RunRecord]:
+    """The records of `runs`; those that cannot be read are skipped with a warning."""
+    for run in runs:
+        try:
+            yield run.record()
+        except RunError as error:
+            warn(f"{error}; skipped")
 
 
 def find_one(path: Path) -> Run:

@@ -25,7 +25,6 @@ TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")
 
 MENTIONS = {
     # Words, not commands.
-    "a run's experiment is nested too deeply to be one that cnnlab trained",
     "cnnlab {}",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "{}: no such file; the experiment that comes with cnnlab is called {}",

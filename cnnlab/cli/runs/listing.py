@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli.tables import Format, render
-from cnnlab.errors import RequestError, RunError
+from cnnlab.errors import RequestError
 
 
 def listing(
@@ -27,21 +27,13 @@ def listing(
     A run has crashed if its process ended without recording a status. `cnnlab resume RUNS --all` resumes all runs that
     can be resumed.
     """
-    from cnnlab.runs.find import find
+    from cnnlab.runs.find import find, read_records
     from cnnlab.runs.overview import COLUMNS, overview
     from cnnlab.runs.status import ALL_STATUSES
-    from cnnlab.terminal import warn
 
     if status is not None and status not in ALL_STATUSES:
         raise RequestError(f"--status {status}: expected one of {', '.join(ALL_STATUSES)}")
-    rows = []
-    for run in find(folders or [Path("runs")]):
-        try:
-            row = overview(run.record())
-        except RunError as error:
-            warn(f"{error}; skipped")
-            continue
-        if status in (None, row["status"]):
-            rows.append(row)
+    rows = [overview(record) for record in read_records(find(folders or [Path("runs")]))]
+    rows = [row for row in rows if status in (None, row["status"])]
     if rows or format is not Format.TABLE:
         print(render(rows, COLUMNS, format))
