@@ -21,7 +21,7 @@ from cnnlab.config.load import to_data
 from cnnlab.config.schema_lookup import without_defaults
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
-from cnnlab.runs import files
+from cnnlab.runs.metrics import write_rows
 from cnnlab.runs.record import COSMETIC_KEYS, DataRecord, RunRecord
 
 RUNS, EPOCHS = "runs.csv", "epochs.csv"
@@ -160,11 +160,8 @@ def write(target: Path, rows: Sequence[Result], epochs: Sequence[Epoch]) -> None
 
 
 def _write(path: Path, kind: type, rows: Sequence[Any]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(kind)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (row.experiment, row.seed)))
-    files.write_text(path, text.getvalue())
+    ordered = sorted(rows, key=lambda row: (row.experiment, row.seed))
+    write_rows(path, [asdict(row) for row in ordered], [field.name for field in fields(kind)])
 
 
 def _result(name: str, experiment: Experiment, record: RunRecord) -> Result:
