@@ -106,7 +106,7 @@ def test_a_run_that_is_trained_at_the_moment_is_refused_by_name(run):
     change(run.path, status="running", process={"pid": 7, "host": os.uname().nodename})
     with lock.held(run.path), pytest.raises(RequestError, match=r"is being trained by process 7 on .*; end that first"):
         plan(run)
-    assert plan(run).record["status"] == "running"  # crashed, then
+    assert plan(run).record.status == "running"  # crashed, then
 
 
 def test_a_finished_run_goes_on_with_more_epochs_only(run):
