@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab.analysis import reproduction, results, significance
-from cnnlab.analysis.expected import heading
-from cnnlab.analysis.reproduction import CLOSE, Line
+from cnnlab.analysis.expected import describe_expected
+from cnnlab.analysis.reproduction import MAX_EQUAL_DIFFERENCE, EpochComparison
 from cnnlab.analysis.results import Result
 from cnnlab.analysis.significance import ALPHA, estimate, format_mean_std
-from cnnlab.analysis.verdicts import by_seeds
+from cnnlab.analysis.verdicts import compare_by_seed
 from cnnlab.cli.tables import Format, render
 from cnnlab.config import shipped
 from cnnlab.config.load import load_file
@@ -54,8 +54,8 @@ p corrected for the table by Holm's method.
 
 def main() -> None:
     """Write everything anew."""
-    experiments = reproduction.chosen([])
-    lines = {name: reproduction.recorded(name, experiment) for name, experiment in experiments.items()}
+    experiments = reproduction.select_experiments([])
+    lines = {name: reproduction.shipped_comparisons(name, experiment) for name, experiment in experiments.items()}
     (DOCS / "reproduction.md").write_text(page(), encoding="utf-8")
     _draw({name: own for name, own in lines.items() if len(own) > 1 and _is_measured(own)}, DOCS / PICTURE)
     for path in shipped.paths().values():
@@ -64,8 +64,8 @@ def main() -> None:
 
 def page() -> str:
     """docs/reproduction.md."""
-    experiments = reproduction.chosen([])
-    lines = {name: reproduction.recorded(name, experiment) for name, experiment in experiments.items()}
+    experiments = reproduction.select_experiments([])
+    lines = {name: reproduction.shipped_comparisons(name, experiment) for name, experiment in experiments.items()}
     return "\n".join(_page(lines)) + "\n"
 
 
@@ -76,10 +76,10 @@ def up_to_date(path: Path) -> str:
 
 def expectation(name: str, experiment: Experiment) -> str:
     """What the heading of a shipped experiment says to expect."""
-    usual = results.of(experiment)
+    usual = results.results_for(experiment)
     early = [row.accuracy for row in results.epochs(name) if row.epoch == EARLY] if usual else []
     after = [(EARLY, early)] if early and experiment.train.epochs > EARLY else []
-    return heading(experiment, usual, after)
+    return describe_expected(usual, after)
 
 
 def with_expectation(text: str, said: str) -> str:
@@ -91,7 +91,7 @@ def with_expectation(text: str, said: str) -> str:
     return re.sub(r"(?m)^(# Command:.*\n)", lambda found: f"{found[1]}{wrapped}\n", without, count=1)
 
 
-def _page(lines: dict[str, list[Line]]) -> Iterator[str]:
+def _page(lines: dict[str, list[EpochComparison]]) -> Iterator[str]:
     yield INTRODUCTION
     yield "## At the end of training\n"
     yield _table([_last(own) for own in lines.values() if _is_measured(own)], final=True)
@@ -114,8 +114,8 @@ def _page(lines: dict[str, list[Line]]) -> Iterator[str]:
 
 
 def _training_losses() -> Iterator[str]:
-    for name, experiment in reproduction.chosen([]).items():
-        printed, usual = experiment.published, results.of(experiment)
+    for name, experiment in reproduction.select_experiments([]).items():
+        printed, usual = experiment.published, results.results_for(experiment)
         if printed and printed.training_loss is not None and usual:
             ours = estimate([result.train_loss for result in usual])
             yield f"{name}, published {printed.training_loss}, ours {format_mean_std(ours)}"
@@ -127,10 +127,10 @@ def _better() -> list[dict[str, object]]:
         name: (own, other)
         for name, path in sorted(shipped.paths().items())
         if name.endswith(BETTER)
-        and len(own := results.of(load_file(path))) > 1
-        and len(other := results.of(load_file(shipped.paths()[name.removesuffix(BETTER)]))) > 1
+        and len(own := results.results_for(load_file(path))) > 1
+        and len(other := results.results_for(load_file(shipped.paths()[name.removesuffix(BETTER)]))) > 1
     }
-    tests = [by_seeds(_by_seed(own), _by_seed(other), 1 / TEST_EXAMPLES) for own, other in pairs.values()]
+    tests = [compare_by_seed(_by_seed(own), _by_seed(other), 1 / TEST_EXAMPLES) for own, other in pairs.values()]
     corrected = significance.holm([test.p for test in tests])
     return [_row_of_better(name, *pair, p) for (name, pair), p in zip(pairs.items(), corrected, strict=True)]
 
@@ -164,28 +164,28 @@ def deviations(text: str) -> str:
     return re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", said)
 
 
-def _is_measured(lines: Sequence[Line]) -> bool:
+def _is_measured(lines: Sequence[EpochComparison]) -> bool:
     return _last(lines).accuracy.ours is not None
 
 
-def _last(lines: Sequence[Line]) -> Line:
+def _last(lines: Sequence[EpochComparison]) -> EpochComparison:
     return lines[-1]
 
 
-def _table(lines: Sequence[Line], *, final: bool) -> str:
+def _table(lines: Sequence[EpochComparison], *, final: bool) -> str:
     rows = []
     for line in lines:
         points = line.accuracy.difference
         ours = line.accuracy.ours
-        close = points is not None and abs(points) <= CLOSE and "within" not in line.verdict
+        close = points is not None and abs(points) <= MAX_EQUAL_DIFFERENCE and "within" not in line.verdict
         rows.append(
             {
                 **({"experiment": f"[{line.experiment}](../configs/{line.experiment}.yaml)"} if final else {}),
                 "epoch": line.epoch,
-                "published": line.accuracy.printed,
+                "published": line.accuracy.published,
                 "accuracy": format_mean_std(ours),
                 "points": None if points is None else f"{100 * points:+.2f}",
-                "published_loss": line.loss.printed,
+                "published_loss": line.loss.published,
                 "loss": format_mean_std(line.loss.ours),
                 "n": ours and ours.n,
                 "verdict": line.verdict + (" (within 0.5 points)" if final and close else ""),
@@ -194,7 +194,7 @@ def _table(lines: Sequence[Line], *, final: bool) -> str:
     return render(rows, list(rows[0]), Format.MD) if rows else "Nothing yet."
 
 
-def _draw(tables: dict[str, list[Line]], path: Path) -> None:
+def _draw(tables: dict[str, list[EpochComparison]], path: Path) -> None:
     if not tables:
         return
     import matplotlib as mpl
@@ -216,7 +216,7 @@ def _draw(tables: dict[str, list[Line]], path: Path) -> None:
             spread = np.array([one.std or 0.0 for one in found])
             axes.plot(list(by_epoch), means, color="C0", label="cnnlab, mean ± std")
             axes.fill_between(list(by_epoch), means - spread, means + spread, color="C0", alpha=0.25, linewidth=0)
-            printed = [(line.epoch, getattr(line, what).printed) for line in lines]
+            printed = [(line.epoch, getattr(line, what).published) for line in lines]
             axes.plot(*zip(*printed, strict=True), "k.", markersize=4, label="the slides")
             axes.set_xscale("log")
             axes.grid(alpha=0.3)

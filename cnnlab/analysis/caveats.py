@@ -1,4 +1,4 @@
-"""What a reader of a comparison should know before believing it, a sentence each."""
+"""What weakens a comparison, one sentence each."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,8 +7,8 @@ from cnnlab.messages import join_names
 from cnnlab.runs.record import ExperimentRecord
 
 
-def cautions(groups: Sequence[Group], metric: Metric, ranking: Metric) -> list[str]:
-    """Of groups that are compared by a metric, the best of which is chosen by `ranking`."""
+def caveats(groups: Sequence[Group], metric: Metric, ranking: Metric) -> list[str]:
+    """Those of groups that are compared by a metric, the best of which is chosen by `ranking`."""
     found = [*_other_data(groups, metric), *_chosen_by_test(groups, metric)]
     if ranking is not metric and len({group.split(ranking.split) for group in groups} - {None}) > 1:
         found.append(f"not all have the same {ranking.split} examples, by which the best is chosen")
@@ -56,7 +56,7 @@ def _best_of_epochs(groups: Sequence[Group]) -> Iterator[str]:
 
 
 def _choices(experiment: ExperimentRecord) -> list[str]:
-    """What in the settings goes by the validation examples."""
+    """The callbacks and schedules that depend on the validation examples."""
     return [
         kind
         for kind, options in experiment.choices

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cnnlab.analysis.caveats import cautions
+from cnnlab.analysis.caveats import caveats
 from cnnlab.analysis.groups import METRICS, SHORT_METRICS, Group, Metric, group
 from cnnlab.analysis.significance import Estimate, estimate
-from cnnlab.analysis.verdicts import BASELINE, Verdict, best, resolution, verdicts
+from cnnlab.analysis.verdicts import BASELINE, Verdict, best_index, resolution, verdicts
 from cnnlab.analysis.where import Where
 from cnnlab.config.differences import differing_keys
 from cnnlab.errors import RequestError, RunError
 from cnnlab.messages import did_you_mean
-from cnnlab.runs.find import find
+from cnnlab.runs import Run
+from cnnlab.runs.find import find, read_records
 from cnnlab.runs.record import RunRecord
-from cnnlab.terminal import warn
 
 SETTINGS = ("data", "preprocessing", "model", "train", "seed")
 """The keys of an experiment that a table has columns for."""
@@ -24,9 +24,9 @@ OUTCOMES = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
 
 @dataclass(frozen=True)
 class Row:
-    """A group, what it came to in the metric, None where it has none, and how that stands to the reference.
+    """A group, its metric, None where it has none, and how that compares with the reference.
 
-    `ranking` is what it came to in the metric that the best is chosen by.
+    `ranking` is its value of the metric that the best is chosen by.
     """
 
     group: Group
@@ -39,12 +39,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row a group, in order; `settings` are the keys of the experiments that differ.
+    """One row per group, in order; `settings` are the keys of the experiments that differ.
 
     `metric` is what is tested, `ranking` the metric by which rows are sorted and the best is chosen: another one, on
     validation examples, where all groups have those and no metric was asked for.
-    `reference` is what all are held against, None where no group has the metric; `is_baseline` tells whether it was
-    named, and is not just the best. `notes` are what a reader should know, a sentence each.
+    `reference` is what all are compared with, None where no group has the metric; `is_baseline` is whether it was
+    named, and is not just the best. `notes` are what a reader should know, one sentence each.
     """
 
     metric: str
@@ -67,33 +67,49 @@ def compare(
 ) -> Comparison:
     """Compare the finished runs at `paths`: run folders, or folders of run folders.
 
-    Runs that differ only in their seeds are one group. Each group is held against the best one or, if named, against
+    Runs that differ only in their seeds are one group. Each group is compared with the best one or, if named, with
     `baseline`: an experiment's name, or one of its runs. Sorted by `metric` or the column `sort`, best first. Without
     a `metric`, test accuracies are compared, and the best is the one by validation; where runs did not measure the
     test set, validation accuracies are.
-    Runs that cannot be read, or that did not finish, are left out, which the notes say.
-    Raises RequestError for names that there are not, and RunError where nothing is left to compare.
+    Runs that cannot be read get a warning; those that did not finish are listed in the notes.
+    Raises RequestError for unknown names, and RunError where nothing is left to compare.
     """
     if metric is not None and SHORT_METRICS.get(metric, metric) not in METRICS:
         raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, [*METRICS, *SHORT_METRICS])}")
-    records = _matching(_read(paths), where)
-    try:
-        grouped = group(records)
-        groups = grouped.groups
-        if not groups:
-            run, why = grouped.left_out[0]
-            raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
-        found = differing_keys([group.experiment.without("seed") for group in groups])
-    except RecursionError:
-        raise RunError("a run's experiment is nested too deeply to be one that cnnlab trained") from None
-    differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
+    grouped = group(_matching(_read(paths), where))
+    groups = grouped.groups
+    if not groups:
+        run, why = grouped.skipped[0]
+        raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
     name, ranking = _metrics(groups, metric)
-    chosen, by = METRICS[name], METRICS[ranking]
-    estimates, ranks = _estimates(groups, chosen), _estimates(groups, by)
-    reference = best(ranks, by) if baseline is None else _baseline(groups, baseline)
-    kind = BASELINE if baseline is not None else "best" if chosen is by else "best by validation"
-    judged = verdicts(groups, estimates, chosen, reference, chosen=kind)
-    rows = [
+    reference, rows = _compare(groups, METRICS[name], METRICS[ranking], baseline)
+    comparison = Comparison(
+        name,
+        ranking,
+        rows,
+        list(rows[0].settings),
+        None if reference is None else groups[reference],
+        baseline is not None,
+        [
+            *_untested(groups, metric, name),
+            *caveats(groups, METRICS[name], METRICS[ranking]),
+            *_skipped(grouped.skipped),
+        ],
+    )
+    return replace(comparison, rows=_sorted(comparison, sort)[:top])
+
+
+def _compare(
+    groups: Sequence[Group], metric: Metric, ranking: Metric, baseline: str | None
+) -> tuple[int | None, list[Row]]:
+    """The index of the reference, and a row for each group."""
+    found = differing_keys([group.experiment.without("seed") for group in groups])
+    differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
+    estimates, ranks = _estimates(groups, metric), _estimates(groups, ranking)
+    reference = best_index(ranks, ranking) if baseline is None else _baseline(groups, baseline)
+    chosen = BASELINE if baseline is not None else "best" if metric is ranking else "best by validation"
+    judged = verdicts(groups, estimates, metric, reference, chosen=chosen)
+    return reference, [
         Row(
             group,
             estimates[index],
@@ -109,20 +125,10 @@ def compare(
         )
         for index, group in enumerate(groups)
     ]
-    comparison = Comparison(
-        name,
-        ranking,
-        rows,
-        list(differing),
-        None if reference is None else groups[reference],
-        baseline is not None,
-        [*_untested(groups, metric, name), *cautions(groups, chosen, by), *_left_out(grouped.left_out)],
-    )
-    return replace(comparison, rows=_sorted(comparison, sort)[:top])
 
 
 def _metrics(groups: Sequence[Group], named: str | None) -> tuple[str, str]:
-    """What groups are compared by, and what the best of them is chosen by."""
+    """The metric that groups are compared by, and the one that the best is chosen by."""
     if named is not None:
         return (SHORT_METRICS.get(named, named),) * 2
     if not all(group.values(METRICS["val_accuracy"]) for group in groups):
@@ -149,12 +155,8 @@ def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]
 
 
 def _read(paths: Sequence[Path]) -> list[RunRecord]:
-    records = []
-    for run in {run.path.resolve(): run for run in find(paths)}.values():
-        try:
-            records.append(run.record())
-        except RunError as error:
-            warn(f"{error}; left out")
+    runs = {run.path.resolve(): run for run in find(paths)}
+    records = list(read_records(runs.values()))
     if not records:
         raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
     return records
@@ -182,18 +184,18 @@ def _baseline(groups: Sequence[Group], name: str) -> int:
         return named[0]
     if named:
         several = ", ".join(groups[index].runs[0] for index in named)
-        raise RequestError(f"--baseline {name}: several are called that; name a run: {several}")
+        raise RequestError(f"--baseline {name}: several have this name; name a run: {several}")
     raise RequestError(
         f"--baseline {name}: no such experiment or run here; {did_you_mean(name, {g.name for g in groups})}"
     )
 
 
-def _left_out(left_out: Sequence[tuple[Any, str]]) -> list[str]:
-    if not left_out:
+def _skipped(skipped: Sequence[tuple[Run, str]]) -> list[str]:
+    if not skipped:
         return []
-    shown = "; ".join(f"{run.path}: {why}" for run, why in left_out[:5])
-    more = f"; and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-    return [f"left out: {shown}{more}"]
+    shown = "; ".join(f"{run.path}: {why}" for run, why in skipped[:5])
+    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+    return [f"skipped: {shown}{more}"]
 
 
 def _sorted(comparison: Comparison, sort: str | None) -> list[Row]:

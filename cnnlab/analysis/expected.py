@@ -1,15 +1,14 @@
-"""Whether a run came to what its experiment usually comes to."""
+"""Whether the results of a run are the usual ones of its experiment."""
 
 from collections.abc import Sequence
 
 from cnnlab.analysis import significance
 from cnnlab.analysis.results import Result
 from cnnlab.analysis.significance import ALPHA, estimate, format_mean_std
-from cnnlab.experiment.schema import Experiment
 
 
-def verdict(accuracies: Sequence[float], usual: Sequence[Result], examples: int) -> str:
-    """One line on test accuracies of runs of an experiment, held against its `usual` results on the same data.
+def compare_with_expected(accuracies: Sequence[float], usual: Sequence[Result], examples: int) -> str:
+    """One line that compares test accuracies of an experiment with its `usual` results on the same data.
 
     `0.9810, as expected (0.9820 ± 0.0010, n = 5)`; empty where there are fewer than two of those. `examples`: those of
     the test set. A single run is as expected inside the 95 % prediction interval, several where their mean does not
@@ -29,15 +28,15 @@ def verdict(accuracies: Sequence[float], usual: Sequence[Result], examples: int)
     return f"{ours}, {abs(off):.1f} standard deviations {side} what this config gives {context}"
 
 
-def heading(experiment: Experiment, usual: Sequence[Result], after: Sequence[tuple[int, Sequence[float]]] = ()) -> str:
+def describe_expected(usual: Sequence[Result], after: Sequence[tuple[int, Sequence[float]]] = ()) -> str:
     """What an experiment's file says to expect of it: the accuracies, also `after` some of its epochs, and the time."""
     if not usual:
         return "not measured yet"
-    said = f"test accuracy {format_mean_std(estimate([result.accuracy for result in usual]))} ({_seeds(usual)})"
-    said += "".join(f", {format_mean_std(estimate(accuracies))} after {epoch} epochs" for epoch, accuracies in after)
+    text = f"test accuracy {format_mean_std(estimate([result.accuracy for result in usual]))} ({_seeds(usual)})"
+    text += "".join(f", {format_mean_std(estimate(accuracies))} after {epoch} epochs" for epoch, accuracies in after)
     median = sorted(usual, key=lambda result: result.seconds)[len(usual) // 2]
     cores = f" on {median.cores} {'core' if median.cores == 1 else 'cores'}" if median.cores else ""
-    return f"{said}; {_time(median.seconds)}{cores}"
+    return f"{text}; {_time(median.seconds)}{cores}"
 
 
 def _seeds(usual: Sequence[Result]) -> str:

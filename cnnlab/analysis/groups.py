@@ -110,7 +110,7 @@ class Grouped:
     """Groups in the order of their first runs; the runs that are in none, each with the reason."""
 
     groups: list[Group]
-    left_out: list[tuple[Run, str]] = field(default_factory=list)
+    skipped: list[tuple[Run, str]] = field(default_factory=list)
 
 
 def group(records: Iterable[RunRecord]) -> Grouped:
@@ -119,12 +119,12 @@ def group(records: Iterable[RunRecord]) -> Grouped:
     by_key: dict[str, dict[int, RunRecord]] = {}
     for record in records:
         if record.status != "finished":
-            found.left_out.append((record.run, record.status))
+            found.skipped.append((record.run, record.status))
             continue
         by_seed, seed = by_key.setdefault(_key(record), {}), record.experiment.seed
         if seed in by_seed:
             older, record = sorted([by_seed[seed], record], key=lambda one: one.finished or "")
-            found.left_out.append((older.run, f"{record.run.path} is the same experiment with the same seed"))
+            found.skipped.append((older.run, f"{record.run.path} is the same experiment with the same seed"))
         by_seed[seed] = record
     members = [list(by_seed.values()) for by_seed in by_key.values()]
     found.groups = [Group(name, records) for name, records in zip(_names(members), members, strict=True)]

@@ -1,4 +1,4 @@
-"""What the sources of the shipped experiments print, beside what ours came to."""
+"""Published results of the shipped experiments beside our own."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,60 +20,60 @@ from cnnlab.experiment.summary import summarize
 from cnnlab.messages import did_you_mean
 from cnnlab.runs.record import ExperimentRecord
 
-CLOSE = 0.005
-"""An accuracy that is not further from the printed one is called the same."""
+MAX_EQUAL_DIFFERENCE = 0.005
+"""The largest difference from the published accuracy that counts as the same."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One printed figure and ours; None where nothing is printed, or not measured."""
+class PublishedComparison:
+    """A published value and ours; None where nothing is published, or measured."""
 
-    printed: float | None
+    published: float | None
     ours: Estimate | None
-    is_noise: bool | None
-    """Whether a single run of ours could have come to it; None where we have fewer than two."""
+    is_within_noise: bool | None
+    """Whether the published value is inside the prediction interval of ours; None with fewer than two runs."""
 
     @property
     def difference(self) -> float | None:
         """How far ours is above."""
-        return None if self.printed is None or self.ours is None else self.ours.mean - self.printed
+        return None if self.published is None or self.ours is None else self.ours.mean - self.published
 
 
 @dataclass(frozen=True)
-class Line:
-    """What is printed for one epoch of an experiment."""
+class EpochComparison:
+    """The published values of one epoch of an experiment, and ours."""
 
     experiment: str
     id: str
     epoch: int
-    accuracy: Comparison
-    loss: Comparison
+    accuracy: PublishedComparison
+    loss: PublishedComparison
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """A short text for tables."""
         if self.accuracy.ours is None:
-            return "no results that far"
-        if self.accuracy.printed is None and self.loss.printed is None:
-            return "nothing printed"
+            return "no results for this epoch"
+        if self.accuracy.published is None and self.loss.published is None:
+            return "nothing published"
         if self.accuracy.ours.n == 1:
-            return "one seed: cannot be told"
-        said = []
-        if (points := self.accuracy.difference) is not None and not self.accuracy.is_noise:
-            said.append(f"accuracy differs by {100 * points:+.1f} points")
-        if (difference := self.loss.difference) is not None and not self.loss.is_noise:
-            said.append(f"loss differs by {difference:+.3f}")
-        if said:
-            return ", ".join(said)
-        if points is not None and abs(points) > CLOSE:
+            return "not tested: one seed"
+        texts = []
+        if (points := self.accuracy.difference) is not None and not self.accuracy.is_within_noise:
+            texts.append(f"accuracy differs by {100 * points:+.1f} points")
+        if (difference := self.loss.difference) is not None and not self.loss.is_within_noise:
+            texts.append(f"loss differs by {difference:+.3f}")
+        if texts:
+            return ", ".join(texts)
+        if points is not None and abs(points) > MAX_EQUAL_DIFFERENCE:
             return f"within noise, which is wide: {100 * points:+.1f} points"
         return "reproduced within noise"
 
 
-def chosen(ids: Sequence[str]) -> dict[str, Experiment]:
-    """The shipped experiments of these names or published ids, or else all that have a source; the cheapest first.
+def select_experiments(ids: Sequence[str]) -> dict[str, Experiment]:
+    """The shipped experiments of these names or published ids, by default all that have a source; the cheapest first.
 
-    Raises RequestError for one that there is not.
+    Raises RequestError for an unknown one.
     """
     experiments = {name: load_file(path) for name, path in shipped.paths().items()}
     wanted = [] if ids else [name for name, experiment in experiments.items() if experiment.published]
@@ -82,30 +82,30 @@ def chosen(ids: Sequence[str]) -> dict[str, Experiment]:
         if not found:
             known = {*experiments, *(_source(experiment).id or name for name, experiment in experiments.items())}
             raise RequestError(
-                f"{id}: no such shipped experiment, nor a source's name of one; {did_you_mean(id, known)}"
+                f"{id}: neither a shipped experiment nor the source's name of one; {did_you_mean(id, known)}"
             )
         wanted += found
     return dict(sorted(((name, experiments[name]) for name in wanted), key=lambda item: _cost(item[1])))
 
 
-def printed(experiment: ExperimentRecord, figure: str) -> float | None:
-    """What the source prints of an experiment that was trained, such as its `accuracy` on the test set.
+def published_value(experiment: ExperimentRecord, figure: str) -> float | None:
+    """The published value of an experiment that was trained, such as its `accuracy` on the test set.
 
-    None where it prints none, or was trained for other epochs, or the shipped experiment on other data.
+    None where none is published, or where the published training had other epochs or data.
     """
-    said = experiment.published
-    if said.get("epochs") not in (None, experiment.epochs):
+    published = experiment.published
+    if published.get("epochs") not in (None, experiment.epochs):
         return None
-    like = _shipped().get((said.get("source"), said.get("id")))
+    like = _shipped().get((published.get("source"), published.get("id")))
     if like and experiment.data["name"] not in like:
         return None
-    value = said.get(figure)
+    value = published.get(figure)
     return float(value) if isinstance(value, int | float) and abs(value) < sys.float_info.max else None
 
 
 @cache
 def _shipped() -> dict[tuple[Any, Any], set[str]]:
-    """By source and its id, the data sets of the shipped experiments."""
+    """The data sets of the shipped experiments, by source and id."""
     found: dict[tuple[Any, Any], set[str]] = {}
     for experiment in map(load_file, shipped.paths().values()):
         source = _source(experiment)
@@ -113,24 +113,26 @@ def _shipped() -> dict[tuple[Any, Any], set[str]]:
     return found
 
 
-def lines(name: str, experiment: Experiment, runs: Sequence[Result], epochs: Sequence[Epoch]) -> Iterator[Line]:
+def compare_with_published(
+    name: str, experiment: Experiment, runs: Sequence[Result], epochs: Sequence[Epoch]
+) -> Iterator[EpochComparison]:
     """What is printed for an experiment, an epoch a line, the last one last; at least that one."""
     source = _source(experiment)
     table = {int(epoch): (accuracy, loss) for epoch, accuracy, loss in source.table or []}
     last = source.epochs or experiment.train.epochs
     resolution = 1 / runs[0].test_examples if runs else 0.0
-    table.setdefault(last, (source.accuracy, source.loss))  # type: ignore[arg-type] # None where nothing is printed
+    table.setdefault(last, (source.accuracy, source.loss))  # type: ignore[arg-type] # None where nothing is published
     for epoch, (accuracy, loss) in sorted(table.items()):
         if epoch == experiment.train.epochs:
             ours = [(run.accuracy, run.loss) for run in runs]
         else:
             ours = [(row.accuracy, row.loss) for row in epochs if row.epoch == epoch]
-        yield Line(
+        yield EpochComparison(
             name,
             source.id or name,
             epoch,
-            _compared(accuracy, [one[0] for one in ours], [row[0] for row in table.values()], resolution),
-            _compared(loss, [one[1] for one in ours], [row[1] for row in table.values()], 0.0),
+            _compare(accuracy, [one[0] for one in ours], [row[0] for row in table.values()], resolution),
+            _compare(loss, [one[1] for one in ours], [row[1] for row in table.values()], 0.0),
         )
 
 
@@ -138,18 +140,18 @@ def _source(experiment: Experiment) -> Published:
     return experiment.published or Published(source="none")
 
 
-def _compared(
-    printed: float | None, ours: Sequence[float], column: Sequence[float | None], resolution: float
-) -> Comparison:
+def _compare(
+    published: float | None, ours: Sequence[float], column: Sequence[float | None], resolution: float
+) -> PublishedComparison:
     if not ours:
-        return Comparison(printed, None, None)
+        return PublishedComparison(published, None, None)
     found = estimate(ours)
-    if printed is None or len(ours) < 2:
-        return Comparison(printed, found, None)
+    if published is None or len(ours) < 2:
+        return PublishedComparison(published, found, None)
     half = 10.0 ** -max(_decimals(figure) for figure in column if figure is not None) / 2
-    # Anything that is printed so; the one that is nearest to ours.
-    nearest = float(np.clip(found.mean, printed - half, printed + half))
-    return Comparison(printed, found, significance.standard_deviations_off(nearest, ours, resolution)[1])
+    # Of all values that round to the published one, the nearest to ours.
+    nearest = float(np.clip(found.mean, published - half, published + half))
+    return PublishedComparison(published, found, significance.standard_deviations_off(nearest, ours, resolution)[1])
 
 
 def _decimals(figure: float) -> int:
@@ -158,11 +160,11 @@ def _decimals(figure: float) -> int:
 
 
 def _cost(experiment: Experiment) -> float:
-    """Products of a training, for as many examples as MNIST has: what takes longest is trained last."""
+    """Multiplications of a training per example: the longest training comes last."""
     return experiment.train.epochs * summarize(experiment.model.layers, experiment.input_shape).training.multiplications
 
 
-def recorded(name: str, experiment: Experiment) -> list[Line]:
-    """From the tables that come with cnnlab."""
-    usual = results.of(experiment)
-    return list(lines(name, experiment, usual, results.epochs(name) if usual else []))
+def shipped_comparisons(name: str, experiment: Experiment) -> list[EpochComparison]:
+    """The comparisons by the results that come with cnnlab."""
+    usual = results.results_for(experiment)
+    return list(compare_with_published(name, experiment, usual, results.epochs(name) if usual else []))

@@ -16,20 +16,20 @@ from cnnlab.terminal import proposed, warn
 from cnnlab.training.resume.plan import ResumePlan, plan
 
 
-def finished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group | None:
+def finished_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group | None:
     """The finished runs, of each seed the newest; None where there is none."""
-    groups = group(_of(experiment, seeds, runs)).groups
+    groups = group(_runs_of(experiment, seeds, runs)).groups
     if len(groups) > 1:
         names = "; ".join(", ".join(one.runs) for one in groups)
         raise RunError(f"{runs}: runs of {experiment.name} saw different examples: {names}; remove those of one kind")
     return groups[0] if groups else None
 
 
-def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[ResumePlan]:
+def resumable_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[ResumePlan]:
     """How runs that did not finish go on, of seeds of which none finished."""
     done = _seeds(experiment, seeds, runs)
     found = []
-    for record in _of(experiment, seeds, runs):
+    for record in _runs_of(experiment, seeds, runs):
         seed = record.experiment.seed
         if seed not in done and status_of(record) in RESUMABLE:
             found.append(plan(record.run))
@@ -37,7 +37,7 @@ def unfinished(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list
     return found
 
 
-def missing(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Experiment]:
+def missing_experiments(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Experiment]:
     """The experiment for every seed that has not finished and is not being trained."""
     done = _seeds(experiment, seeds, runs)
     done |= _running(experiment, [seed for seed in seeds if seed not in done], runs)
@@ -45,17 +45,17 @@ def missing(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Ex
 
 
 def _running(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
-    """The seeds that another command trains at this moment, each of which is told."""
+    """The seeds that another command trains at this moment, with a warning each."""
     found = set()
-    for record in _of(experiment, seeds, runs):
+    for record in _runs_of(experiment, seeds, runs):
         if status_of(record) == "running":
-            warn(f"{record.run.path} is being trained by another command; left to that")
+            warn(f"{record.run.path} skipped: another command is training it")
             found.add(record.experiment.seed)
     return found
 
 
 def _seeds(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
-    found = finished(experiment, seeds, runs)
+    found = finished_runs(experiment, seeds, runs)
     return set(found.seeds) if found else set()
 
 
@@ -66,7 +66,7 @@ def _inside(runs: Path) -> list[Run]:
         return []
 
 
-def _of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[RunRecord]:
+def _runs_of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[RunRecord]:
     """The runs of the experiment with one of these seeds."""
     recipe, found = recipe_of(experiment), []
     for run in _inside(runs):
@@ -74,12 +74,12 @@ def _of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[RunRec
             record = run.record()
             own = recorded_experiment(record)
         except CnnlabError as error:
-            warn(f"{error}; left out")
+            warn(f"{error}; skipped")
             continue
         if own.seed not in seeds or recipe_of(own) != recipe:
             continue
         if record.status == "finished" and "test_accuracy" not in record.results:
-            warn(f"{run.path}: its test set was never measured; {proposed('evaluate', run.path)} does it; left out")
+            warn(f"{run.path}: its test set was never measured; {proposed('evaluate', run.path)} does it; skipped")
             continue
         found.append(record)
     return found

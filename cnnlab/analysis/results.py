@@ -1,7 +1,7 @@
-"""What the shipped experiments came to when they were trained: small tables that come with them.
+"""The results of the shipped experiments: small tables that come with them.
 
-`runs.csv` has a row a run, `epochs.csv` one for every epoch of those that measure the test set after each. By them
-tables are made, and a new run is held against its like, without training anything.
+`runs.csv` has one row per run, `epochs.csv` one per epoch of those that measure the test set after each. New runs are
+compared with them, without training anything.
 """
 
 import csv
@@ -21,7 +21,7 @@ from cnnlab.config.load import to_data
 from cnnlab.config.schema_lookup import without_defaults
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
-from cnnlab.runs import files
+from cnnlab.runs.metrics import write_rows
 from cnnlab.runs.record import COSMETIC_KEYS, DataRecord, RunRecord
 
 RUNS, EPOCHS = "runs.csv", "epochs.csv"
@@ -71,22 +71,22 @@ def folder() -> Path:
 
 
 def recipe_of(experiment: Experiment) -> str:
-    """What tells all of an experiment that can change a number from others, but the seed.
+    """Identifies everything of an experiment that can change a number, except the seed.
 
     By the keys that are not at their defaults, so that a key that is new to the language changes nothing.
     """
     data = {key: value for key, value in to_data(experiment).items() if key not in (*COSMETIC_KEYS, "seed")}
     train = data["train"]
     if isinstance(train, dict):
-        kept = {key: value for key, value in train.items() if key not in IGNORED_TRAIN_KEYS}
-        kept["callbacks"] = [callback for callback in kept["callbacks"] if "tensorboard" not in callback]
-        data["train"] = kept
+        relevant = {key: value for key, value in train.items() if key not in IGNORED_TRAIN_KEYS}
+        relevant["callbacks"] = [callback for callback in relevant["callbacks"] if "tensorboard" not in callback]
+        data["train"] = relevant
     meant = json.dumps(without_defaults((), data), sort_keys=True)
     return hashlib.sha256(meant.encode()).hexdigest()[:SHORT]
 
 
 def data_of(data: DataRecord) -> str:
-    """What tells the examples that a run saw from others."""
+    """Identifies the examples that a run was trained on."""
     return data.fingerprint[:SHORT]
 
 
@@ -101,7 +101,7 @@ def epochs(experiment: str) -> list[Epoch]:
     return [Epoch(**row) for row in _read(folder() / EPOCHS, Epoch) if row["experiment"] == experiment]
 
 
-def of(experiment: Experiment, data: str | None = None) -> list[Result]:
+def results_for(experiment: Experiment, data: str | None = None) -> list[Result]:
     """The results of what differs from `experiment` in its seed alone, on these data if they are known."""
     recipe = recipe_of(experiment)
     return [result for result in results() if result.recipe == recipe and data in (None, result.data)]
@@ -160,17 +160,14 @@ def write(target: Path, rows: Sequence[Result], epochs: Sequence[Epoch]) -> None
 
 
 def _write(path: Path, kind: type, rows: Sequence[Any]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(kind)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (row.experiment, row.seed)))
-    files.write_text(path, text.getvalue())
+    ordered = sorted(rows, key=lambda row: (row.experiment, row.seed))
+    write_rows(path, [asdict(row) for row in ordered], [field.name for field in fields(kind)])
 
 
 def _result(name: str, experiment: Experiment, record: RunRecord) -> Result:
     test = record.data.splits.get("test")
     if record.parameters is None or record.seconds is None or test is None:
-        raise RunError(f"{record.run.path}: run.json lacks 'parameters', 'seconds' or 'data.splits.test'")
+        raise RunError(f"{record.run.path}: run.json: 'parameters', 'seconds' or 'data.splits.test' is missing")
     return Result(
         experiment=name,
         recipe=recipe_of(experiment),

@@ -1,6 +1,6 @@
-"""Whether a difference is more than chance.
+"""Statistical tests: whether a difference is more than chance.
 
-Student's t by scipy's distribution functions: `scipy.stats`, which has the tests whole, takes half a second to import.
+Student's t by scipy's distribution functions: `scipy.stats`, which has complete tests, takes half a second to import.
 """
 
 import math
@@ -30,8 +30,8 @@ def estimate(
 ) -> Estimate:
     """Of values (n,) that are drawn independently, such as accuracies of n seeds; the interval is by Student's t.
 
-    No value can lie outside `bounds`, nor can the interval. That takes no deviation to be less than what rounding to
-    the `resolution` makes.
+    No value can lie outside `bounds`, nor can the interval. It takes
+    no std to be less than what rounding to the `resolution` makes.
     """
     array = np.asarray(values, float)
     if len(array) < 2:
@@ -80,7 +80,7 @@ def paired(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test
 
 
 def welch(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
-    """Welch's t test of values (n,) and (m,), n and m > 1, of which neither's deviation is known. Welch 1947."""
+    """Welch's t test of values (n,) and (m,), n and m > 1, whose stds are unknown. Welch 1947."""
     samples = [np.asarray(values, float) for values in (first, second)]
     squares = [max(float(values.var(ddof=1)), resolution**2 / 12) / len(values) for values in samples]
     total = sum(squares)
@@ -92,7 +92,7 @@ def welch(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
 
 
 def student(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
-    """Student's t test of values (n,) and (m,), n + m > 2, that are taken to have one deviation."""
+    """Student's t test of values (n,) and (m,), n + m > 2, that are taken to have one std."""
     samples = [np.asarray(values, float) for values in (first, second)]
     degrees_of_freedom = len(samples[0]) + len(samples[1]) - 2
     variance = sum(float(((values - values.mean()) ** 2).sum()) for values in samples) / degrees_of_freedom

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.analysis.groups import METRICS, Group, Metric
-from cnnlab.analysis.labels import names_of, visible
+from cnnlab.analysis.labels import display_names, visible
 from cnnlab.analysis.significance import estimate
 from cnnlab.errors import RunError
 from cnnlab.plots.figure import drawing, write
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZES = "data.train_sizes"
-ASIDE = 0.03  # of the size, by which lines stand beside one another, so that bars do not hide bars
+OFFSET = 0.03  # of the size, by which lines stand beside one another, so that bars do not hide bars
 MARKERS = "os^Dv*<P>X"
 
 
-def differ(groups: Sequence[Group]) -> bool:
+def sizes_differ(groups: Sequence[Group]) -> bool:
     """Whether these groups were trained on different numbers of examples by `data.train_sizes`."""
     return len({str(group.experiment.data.get("train_sizes")) for group in groups if _size(group) is not None}) > 1
 
@@ -38,15 +38,15 @@ def plot(groups: Sequence[Group], path: Path) -> None:
     if split is None:
         raise RunError(f"--plot {path}: these runs have no results that all of them have")
     lines = _lines(groups)
-    names = names_of([replace(line[0], name=line[0].experiment.name) for line in lines], SIZES)
+    names = display_names([replace(line[0], name=line[0].experiment.name) for line in lines], SIZES)
     with drawing(names) as plain:
         from matplotlib import pyplot as plt
 
         figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
         for metric, panel in zip(("accuracy", "loss"), axes, strict=True):
             for index, (line, name) in enumerate(zip(lines, names, strict=True)):
-                aside = 1 + ASIDE * (index - (len(lines) - 1) / 2)
-                _draw(panel, line, METRICS[f"{split}_{metric}"], index, visible(plain(name)), aside)
+                offset = 1 + OFFSET * (index - (len(lines) - 1) / 2)
+                _draw(panel, line, METRICS[f"{split}_{metric}"], index, visible(plain(name)), offset)
             panel.set(xscale="log", xlabel="training examples", title=f"{METRICS[f'{split}_{metric}'].split} {metric}")
             ticks = sorted({size for group in groups if (size := _size(group)) is not None})
             panel.set_xticks(ticks, [f"{size:,}" for size in ticks], rotation=45 if len(ticks) > 5 else 0)
@@ -77,13 +77,13 @@ def _size(group: Group) -> int | None:
     return split.examples if split else None
 
 
-def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str, aside: float) -> None:
+def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str, offset: float) -> None:
     found = [estimate(group.values(metric), metric.bounds) for group in line]
     means = [one.mean for one in found]
     low = [0.0 if one.low is None else one.mean - one.low for one in found]
     high = [0.0 if one.high is None else one.high - one.mean for one in found]
     axes.errorbar(
-        [aside * (_size(group) or 0) for group in line],
+        [offset * (_size(group) or 0) for group in line],
         means,
         [low, high],
         label=label,

@@ -8,9 +8,9 @@ from cnnlab.analysis.groups import Group, Metric, read_correct
 from cnnlab.analysis.significance import ALPHA, Estimate, Test
 
 MIN_PAIRED_SEEDS = 3
-"""So many seeds or more are compared in pairs: of two, pairing would leave a single degree of freedom."""
+"""The fewest seeds that are compared in pairs: of two, pairing would leave a single degree of freedom."""
 TOO_FEW_SEEDS = 2
-"""Values whose spread is hardly known: that they show no difference says nothing."""
+"""So few that their spread is hardly known: that they show no difference says nothing."""
 BASELINE = "baseline"
 UNKNOWN = "run.json does not say on which examples"
 LOSS_DIGITS = 1e-4
@@ -19,9 +19,9 @@ LOSS_DIGITS = 1e-4
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a group stands to the one that all are held against."""
+    """How a group compares with the reference."""
 
-    words: str
+    text: str
     difference: float | None = None
     test: Test | None = None
     p: float | None = None
@@ -39,7 +39,7 @@ def resolution(group: Group, metric: Metric) -> float:
     return 1 / split.examples if split and split.examples else 0.0
 
 
-def best(estimates: Sequence[Estimate | None], metric: Metric) -> int | None:
+def best_index(estimates: Sequence[Estimate | None], metric: Metric) -> int | None:
     """The index of the best mean; None where no group has one."""
     sign = 1 if metric.higher_is_better else -1
     means = {index: sign * found.mean for index, found in enumerate(estimates) if found}
@@ -97,12 +97,12 @@ def _verdict(
         return Verdict(str(outcome), difference)
     if p >= ALPHA:
         few = own is not None and reference is not None and min(own.n, reference.n) == TOO_FEW_SEEDS
-        return Verdict("two seeds are too few to tell" if few else "no detectable difference", difference, outcome, p)
+        return Verdict("two seeds are too few" if few else "no detectable difference", difference, outcome, p)
     better = (difference > 0) == metric.higher_is_better
     return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p, is_detected=True)
 
 
-def by_seeds(own: Mapping[str, float], reference: Mapping[str, float], resolution: float) -> Test:
+def compare_by_seed(own: Mapping[str, float], reference: Mapping[str, float], resolution: float) -> Test:
     """Whether values differ that are given by seed, several on each side; in pairs where the seeds are equal.
 
     `resolution` is the smallest difference that one example makes.
@@ -118,26 +118,26 @@ def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
     if own is reference:
         return ""
     if mine != theirs or mine is None:
-        return f"cannot be told: other {metric.split} examples" if mine and theirs else f"cannot be told: {UNKNOWN}"
+        return f"not tested: other {metric.split} examples" if mine and theirs else f"not tested: {UNKNOWN}"
     if not metric.is_accuracy and own.experiment.loss != reference.experiment.loss:
-        return "cannot be told: another loss function"
+        return "not tested: another loss function"
     values, others = (
         dict(zip(map(repr, group.seeds), group.values(metric), strict=True)) for group in (own, reference)
     )
     if min(len(values), len(others)) == 1 < max(len(values), len(others)):
         which = own if len(values) == 1 else reference
-        return f"cannot be told: one run of {which.name}, whose seeds may spread otherwise"
+        return f"not tested: one run of {which.name}, whose seeds may spread otherwise"
     if len(values) > 1:
-        return by_seeds(values, others, max(resolution(group, metric) for group in (own, reference)))
+        return compare_by_seed(values, others, max(resolution(group, metric) for group in (own, reference)))
     if not metric.is_accuracy:
-        return "cannot be told: one run each; try --seeds 5"
+        return "not tested: one run each; try --seeds 5"
     right = [read_correct(group.record.run, metric.split, mine.examples) for group in (own, reference)]
     if right[0] is None or right[1] is None:
         return (
-            f"cannot be told: one run each, without saved {metric.split} predictions "
+            f"not tested: one run each, without saved {metric.split} predictions "
             f"(`cnnlab evaluate RUN --split {metric.split}` saves them)"
         )
     for group, those in ((own, right[0]), (reference, right[1])):
         if those.sum() != round(group.values(metric)[0] * mine.examples):
-            return f"cannot be told: {group.runs[0]}: its saved predictions are not those of its run.json"
+            return f"not tested: {group.runs[0]}: its saved predictions are not those of its run.json"
     return significance.mcnemar(right[0], right[1])

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli.comparison import for_people, whole
+from cnnlab.cli.comparison import format_comparison, full_row
 from cnnlab.cli.tables import Format, render
 
 
@@ -14,22 +14,24 @@ def compare(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Compare by test_accuracy, test_loss, val_accuracy, val_loss, train_accuracy or train_loss; unless "
-            "given by test accuracy, sorted by validation accuracy.",
+            help="test_accuracy, test_loss, val_accuracy, val_loss, train_accuracy or train_loss; by default the test "
+            "accuracy, sorted by validation accuracy.",
             show_default=False,
         ),
     ] = None,
     baseline: Annotated[
         str | None,
         typer.Option(
-            help="Hold all against this experiment, or the one of this run, instead of the best.",
+            help="Compare all with this experiment, or with that of this run, instead of the best.",
             metavar="NAME",
             show_default=False,
         ),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(help="Only runs whose experiment has this: train.epochs=12; repeatable.", metavar="KEY=VALUE"),
+        typer.Option(
+            help="Only runs whose experiment has this setting: train.epochs=12; repeatable.", metavar="KEY=VALUE"
+        ),
     ] = None,
     sort: Annotated[
         str | None,
@@ -39,7 +41,7 @@ def compare(
         int | None, typer.Option(help="Print only the first N.", metavar="N", min=1, show_default=False)
     ] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="Also what the source of each experiment prints.")
+        bool, typer.Option("--published", help="Also show the published value of each experiment.")
     ] = False,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
     plot: Annotated[
@@ -50,13 +52,13 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Say which experiment is better, and whether the difference is more than chance.
+    """Compare experiments, and test whether their differences are more than chance.
 
-    Runs that differ only in their seeds are one line: how many, mean ± standard deviation, the 95 % interval of the
-    mean, and the settings in which the lines differ. Each is tested against the best one, or --baseline: over the
-    same seeds paired, over others by Welch's test, single runs by McNemar's exact test on their saved predictions; p is
-    corrected for the number of comparisons (Holm). Where p is 0.05 or more there is no detectable difference. The best
-    is chosen on validation examples where all have them, and the test set says how good it is.
+    Runs that differ only in their seeds are one row: the number of runs, mean ± standard deviation, the 95 % interval
+    of the mean, and the settings that differ between rows. Each row is tested against the best one, or --baseline:
+    over the same seeds by a paired t test, over others by Welch's, single runs by McNemar's exact test on their saved
+    predictions; p is corrected for the number of comparisons (Holm). Where p is 0.05 or more there is no detectable
+    difference. The best is chosen on validation examples where all have them, and the test set says how good it is.
 
     Example: `cnnlab compare runs --where data.name=mnist --plot curves.png`.
     """
@@ -71,9 +73,9 @@ def compare(
 
         draw([row.group for row in found.rows], plot)
     if format in (Format.JSON, Format.CSV):
-        rows = [whole(found, row, published=published) for row in found.rows]
+        rows = [full_row(found, row, published=published) for row in found.rows]
         print(render(rows, list(rows[0]), format))
         for note in found.notes:
             warn(note)
         return
-    print(for_people(found, format, published=published))
+    print(format_comparison(found, format, published=published))

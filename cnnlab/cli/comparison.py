@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from cnnlab.analysis.compare import Comparison, Row
     from cnnlab.analysis.significance import Estimate
 
-FEW_SEEDS = 5  # of which a spread can be told
-MOST_NAMED = 4  # groups in a note
-MOST_LISTED = 10  # seeds that an option lists one by one
-LONG = 40  # characters of a setting that has a line of its own in Markdown and HTML
-UNBROKEN = "\0"  # stands for a space at which no line ends
+SUGGESTED_SEEDS = 5  # enough to estimate a spread
+MAX_NAMED_GROUPS = 4  # groups in a note
+MAX_LISTED_SEEDS = 10  # seeds that an option lists one by one
+MAX_SETTING = 40  # characters; a longer one is below the table in Markdown and HTML
+NO_BREAK = "\0"  # stands for a space at which no line is broken
 COSTS = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
 
 
-def whole(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
-    """All that is known of a row, a number a cell."""
+def full_row(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]:
+    """All of a row, one number per cell."""
     estimate, test = row.estimate, row.verdict.test
     ranking = {
         found.ranking: row.ranking and row.ranking.mean,
@@ -50,18 +50,18 @@ def whole(found: "Comparison", row: "Row", *, published: bool) -> dict[str, Any]
         "test": test and test.method,
         "p_uncorrected": test and test.p,
         "p": row.verdict.p,
-        "verdict": row.verdict.words,
+        "verdict": row.verdict.text,
         "seeds_needed": row.verdict.seeds_needed,
         "seeds": row.group.seeds,
         "runs": row.group.runs,
     }
 
 
-def for_people(found: "Comparison", format: Format, *, published: bool) -> str:
-    """A table with notes below; what does not fit into a line is above it, a paragraph for each group."""
+def format_comparison(found: "Comparison", format: Format, *, published: bool) -> str:
+    """A table with notes below; settings that do not fit into a line are above it, one paragraph per group."""
     from cnnlab.config.differences import brief
 
-    words = {key: brief(key, [row.settings[key] for row in found.rows]) for key in found.settings}
+    settings = {key: brief(key, [row.settings[key] for row in found.rows]) for key in found.settings}
     outcomes = [_outcome(found, row, published=published) for row in found.rows]
     empty = {key for key in outcomes[0] if all(outcome[key] is None for outcome in outcomes)}
     if len(found.rows) == 1 and found.rows[0].verdict.test is None:
@@ -69,27 +69,28 @@ def for_people(found: "Comparison", format: Format, *, published: bool) -> str:
     outcomes = [{key: value for key, value in outcome.items() if key not in empty} for outcome in outcomes]
     notes = [*_legend(found), *found.notes]
     if format is Format.TABLE:
-        return _as_text(words, outcomes, notes)
-    apart = {key: values for key, values in words.items() if max(len(str(value)) for value in values) > LONG}
-    rows = [
-        {**outcome, **{key: values[index] for key, values in words.items()}} for index, outcome in enumerate(outcomes)
+        return _as_text(settings, outcomes, notes)
+    apart = {key: values for key, values in settings.items() if max(len(str(value)) for value in values) > MAX_SETTING}
+    columns = [*outcomes[0], *(key for key in settings if key not in apart)]
+    return render(_rows(outcomes, settings), columns, format, [*_paragraphs(apart, outcomes), *notes])
+
+
+def _rows(outcomes: Sequence[Mapping[str, Any]], settings: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    return [
+        {**outcome, **{key: values[index] for key, values in settings.items()}}
+        for index, outcome in enumerate(outcomes)
     ]
-    columns = [*outcomes[0], *(key for key in words if key not in apart)]
-    return render(rows, columns, format, [*_paragraphs(apart, outcomes), *notes])
 
 
-def _as_text(words: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
-    """One table if it is no wider than the output; else what differs, how good they are, and what they take."""
+def _as_text(settings: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
+    """One table if it is no wider than the output; else the settings, then the results, then the costs."""
     width = width_of_output()
     columns = list(outcomes[0])
-    rows = [
-        {**outcome, **{key: values[index] for key, values in words.items()}} for index, outcome in enumerate(outcomes)
-    ]
-    text = render(rows, [*columns, *words], Format.TABLE, width=None)
-    below = "".join(f"\n\n{_filled(note, width, '')}" for note in notes)
+    text = render(_rows(outcomes, settings), [*columns, *settings], Format.TABLE, width=None)
+    below = "".join(f"\n\n{_wrap(note, width, '')}" for note in notes)
     if _widest(text) <= width:
         return text + below
-    paragraphs = [_filled(paragraph, width, "    ") for paragraph in _paragraphs(words, outcomes)]
+    paragraphs = [_wrap(paragraph, width, "    ") for paragraph in _paragraphs(settings, outcomes)]
     differing = ["What differs:", *paragraphs, ""] if paragraphs else []
     tables = [render(outcomes, columns, Format.TABLE, width=None)]
     if _widest(tables[0]) > width:
@@ -99,23 +100,23 @@ def _as_text(words: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[str,
     return "\n".join([*differing, *tables]) + below
 
 
-def _paragraphs(words: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each group's settings in a line."""
-    if not words:
+def _paragraphs(settings: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line per group with its settings."""
+    if not settings:
         return []
-    names = short(list(words))
+    names = short(list(settings))
     return [
         f"{outcome['group']}: "
-        + "; ".join(f"{name}: {values[index]}" for name, values in zip(names, words.values(), strict=True))
+        + "; ".join(f"{name}: {values[index]}" for name, values in zip(names, settings.values(), strict=True))
         for index, outcome in enumerate(outcomes)
     ]
 
 
-def _filled(text: str, width: int, indent: str) -> str:
+def _wrap(text: str, width: int, indent: str) -> str:
     """`text` in lines, its commands each on one, so that they can be copied."""
-    whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", UNBROKEN), printable(text))
-    filled = textwrap.fill(whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return filled.replace(UNBROKEN, " ")
+    unbroken = re.sub("`[^`]*`", lambda command: command[0].replace(" ", NO_BREAK), printable(text))
+    filled = textwrap.fill(unbroken, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return filled.replace(NO_BREAK, " ")
 
 
 def _widest(text: str) -> int:
@@ -135,7 +136,7 @@ def _outcome(found: "Comparison", row: "Row", *, published: bool) -> dict[str, A
         found.metric: format_mean_std(row.estimate),
         "interval": _interval(row.estimate),
         **source,
-        "verdict": _in_words(found, row),
+        "verdict": _verdict_text(found, row),
         "p": None if row.verdict.p is None else _p(row.verdict.p),
         **row.outcomes,
         "best_epoch": _epoch(row.outcomes["best_epoch"]),
@@ -146,17 +147,17 @@ def _interval(estimate: "Estimate | None") -> str | None:
     return None if estimate is None or estimate.low is None else f"{estimate.low:.4f} to {estimate.high:.4f}"
 
 
-def _in_words(found: "Comparison", row: "Row") -> str:
+def _verdict_text(found: "Comparison", row: "Row") -> str:
     """`detectably worse, by 1.30 points`, `no detectable difference (-0.30 points)`."""
     verdict = row.verdict
     if verdict.test is None or verdict.difference is None:
-        return verdict.words
+        return verdict.text
     points = "accuracy" in found.metric
     if verdict.is_detected:
         size = abs(verdict.difference)
-        return f"{verdict.words}, by " + (f"{100 * size:.2f} points" if points else f"{size:.4f}")
+        return f"{verdict.text}, by " + (f"{100 * size:.2f} points" if points else f"{size:.4f}")
     size = verdict.difference
-    return f"{verdict.words} ({f'{100 * size:+.2f} points' if points else f'{size:+.4f}'})"
+    return f"{verdict.text} ({f'{100 * size:+.2f} points' if points else f'{size:+.4f}'})"
 
 
 def _p(p: float) -> str:
@@ -168,19 +169,19 @@ def _epoch(epoch: float | None) -> float | None:
 
 
 def _published(row: "Row", metric: str, *, published: bool) -> dict[str, Any]:
-    """What the source prints of the metric, and how far ours is above it; nothing for other data or fewer epochs."""
+    """The published value of the metric, and how far ours is above it; None for other data or fewer epochs."""
     if not published:
         return {}
-    from cnnlab.analysis.reproduction import printed
+    from cnnlab.analysis.reproduction import published_value
 
-    figure = printed(row.group.experiment, metric.removeprefix("test_"))
+    figure = published_value(row.group.experiment, metric.removeprefix("test_"))
     if figure is None:
         return {"published": None, "above_published": None}
     return {"published": figure, "above_published": row.estimate and row.estimate.mean - figure}
 
 
 def _legend(found: "Comparison") -> list[str]:
-    """How to read the verdicts: against what, by which tests; and in words when there is nothing to tell."""
+    """How to read the verdicts: the reference, the tests, and what they cannot show."""
     tested = [row.verdict.test for row in found.rows if row.verdict.test]
     lines = []
     if found.reference is not None and tested:
@@ -192,20 +193,20 @@ def _legend(found: "Comparison") -> list[str]:
             lines[0] += "; interval: 95 % of the mean over seeds"
     if found.ranking != found.metric:
         lines.append(
-            f"sorted by {found.ranking}, and the best is the best by it: validation examples are there to choose by; "
-            f"{found.metric}, interval, verdict and p are on the test set, and say how good the choice is"
+            f"sorted by {found.ranking}, by which the best is chosen; {found.metric}, interval, verdict and p are on "
+            "the test set, and say how good the choice is"
         )
-    lines += _needed(found)
+    lines += _seeds_needed_note(found)
     if any(test.method.startswith("McNemar") for test in tested):
         lines.append(
-            "McNemar's test speaks of these trained networks; another seed may turn it round, so train several of "
-            f"each: {_command(found, FEW_SEEDS)}, and so for the others"
+            "McNemar's test compares these trained networks only; with another seed it may turn out otherwise, so "
+            f"train several of each: {_command(found, SUGGESTED_SEEDS)}, and likewise for the others"
         )
     return lines
 
 
-def _needed(found: "Comparison") -> list[str]:
-    """How many seeds would make detectable what is not; that two are too few to say much."""
+def _seeds_needed_note(found: "Comparison") -> list[str]:
+    """How many seeds would probably make the differences detectable; that two are too few."""
     from cnnlab.analysis.significance import MOST_SEEDS
 
     rows = [row for row in found.rows if row.verdict.p is not None and not row.verdict.is_detected]
@@ -213,30 +214,26 @@ def _needed(found: "Comparison") -> list[str]:
     if found.reference is None or not rows:
         return []
     two = any(len(group.members) == 2 for group in (found.reference, *(row.group for row in rows)))
-    start = (
-        "two seeds are too few to tell, for their spread is hardly known"
-        if two
-        else "no detectable difference does not mean equal"
-    )
-    needs = {row.group.name: row.verdict.seeds_needed for row in rows[:MOST_NAMED]}
-    told = ", ".join(f"{name} {count or f'more than {MOST_SEEDS}'}" for name, count in needs.items())
-    more = f", and {len(rows) - MOST_NAMED} more groups" if len(rows) > MOST_NAMED else ""
+    start = "two seeds are too few to know their spread" if two else "no detectable difference does not mean equal"
+    needs = {row.group.name: row.verdict.seeds_needed for row in rows[:MAX_NAMED_GROUPS]}
+    counts = ", ".join(f"{name} {count or f'more than {MOST_SEEDS}'}" for name, count in needs.items())
+    more = f", and {len(rows) - MAX_NAMED_GROUPS} more groups" if len(rows) > MAX_NAMED_GROUPS else ""
     possible = [count for count in needs.values() if count]
-    command = f"; {_command(found, min(possible))}, and so for the others" if possible else ""
+    command = f"; {_command(found, min(possible))}, and likewise for the others" if possible else ""
     return [
-        f"{start}; to detect such a difference at such a spread in 4 of 5 cases takes about so many seeds of each: "
-        f"{told}{more}{command}"
+        f"{start}; seeds of each that would detect such a difference at such a spread in 4 of 5 cases: "
+        f"{counts}{more}{command}"
     ]
 
 
 def _command(found: "Comparison", count: int) -> str:
-    """The command that trains the reference with `count` seeds, but for those that are there."""
+    """The command that trains the missing ones of `count` seeds of the reference."""
     group = found.reference or found.rows[0].group
     run = Path(group.runs[0])
     there = {seed for row in found.rows for seed in row.group.seeds}
     missing = [str(seed) for seed in range(count + len(there)) if seed not in there][
         : max(1, count - len(group.members))
     ]
-    seeds = ",".join(missing) if len(missing) <= MOST_LISTED else str(count)
+    seeds = ",".join(missing) if len(missing) <= MAX_LISTED_SEEDS else str(count)
     folder = "" if run.parent == Path("runs") else f" --runs {shlex.quote(str(run.parent))}"
     return f"`cnnlab train {shlex.quote(str(run / 'config.yaml'))} --seeds {seeds}{folder}`"

@@ -104,15 +104,15 @@ def _print_means(records: Sequence["RunRecord"], results: Sequence[Mapping[str, 
 def _print_expected(records: Sequence["RunRecord"], measured: Sequence[Mapping[str, Any]]) -> None:
     """Whether runs of one experiment came to what it usually comes to, if that and their test accuracy is known."""
     from cnnlab.analysis import results
-    from cnnlab.analysis.expected import verdict
+    from cnnlab.analysis.expected import compare_with_expected
     from cnnlab.experiment.schema import Experiment
 
     accuracies = [result["accuracy"] for result in measured]
     if None in accuracies:
         return
     experiment = Experiment.model_validate(records[0].experiment.raw)
-    usual = results.of(experiment, results.data_of(records[0].data))
-    if line := verdict(accuracies, usual, measured[0]["examples"]):
+    usual = results.results_for(experiment, results.data_of(records[0].data))
+    if line := compare_with_expected(accuracies, usual, measured[0]["examples"]):
         print(line)
 
 

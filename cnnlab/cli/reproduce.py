@@ -11,7 +11,7 @@ from cnnlab.cli.tables import Format, render
 from cnnlab.errors import CnnlabError, Interrupted, RequestError, TrainingError
 
 if TYPE_CHECKING:
-    from cnnlab.analysis.reproduction import Line
+    from cnnlab.analysis.reproduction import EpochComparison
     from cnnlab.experiment.schema import Experiment
     from cnnlab.training.tasks import Task
 
@@ -20,28 +20,32 @@ def reproduce(
     ids: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Shipped experiments, or what their source calls them; all unless given.", show_default=False
+            help="Shipped experiments, or the names that their sources give them; default: all.", show_default=False
         ),
     ] = None,
-    seeds: Annotated[str, typer.Option(help="So many seeds from 0 on, or a list.", metavar="N|LIST")] = "3",
+    seeds: Annotated[
+        str, typer.Option(help="The number of seeds, from 0 on, or a list of seeds.", metavar="N|LIST")
+    ] = "3",
     runs: Annotated[Path, typer.Option(help="The folder for run folders.", metavar="DIR")] = Path("runs/reproduction"),
     train: Annotated[
-        bool, typer.Option("--train/--no-train", help="--no-train: by the results that come with cnnlab.")
+        bool, typer.Option("--train/--no-train", help="--no-train uses the results that come with cnnlab.")
     ] = True,
     save: Annotated[
         Path | None,
         typer.Option(
-            help="Also write the results into this folder, as configs/results.", metavar="DIR", show_default=False
+            help="Also write the results into this folder, in the format of configs/results.",
+            metavar="DIR",
+            show_default=False,
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
 ) -> None:
-    """Train the published experiments again, and put what their sources print beside what they come to.
+    """Train the published experiments again, and compare the results with the published ones.
 
-    The cheapest comes first; what is already finished in --runs is not trained again, what is unfinished goes on. A
-    printed figure is reproduced within noise if one more seed of ours could well give it: if it is inside the 95 %
-    prediction interval.
+    The cheapest experiment comes first. Runs in --runs that finished are not trained again, unfinished ones are
+    resumed. A published value is reproduced within noise if it is inside the 95 % prediction interval of one more
+    seed.
 
     Examples: `cnnlab reproduce lenet5 --seeds 5`, `cnnlab reproduce --no-train --format md`.
     """
@@ -50,25 +54,26 @@ def reproduce(
     from cnnlab.runs.claim import check_writable
     from cnnlab.runs.record import RECORD
 
-    experiments = reproduction.chosen(ids or [])
+    experiments = reproduction.select_experiments(ids or [])
     numbers = parse_seeds(seeds, 0)
+    lines: list[EpochComparison] = []
     if save:
         if not train:
             raise RequestError("--save: not with --no-train, which has nothing new to save")
         results.check_writable(save)
     if not train:
-        lines = [line for name, experiment in experiments.items() for line in reproduction.recorded(name, experiment)]
+        for name, experiment in experiments.items():
+            lines += reproduction.shipped_comparisons(name, experiment)
         _print(lines, format)
         return
     if (runs / RECORD).is_file():
         raise RequestError(f"--runs {runs}: is a run; expected the folder that it is in")
     check_writable(runs)
     failed: list[str] = []
-    lines = []
     try:
         for name, experiment in experiments.items():
             _attempt(partial(_finish, experiment, numbers, runs, quiet=quiet), name, failed)
-            lines += _attempt(partial(_lines, name, experiment, numbers, runs, save), name, failed) or []
+            lines += _attempt(partial(_comparisons, name, experiment, numbers, runs, save), name, failed) or []
     finally:
         if lines or format is Format.JSON:
             _print(lines, format)
@@ -77,7 +82,7 @@ def reproduce(
 
 
 def _attempt(action: Callable[[], Any], name: str, failed: list[str]) -> Any:
-    """What an action gives; None where it fails, which is told, and `name` is put into `failed`."""
+    """The result of an action; None where it fails: then there is a warning, and `name` is added to `failed`."""
     from cnnlab.terminal import warn
 
     try:
@@ -94,11 +99,11 @@ def _attempt(action: Callable[[], Any], name: str, failed: list[str]) -> Any:
 
 def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, *, quiet: bool) -> None:
     """Train what is not finished of these seeds."""
-    from cnnlab.analysis.reproduction_runs import missing, unfinished
+    from cnnlab.analysis.reproduction_runs import missing_experiments, resumable_runs
     from cnnlab.training.tasks import NewRun
 
-    _train(unfinished(experiment, seeds, runs), runs, quiet=quiet)
-    _train([NewRun(one) for one in missing(experiment, seeds, runs)], runs, quiet=quiet)
+    _train(resumable_runs(experiment, seeds, runs), runs, quiet=quiet)
+    _train([NewRun(one) for one in missing_experiments(experiment, seeds, runs)], runs, quiet=quiet)
 
 
 def _train(tasks: Sequence["Task"], runs: Path, *, quiet: bool) -> None:
@@ -113,34 +118,36 @@ def _train(tasks: Sequence["Task"], runs: Path, *, quiet: bool) -> None:
     train(tasks, runs, console=None if quiet else stderr())
 
 
-def _lines(name: str, experiment: "Experiment", seeds: Sequence[int], runs: Path, save: Path | None) -> list["Line"]:
-    """Of the finished runs; none where there are none."""
+def _comparisons(
+    name: str, experiment: "Experiment", seeds: Sequence[int], runs: Path, save: Path | None
+) -> list["EpochComparison"]:
+    """By the finished runs; empty where there are none."""
     from cnnlab.analysis import reproduction, results
-    from cnnlab.analysis.reproduction_runs import finished
+    from cnnlab.analysis.reproduction_runs import finished_runs
 
-    group = finished(experiment, seeds, runs)
+    group = finished_runs(experiment, seeds, runs)
     if group is None:
         return []
     rows, epochs = results.summarize(name, experiment, group)
     if save:
         results.write(save, rows, epochs)
-    return list(reproduction.lines(name, experiment, rows, epochs))
+    return list(reproduction.compare_with_published(name, experiment, rows, epochs))
 
 
-def _print(lines: Sequence["Line"], format: Format) -> None:
-    rows = [_row(line, whole=format in (Format.JSON, Format.CSV)) for line in lines]
+def _print(lines: Sequence["EpochComparison"], format: Format) -> None:
+    rows = [_row(line, for_scripts=format in (Format.JSON, Format.CSV)) for line in lines]
     columns = [column for column in (rows[0] if rows else ()) if any(row[column] is not None for row in rows)]
     print(render(rows, columns, format))
 
 
-def _row(line: "Line", *, whole: bool) -> dict[str, Any]:
-    """For people mean ± standard deviation in a cell, for scripts a number a cell."""
+def _row(line: "EpochComparison", *, for_scripts: bool) -> dict[str, Any]:
+    """Mean ± std in a cell, or one number per cell for scripts."""
     from cnnlab.analysis.significance import format_mean_std
 
     row: dict[str, Any] = {"experiment": line.experiment, "epoch": line.epoch}
     for what, found in (("accuracy", line.accuracy), ("loss", line.loss)):
-        row[f"published_{what}"] = found.printed
-        if whole:
+        row[f"published_{what}"] = found.published
+        if for_scripts:
             row[what] = found.ours and found.ours.mean
             row[f"{what}_deviation"] = found.ours and found.ours.std
             row[f"{what}_difference"] = found.difference

@@ -1,4 +1,4 @@
-"""The checkpoints of a run on disk: numbers and a text of JSON in safetensors files, each with its checksum."""
+"""The checkpoints of a run on disk: safetensors files of arrays and a JSON state, each with its checksum."""
 
 import errno
 import hashlib
@@ -26,7 +26,7 @@ DAMAGED = ".damaged"
 
 @dataclass(frozen=True)
 class Place:
-    """How far a training is: `epoch` whole epochs, and `step` steps of the next one."""
+    """The progress of a training: `epoch` complete epochs, and `step` steps of the next one."""
 
     epoch: int
     step: int = 0
@@ -38,12 +38,12 @@ class Place:
         return f"epoch-{self.epoch:05}{step}.safetensors"
 
     def __str__(self) -> str:
-        """As people say it."""
+        """`epoch 3`, or `step 120 of epoch 4`."""
         return f"step {self.step:,} of epoch {self.epoch + 1}" if self.step else f"epoch {self.epoch}"
 
 
 def places(run: Run) -> list[Place]:
-    """The checkpoints that there are, the newest first. Raises OSError where the folder may not be read."""
+    """The places of all checkpoints, newest first. Raises OSError where the folder may not be read."""
     try:
         names = os.listdir(run.checkpoints)
     except (FileNotFoundError, NotADirectoryError):
@@ -71,10 +71,10 @@ def save(run: Run, place: Place, arrays: Mapping[str, "NDArray[Any]"], state: Ma
 def newest(
     run: Run, most: int | None = None, *, set_aside: bool = True
 ) -> tuple[Path, dict[str, Any], dict[str, "NDArray[Any]"]] | None:
-    """The newest checkpoint that is whole: its file, its state and its arrays; None where there is none.
+    """The newest checkpoint that is not damaged: its file, its state and its arrays; None where there is none.
 
-    One that is damaged, or has more than `most` bytes, is told, gets another name unless told not to, and the one
-    before is taken. Raises OSError where one may not be read.
+    One that is damaged, or has more than `most` bytes, is skipped with a warning, and renamed if `set_aside`.
+    Raises OSError where one may not be read.
     """
     found = places(run)
     for place in found:
@@ -117,7 +117,7 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, Any], dict[str,
     if described["place"] != path.name:
         raise RunError(f"{path}: damaged: it is that of {described['place']}")
     if not isinstance(state, dict):
-        raise RunError(f"{path}: damaged: its state is no map")
+        raise RunError(f"{path}: damaged: its state is not a map")
     return state, arrays
 
 
@@ -129,7 +129,7 @@ def _place_of(name: str) -> Place | None:
 
 
 def _set_aside(path: Path) -> str:
-    """Give it another name; what was done, in words."""
+    """Rename a damaged checkpoint; what was done, for a message."""
     aside = path.with_name(path.name + DAMAGED)
     try:
         path.replace(aside)
@@ -139,7 +139,7 @@ def _set_aside(path: Path) -> str:
 
 
 def _checksum(arrays: Mapping[str, "NDArray[np.generic]"], place: str, text: str) -> str:
-    """SHA-256 over all that the file says."""
+    """SHA-256 of everything in the file."""
     digest = hashlib.sha256(f"{place}\n{text}".encode())
     for name in sorted(arrays):
         array = arrays[name]

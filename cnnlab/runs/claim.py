@@ -1,4 +1,4 @@
-"""New run folders, each of one process."""
+"""New run folders."""
 
 import os
 import re
@@ -39,10 +39,10 @@ def check_name(runs: Path, name: str) -> None:
 def claimed(
     runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any], config: str = ""
 ) -> Iterator[Run]:
-    """A new run folder of this process's own, `runs/NAME` or else `runs/EXPERIMENT-N` with the first free N, locked.
+    """A new, locked run folder, `runs/NAME` or else `runs/EXPERIMENT-N` with the first free N.
 
-    `mkdir` is the claim: it is atomic, so of many processes one gets each name. `record` is the first run.json,
-    `config` the experiment; where they cannot be written nothing is left.
+    `mkdir` is atomic, so of many processes only one gets each name. `record` is the first run.json, `config` the
+    experiment; where they cannot be written, the folder is removed again.
     """
     try:
         runs.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ def write_folder(path: Path, save: Callable[[Path], object]) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """`data` as it is."""
+    """Write these bytes."""
 
     def save(temporary: Path) -> None:
         with open(temporary, "xb") as file:  # x: whatever has that name already, even a link, is not written to
@@ -83,19 +83,19 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`text` as UTF-8."""
+    """Write a text as UTF-8."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, data: Any) -> None:
-    """`data` as indented JSON; NaN is refused, since JSON has none."""
+    """Write indented JSON. Raises ValueError for NaN, which JSON does not have."""
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
 def read(path: Path, most: int | None = None) -> bytes:
-    """What is in the file at `path`, and in nothing else: reading a pipe could take for ever.
+    """The content of the regular file at `path`; reading a pipe could block for ever.
 
-    Raises OSError, or ValueError where it is no file or has more than `most` bytes.
+    Raises OSError, or ValueError where it is not a regular file or has more than `most` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:

@@ -1,15 +1,16 @@
-"""Runs that are there already."""
+"""Finding run folders."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cnnlab.errors import RequestError
+from cnnlab.errors import RequestError, RunError
 from cnnlab.runs.folder import Run
-from cnnlab.runs.record import RECORD
+from cnnlab.runs.record import RECORD, RunRecord
+from cnnlab.terminal import warn
 
 
 def find(paths: Sequence[Path]) -> Iterator[Run]:
-    """The runs that `paths` name: run folders, or folders of run folders, in the order of their names.
+    """The runs at `paths`, run folders or folders of run folders, in natural order of their names.
 
     Raises RequestError where a path is neither.
     """
@@ -25,6 +26,15 @@ def find(paths: Sequence[Path]) -> Iterator[Run]:
         yield from map(Run, inside)
 
 
+def read_records(runs: Iterable[Run]) -> Iterator[RunRecord]:
+    """The records of `runs`; those that cannot be read are skipped with a warning."""
+    for run in runs:
+        try:
+            yield run.record()
+        except RunError as error:
+            warn(f"{error}; skipped")
+
+
 def find_one(path: Path) -> Run:
     """The run at `path`. Raises RequestError where there is none."""
     if (path / RECORD).is_file():
@@ -37,7 +47,7 @@ def find_one(path: Path) -> Run:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The run folders in `folder`; one with a hidden name is being removed."""
+    """The run folders in `folder`, except hidden ones: those are being removed."""
     return [child for child in folder.iterdir() if not child.name.startswith(".") and (child / RECORD).is_file()]
 
 
@@ -49,6 +59,6 @@ def _missing(path: Path) -> str:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts lenet-2 before lenet-10."""
+    """A key that sorts lenet-2 before lenet-10."""
     parts = path.name.replace("_", "-").split("-")
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -1,15 +1,15 @@
-"""The run folder: what a training leaves behind, for people and for every later command.
+"""The run folder: everything that a training writes.
 
 runs/lenet-1/
-  config.yaml                      the complete experiment, trainable as it is
+  config.yaml                      the complete experiment, which can be trained again
   run.json                         status, versions, devices, data fingerprint, timings, results
-  metrics.csv                      one row an epoch, from 1
+  metrics.csv                      one row per epoch, from 1
   weights.safetensors              the final weights, read by cnnlab
-  checkpoints/epoch-00003.safetensors   all that resuming needs, as of then; the newest few are kept
-  model.keras                      the same network for other tools; never read by cnnlab
-  evaluation/test.json             what `cnnlab evaluate` measured
-  evaluation/test-predictions.csv  and each example's prediction
-  evaluation/test-correct.bin      a bit an example: whether it is right; a thousand runs are compared by these
+  checkpoints/epoch-00003.safetensors   all that resuming needs; only the newest few are kept
+  model.keras                      the same network for other tools; cnnlab never reads it
+  evaluation/test.json             the metrics on the test set
+  evaluation/test-predictions.csv  the prediction of each example
+  evaluation/test-correct.bin      one bit per example: whether the prediction is correct; quick to read
   tensorboard/                     events, where the experiment asks for them
   .lock                            held by the process that works on the run
 """
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of what the run needs to go on, safetensors."""
+        """The folder of checkpoints, safetensors."""
         return self.path / "checkpoints"
 
     @property
@@ -89,13 +89,13 @@ class Run:
         return RunRecord.parse(self, content)
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Change these keys of run.json; None removes one."""
+        """Change keys of run.json, and leave all others as they are; None removes a key."""
         with _updating:
             record = {**self.record().raw, **changes}
             self.create({key: value for key, value in record.items() if value is not None})
 
     def create(self, record: Mapping[str, Any]) -> None:
-        """Write run.json anew."""
+        """Write run.json."""
         files.write_json(self.path / RECORD, record)
 
     def _check_links(self) -> None:
@@ -106,7 +106,7 @@ class Run:
                         raise RunError(f"{entry.path}: is a symbolic link; a run has none, and cnnlab follows none")
 
     def record_test_use(self, by: str) -> None:
-        """Note in run.json that the test set was looked at. Choices made after that are made on test data."""
+        """Record in run.json that the test set was used: choices made after that are made on test data."""
         self.update({"test_uses": [*self.record().test_uses, {"by": by, "when": now()}]})
 
     def write_config(self, text: str) -> None:
@@ -114,13 +114,13 @@ class Run:
         files.write_text(self.config, text)
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-        """Write metrics.csv, the whole table; a value of None is an empty cell."""
+        """Write metrics.csv; a value of None is an empty cell."""
         metrics.write_rows(self.metrics, rows, columns)
 
     def write_evaluation(
         self, split: str, evaluation: Mapping[str, Any], predictions: Iterable[Mapping[str, Any]], correct: bytes
     ) -> None:
-        """Write evaluation/SPLIT.json, and before that SPLIT-predictions.csv and, in short, SPLIT-correct.bin."""
+        """Write SPLIT-predictions.csv, SPLIT-correct.bin and then SPLIT.json into evaluation/."""
         rows = list(predictions)
         metrics.write_rows(self.predictions(split), rows, list(rows[0]))
         files.write_bytes(self.correct(split), correct)
@@ -131,7 +131,7 @@ class Run:
         return self.path / "evaluation" / f"{split}-predictions.csv"
 
     def correct(self, split: str) -> Path:
-        """A bit an example, in the order of the data, the highest first: whether the prediction is right."""
+        """The file of one bit per example in their order, highest first: whether the prediction is correct."""
         return self.path / "evaluation" / f"{split}-correct.bin"
 
 

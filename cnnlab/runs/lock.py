@@ -1,7 +1,7 @@
-"""Whose a run is at the moment: a lock that the system takes from a process that dies, and a heartbeat.
+"""Which process works on a run: a lock, which the system releases when the process ends, and a heartbeat.
 
-The lock tells of processes on this machine and, where the file system shares locks, on others; the heartbeat, the
-file's time of change, of machines where it does not.
+The lock shows processes on this machine and, where the file system shares locks, on others; the heartbeat, the
+modification time of the lock file, shows those on other machines where it does not.
 """
 
 import fcntl
@@ -19,18 +19,18 @@ from cnnlab.errors import RequestError, RunError
 FILE = ".lock"
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT_TIMEOUT = 8 * HEARTBEAT_SECONDS  # generous: clocks of machines differ, disks stall
-PATIENCE = 2.0  # seconds that another process may look at the lock, which it does by taking it
+LOCK_TIMEOUT = 2.0  # seconds; other processes take the lock for a moment to look at it
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """While this process alone works on the run in `folder`. Raises RequestError where another one does."""
+    """Lock the run in `folder` for this process. Raises RequestError where another process has locked it."""
     path = folder / FILE
     if not folder.is_dir():
         raise RunError(f"{folder}: no such folder; it was removed meanwhile")
     lock = filelock.FileLock(path, mode=0o644)
     try:
-        lock.acquire(timeout=PATIENCE, poll_interval=0.02)
+        lock.acquire(timeout=LOCK_TIMEOUT, poll_interval=0.02)
     except filelock.Timeout:
         raise RequestError(f"{folder}: another process is at work on it; end that first") from None
     except OSError as error:
@@ -45,7 +45,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def is_lockable(folder: Path) -> bool:
-    """Whether nothing that is no file has the lock's name."""
+    """Whether the lock file is a regular file, or missing."""
     path = folder / FILE
     return path.is_file() and not path.is_symlink() if os.path.lexists(path) else True
 
@@ -58,7 +58,7 @@ def is_held(folder: Path, *, elsewhere: bool) -> bool:
         return False
     try:
         beats = abs(time.time() - os.fstat(descriptor).st_mtime) < HEARTBEAT_TIMEOUT
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who only look are in nobody's way
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: looking does not block others that look
     except BlockingIOError:
         return True
     except OSError:  # a file system without locks

@@ -1,4 +1,4 @@
-"""What there is to say of a run at a glance, and at a second one. From its files alone."""
+"""A run in one row of a table, and in full, from its files alone."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from cnnlab.terminal import proposed
 
 COLUMNS = ("run", "status", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds")
 TRAINING = {"loss": "train_loss", "accuracy": "train_accuracy"}
-"""What run.json calls the last epoch's training pass, and what readers see, beside `val_…` and `test_…`."""
+"""The names in run.json of the results of the last training epoch, and the names that are shown."""
 
 
 def overview(record: RunRecord) -> dict[str, Any]:
-    """A row: `epoch` of `epochs` are done; what a run does not have is None."""
+    """One row of `cnnlab runs list`; a missing value is None."""
     run, results = record.run, record.results
     at_end = record.status == "finished" and not record.stopped_early
     return {
@@ -30,7 +30,7 @@ def overview(record: RunRecord) -> dict[str, Any]:
 
 
 def details(record: RunRecord) -> dict[str, Any]:
-    """All of `overview`, what run.json says, and the checkpoints, the newest first.
+    """All of `overview` and of run.json, and the checkpoints, newest first.
 
     In `results`, the training pass is called `train_loss` and `train_accuracy`.
     """
@@ -43,8 +43,8 @@ def details(record: RunRecord) -> dict[str, Any]:
     return {**known, **said, "checkpoints": [str(place) for place in checkpoints.places(run)]}
 
 
-def remarks(record: RunRecord) -> list[str]:
-    """What a reader of the results should know, a sentence each."""
+def notes(record: RunRecord) -> list[str]:
+    """What a reader of the results should know, one sentence each."""
     epoch, monitor = record.results.get("epoch"), record.experiment.early_stopping_monitor
     if monitor is None or epoch is None:
         return []

@@ -1,4 +1,4 @@
-"""What a run was, read from a folder that may come from anyone."""
+"""The experiment of a run, read from a folder that is not trusted."""
 
 import hashlib
 import json
@@ -18,14 +18,14 @@ from cnnlab.runs import Run
 from cnnlab.runs.record import COSMETIC_KEYS, RECORD, RunRecord
 from cnnlab.runs.status import status_of
 
-BYTES = 4  # of a weight
-HEADERS = 1 << 24  # more bytes than what describes the weights, or the table in a checkpoint, usually has
+BYTES = 4  # of a float32 weight
+HEADERS = 1 << 24  # bytes, more than the header of a file of weights or the table in a checkpoint usually has
 
 
 def experiment_of(run: Run, changes: Sequence[Override] = ()) -> Experiment:
     """The experiment in the run's config.yaml, with `changes`. Raises RunError where it has none, or ConfigError."""
     if not run.config.exists():
-        raise RunError(f"{run.path}: its config.yaml is missing; put it back, or train it anew")
+        raise RunError(f"{run.path}: its config.yaml is missing; restore it, or train a new run")
     return load_complete(run.config, changes)
 
 

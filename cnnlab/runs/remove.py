@@ -1,4 +1,4 @@
-"""Taking a run away."""
+"""Removing runs."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def check_removable(run: Run) -> None:
 
 
 def remove(run: Run) -> None:
-    """Remove the folder. It first gets a hidden name, so that nothing ever reads a half of it.
+    """Remove the folder. It is renamed to a hidden name first, so that no command reads half a run.
 
     Raises RunError where it cannot be removed.
     """

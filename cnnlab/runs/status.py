@@ -1,4 +1,4 @@
-"""What a run is up to, told truly also where the process that trained it could not say so any more."""
+"""The status of a run, also where its process ended without recording one."""
 
 import platform
 
@@ -7,7 +7,7 @@ from cnnlab.runs import lock
 from cnnlab.runs.folder import Run
 from cnnlab.runs.record import STATUSES, Process, RunRecord
 
-ALL = (*STATUSES, "crashed")
+ALL_STATUSES = (*STATUSES, "crashed")
 RESUMABLE = ("interrupted", "failed", "crashed")
 """The statuses of runs that can be resumed as they are."""
 

@@ -58,7 +58,7 @@ def add(tmp_path):
 
 
 def words(comparison):
-    return [row.verdict.words for row in comparison.rows]
+    return [row.verdict.text for row in comparison.rows]
 
 
 def test_runs_that_differ_only_in_their_seeds_are_one_row(add, tmp_path):
@@ -153,13 +153,13 @@ def test_of_two_seeds_it_is_said_that_they_are_too_few(add, tmp_path):
         add(0.979 + seed / 1000, seed)
         add(0.2 + seed / 5, seed, rate=0.2)
     (_, row) = compare([tmp_path]).rows
-    assert row.verdict.words == "two seeds are too few to tell"
+    assert row.verdict.text == "two seeds are too few"
     assert row.verdict.seeds_needed == 3
     for seed in range(2, 5):
         add(0.979 + seed / 1000, seed)
         add(0.978 + seed / 1000 * (-1) ** seed, seed, rate=0.2)
     (_, row) = compare([tmp_path]).rows
-    assert row.verdict.words == "no detectable difference"
+    assert row.verdict.text == "no detectable difference"
     assert row.verdict.seeds_needed > 5
 
 
@@ -170,7 +170,7 @@ def test_over_the_same_seeds_paired_over_others_welch(add, tmp_path):
         add(theirs[2 - seed], 2 - seed, rate=0.2)  # found in another order
         add(theirs[seed], 7 + seed, rate=0.3)
     best, *rest = compare([tmp_path]).rows
-    assert best.verdict.words == "best"
+    assert best.verdict.text == "best"
     tests = {row.settings["train.optimizer.sgd.learning_rate"]: row.verdict.test for row in rest}
     assert (tests[0.2].method, tests[0.3].method) == ("paired t", "Welch's t")
     assert tests[0.2].p == pytest.approx(stats.ttest_rel(theirs, ours).pvalue)
@@ -189,10 +189,10 @@ def test_against_a_baseline_only_the_comparisons_with_it_count(add, tmp_path):
     for name in ("tiny-2", "tiny-5", str(tmp_path / "tiny-5")):
         found = compare([tmp_path], baseline=name)
         assert found.reference.name == "tiny-2"
-        assert [row.verdict.words for row in found.rows if row.group is found.reference] == ["baseline"]
+        assert [row.verdict.text for row in found.rows if row.group is found.reference] == ["baseline"]
     p = {row.group.name: (row.verdict.p, row.verdict.test.p) for row in found.rows if row.verdict.test}
     assert p["tiny-1"][0] == pytest.approx(2 * p["tiny-1"][1])
-    for name, message in (("tiny-x", "did you mean"), ("tiny", "several are called that; name a run")):
+    for name, message in (("tiny-x", "did you mean"), ("tiny", "several have this name; name a run")):
         with pytest.raises(RequestError, match=f"--baseline {name}: .*{message}"):
             compare([tmp_path], baseline=name)
 
@@ -205,7 +205,7 @@ def test_single_runs_are_compared_by_their_predictions(add, tmp_path):
     assert close.verdict.test.method == far.verdict.test.method == "McNemar, exact"
     assert far.verdict.test.p == pytest.approx(stats.binomtest(0, 40).pvalue)
     assert close.verdict.test.p == pytest.approx(0.5)
-    assert [row.verdict.words for row in (best, close, far)] == ["best", "no detectable difference", "detectably worse"]
+    assert [row.verdict.text for row in (best, close, far)] == ["best", "no detectable difference", "detectably worse"]
 
 
 def test_single_runs_without_predictions_cannot_be_told_apart(add, tmp_path):
@@ -214,12 +214,10 @@ def test_single_runs_without_predictions_cannot_be_told_apart(add, tmp_path):
     add(0.8, rate=0.3).correct("test").write_bytes(b"\0")
     assert words(compare([tmp_path])) == [
         "best",
-        *[
-            "cannot be told: one run each, without saved test predictions (`cnnlab evaluate RUN --split test` saves them)"
-        ]
+        *["not tested: one run each, without saved test predictions (`cnnlab evaluate RUN --split test` saves them)"]
         * 2,
     ]
-    assert words(compare([tmp_path], metric="loss"))[1] == "cannot be told: one run each; try --seeds 5"
+    assert words(compare([tmp_path], metric="loss"))[1] == "not tested: one run each; try --seeds 5"
 
 
 def test_a_single_run_is_not_held_against_several(add, tmp_path):
@@ -228,10 +226,10 @@ def test_a_single_run_is_not_held_against_several(add, tmp_path):
         add(accuracy, seed)
     add(0.9, rate=0.2)
     one = compare([tmp_path]).rows[1].verdict
-    assert one.words == "cannot be told: one run of tiny-4, whose seeds may spread otherwise"
+    assert one.text == "not tested: one run of tiny-4, whose seeds may spread otherwise"
     assert (one.test, one.p) == (None, None)
     (_, two) = compare([tmp_path], baseline="tiny-4").rows
-    assert two.verdict.words == "baseline"
+    assert two.verdict.text == "baseline"
 
 
 def test_losses_that_differ_by_rounding_are_not_told_apart(add, tmp_path):
@@ -254,7 +252,7 @@ def test_a_baseline_that_is_empty_or_means_several_is_refused(add, tmp_path):
         add(0.9, rate=rate, folder=folder)
     with pytest.raises(RequestError, match="--baseline : no such experiment or run here"):
         compare([tmp_path / "a", tmp_path / "b"], baseline="")
-    with pytest.raises(RequestError, match=r"--baseline tiny-1: several are called that; name a run: .*a/tiny-1"):
+    with pytest.raises(RequestError, match=r"--baseline tiny-1: several have this name; name a run: .*a/tiny-1"):
         compare([tmp_path / "a", tmp_path / "b"], baseline="tiny-1")
 
 
@@ -269,7 +267,7 @@ def test_saved_predictions_that_are_not_those_of_the_run_are_not_believed(add, t
     add(0.9)
     add(0.8, rate=0.2).correct("test").write_bytes(b"\xff" * (EXAMPLES // 8))
     told = words(compare([tmp_path]))[1]
-    assert told.startswith("cannot be told: ")
+    assert told.startswith("not tested: ")
     assert told.endswith("tiny-2: its saved predictions are not those of its run.json")
 
 
@@ -289,7 +287,7 @@ def test_losses_of_different_kinds_are_not_compared(add, tmp_path):
     for loss in ("mse", {"cross_entropy": {}}):
         add(0.9, experiment=experiment(train={"loss": loss}))
     found = compare([tmp_path], metric="loss")
-    assert words(found)[1] == "cannot be told: another loss function"
+    assert words(found)[1] == "not tested: another loss function"
     assert found.notes == ["not all have the same loss function, and losses of different kinds are not on one scale"]
     assert not compare([tmp_path]).notes
 
@@ -298,7 +296,7 @@ def test_other_test_examples_are_not_compared_and_that_is_said(add, tmp_path):
     add(0.99, 0)
     add(0.9, 0, rate=0.2, data={"fingerprint": "g", "splits": record(0, test="b")["data"]["splits"]})
     found = compare([tmp_path])
-    assert words(found) == ["best", "cannot be told: other test examples"]
+    assert words(found) == ["best", "not tested: other test examples"]
     assert found.notes[1] == "not all were measured on the same test examples; only those that were are tested"
 
 
@@ -348,7 +346,7 @@ def test_runs_that_did_not_finish_are_left_out_and_named(add, tmp_path):
     found = compare([tmp_path])
     (row,) = found.rows
     assert row.estimate.n == 1
-    assert found.notes == [f"left out: {tmp_path / 'tiny-2'}: failed; {tmp_path / 'tiny-3'}: diverged"]
+    assert found.notes == [f"skipped: {tmp_path / 'tiny-2'}: failed; {tmp_path / 'tiny-3'}: diverged"]
     with pytest.raises(RunError, match=r"tiny-2: no finished run here to compare \(.*tiny-2: failed\)"):
         compare([tmp_path / "tiny-2"])
 

@@ -71,7 +71,7 @@ def test_a_line_says_how_many_seeds_came_to_its_end(tmp_path, figures):
     validation = [line for line in figures[0].axes[0].lines if line.get_linestyle() != ":"]
     assert [list(line.get_xdata()) for line in validation] == [[1, 2, 3, 4, 5], [5, 6, 7, 8], [1, 2, 3, 4, 5, 6]]
     assert validation[1].get_linewidth() < validation[0].get_linewidth()
-    assert "thin: not all seeds came so far" in figures[0].legends[0].get_title().get_text()
+    assert "thin: not all seeds reached these epochs" in figures[0].legends[0].get_title().get_text()
 
 
 def test_runs_that_differ_in_size_are_drawn_by_it(tmp_path, figures):

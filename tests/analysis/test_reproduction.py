@@ -7,7 +7,7 @@ import pytest
 from benchmarks import reproduction as pages
 from benchmarks import working_filters
 from cnnlab.analysis import reproduction, results
-from cnnlab.analysis.expected import heading, verdict
+from cnnlab.analysis.expected import compare_with_expected, describe_expected
 from cnnlab.analysis.results import Epoch, Result, recipe_of
 from cnnlab.config import shipped
 from cnnlab.config.load import load, load_file, to_data
@@ -44,30 +44,28 @@ FIVE = usual(0.981, 0.982, 0.983, 0.9815, 0.9825)
     ],
 )
 def test_a_run_is_held_against_what_its_config_gives(accuracies, line):
-    assert verdict(accuracies, FIVE, 10_000) == line
+    assert compare_with_expected(accuracies, FIVE, 10_000) == line
 
 
 def test_of_a_single_result_nothing_is_expected():
-    assert verdict([0.9], usual(0.98), 10_000) == verdict([0.9], [], 10_000) == ""
+    assert compare_with_expected([0.9], usual(0.98), 10_000) == compare_with_expected([0.9], [], 10_000) == ""
 
 
 def test_results_without_spread_still_expect_what_rounding_allows():
     same = usual(0.98, 0.98, 0.98)
-    assert "as expected" in verdict([0.9801], same, 10_000)
-    assert "below what this config gives" in verdict([0.97], same, 10_000)
+    assert "as expected" in compare_with_expected([0.9801], same, 10_000)
+    assert "below what this config gives" in compare_with_expected([0.97], same, 10_000)
 
 
 def test_a_heading_tells_mean_spread_seeds_and_time():
-    assert heading(load("fc"), FIVE, [(12, [0.75, 0.752])]) == (
+    assert describe_expected(FIVE, [(12, [0.75, 0.752])]) == (
         "test accuracy 0.9820 ± 0.0008 (mean ± standard deviation, seeds 0 to 4), 0.7510 ± 0.0014 after 12 epochs; 11 s "
         "on 2 cores"
     )
-    assert (
-        heading(load("fc"), [result(3, 0.9, seconds=200, cores=1)]) == "test accuracy 0.9000 (seed 3); 3 min on 1 core"
-    )
-    assert heading(load("fc"), [result(3, 0.9, cores=None)]).endswith("; 11 s")
-    assert "seeds 0, 7)" in heading(load("fc"), [result(0, 0.9), result(7, 0.91)])
-    assert heading(load("fc"), []) == "not measured yet"
+    assert describe_expected([result(3, 0.9, seconds=200, cores=1)]) == "test accuracy 0.9000 (seed 3); 3 min on 1 core"
+    assert describe_expected([result(3, 0.9, cores=None)]).endswith("; 11 s")
+    assert "seeds 0, 7)" in describe_expected([result(0, 0.9), result(7, 0.91)])
+    assert describe_expected([]) == "not measured yet"
 
 
 def changed(*sets):
@@ -120,41 +118,43 @@ def lines(**changes):
         for seed, accuracy, loss in ((0, 0.85, 0.042), (1, 0.852, 0.0425), (2, 0.851, 0.0421))
     ]
     epochs = [Epoch("fc", seed, 1, accuracy, 0.173) for seed, accuracy in enumerate((0.4, 0.401, 0.402))]
-    return list(reproduction.lines("fc", experiment, runs, epochs))
+    return list(reproduction.compare_with_published("fc", experiment, runs, epochs))
 
 
 def test_each_printed_epoch_is_a_line_and_the_last_is_the_runs_own():
     first, *_, last = lines()
     assert (first.epoch, last.epoch, last.id) == (1, 100, "fc-mse")
     assert len(lines()) == 16
-    assert last.accuracy.printed == 0.852
+    assert last.accuracy.published == 0.852
     assert last.accuracy.ours.mean == pytest.approx(0.851)
     assert last.verdict == "reproduced within noise"
     assert first.verdict == "accuracy differs by +3.2 points"
-    assert lines()[1].verdict == "no results that far"
+    assert lines()[1].verdict == "no results for this epoch"
 
 
 def test_what_is_printed_is_known_only_to_its_last_digit():
     experiment = load("mlp-1200")
     assert experiment.published.accuracy == 0.98
     for accuracy, said in ((0.9849, "reproduced within noise"), (0.9852, "accuracy differs by +0.5 points")):
-        (line,) = reproduction.lines("mlp-1200", experiment, usual(accuracy, accuracy, accuracy), [])
+        (line,) = reproduction.compare_with_published("mlp-1200", experiment, usual(accuracy, accuracy, accuracy), [])
         assert line.verdict == said
 
 
 def test_noise_that_hides_more_than_half_a_point_is_called_wide():
-    (line,) = reproduction.lines("mlp-1200", load("mlp-1200"), usual(0.93, 0.97, 0.98), [])
+    (line,) = reproduction.compare_with_published("mlp-1200", load("mlp-1200"), usual(0.93, 0.97, 0.98), [])
     assert line.verdict == "within noise, which is wide: -2.0 points"
 
 
 def test_one_seed_tells_nothing_of_noise():
-    (line,) = reproduction.lines("mlp-1200", load("mlp-1200"), usual(0.9812), [])
-    assert line.verdict == "one seed: cannot be told"
+    (line,) = reproduction.compare_with_published("mlp-1200", load("mlp-1200"), usual(0.9812), [])
+    assert line.verdict == "not tested: one seed"
 
 
 def test_seeds_that_happen_to_be_equal_prove_nothing_finer_than_an_example():
     few = [replace(one, test_examples=360) for one in usual(0.9722, 0.9722)]
-    (line,) = reproduction.lines("mlp-1200", load("mlp-1200", [parse_set("published.accuracy=0.969")]), few, [])
+    (line,) = reproduction.compare_with_published(
+        "mlp-1200", load("mlp-1200", [parse_set("published.accuracy=0.969")]), few, []
+    )
     assert line.verdict == "reproduced within noise"
 
 
@@ -162,7 +162,7 @@ def test_what_is_printed_is_for_the_data_and_epochs_that_it_was_printed_of():
     own = to_data(load("fc"))
 
     def printed(experiment, figure="accuracy"):
-        return reproduction.printed(ExperimentRecord.parse(experiment), figure)
+        return reproduction.published_value(ExperimentRecord.parse(experiment), figure)
 
     assert printed(own) == 0.852
     assert printed(own, "seconds") is None
@@ -174,21 +174,21 @@ def test_what_is_printed_is_for_the_data_and_epochs_that_it_was_printed_of():
 
 
 def test_where_nothing_is_printed_ours_is_told():
-    (line,) = reproduction.lines("softmax", load("softmax"), usual(0.9, 0.91), [])
-    assert (line.epoch, line.verdict) == (10, "nothing printed")
+    (line,) = reproduction.compare_with_published("softmax", load("softmax"), usual(0.9, 0.91), [])
+    assert (line.epoch, line.verdict) == (10, "nothing published")
     assert line.accuracy.ours.mean == pytest.approx(0.905)
 
 
 def test_experiments_are_chosen_by_name_or_id_and_the_cheapest_is_first():
-    assert list(reproduction.chosen(["lenet", "fc-mse"])) == ["fc", "lenet"]
-    assert set(reproduction.chosen(["gender-cnn"])) == {"gender-cnn", "gender-cnn-dropout"}
-    everything = list(reproduction.chosen([]))
+    assert list(reproduction.select_experiments(["lenet", "fc-mse"])) == ["fc", "lenet"]
+    assert set(reproduction.select_experiments(["gender-cnn"])) == {"gender-cnn", "gender-cnn-dropout"}
+    everything = list(reproduction.select_experiments([]))
     assert everything[-1] == "resnet20"
     assert "digits" not in everything
     with pytest.raises(
-        RequestError, match=r"lenet-5: no such shipped experiment, nor a source's name of one; did you mean 'lenet5'"
+        RequestError, match=r"lenet-5: neither a shipped experiment nor the source's name of one; did you mean 'lenet5'"
     ):
-        reproduction.chosen(["lenet-5"])
+        reproduction.select_experiments(["lenet-5"])
 
 
 def test_tables_are_read_as_they_were_written_and_others_stay(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from cnnlab.analysis.significance import (
     unpaired,
     welch,
 )
-from cnnlab.analysis.verdicts import best, verdicts
+from cnnlab.analysis.verdicts import best_index, verdicts
 from cnnlab.runs import Run
 from cnnlab.runs.record import RunRecord
 from tests.conftest import complete
@@ -161,7 +161,7 @@ def simulated(random, n, mean=0.98, deviation=0.002, first_seed=0):
 def detected(groups, baseline=None, chosen="baseline"):
     """How many are said to be detectably different from the best, or from the one of index `baseline`."""
     estimates = [estimate(group.values(ACCURACY)) for group in groups]
-    reference = best(estimates, ACCURACY) if baseline is None else baseline
+    reference = best_index(estimates, ACCURACY) if baseline is None else baseline
     found = verdicts(groups, estimates, ACCURACY, reference, chosen="best" if baseline is None else chosen)
     return sum(verdict.is_detected for verdict in found)
 

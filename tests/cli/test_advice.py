@@ -25,7 +25,6 @@ TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")
 
 MENTIONS = {
     # Words, not commands.
-    "a run's experiment is nested too deeply to be one that cnnlab trained",
     "cnnlab {}",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "{}: no such file; the experiment that comes with cnnlab is called {}",
@@ -46,8 +45,8 @@ MENTIONS = {
 """Texts that name a command or an option and propose none."""
 
 PRINTED = {
-    "cannot be told: one run each; try --seeds 5": TRAIN,
-    "cannot be told: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": (),
+    "not tested: one run each; try --seeds 5": TRAIN,
+    "not tested: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": (),
     "{}: expected key=value, such as --where train.epochs=12": COMPARE,
     "{}: {}; see `{} --help`": ("train",),
     "`cnnlab train {} --seeds {}{}`": (),
@@ -56,7 +55,7 @@ PRINTED = {
     "no: cnnlab data fetch {}": (),
     "A data set that `cnnlab data list` lists, or an experiment.": (),
     "the confusion matrix of {} classes is in the pictures and in --format json": ("evaluate", RUN),
-    "{}: --yes removes what cannot be asked about here": ("runs", "rm", RUN, "--yes"),
+    "{}: --yes is needed where no terminal can be asked": ("runs", "rm", RUN, "--yes"),
     "{}: no run here has events; `cnnlab train … --tensorboard` writes them": (),
     "train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`": (),
     "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server would not end
@@ -92,7 +91,7 @@ PRINTED = {
 """Texts that propose a command, or an option of the command that is given."""
 
 FILLED = {
-    "cannot be told: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": [
+    "not tested: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": [
         "validation"
     ],
     "no: cnnlab data fetch {}": ["mnist"],

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import pytest
 
 from cnnlab.analysis.compare import compare as side_by_side
-from cnnlab.cli.comparison import _as_text, for_people
+from cnnlab.cli.comparison import _as_text, format_comparison
 from cnnlab.cli.shorthands import parse_seeds
 from cnnlab.cli.tables import Format
 from cnnlab.config.load import load
-from tests.conftest import assert_one_line, run_cnnlab
+from tests.conftest import assert_one_line, complete, invoke
 
 
 def change(run, changing):
@@ -39,7 +39,7 @@ def two(trained, tmp_path_factory):
 
 
 def test_a_line_a_group_and_in_words_what_can_be_told(two):
-    done = run_cnnlab("compare", "runs", cwd=two, env={"COLUMNS": "200"})
+    done = invoke("compare", "runs", cwd=two, env={"COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
     heading, first, second, _, legend, _, note = done.stdout.splitlines()
     assert heading.split() == [
@@ -52,11 +52,11 @@ def test_a_line_a_group_and_in_words_what_can_be_told(two):
         "against tiny-0 (best by validation): paired t; detectable where p < 0.05; "
         "interval: 95 % of the mean over seeds"
     )
-    assert note.startswith("sorted by val_accuracy, and the best is the best by it")
+    assert note.startswith("sorted by val_accuracy, by which the best is chosen")
 
 
 def test_no_difference_is_said_in_words(two):
-    done = run_cnnlab("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two)
+    done = invoke("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two)
     assert "no detectable difference (+0.00 points)  1.000" in done.stdout
     assert "against tiny-3 (baseline)" in done.stdout
     assert "on the test set" not in done.stdout
@@ -70,9 +70,9 @@ def test_how_many_seeds_are_needed_comes_with_a_command_that_trains_them(two, tm
             lambda record, value=accuracy: record["results"].update(test_accuracy=value),
         )
     monkeypatch.chdir(tmp_path)
-    text = " ".join(for_people(side_by_side([Path("my runs")]), Format.TABLE, published=False).split())
-    assert "no detectable difference does not mean equal; to detect such a difference at such a spread" in text
-    (needed,) = re.findall(r"about so many seeds of each: tiny-3 (\d+);", text)
+    text = " ".join(format_comparison(side_by_side([Path("my runs")]), Format.TABLE, published=False).split())
+    assert "no detectable difference does not mean equal; seeds of each that would detect such a difference" in text
+    (needed,) = re.findall(r"in 4 of 5 cases: tiny-3 (\d+);", text)
     command, *_ = re.findall("`(cnnlab train [^`]*)`", text)
     words = shlex.split(command)
     assert words[:3] == ["cnnlab", "train", "my runs/tiny-0/config.yaml"]
@@ -89,14 +89,14 @@ def test_two_seeds_are_said_to_be_too_few(two, tmp_path, monkeypatch):
     for number in (2, 5):
         shutil.rmtree(tmp_path / f"runs/tiny-{number}")
     change(tmp_path / "runs/tiny-4", lambda record: record["results"].update(test_accuracy=0.2))
-    text = " ".join(for_people(side_by_side([tmp_path / "runs"]), Format.TABLE, published=False).split())
-    assert "two seeds are too few to tell (-45.50 points)" in text
-    assert "two seeds are too few to tell, for their spread is hardly known; " in text
+    text = " ".join(format_comparison(side_by_side([tmp_path / "runs"]), Format.TABLE, published=False).split())
+    assert "two seeds are too few (-45.50 points)" in text
+    assert "two seeds are too few to know their spread; " in text
     assert "chance" not in text
 
 
 def test_a_single_run_is_a_table_of_one_line(trained):
-    done = run_cnnlab("compare", "runs", cwd=trained)
+    done = invoke("compare", "runs", cwd=trained)
     assert (done.returncode, done.stderr) == (0, "")
     _, row = done.stdout.splitlines()
     assert row.split()[0] == "tiny"
@@ -104,7 +104,7 @@ def test_a_single_run_is_a_table_of_one_line(trained):
 
 
 def test_formats(two):
-    first, second = json.loads(run_cnnlab("compare", "runs", "--format", "json", cwd=two).stdout)
+    first, second = json.loads(invoke("compare", "runs", "--format", "json", cwd=two).stdout)
     assert first["test_accuracy"] == pytest.approx(0.91)
     assert first["val_accuracy"] == second["val_accuracy"]
     assert first["parameters"] == 1490
@@ -114,19 +114,19 @@ def test_formats(two):
     assert second["difference_low"] < second["difference"] < second["difference_high"]
     assert second["test"] == "paired t"
     assert second["train.optimizer.sgd.learning_rate"] == 0.2
-    assert run_cnnlab("compare", "runs", "--format", "md", cwd=two).stdout.startswith("| group ")
-    assert run_cnnlab("compare", "runs", "--format", "csv", cwd=two).stdout.startswith(
+    assert invoke("compare", "runs", "--format", "md", cwd=two).stdout.startswith("| group ")
+    assert invoke("compare", "runs", "--format", "csv", cwd=two).stdout.startswith(
         "group,n,val_accuracy,val_accuracy_standard_"
     )
     page = ElementTree.fromstring(
-        run_cnnlab("compare", "runs", "--format", "html", cwd=two).stdout.partition("</style>")[2].join(["<a>", "</a>"])
+        invoke("compare", "runs", "--format", "html", cwd=two).stdout.partition("</style>")[2].join(["<a>", "</a>"])
     )
     assert [cell.text for cell in page.findall("table/tr/td")][:4][::3] == ["tiny-0", "0.9100 ± 0.0100"]
     assert page.find("p").text.startswith("against tiny-0")
 
 
 def test_the_source_is_beside_ours(two):
-    done = run_cnnlab(
+    done = invoke(
         "compare",
         "runs",
         "--published",
@@ -142,7 +142,7 @@ def test_the_source_is_beside_ours(two):
 
 
 def test_top_prints_only_the_first(two):
-    (row,) = json.loads(run_cnnlab("compare", "runs", "--top", "1", "--format", "json", cwd=two).stdout)
+    (row,) = json.loads(invoke("compare", "runs", "--top", "1", "--format", "json", cwd=two).stdout)
     assert row["group"] == "tiny-0"
 
 
@@ -150,15 +150,15 @@ def test_what_a_reader_should_know_is_a_warning_for_scripts(two, tmp_path):
     shutil.copytree(two / "runs", tmp_path / "runs")
     record = json.loads((tmp_path / "runs/tiny-5/run.json").read_text())
     (tmp_path / "runs/tiny-5/run.json").write_text(json.dumps({**record, "status": "failed"}))
-    done = run_cnnlab("compare", "runs", cwd=tmp_path)
-    assert done.stdout.splitlines()[-1] == "left out: runs/tiny-5: failed"
-    done = run_cnnlab("compare", "runs", "--format", "json", cwd=tmp_path)
+    done = invoke("compare", "runs", cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "skipped: runs/tiny-5: failed"
+    done = invoke("compare", "runs", "--format", "json", cwd=tmp_path)
     assert {row["group"]: row["n"] for row in json.loads(done.stdout)} == {"tiny-0": 3, "tiny-3": 2}
-    assert done.stderr == "cnnlab: warning: left out: runs/tiny-5: failed\n"
+    assert done.stderr == "cnnlab: warning: skipped: runs/tiny-5: failed\n"
 
 
 def test_plot_draws_a_picture(trained, tmp_path):
-    done = run_cnnlab("compare", "runs", "--plot", tmp_path / "curves.png", cwd=trained)
+    done = invoke("compare", "runs", "--plot", tmp_path / "curves.png", cwd=trained)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
@@ -170,7 +170,7 @@ def test_runs_of_different_losses_are_drawn_and_told(trained, tmp_path):
         record = json.loads((runs / name / "run.json").read_text())
         record["experiment"]["train"]["loss"] = loss
         (runs / name / "run.json").write_text(json.dumps(record))
-    done = run_cnnlab("compare", runs, trained / "runs", "--plot", tmp_path / "curves.svg", cwd=tmp_path)
+    done = invoke("compare", runs, trained / "runs", "--plot", tmp_path / "curves.svg", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "cross_entropy(0.1)" in done.stdout
     assert "not on one scale" in (tmp_path / "curves.svg").read_text()
@@ -179,13 +179,14 @@ def test_runs_of_different_losses_are_drawn_and_told(trained, tmp_path):
 def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(trained / "runs", runs)
-    for number, record in enumerate(["{", '{"status": "failed", "experiment": {"name": "$x^$", "train": 3}}']):
+    failed = json.dumps(complete({"status": "failed", "experiment": {"name": "$x^$"}}))
+    for number, record in enumerate(["{", failed]):
         (runs / f"bad-{number}").mkdir()
         (runs / f"bad-{number}/run.json").write_text(record)
         shutil.copy(runs / "tiny-1/metrics.csv", runs / f"bad-{number}/metrics.csv")
-    done = run_cnnlab("compare", runs, "--plot", tmp_path / "curves.png", cwd=tmp_path)
+    done = invoke("compare", runs, "--plot", tmp_path / "curves.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines() if line] == ["group", "tiny", "left"]
+    assert [line.split()[0] for line in done.stdout.splitlines() if line] == ["group", "tiny", "skipped:"]
     assert "bad-0/run.json: damaged" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -214,7 +215,7 @@ def test_long_settings_are_below_the_table_of_a_page(two, tmp_path, format):
     shutil.copytree(two / "runs", tmp_path / "runs")
     layers = ["flatten", {"dense": 9}, "batch_norm", {"activation": "relu"}, {"dropout": 0.1}, {"dense": 10}]
     change(tmp_path / "runs/tiny-0", lambda record: record["experiment"]["model"].update(layers=layers))
-    text = for_people(side_by_side([tmp_path / "runs"]), format, published=False)
+    text = format_comparison(side_by_side([tmp_path / "runs"]), format, published=False)
     table, notes = text.split("</table>" if format is Format.HTML else "\n\n", maxsplit=1)
     assert "layers" not in table
     assert "layers: flatten, 2 dense, batch_norm, activation, dropout" in notes
@@ -237,4 +238,4 @@ def test_bad_requests_are_one_line(trained, tmp_path):
         (["runs", "--plot", "."], 2, "expected a file name that ends in .png, .svg or .pdf"),
         (["n" * 300], 1, "File name too long"),
     ]:
-        assert_one_line(run_cnnlab("compare", *arguments, cwd=trained), code, part)
+        assert_one_line(invoke("compare", *arguments, cwd=trained), code, part)

@@ -8,7 +8,6 @@ import os
 import pickle
 import shutil
 import struct
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -33,6 +32,7 @@ from cnnlab.training.resume.checkpoint import Checkpoint, State
 from cnnlab.training.resume.plan import plan
 from cnnlab.training.train import train
 from cnnlab.training.trainer import Trainer
+from tests.conftest import invoke
 
 ESCAPE = "\x1b[31mowned\x1b]0;owned\x07\r\x9b2J\u202e"
 EVIL = "from pathlib import Path\nimport keras\nPath(__file__).with_name('marker').touch()\n\n\nclass Callback(keras.callbacks.Callback):\n    pass\n"
@@ -81,17 +81,8 @@ def outside(run):
 def attacked(run, *arguments):
     """`cnnlab ARGUMENTS` beside `runs/`: it ends, prints what a terminal can take, and leaves all else as it is."""
     before = outside(run)
-    done = subprocess.run(
-        [sys.executable, "-m", "cnnlab", *arguments],
-        cwd=run.parents[1],
-        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=300,
-    )
-    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+    done = invoke(*arguments, cwd=run.parents[1])
     assert outside(run) == before
-    assert "Traceback" not in done.stderr
     assert all(c == "\n" or c.isprintable() for c in done.stdout + done.stderr), done
     assert all(len(line) < 2 * LONGEST_LINE for line in done.stderr.splitlines())
     return done
@@ -260,8 +251,7 @@ def test_only_training_imports_code(with_callback, monkeypatch):
     "arguments", [["resume", "runs/tiny-1", "--trust"], ["train", "runs/tiny-1/config.yaml"]], ids=["resume", "train"]
 )
 def test_who_trusts_imports(with_callback, arguments):
-    command = [sys.executable, "-m", "cnnlab", *arguments, "--quiet"]
-    done = subprocess.run(command, cwd=with_callback.parents[1], capture_output=True, text=True, timeout=300)
+    done = invoke(*arguments, "--quiet", cwd=with_callback.parents[1])
     assert done.returncode == 0, done.stderr
     assert (with_callback.parents[1] / "marker").exists()
 
@@ -404,38 +394,22 @@ def test_a_network_too_large_for_any_machine_is_refused(run):
 
 # Links, pipes, devices
 
-LINKS = [
-    "run.json",
-    "config.yaml",
-    "weights.safetensors",
-    "metrics.csv",
-    "model.keras",
-    "checkpoints",
-    "checkpoints/epoch-00002.safetensors",
-    "evaluation",
-    "evaluation/test.json",
-    "evaluation/test-predictions.csv",
-    "tensorboard",
-    "tensorboard/train",
-]
 
-
-def put_link(run, name, target=None):
-    """`name` is a link to what was there, outside; or to `target`."""
+def put_link(run, name):
+    """`name` is a link to what was there, outside."""
     elsewhere = run.parents[1] / "elsewhere"
     elsewhere.mkdir()
-    if target is None:
-        target = elsewhere / Path(name).name
-        if (run / name).exists():
-            shutil.move(run / name, target)
-        else:
-            target.mkdir()
+    target = elsewhere / Path(name).name
+    if (run / name).exists():
+        shutil.move(run / name, target)
+    else:
+        target.mkdir()
     (run / name).parent.mkdir(exist_ok=True)
     (run / name).unlink(missing_ok=True)
     (run / name).symlink_to(target)
 
 
-@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("name", ["config.yaml", "checkpoints"])  # all others: tests/runs/test_folder.py
 def test_nothing_is_read_or_written_through_a_link(run, name):
     change_record(run, status="interrupted")
     put_link(run, name)
@@ -449,12 +423,6 @@ def test_nothing_is_read_or_written_through_a_link(run, name):
     assert outside(run) == before
 
 
-@pytest.mark.parametrize("target", ["/dev/zero", "/nowhere/at/all", "weights.safetensors", ".", "../../elsewhere"])
-def test_a_link_is_refused_wherever_it_leads(run, target):
-    put_link(run, "weights.safetensors", target)
-    assert_refused(run, evaluated, "weights.safetensors: is a symbolic link", error=RunError)
-
-
 def test_a_link_is_one_line_to_every_command(interrupted):
     put_link(interrupted, "metrics.csv")
     part = "runs/tiny-1/metrics.csv: is a symbolic link; a run has none, and cnnlab follows none"
@@ -462,7 +430,7 @@ def test_a_link_is_one_line_to_every_command(interrupted):
         assert_reported(interrupted, *arguments, "runs/tiny-1", parts=[part])
     done = attacked(interrupted, "runs", "list")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == f"cnnlab: warning: {part}; left out\n"
+    assert done.stderr == f"cnnlab: warning: {part}; skipped\n"
 
 
 def put_pipe(path):
@@ -562,15 +530,6 @@ def test_names_of_files_are_told_without_escapes(interrupted):
     assert_reported(interrupted, "evaluate", "runs/tiny-1", parts=["owned", ": is a symbolic link"])
 
 
-@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "9" * 5000], ids=lambda number: number[:9])
-def test_numbers_that_json_does_not_have_are_damaged(run, number):
-    record = (run / "run.json").read_text()
-    for key in ("seconds", "parameters", "test_loss"):
-        (run / "run.json").write_text(record.replace(f'"{key}": ', f'"{key}": {number}, "x": '))
-        for work in (evaluated, verify, plan):
-            assert_refused(run, work, "run.json: damaged", error=RunError)
-
-
 def test_who_works_on_a_run_is_told_without_escapes(run):
     change_record(run, status="running", process={"host": ESCAPE, "pid": 7})
     (run / ".lock").touch()
@@ -580,49 +539,23 @@ def test_who_works_on_a_run_is_told_without_escapes(run):
     assert_reported(run, "evaluate", "runs/tiny-1", parts=["run.json: damaged: 'status' is '\\"])
 
 
-NESTED = {
-    "lists": "[" * 100_000,
-    "maps": '{"a":' * 100_000,
-    "whole": "[" * 100_000 + "]" * 100_000,
-    "in a record": f'{{"status": "finished", "x": {"[" * 100_000}{"]" * 100_000}}}',
-}
-
-
-@pytest.mark.parametrize("content", NESTED.values(), ids=NESTED)
-def test_a_record_nested_deep_is_damaged(run, content):
-    (run / "run.json").write_text(content)
-    for work in (evaluated, verify, plan, lambda run: compare([run.path])):
-        assert_refused(run, work, error=RunError)
-
-
-def test_a_record_nested_deep_is_one_line_to_every_command(run):
+def test_a_damaged_record_is_one_line_to_every_command(run):
+    """How it can be damaged: tests/runs/test_record.py."""
     shutil.copytree(run, run.with_name("good"))
-    (run / "run.json").write_text(NESTED["in a record"])
+    change_record(run, results={"test_accuracy": ESCAPE})
     for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
-        assert_reported(run, *arguments, "runs/tiny-1", parts=["runs/tiny-1/run.json: damaged"])
+        assert_reported(
+            run,
+            *arguments,
+            "runs/tiny-1",
+            parts=["runs/tiny-1/run.json: damaged: 'results.test_accuracy' is '\\x1b[31m"],
+        )
     for arguments in (["runs", "list"], ["compare", "runs"]):
         done = attacked(run, *arguments)
         assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
         assert "runs/tiny-1/run.json: damaged" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert attacked(run, "runs", "rm", "runs/tiny-1", "--yes").returncode == 0
-
-
-DATA = {
-    "none": None,
-    "empty": {},
-    "no splits": {"fingerprint": "x", "classes": list("0123456789"), "image_shape": [28, 28, 1]},
-    "numbers": {"fingerprint": 1, "classes": 2, "image_shape": 3, "splits": 4},
-    "splits of numbers": {"fingerprint": "", "classes": [], "image_shape": [28, 28, 1], "splits": {"train": 1}},
-    "splits of texts": {"fingerprint": "", "classes": [], "image_shape": [28, 28, 1], "splits": {"train": "x"}},
-}
-
-
-@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
-def test_a_record_of_no_data_is_damaged(run, data):
-    change_record(run, data=data)
-    for work in (evaluated, verify):
-        assert_refused(run, work, "run.json: damaged", error=RunError)
 
 
 def test_a_record_of_other_data_is_refused(run):
@@ -874,7 +807,6 @@ TABLES = {
     "no epoch": lambda text: text.replace("epoch", "x"),
     "no loss": lambda text: text.replace(",loss", ",x"),
     "a short row": lambda text: text + "3,0.1\n",
-    "a long row": lambda text: text.rstrip() + ",1,2,3\n",
     "NaN": lambda text: text.replace("1,", "1,nan,", 1),
 }
 
@@ -884,18 +816,6 @@ def test_verify_refuses_a_table_that_is_none(run, change):
     path = run / "metrics.csv"
     path.write_text(change(path.read_text()))
     assert_refused(run, verify, "its table, weights or predictions cannot be read", error=RunError)
-
-
-def test_nothing_is_nested_endlessly(run):
-    change_record(run, variables=nested(700))
-    assert_refused(run, Run.record, "run.json: damaged: nested more than", error=RunError)
-
-
-def nested(depth):
-    value = 1
-    for _ in range(depth):
-        value = {"a": value}
-    return value
 
 
 def test_a_record_cannot_pass_for_another_run(run):

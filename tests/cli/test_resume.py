@@ -106,7 +106,7 @@ def test_a_run_that_is_trained_at_the_moment_is_refused_by_name(run):
     change(run.path, status="running", process={"pid": 7, "host": os.uname().nodename})
     with lock.held(run.path), pytest.raises(RequestError, match=r"is being trained by process 7 on .*; end that first"):
         plan(run)
-    assert plan(run).record["status"] == "running"  # crashed, then
+    assert plan(run).record.status == "running"  # crashed, then
 
 
 def test_a_finished_run_goes_on_with_more_epochs_only(run):
@@ -125,8 +125,8 @@ def test_a_run_that_has_nothing_left_to_do_says_why_and_a_command_that_is_taken(
     run, stopped_early, more, schedule, callbacks
 ):
     # All that ends a training before its last epoch, under schedules of both kinds, with more epochs and without.
-    train = run.record()["experiment"]["train"] | {"schedule": schedule, "callbacks": callbacks}
-    experiment = run.record()["experiment"] | {"train": train}
+    train = run.record().experiment.train | {"schedule": schedule, "callbacks": callbacks}
+    experiment = run.record().raw["experiment"] | {"train": train}
     change(run.path, status="finished", stopped_early=stopped_early, experiment=experiment)
     run.write_config(to_yaml(Experiment.model_validate(experiment)))
     if not stopped_early and more and schedule == "constant":
@@ -325,4 +325,4 @@ def test_two_that_resume_at_once_do_the_work_once(tmp_path, run):
     assert sorted(one.returncode for one in done) == [0, 2]
     (refused,) = [one.stderr for one in done if one.returncode]
     assert "another process" in refused or "is being trained" in refused or "has finished" in refused
-    assert len(run.record()["resumed"]) == 1
+    assert len(run.record().raw["resumed"]) == 1

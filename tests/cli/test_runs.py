@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from cnnlab.runs import Run, lock
-from cnnlab.runs.overview import remarks
-from tests.conftest import assert_one_line, run_cnnlab
+from cnnlab.runs.overview import notes
+from tests.conftest import assert_one_line, invoke
 
 COLUMNS = ["run", "status", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds"]
 STATUSES = ["running", "finished", "interrupted", "failed", "diverged", "crashed"]
@@ -73,7 +73,7 @@ def test_list_is_a_row_a_run_in_natural_order(cnnlab, copy):
 
 
 def test_list_takes_its_numbers_from_the_run(trained):
-    (row,) = listed(lambda *arguments: run_cnnlab(*arguments, cwd=trained))
+    (row,) = listed(lambda *arguments: invoke(*arguments, cwd=trained))
     record = json.loads((trained / "runs/tiny-1/run.json").read_text())
     assert list(row) == COLUMNS
     assert row == {
@@ -129,18 +129,15 @@ def test_a_run_that_did_not_finish_is_as_far_as_its_table(cnnlab, copy):
     assert (new["epoch"], new["epochs"]) == (0, 2)
 
 
-def test_a_damaged_record_is_left_out_and_the_rest_listed(cnnlab, copy):
-    for name, content in [("a", b""), ("b", b"{"), ("c", b'{"status": "lost"}'), ("d", b"\x80\x04"), ("e", b"[1]")]:
-        (copy(f"bad-{name}") / "run.json").write_bytes(content)
+def test_a_damaged_record_is_skipped_and_the_rest_listed(cnnlab, copy):
+    (copy("bad") / "run.json").write_text("{")
     copy("good")
     done = cnnlab("runs", "list")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["run", "runs/good"]
-    warnings = done.stderr.splitlines()
-    assert len(warnings) == 5
-    for name, warning in zip("abcde", warnings, strict=True):
-        assert warning.startswith(f"cnnlab: warning: runs/bad-{name}/run.json: damaged: ")
-        assert warning.endswith("; left out")
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("cnnlab: warning: runs/bad/run.json: damaged: ")
+    assert warning.endswith("; skipped")
 
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--format", "json"], ["show", "runs"], ["rm", "runs", "--yes"]])
@@ -180,7 +177,7 @@ def test_two_thousand_runs_are_two_thousand_rows(cnnlab, trained, runs):
 
 
 def test_show_says_all_that_a_person_asks(trained):
-    done = run_cnnlab("runs", "show", "runs/tiny-1", cwd=trained)
+    done = invoke("runs", "show", "runs/tiny-1", cwd=trained)
     assert (done.returncode, done.stderr) == (0, "")
     said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
     assert said["run"] == "runs/tiny-1"
@@ -192,7 +189,7 @@ def test_show_says_all_that_a_person_asks(trained):
 
 
 def test_show_as_json_has_the_record_and_the_checkpoints(trained):
-    found = json.loads(run_cnnlab("runs", "show", "runs/tiny-1", "--format", "json", cwd=trained).stdout)
+    found = json.loads(invoke("runs", "show", "runs/tiny-1", "--format", "json", cwd=trained).stdout)
     record = json.loads((trained / "runs/tiny-1/run.json").read_text())
     results = record.pop("results")
     assert {key: found[key] for key in record} == record
@@ -203,7 +200,7 @@ def test_show_as_json_has_the_record_and_the_checkpoints(trained):
 
 
 def test_no_result_is_called_accuracy_or_loss_alone(trained):
-    said = run_cnnlab("runs", "show", "runs/tiny-1", cwd=trained).stdout
+    said = invoke("runs", "show", "runs/tiny-1", cwd=trained).stdout
     names = [line.split()[0].rpartition(".")[2] for line in said.splitlines() if line]
     assert {"train_loss", "train_accuracy", "val_accuracy", "test_accuracy"} <= set(names)
     assert not {"accuracy", "loss"} & set(names)
@@ -212,16 +209,16 @@ def test_no_result_is_called_accuracy_or_loss_alone(trained):
 @pytest.mark.parametrize(("monitor", "word"), [("val_accuracy", "a maximum"), ("val_loss", "a minimum")])
 def test_results_of_the_best_epoch_say_so(copy, monitor, word):
     run = Run(copy("stopped"))
-    assert remarks(run.record()) == []
+    assert notes(run.record()) == []
     record = run.record().raw
     stop = {"early_stopping": {"patience": 1, "monitor": monitor, "restore_best_weights": True}}
     record["experiment"]["train"]["callbacks"] = [stop]
     record["results"]["epoch"] = 1
     run.update(record)
-    (remark,) = remarks(run.record())
-    assert remark.startswith(f"the results and weights are those of epoch 1, the best of 2 by {monitor}: ")
-    assert f"its own {monitor} is {word} over epochs" in remark
-    assert remark in run_cnnlab("runs", "show", run.path, cwd=run.path).stdout
+    (note,) = notes(run.record())
+    assert note.startswith(f"the results and weights are those of epoch 1, the best of 2 by {monitor}: ")
+    assert f"its own {monitor} is {word} over epochs" in note
+    assert note in invoke("runs", "show", run.path, cwd=run.path).stdout
 
 
 def test_show_tells_a_crash_and_an_error(cnnlab, copy):
@@ -229,11 +226,6 @@ def test_show_tells_a_crash_and_an_error(cnnlab, copy):
     copy("failed", status="failed", error="no space left")
     assert json.loads(cnnlab("runs", "show", "runs/crashed", "--format", "json").stdout)["status"] == "crashed"
     assert "error                       no space left" in cnnlab("runs", "show", "runs/failed").stdout
-
-
-def test_show_of_a_damaged_run_is_one_line(cnnlab, copy):
-    (copy("bad") / "run.json").write_text("{")
-    assert_one_line(cnnlab("runs", "show", "runs/bad"), 1, "runs/bad/run.json: damaged")
 
 
 def test_rm_removes_runs_and_nothing_else(cnnlab, copy, runs):
@@ -261,11 +253,9 @@ def test_rm_removes_what_crashed(cnnlab, copy, runs):
     assert os.listdir(runs) == []
 
 
-def test_rm_does_not_remove_what_it_cannot_ask_about(tmp_path, copy):
+def test_rm_does_not_remove_what_it_cannot_ask_about(cnnlab, copy):
     run = copy("a")
-    command = [sys.executable, "-m", "cnnlab", "runs", "rm", "runs/a"]
-    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
-    assert_one_line(done, 2, "runs/a: --yes")
+    assert_one_line(cnnlab("runs", "rm", "runs/a"), 2, "runs/a: --yes")
     assert run.exists()
 
 
@@ -302,25 +292,3 @@ def test_rm_of_what_is_no_run_removes_none(cnnlab, copy, runs, what, part):
     (runs / "link").symlink_to("a")
     assert_one_line(cnnlab("runs", "rm", "runs/a", what, "--yes"), 2, part)
     assert sorted(os.listdir(runs)) == ["a", "link", "notes"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "part"),
-    [
-        (["resume", "runs/tiny-1"], "has finished; there is nothing to resume"),
-        (["resume", "nowhere"], "nowhere: no such folder"),
-        (["resume", "runs", "--all"], "runs: no run here is unfinished"),
-        (["verify", "nowhere"], "nowhere: no such folder"),
-        (["tensorboard", "runs"], "runs: no run here has events"),
-        (["runs", "rm", "runs"], "runs: not a run folder"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_refusal_does_not_wait_for_tensorflow(trained, arguments, part):
-    command = [sys.executable, "-X", "importtime", "-m", "cnnlab", *arguments]
-    done = subprocess.run(command, cwd=trained, capture_output=True, text=True, timeout=300)
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert done.returncode == 2
-    assert part in done.stderr.splitlines()[-1]
-    assert "cnnlab.runs.find" in imported
-    assert not imported & {"tensorflow", "keras", "pandas", "sklearn", "matplotlib"}

@@ -32,6 +32,13 @@ LIGHT = [
     ["tensorboard", "runs"],
 ]
 COMPARING = [["compare", "runs"], ["compare", "runs", "--format", "json", "--sort", "accuracy"]]
+REFUSED = [
+    ["resume", "runs/tiny-1"],
+    ["resume", "nowhere"],
+    ["resume", "runs", "--all"],
+    ["verify", "nowhere"],
+    ["runs", "rm", "runs"],
+]
 DRAWING = ["compare", "runs", "--plot", "curves.png"]
 LOADED = """
 import contextlib, io, json, sys
@@ -50,7 +57,7 @@ print(json.dumps(loaded))
 def loaded(trained, tmp_path_factory):
     """Which heavy modules are imported after each command; one process runs them in this order."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("start") / "trained")
-    commands = [*LIGHT, *COMPARING, DRAWING]
+    commands = [*LIGHT, *COMPARING, *REFUSED, DRAWING]
     arguments = map(json.dumps, [[*HEAVY, *SCHEMA], *commands])
     done = subprocess.run([sys.executable, "-c", LOADED, *arguments], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -65,7 +72,7 @@ def test_nothing_heavy_is_imported(loaded):
     assert [(command, names - SCHEMA) for command, names in loaded[: len(LIGHT)] if names - SCHEMA] == []
 
 
-def test_comparing_imports_nothing_heavier_than_numpy(loaded):
+def test_comparing_and_refusals_import_nothing_heavier_than_numpy(loaded):
     assert [(command, names) for command, names in loaded[:-1] if names - SCHEMA - {"numpy"}] == []
 
 

@@ -377,10 +377,11 @@ def test_nothing_but_left_overs_is_removed(tmp_path):
         ".1-0123abcdrun.json",
         ".1-0123abcd.",
         "x.1-0123abcd.run.json",
-        ".1-0123abcd.folder",
+        ".1-0123abcd~",
     ]
     (tmp_path / ".1-0123abcd.folder").mkdir()
-    for name in [*left_over, *others[:-1]]:
+    (tmp_path / ".1-0123abcd.folder/a.txt").write_text("")
+    for name in [*left_over, *others]:
         (tmp_path / name).write_text("")
     files.remove_left_overs(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(others)
@@ -396,6 +397,116 @@ def test_a_left_over_link_is_removed_and_not_followed(tmp_path):
 def test_a_folder_that_is_not_there_has_no_left_overs(tmp_path):
     files.remove_left_overs(tmp_path / "checkpoints")
     assert list(tmp_path.iterdir()) == []
+
+
+def fill(folder, text="new"):
+    (folder / "inner").mkdir()
+    for name in ("a.txt", "inner/b.txt"):
+        (folder / name).write_text(text)
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_written_and_replaced(tmp_path):
+    for text in ("old", "new"):
+        files.write_folder(tmp_path / "parent/model", lambda folder, text=text: fill(folder, text))
+        assert contents(tmp_path) == {"parent/model/a.txt": text, "parent/model/inner/b.txt": text}
+    files.write_folder(tmp_path / "parent/model", lambda folder: (folder / "c.txt").write_text("only"))
+    assert contents(tmp_path) == {"parent/model/c.txt": "only"}
+    assert [path.name for path in (tmp_path / "parent").iterdir()] == ["model"]
+
+
+def test_a_folder_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.readlink(f"/dev/fd/{descriptor}")))
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda path, target: (done.append("rename"), rename(path, target))[1])
+    files.write_folder(tmp_path / "model", fill)
+    before, after = done[: done.index("rename")], done[done.index("rename") + 1 :]
+    assert sorted(Path(path).name for path in before if path.endswith(".txt")) == ["a.txt", "b.txt"]
+    assert sum(path.endswith(("model", "inner")) for path in before) == 2
+    assert after == [str(tmp_path)]
+
+
+def test_a_folder_that_cannot_be_filled_leaves_the_old_one_and_nothing_else(tmp_path):
+    files.write_folder(tmp_path / "model", fill)
+
+    def half(folder):
+        fill(folder, "half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(RunError, match=r"model: cannot be written: No space left on device"):
+        files.write_folder(tmp_path / "model", half)
+    assert contents(tmp_path) == {"model/a.txt": "new", "model/inner/b.txt": "new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_folder_that_cannot_be_renamed_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch, number):
+    files.write_folder(tmp_path / "model", lambda folder: fill(folder, "old"))
+    rename, calls = Path.rename, []
+
+    def failing(path, target):
+        calls.append(path)
+        if len(calls) == number:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(RunError, match=r"model: cannot be written: Input/output error"):
+        files.write_folder(tmp_path / "model", fill)
+    assert contents(tmp_path) == {"model/a.txt": "old", "model/inner/b.txt": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_folder_is_not_replaced_by_one(tmp_path, kind):
+    (tmp_path / "other").mkdir()
+    path = tmp_path / "model"
+    path.write_text("mine") if kind == "file" else path.symlink_to("other")
+    with pytest.raises(RunError, match=r"model: cannot be written: Not a directory"):
+        files.write_folder(path, fill)
+    assert path.is_symlink() or path.read_text() == "mine"
+    assert list((tmp_path / "other").iterdir()) == []
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cnnlab.runs import files
+
+path, moment = Path(sys.argv[1]), sys.argv[2]
+kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+rename, calls = Path.rename, []
+
+def rename_or_die(source, target):
+    calls.append(source)
+    return kill() if len(calls) == 2 and moment == "between" else rename(source, target)
+
+def fill(folder):
+    (folder / "a.txt").write_text("new")
+    if moment == "filling":
+        kill()
+
+Path.rename = rename_or_die
+if moment == "after":
+    files.shutil.rmtree = kill
+files.write_folder(path, fill)
+"""
+
+
+@pytest.mark.parametrize(("moment", "text"), [("filling", "old"), ("between", "old"), ("after", "new")])
+def test_a_killed_process_leaves_the_old_folder_or_the_new_one(tmp_path, moment, text):
+    files.write_folder(tmp_path / "model", lambda folder: (folder / "a.txt").write_text("old"))
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "model", moment], check=False, timeout=60)
+    assert done.returncode == -9
+    assert len(list(tmp_path.iterdir())) == 2
+    files.remove_left_overs(tmp_path)
+    assert contents(tmp_path) == {"model/a.txt": text}
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize("target", ["regular file", "folder", "pipe", "/dev/zero", "missing", "file over the limit"])

@@ -91,7 +91,7 @@ def python(code, path):
 
 
 def test_a_run_has_one_holder(folder, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.1)
     with holder(folder):
         assert is_held(folder)
         with (
@@ -106,7 +106,7 @@ def test_a_run_has_one_holder(folder, monkeypatch):
 
 
 def test_a_holder_holds_once(folder, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.1)
     with lock.held(folder):
         with pytest.raises(RequestError, match="another process is at work on it"), lock.held(folder):
             pass
@@ -114,7 +114,7 @@ def test_a_holder_holds_once(folder, monkeypatch):
 
 
 def test_there_are_never_two_holders(folder, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 60)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 60)
     inside = []
 
     def work(number):
@@ -158,7 +158,7 @@ def test_one_who_looks_at_the_lock_is_not_taken_for_a_holder(folder, free):
 
 
 def test_a_second_holder_waits_a_little(folder, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 30)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 30)
     with holder(folder) as process:
         threading.Timer(0.2, process.kill).start()
         with lock.held(folder):
@@ -167,7 +167,7 @@ def test_a_second_holder_waits_a_little(folder, monkeypatch):
 
 @pytest.mark.parametrize("child", ["none", "started", "forked"])
 def test_the_lock_of_a_killed_process_is_free_at_once(folder, monkeypatch, child):
-    monkeypatch.setattr(lock, "PATIENCE", 0.0)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.0)
     with holder(folder, child) as process:
         assert is_held(folder)
         process.kill()

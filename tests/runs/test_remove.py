@@ -99,7 +99,7 @@ def test_a_run_that_was_never_locked_can_be_removed(run):
 
 @pytest.mark.parametrize("record", ['{"status": "running"}', '{"status": "finished"}', "{"])
 def test_a_run_that_is_worked_on_is_refused(run, record, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.1)
     (run.path / "run.json").write_text(record)
     before = contents(run.path.parent)
     with worked_on(run):

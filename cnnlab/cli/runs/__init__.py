@@ -1,4 +1,4 @@
-"""`cnnlab runs`: what there is, how it is, and taking it away."""
+"""`cnnlab runs`: list, show and remove runs."""
 
 import typer
 
@@ -6,7 +6,7 @@ from cnnlab.cli.runs.listing import listing
 from cnnlab.cli.runs.remove import remove
 from cnnlab.cli.runs.show import show
 
-runs = typer.Typer(no_args_is_help=True, help="List, look at and remove runs.")
+runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
 runs.command("list")(listing)
 runs.command("show")(show)
 runs.command("rm")(remove)

@@ -6,42 +6,34 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli.tables import Format, render
-from cnnlab.errors import RequestError, RunError
+from cnnlab.errors import RequestError
 
 
 def listing(
     folders: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of runs, or runs; runs/ unless given.", show_default=False)
+        list[Path] | None, typer.Argument(help="Folders of runs, or runs; default: runs/.", show_default=False)
     ] = None,
     status: Annotated[
         str | None,
         typer.Option(
-            help="Only runs that are so: running, finished, interrupted, failed, diverged or crashed.",
+            help="Only runs of this status: running, finished, interrupted, failed, diverged or crashed.",
             show_default=False,
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
 ) -> None:
-    """Say of every run whether it is running, finished, interrupted, failed, diverged or crashed, and how far it is.
+    """List runs: whether each is running, finished, interrupted, failed, diverged or crashed, and its progress.
 
-    A run is crashed where its process is gone without having said how it ended. `cnnlab resume RUNS --all` goes on with
-    all that can go on.
+    A run has crashed if its process ended without recording a status. `cnnlab resume RUNS --all` resumes all runs that
+    can be resumed.
     """
-    from cnnlab.runs.find import find
+    from cnnlab.runs.find import find, read_records
     from cnnlab.runs.overview import COLUMNS, overview
-    from cnnlab.runs.status import ALL
-    from cnnlab.terminal import warn
+    from cnnlab.runs.status import ALL_STATUSES
 
-    if status is not None and status not in ALL:
-        raise RequestError(f"--status {status}: expected one of {', '.join(ALL)}")
-    rows = []
-    for run in find(folders or [Path("runs")]):
-        try:
-            row = overview(run.record())
-        except RunError as error:
-            warn(f"{error}; left out")
-            continue
-        if status in (None, row["status"]):
-            rows.append(row)
+    if status is not None and status not in ALL_STATUSES:
+        raise RequestError(f"--status {status}: expected one of {', '.join(ALL_STATUSES)}")
+    rows = [overview(record) for record in read_records(find(folders or [Path("runs")]))]
+    rows = [row for row in rows if status in (None, row["status"])]
     if rows or format is not Format.TABLE:
         print(render(rows, COLUMNS, format))

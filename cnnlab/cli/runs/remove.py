@@ -13,7 +13,7 @@ def remove(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.", metavar="RUN...", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove runs, with all that they hold. One that is being trained is refused, and then none is removed."""
+    """Remove runs and everything in them. If one of them is being trained, none is removed."""
     from cnnlab.runs.find import find_one
     from cnnlab.runs.remove import check_removable
     from cnnlab.runs.remove import remove as remove_run
@@ -24,9 +24,9 @@ def remove(
     names = ", ".join(str(folder.path) for folder in folders)
     if not yes:
         if not sys.stdin.isatty():
-            raise RequestError(f"{names}: --yes removes what cannot be asked about here")
+            raise RequestError(f"{names}: --yes is needed where no terminal can be asked")
         if not typer.confirm(f"Remove {names}?", err=True):
-            raise RequestError("nothing is removed")
+            raise RequestError("aborted")
     for folder in folders:
         remove_run(folder)
         print(f"removed {folder.path}")
