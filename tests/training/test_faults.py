@@ -144,7 +144,7 @@ def limit(keeper_keep):
         return keeper_keep(self, epoch, *rest, **options)
     return keep
 fit.CheckpointManager.keep = limit(fit.CheckpointManager.keep)
-main()
+sys.exit(main())
 """
 
 
