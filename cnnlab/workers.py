@@ -57,6 +57,9 @@ def _workers(command: Sequence[str], count: int) -> Iterator[list[subprocess.Pop
         yield workers
     finally:
         _end(workers)
+        for worker in workers:
+            if worker.stderr:
+                worker.stderr.close()
 
 
 def _free_addresses(count: int) -> list[str]:

@@ -31,7 +31,7 @@ def test_dropout_and_batch_norm_give_one_devices_accuracy_within_noise(tmp_path)
 
 def masks_of(prepare):
     """What two replicas drop in two steps, (steps, replicas, 200)."""
-    strategy = strategy_for(2)
+    strategy = strategy_for(2, None)
     with strategy.scope():
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input((200,)), keras.layers.Dropout(0.5)])

@@ -76,7 +76,7 @@ def of_one_device():
 
 @pytest.mark.parametrize("placement", ["resident", "streamed"])
 def test_two_replicas_see_the_same_augmented_pictures_as_one(of_one_device, placement):
-    with strategy_for(2).scope():
+    with strategy_for(2, None).scope():
         losses = losses_and_weights(random_examples(), augmentation=ALL, placement=placement)[0]
     assert losses == pytest.approx(of_one_device, rel=1e-5)
 
