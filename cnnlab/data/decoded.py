@@ -16,8 +16,8 @@ import PIL
 from numpy.typing import NDArray
 
 from cnnlab.data.conversions import Summary
-from cnnlab.data.download import cache_folder
-from cnnlab.data.locks import alone
+from cnnlab.data.locate import cache_folder
+from cnnlab.data.locks import exclusive
 from cnnlab.data.stored import StoredImages
 from cnnlab.errors import DataError
 from cnnlab.images.batch import Report, decode_into
@@ -83,7 +83,7 @@ class DecodedImages:
         """A second process that wants the same waits, and then has it too."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with alone(self.folder / ".lock", f"decodes {self._root.name}"):
+            with exclusive(self.folder / ".lock", f"decodes {self._root.name}"):
                 yield
         except OSError as error:
             raise DataError(f"{self.folder}: cannot be written: {error.strerror}; set XDG_CACHE_HOME") from None

@@ -1,14 +1,29 @@
 """Finding the files of a data set."""
 
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from cnnlab.data.download import data_folders
 from cnnlab.errors import DataError
 from cnnlab.terminal import note
 
 SUBSTITUTE = ", or see whether all else works: `cnnlab train … --data synthetic`"
+
+
+def data_folders() -> list[Path]:
+    """Where data sets may be: `$CNNLAB_DATA_DIR` if set, then the user's cache folder. The first is written to."""
+    chosen = os.environ.get("CNNLAB_DATA_DIR")
+    return [expanded(chosen), cache_folder()] if chosen else [cache_folder()]
+
+
+def cache_folder() -> Path:
+    """Where files are cached that can be downloaded or computed again."""
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(chosen or Path.home() / ".cache") / "cnnlab"
+    except RuntimeError:  # neither $HOME nor an entry for this user
+        return Path(tempfile.gettempdir()) / "cnnlab"
 
 
 def folders(directory: str | None) -> list[Path]:

@@ -15,7 +15,7 @@ from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.evaluation.evaluate import check_same_data
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import summarize
-from cnnlab.messages import count
+from cnnlab.messages import pluralize
 from cnnlab.runs import Run, files, lock
 from cnnlab.runs.claim import claimed
 from cnnlab.runs.folder import now
@@ -195,7 +195,7 @@ def _summary(trainer: Trainer) -> str:
         f"{trainer.experiment.name}: {trainer.model.count_params():,} parameters; {trainer.dataset.name}: {sizes} "
         f"examples from {trainer.dataset.origin.place}, {trainer.placement.why}; on "
         f"{environment.device_names(trainer.strategy)}"
-        + (f", {count(threads, 'thread')}" if (threads := trainer.experiment.train.threads) else "")
+        + (f", {pluralize(threads, 'thread')}" if (threads := trainer.experiment.train.threads) else "")
     )
 
 

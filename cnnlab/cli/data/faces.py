@@ -21,7 +21,7 @@ def faces(
     at random, nobody's face; what a network learns of them says nothing of people.
     """
     from cnnlab.data import faces as drawing
-    from cnnlab.data.download import data_folders
+    from cnnlab.data.locate import data_folders
 
     for path in drawing.write(folder or data_folders()[0] / "gender", train, test, seed):
         print(path)

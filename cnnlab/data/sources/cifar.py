@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Examples, Origin, Source
-from cnnlab.data.download import Remote, data_folders, fetch, file_sha256, mirrors
-from cnnlab.data.locate import folders
+from cnnlab.data.download import Remote, fetch, file_sha256, mirrors
+from cnnlab.data.locate import data_folders, folders
 from cnnlab.data.sources import checks
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100

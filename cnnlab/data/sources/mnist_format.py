@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Examples, Origin, Source
-from cnnlab.data.download import Remote, content_sha256, data_folders, fetch, file_sha256, mirrors
-from cnnlab.data.locate import first_existing, folders
+from cnnlab.data.download import Remote, content_sha256, fetch, file_sha256, mirrors
+from cnnlab.data.locate import data_folders, first_existing, folders
 from cnnlab.data.sources import checks, idx, npz
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
