@@ -1,4 +1,15 @@
-"""Data sets: one module a source, splits, fingerprints."""
+"""Data sets: reading, splits, fingerprints.
+
+To add a data set:
+1. Describe it in `cnnlab/experiment/data/published.py`: a subclass of `DataSpec`, appended to `PUBLISHED`. This is what
+   commands need that do not read examples: options, sizes, classes, licence.
+2. Read it in a module of its own in `cnnlab/data/sources/`, which defines a `LOADER`. Files in MNIST's or CIFAR's
+   format need no more than their digests and URLs, as in `fashion_mnist.py`.
+3. Enter it in the dict `LOADERS` in `cnnlab/data/loaders.py`.
+
+`cnnlab data list`, `fetch`, `info`, `verify` and the reference of the experiment file then include it. A data set in
+another package needs none of this: `cnnlab/experiment/data/plugin.py`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,22 +17,9 @@ from dataclasses import replace
 import numpy as np
 
 from cnnlab.data.dataset import Dataset, Examples, Origin, Source
-from cnnlab.data.sources import (
-    cifar10,
-    cifar100,
-    digits,
-    fashion_mnist,
-    folder,
-    idx,
-    mnist,
-    npz,
-    plugin,
-    raw,
-    synthetic,
-)
+from cnnlab.data.loaders import loader_of
 from cnnlab.data.splits import of_classes, split, subset
 from cnnlab.errors import ConfigError, DataError
-from cnnlab.experiment import data as specs
 from cnnlab.experiment.data import Data
 from cnnlab.terminal import note, warn
 
@@ -62,29 +60,7 @@ def _divided(source: Source, data: Data) -> Dataset:
 
 def read(data: Data) -> Source:
     """All examples of a data set, before any is held out or left out. Raises DataError."""
-    match data:
-        case specs.Digits():
-            return digits.load()
-        case specs.Mnist():
-            return mnist.load(data)
-        case specs.FashionMnist():
-            return fashion_mnist.load(data)
-        case specs.Cifar10():
-            return cifar10.load(data)
-        case specs.Cifar100():
-            return cifar100.load(data)
-        case specs.Folder():
-            return folder.load(data)
-        case specs.Idx():
-            return idx.load(data)
-        case specs.Npz():
-            return npz.load(data)
-        case specs.Raw():
-            return raw.load(data)
-        case specs.Synthetic():
-            return synthetic.load(data)
-        case specs.PluginData():
-            return plugin.load(data)
+    return loader_of(data).load(data)
 
 
 def _keep_classes(source: Source, data: Data) -> Source:

@@ -1,9 +1,10 @@
 """Labelled pictures, in memory or in a file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from cnnlab.data.stored import StoredImages, chunks, digests_of
 Images = NDArray[np.uint8] | StoredImages
 """Pictures (n, height, width, channels) uint8 in [0, 255]; indexing gives an array."""
 Which = NDArray[np.integer] | slice
+Spec = TypeVar("Spec")
+"""The data of an experiment, such as `Mnist`."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,21 @@ class Source:
     validation: Examples | None = None
     genuine: bool | None = None
     origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class Loader(Generic[Spec]):
+    """How a data set is read; of a published one also where it is and how to get it.
+
+    `place` describes where the examples are on this machine, None where they are not. `fetch` downloads missing files
+    and returns the paths of all; it is None where the files are the user's. `digests` identify the genuine files by
+    name, as `sha256:...`.
+    """
+
+    load: Callable[[Spec], Source]
+    place: Callable[[Spec], str | None] = lambda _: None
+    fetch: Callable[[Spec], Sequence[Path]] | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

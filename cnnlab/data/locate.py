@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cnnlab.errors import DataError
@@ -36,6 +36,14 @@ def folders(directory: str | None) -> list[Path]:
     if not os.path.isdir(expanded(directory)):
         raise DataError(f"data.dir: {directory}: no such folder")
     return [expanded(directory), *data_folders()]
+
+
+def places(directory: str | None, layouts: Sequence[str]) -> Iterator[Path]:
+    """Where a published data set may be: `data.dir` itself, then each of `layouts` in each of `folders`."""
+    if directory is not None:
+        yield expanded(directory)
+    for folder in folders(directory):
+        yield from (folder / layout for layout in layouts)
 
 
 def find(name: str, directory: str | None, kind: str) -> Path:

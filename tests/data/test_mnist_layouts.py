@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from cnnlab.data import load
-from cnnlab.data.sources import fashion_mnist, mnist
+from cnnlab.data.loaders import LOADERS
+from cnnlab.data.sources import fashion_mnist, mnist, mnist_format
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
 from tests.conftest import DATA_DIR, needs_mnist
@@ -275,7 +276,7 @@ def mirror(monkeypatch):
 
 
 def have_urls(monkeypatch, *urls):
-    monkeypatch.setattr(mnist, "PUBLISHED", dataclasses.replace(mnist.PUBLISHED, urls=urls))
+    monkeypatch.setitem(LOADERS, "mnist", mnist_format.loader(dataclasses.replace(mnist.PUBLISHED, urls=urls)))
 
 
 @pytest.mark.parametrize("by", ["CNNLAB_MIRROR", "its own addresses"])

@@ -6,17 +6,18 @@ import os
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Origin, Source
+from cnnlab.data.dataset import Examples, Loader, Origin, Source
 from cnnlab.data.download import Remote, fetch, file_sha256, mirrors
-from cnnlab.data.locate import data_folders, folders
+from cnnlab.data.locate import data_folders, places
 from cnnlab.data.sources import checks
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
@@ -48,10 +49,25 @@ class Published:
         return {**self.train_files, **self.test_files}
 
 
+def loader(published: Published, label_byte: Callable[[Any], int]) -> Loader[Cifar10 | Cifar100]:
+    """Of a data set in this format; `label_byte` gives the index of the label in a record."""
+
+    def place(data: Cifar10 | Cifar100) -> str | None:
+        found = locate(data, published)
+        return str(found) if found else None
+
+    return Loader(
+        load=lambda data: load(data, published, label_byte(data)),
+        place=place,
+        fetch=lambda data: [locate(data, published) or fetch_archive(data, published)],
+        digests={name: f"sha256:{digest}" for name, digest in published.files.items()},
+    )
+
+
 def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Source:
     """50,000 training and 10,000 test images (n, 32, 32, 3) uint8 in [0, 255]; labels (n,) int32.
 
-    `label_byte` is the place of the label in a record. Local files first, else the archive is downloaded.
+    Local files first, else the archive is downloaded.
     Raises DataError where a file is damaged, DownloadError where none is here and none can be fetched.
     """
     place = locate(data, published) or fetch_archive(data, published)
@@ -76,13 +92,14 @@ def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Sou
 
 
 def locate(data: Cifar10 | Cifar100, published: Published) -> Path | None:
-    """The folder of files or the archive; None where neither is here."""
-    for place in _places(data, published):
-        # Of os.path, since that is no error where looking is forbidden.
+    """The folder of files or the archive; None where neither exists."""
+
+    def holds_data(place: Path) -> bool:
+        # Of os.path, which returns False where access is denied.
         is_folder = any(os.path.exists(place / name) for name in published.files)
-        if is_folder or (place.name == published.archive and os.path.isfile(place)):
-            return place
-    return None
+        return is_folder or (place.name == published.archive and os.path.isfile(place))
+
+    return next(filter(holds_data, places(data.dir, (published.folder, published.archive))), None)
 
 
 def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
@@ -102,14 +119,6 @@ def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
             "or see whether all else works: `cnnlab train … --data synthetic`"
         ) from None
     return destination
-
-
-def _places(data: Cifar10 | Cifar100, published: Published) -> Iterator[Path]:
-    if data.dir is not None:
-        yield Path(data.dir)
-    for folder in folders(data.dir):
-        yield folder / published.folder
-        yield folder / published.archive
 
 
 def _from_folder(folder: Path, published: Published) -> dict[str, bytes]:
@@ -180,7 +189,7 @@ class _Bounded:
 def _records(
     data: Cifar10 | Cifar100, published: Published, place: Path, name: str, content: bytes, label_byte: int
 ) -> NDArray[np.uint8]:
-    """(n, label bytes + 3,072) uint8, a row a picture."""
+    """(n, label bytes + 3,072) uint8, one row per image."""
     path = place / name
     size = published.label_bytes + PIXELS
     if not content or len(content) % size:

@@ -1,7 +1,7 @@
 """What every data set of an experiment has in common, and is known of it without reading any of it."""
 
 import unicodedata
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
@@ -145,8 +145,23 @@ class DataSpec(Strict):
 
     licence: ClassVar[str] = ""
     origin: ClassVar[str] = ""
-    class_names: ClassVar[tuple[str, ...] | None]
-    """The names of all its classes, where they are known without reading it; of some data sets an option."""
+    if TYPE_CHECKING:  # each data set has them, as a constant, an option or a property
+
+        @property
+        def name(self) -> str:
+            """What an experiment calls it."""
+
+        @property
+        def image_shape(self) -> tuple[int, int, int]:
+            """(height, width, channels)."""
+
+        @property
+        def num_classes(self) -> int:
+            """Of all classes, also those that are left out."""
+
+        @property
+        def class_names(self) -> tuple[str, ...] | None:
+            """The names of all classes; None where only reading the data tells."""
 
     validation: Validation = SHARE_HELD_OUT
     classes: ClassNames = None
@@ -166,10 +181,14 @@ class DataSpec(Strict):
         long = dict(handler.resolve_ref_schema(handler(core_schema)))
         title, description = long.pop("title", cls.__name__), long.pop("description", "")
         forms: list[dict[str, Any]] = [long]
-        names = get_args(cls.model_fields["name"].annotation)  # none where a package of somebody else's gives it
-        if long.get("required") == ["name"] and names:
-            forms.append({"const": names[0]})
+        if long.get("required") == ["name"] and cls.name_values():
+            forms.append({"const": cls.name_values()[0]})
         return {"title": title, "description": description, "anyOf": forms}
+
+    @classmethod
+    def name_values(cls) -> tuple[str, ...]:
+        """The value of the option `name`; empty for plugins, whose entry points give it."""
+        return get_args(cls.model_fields["name"].annotation)
 
     @classmethod
     def path_options(cls) -> list[str]:

@@ -121,7 +121,7 @@ class Cifar100(DataSpec):
     labels: Literal["fine", "coarse"] = "fine"
 
     @property
-    def class_names(self) -> tuple[str, ...]:  # type: ignore[override] # they depend on an option here
+    def class_names(self) -> tuple[str, ...]:
         """The names of its classes."""
         return FINE if self.labels == "fine" else COARSE
 
@@ -133,3 +133,7 @@ class Cifar100(DataSpec):
     def published_sizes(self) -> tuple[int, int]:
         """As published."""
         return CIFAR_SIZES
+
+
+PUBLISHED: tuple[type[DataSpec], ...] = (Digits, Mnist, FashionMnist, Cifar10, Cifar100)
+"""In the order in which `cnnlab data list` and the reference show them."""

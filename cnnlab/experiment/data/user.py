@@ -131,7 +131,7 @@ class UserArrays(UserData):
 
     image_shape: ImageShape
     num_classes: NumClasses
-    class_names: ClassNames = None  # type: ignore[misc] # an option here
+    class_names: ClassNames = None
     label_offset: Annotated[int, Field(ge=0, le=MAX_LABEL_OFFSET)] = 0
     range: ValueRange = None
 
@@ -225,3 +225,7 @@ class Synthetic(DataSpec):
     def published_sizes(self) -> tuple[int, int]:
         """As asked for."""
         return self.train_examples, self.test_examples
+
+
+USER: tuple[type[DataSpec], ...] = (Folder, Idx, Npz, Raw, Synthetic)
+"""In the order in which `cnnlab data list` and the reference show them."""
