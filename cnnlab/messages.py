@@ -40,8 +40,17 @@ def position(line: str) -> tuple[str, int, int]:
 
 
 def pluralize(number: float, thing: str) -> str:
-    """`1 epoch`, `12 epochs`."""
-    return f"{number:g} {thing}" if number == 1 else f"{number:g} {thing}s"
+    """`1 epoch`, `1,200 epochs`."""
+    text = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{text} {thing}" if number == 1 else f"{text} {thing}s"
+
+
+def join_names(names: Sequence[str], most: int | None = None, conjunction: str = "and") -> str:
+    """`a, b and c`, or `a, b, c and 4 more` where there are more than `most`."""
+    if most is not None and len(names) > most:
+        return f"{', '.join(names[:most])} {conjunction} {len(names) - most:,} more"
+    *others, last = names or [""]
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def shorten(value: Any) -> str:

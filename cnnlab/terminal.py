@@ -1,4 +1,4 @@
-"""What people see on standard error: warnings and progress. Standard output is for results."""
+"""Warnings and progress on standard error. Standard output is for results."""
 
 import functools
 import shlex
@@ -18,17 +18,17 @@ def stderr() -> Console:
 
 
 def warn(message: str) -> None:
-    """One line that a person should know, whatever else is quiet."""
+    """Print a warning, also with --quiet."""
     print(f"cnnlab: warning: {printable(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
-    """One line on what was decided for a person."""
+    """Print what was decided for the user."""
     print(f"cnnlab: note: {printable(message)}", file=sys.stderr)
 
 
 def hint(message: str) -> None:
-    """One line on what a person could do better."""
+    """Print advice."""
     print(f"cnnlab: hint: {printable(message)}", file=sys.stderr)
 
 
@@ -38,7 +38,7 @@ def proposed(*words: str | Path) -> str:
 
 
 def download_progress() -> Progress:
-    """A bar that counts bytes, on a terminal only: elsewhere an error is to be the one line."""
+    """A bar that counts bytes, on a terminal only."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),  # which leaves room for a file's name in 80 columns
@@ -50,7 +50,7 @@ def download_progress() -> Progress:
 
 
 def decoding_progress() -> Progress:
-    """A bar that counts pictures, on a terminal only."""
+    """A bar that counts images, on a terminal only."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),

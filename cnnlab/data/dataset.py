@@ -1,4 +1,4 @@
-"""Labelled pictures, in memory or in a file."""
+"""Labelled images, in memory or in a file."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnlab.data.stored import StoredImages, chunks, digests_of
 
 Images = NDArray[np.uint8] | StoredImages
-"""Pictures (n, height, width, channels) uint8 in [0, 255]; indexing gives an array."""
+"""Images (n, height, width, channels) uint8 in [0, 255]; indexing gives an array."""
 Which = NDArray[np.integer] | slice
 Spec = TypeVar("Spec")
 """The data of an experiment, such as `Mnist`."""
@@ -22,7 +22,7 @@ Spec = TypeVar("Spec")
 class Examples:
     """Images (n, height, width, channels) uint8 in [0, 255]; labels (n,) int32 in [0, num_classes).
 
-    `files` (n,) are the paths that they come from, relative to the data set's folder, where each has a file of its own.
+    `files` (n,) are the paths that they come from, relative to the data set's folder, where each has its own file.
     """
 
     images: Images
@@ -44,7 +44,7 @@ class Examples:
 
     @cached_property
     def digests(self) -> NDArray[np.uint8]:
-        """SHA-256 of every picture's pixels, (n, 32)."""
+        """SHA-256 of every image's pixels, (n, 32)."""
         if isinstance(self.images, StoredImages):
             return self.images.digests
         return digests_of(self.images)
@@ -78,7 +78,7 @@ class Origin:
 class Source:
     """A data set as it is published: a training set, perhaps one for validation, a test set.
 
-    `genuine` tells whether it has the bytes that were published; None where nobody published any.
+    `genuine`: whether its files have the published digests; None where there are none.
     """
 
     train: Examples
@@ -108,7 +108,7 @@ class Loader(Generic[Spec]):
 class Dataset:
     """What one experiment trains on, watches and is measured on.
 
-    `validation` is None where nothing is held out, and the test set itself where the experiment says so.
+    `validation` is None where nothing is held out, and the test set itself with `validation: test`.
     """
 
     name: str

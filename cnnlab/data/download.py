@@ -71,7 +71,7 @@ def fetch(remote: Remote, destination: Path) -> None:
         if destination.exists():
             return  # also where the folder is read-only and no lock can be made
         if os.environ.get("CNNLAB_OFFLINE"):
-            raise DownloadError(f"{destination.name}: is not here, and CNNLAB_OFFLINE forbids downloads")
+            raise DownloadError(f"{destination.name}: missing, and CNNLAB_OFFLINE forbids downloads")
         destination.parent.mkdir(parents=True, exist_ok=True)
         lock = destination.with_name(f".{destination.name}.lock")
         with exclusive(lock, f"downloads {destination.name}"):

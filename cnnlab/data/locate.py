@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnlab.errors import DataError
 from cnnlab.terminal import note
 
-SUBSTITUTE = ", or see whether all else works: `cnnlab train … --data synthetic`"
+SUBSTITUTE = "to try the rest without it: `cnnlab train … --data synthetic`"
 
 
 def data_folders() -> list[Path]:
@@ -49,12 +49,12 @@ def places(directory: str | None, layouts: Sequence[str]) -> Iterator[Path]:
 def find(name: str, directory: str | None, kind: str) -> Path:
     """A user's file or folder: in `data.dir`, `$CNNLAB_DATA_DIR`, the cache folder, or the working directory.
 
-    What lies beside the experiment file is absolute by now. Raises DataError naming the places.
+    Paths beside the experiment file are absolute by now. Raises DataError naming the places.
     """
     path = expanded(name)
     if path.is_absolute():
         if not os.path.exists(path):
-            raise DataError(f"{kind}: {name}: no such file or folder{SUBSTITUTE}")
+            raise DataError(f"{kind}: {name}: no such file or folder; {SUBSTITUTE}")
         return path
     places = [folder / path for folder in folders(directory)]
     found = first_existing(places)
@@ -65,16 +65,16 @@ def find(name: str, directory: str | None, kind: str) -> Path:
         return path.absolute()
     asked = list(dict.fromkeys(str(place.parent) for place in places))
     raise DataError(
-        f"{kind}: {name}: no such file or folder beside the experiment file, in {', '.join(asked)} or here; set "
-        f"data.dir or CNNLAB_DATA_DIR{SUBSTITUTE}"
+        f"{kind}: {name}: no such file or folder beside the experiment file, in {', '.join(asked)} or in the "
+        f"working directory; set data.dir or CNNLAB_DATA_DIR, or, {SUBSTITUTE}"
     )
 
 
 def expanded(path: str) -> Path:
-    """With the user's home folder for `~`; as it is where there is no such user."""
+    """With `~` replaced by the home folder; unchanged where there is no such user."""
     return Path(os.path.expanduser(path))
 
 
 def first_existing(paths: Iterable[Path]) -> Path | None:
-    """The first of `paths` that there is."""
-    return next((path for path in paths if os.path.exists(path)), None)  # False where looking is forbidden
+    """The first of `paths` that exists."""
+    return next((path for path in paths if os.path.exists(path)), None)  # False where access is denied

@@ -23,6 +23,7 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a bomb: a quarter of a GiB in colour
 MAX_FILE_BYTES = 1 << 28
 TIFF = b"II", b"MM"
+TIFF_VALUES = "integers of up to 16 or of 32 bits, or floats of 32 bits"  # those that Pillow reads
 ORIENTATION = 0x0112  # a tag of EXIF 2.3
 BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE_VALUE, SAMPLE_FORMAT = 258, 262, 281, 339  # tags of TIFF 6.0
 WHITE_IS_ZERO, SIGNED = 0, 2  # values of the second and the last
@@ -42,7 +43,7 @@ Change = Literal["resized", "upright", "grey", "on_white", "first_frame", "deep_
 
 @dataclass(frozen=True)
 class Size:
-    """What every picture is brought to."""
+    """What every image is brought to."""
 
     height: int
     width: int
@@ -51,7 +52,7 @@ class Size:
 
     @property
     def bytes(self) -> int:
-        """What a picture takes decoded."""
+        """What an image takes decoded."""
         return self.height * self.width * self.channels
 
 
@@ -64,7 +65,7 @@ class Levels:
 
     @property
     def brightest(self) -> float | None:
-        """The largest value that an image may have; None where nothing says so."""
+        """The largest value that an image may have; None where it is unknown."""
         return self.white if self.bits is None else 2**self.bits - 1
 
 
@@ -72,9 +73,9 @@ class Levels:
 class Decoded:
     """An image: `pixels` (height, width, channels) uint8, its (width, height) in the file, and what was changed.
 
-    `brightest` is the largest value of a grey image of more than 8 bits whose file does not say what white is, and
-    `is_float` whether its values are floating-point. `colour_brightest` is the largest of the upper 8 bits of a deep
-    image in colour.
+    `brightest` is the largest value of a grey image of more than 8 bits whose file does not state the value of white,
+    and `is_float` whether its values are floating-point. `colour_brightest` is the largest of the upper 8 bits of a
+    deep image in colour.
     """
 
     pixels: NDArray[np.uint8]
@@ -115,7 +116,9 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
     except DataError:
         raise
     except UnidentifiedImageError:
-        raise DataError("is not a picture of a format that is read, or its beginning is damaged") from None
+        if content.startswith(TIFF):
+            raise DataError(f"is damaged, or a TIFF of values that are not supported; expected {TIFF_VALUES}") from None
+        raise DataError("is not an image of a supported format, or its beginning is damaged") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"has more than {MAX_PIXELS:,} pixels") from None
     except MemoryError:
@@ -130,13 +133,13 @@ def _quiet(content: bytes) -> Iterator[None]:
     if not content.startswith(TIFF):
         yield
         return
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
         os.close(null)
 
 
@@ -158,6 +161,8 @@ class _Conversion:
             self._changes.add("deep_colour")
         if image.format == "TIFF" and image.mode == "L" and max(_tag(image, SAMPLE_FORMAT)) == SIGNED:
             raise DataError("has signed values of 8 bits; expected none below 0")
+        if image.mode == "LAB":  # which Pillow converts to no other mode
+            raise DataError("has colours in CIELAB, which is not supported; expected RGB, CMYK or grey")
         image.load()
         given = image.width, image.height
         high = int(np.asarray(image).max()) if "deep_colour" in self._changes else None
@@ -200,8 +205,10 @@ class _Conversion:
         return image.convert(mode)
 
     def _of_more_bits(self, image: Image.Image) -> Image.Image:
-        """Grey values of more than 8 bits as 8; a transparent value is white, and so is 0 where the file says so."""
+        """Grey values of more than 8 bits as 8; a transparent value is white, and so is 0 if the file says so."""
         values = np.asarray(image)
+        if self._image.format == "TIFF" and image.mode == "I" and max(_tag(self._image, SAMPLE_FORMAT)) != SIGNED:
+            values = values.view(np.uint32)  # Pillow has signed integers only
         self._is_float = bool(np.issubdtype(values.dtype, np.floating))
         pixels = self._scaled(values)
         if self._image.format == "TIFF" and self._image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:  # type: ignore[attr-defined]
@@ -218,8 +225,8 @@ class _Conversion:
         if low < 0:
             raise DataError(f"has values from {low:g} to {high:g}; expected none below 0")
         if self._is_float and self._levels and self._levels.bits:
-            raise DataError("has floating-point values, of which data.bit_depth says nothing; leave that out")
-        levels = _said_by(self._image) or self._levels
+            raise DataError("has floating-point values, to which data.bit_depth does not apply; remove the option")
+        levels = _stated_levels(self._image) or self._levels
         if levels is None:
             self._brightest = high
             levels = Levels(bits=FULL_BITS) if high < 2**FULL_BITS else Levels(white=high)
@@ -239,8 +246,8 @@ def _is_coloured(image: Image.Image) -> bool:
     return bool((colours != colours[:, :1]).any())
 
 
-def _said_by(image: Image.Image) -> Levels | None:
-    """What the file itself says is white; None where it says nothing."""
+def _stated_levels(image: Image.Image) -> Levels | None:
+    """The value of white that the file itself states; None where it states none."""
     if image.format == "PPM" and image.mode != "F":  # which Pillow has brought to 16 bits by the file's maxval
         return Levels(bits=FULL_BITS)
     if image.format == "TIFF" and MAX_SAMPLE_VALUE in image.tag_v2:  # type: ignore[attr-defined]
@@ -257,7 +264,7 @@ def _tag(image: Image.Image, tag: int) -> tuple[float, ...]:
 
 
 def _padded(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    """The whole picture in the middle of a black one. (Pillow's `pad` leaves nothing of a very narrow one.)"""
+    """The image in the middle of a black one. (Pillow's `pad` leaves nothing of a very narrow one.)"""
     scale = min(wanted[0] / image.width, wanted[1] / image.height)
     width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     canvas = Image.new(image.mode, wanted)

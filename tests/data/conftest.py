@@ -28,7 +28,7 @@ def only_classes(data_dir):
 
 @pytest.fixture
 def alone(data_dir):
-    """A function that decodes a picture: it loads a data set of two classes, each with that picture four times."""
+    """A function that decodes an image: it loads a data set of two classes, each with that image four times."""
 
     def decode(make, name, **options):
         for place in ("cat/1", "cat/2", "dog/1", "dog/2"):

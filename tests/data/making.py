@@ -79,8 +79,8 @@ def write_folder(folder, contents):
     return folder
 
 
-def write_picture(path, grey=100, size=(6, 4)):
-    """A picture of a single grey, (width, height), in the format that its name tells."""
+def write_image(path, grey=100, size=(6, 4)):
+    """An image of a single grey, (width, height), in the format that its name tells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", size, grey).save(path)
     return path
@@ -116,7 +116,7 @@ def assert_refused(spec, *parts: str | Path) -> None:
         assert printable(str(part)) in printable(message)
 
 
-# Folders of pictures
+# Folders of images
 
 CATS, DOGS = range(10, 70, 10), range(110, 190, 10)  # a grey each
 
@@ -127,11 +127,11 @@ def folder_spec(**options):
 
 
 def greys(examples):
-    """The grey of every picture, each of a single one."""
+    """The grey of every image, each of a single one."""
     return examples.images[:][:, 0, 0, 0].tolist()
 
 
 def write_classes(folder, cats=CATS, dogs=DOGS):
     for name, values in (("cat", cats), ("dog", dogs)):
         for value in values:
-            write_picture(folder / name / f"{value:03}.png", value)
+            write_image(folder / name / f"{value:03}.png", value)

@@ -43,9 +43,9 @@ def test_a_seed_gives_the_same_faces_and_another_others():
 
 
 def test_the_classes_differ_and_overlap():
-    """By their mean pictures: better than chance, and not always."""
-    pictures, labels = faces(3000, np.random.default_rng(0))
-    flat = pictures.reshape(3000, -1).astype(float)
+    """By their mean images: better than chance, and not always."""
+    images, labels = faces(3000, np.random.default_rng(0))
+    flat = images.reshape(3000, -1).astype(float)
     means = [flat[:2000][labels[:2000] == label].mean(axis=0) for label in (0, 1)]
     said = np.argmin([((flat[2000:] - mean) ** 2).sum(axis=1) for mean in means], axis=0)
     assert 0.6 < (said == labels[2000:]).mean() < 0.95

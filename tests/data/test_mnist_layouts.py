@@ -318,4 +318,4 @@ def test_without_a_network_one_line_says_what_works(data_dir, monkeypatch):
     message = str(caught.value)
     assert "\n" not in message
     assert "no network to download it: no mirror can be reached" in message
-    assert f"put the four .gz files into {data_dir / 'mnist'}, or take what is here: " in message
+    assert f"put the four .gz files into {data_dir / 'mnist'}, or use other data: " in message

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Examples, Loader, Origin, Source
 from cnnlab.data.download import Remote, fetch, file_sha256, mirrors
-from cnnlab.data.locate import data_folders, places
+from cnnlab.data.locate import SUBSTITUTE, data_folders, places
 from cnnlab.data.sources import checks
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
@@ -32,7 +32,7 @@ MIRROR = "https://www.cs.toronto.edu/~kriz/"
 
 @dataclass(frozen=True)
 class Published:
-    """The files and what tells the genuine ones: SHA-256 of each, and of the archive that they come in."""
+    """The files, with the SHA-256 of each genuine one and of the archive that contains them."""
 
     title: str
     folder: str
@@ -68,7 +68,7 @@ def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Sou
     """50,000 training and 10,000 test images (n, 32, 32, 3) uint8 in [0, 255]; labels (n,) int32.
 
     Local files first, else the archive is downloaded.
-    Raises DataError where a file is damaged, DownloadError where none is here and none can be fetched.
+    Raises DataError where a file is damaged, DownloadError where it is missing and cannot be downloaded.
     """
     place = locate(data, published) or fetch_archive(data, published)
     contents = _from_folder(place, published) if place.is_dir() else _from_archive(place, published)
@@ -116,7 +116,7 @@ def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
     except DownloadError as error:
         raise DownloadError(
             f"{data.name}: {error}; put it, or its folder {published.folder}, into {destination.parent}, "
-            "or see whether all else works: `cnnlab train … --data synthetic`"
+            f"or, {SUBSTITUTE}"
         ) from None
     return destination
 
@@ -147,13 +147,13 @@ def _from_archive(path: Path, published: Published) -> dict[str, bytes]:
                 for member in archive:
                     inside = PurePosixPath(member.name)
                     if inside.is_absolute() or ".." in inside.parts:
-                        raise DataError(f"{path}: has a member {member.name} that leads out of it")
+                        raise DataError(f"{path}: has a member {member.name} outside of its folder")
                     if inside.name in published.files and member.isfile():
                         contents[inside.name] = _member(path, archive, member)
             while bounded.read(1 << 20):  # to the end, where gzip's checksum is
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error) as error:
-        raise DataError(f"{path}: truncated or damaged ({error}); delete it, and get it anew") from None
+        raise DataError(f"{path}: truncated or damaged ({error}); delete it and download it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     missing = [name for name in published.files if name not in contents]

@@ -15,7 +15,7 @@ PUBLISHED = mnist_format.Published(
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     ),
     # Nobody publishes SHA-256 of the decompressed files. These MD5 are those of torchvision's and OneFlow's unpacked
-    # copies; what is downloaded is told by the SHA-256 of the .gz, which tensorflow-datasets publishes.
+    # copies; downloads are checked by the SHA-256 of the .gz, which tensorflow-datasets publishes.
     algorithm="md5",
     digests={
         "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",

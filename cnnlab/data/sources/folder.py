@@ -46,14 +46,14 @@ def listing_of(data: Folder) -> Listing:
     """The folder's files. Raises DataError where it lacks classes, or a class has no images."""
     root = find(data.path, data.dir, "folder")
     if not root.is_dir():
-        raise DataError(f"{root}: is a file; expected a folder of pictures")
+        raise DataError(f"{root}: is a file; expected a folder of images")
     return list_files(Path(root), data.num_classes, data.class_order)
 
 
 def verify(data: Folder) -> tuple[dict[str, str], list[str]]:
-    """Every file that cannot be decoded, and why; and those whose kept pixels were not those of the file.
+    """Every file that cannot be decoded, and why; and the files whose cached pixels differ from theirs.
 
-    All files are decoded anew.
+    All files are decoded again.
     """
     listing = listing_of(data)
     faults, stale = _decoded(data, listing).verify()

@@ -1,4 +1,4 @@
-"""Which folders are splits, which are classes, and which files are images: read off a folder before any is decoded."""
+"""Which folders are splits, which are classes, and which files are images, found before any is decoded."""
 
 import hashlib
 import json
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cnnlab.data.dataset import Remark
 from cnnlab.errors import DataError
 from cnnlab.images.decode import SUFFIXES
+from cnnlab.messages import join_names, pluralize
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -24,7 +25,8 @@ SPLIT_NAMES = {
 }
 """What folders of splits are called, in upper or lower case."""
 EXPECTED = "splits are folders called train, validation and test"
-NAMED = 3  # files of a kind that a note names
+NAMED = 3  # files of a kind in a note
+MAX_NAMED = 8  # folders in an error
 Order = Literal["numeric", "text"]
 Places = dict[str, list[Path]]
 """The folders of each class, by its name in Unicode's NFC: two that look the same are one class."""
@@ -56,9 +58,8 @@ class Listing:
     def remarks(self) -> Iterator[Remark]:
         """What is not read, counted and named."""
         for reason, paths in self.unread.items():
-            named = ", ".join(os.path.relpath(path, self.root) for path in paths[:NAMED])
-            more = ", …" if len(paths) > NAMED else ""
-            yield Remark("ignored", len(paths), f"not read: {reason} ({len(paths):,}: {named}{more})")
+            named = join_names([os.path.relpath(path, self.root) for path in paths], NAMED)
+            yield Remark("ignored", len(paths), f"not read: {reason} ({len(paths):,}: {named})")
 
 
 def list_files(root: Path, num_classes: int, order: Order) -> Listing:
@@ -105,8 +106,8 @@ def _layout(root: Path, num_classes: int) -> _Layout:
     chosen = fitting[0]
     if len(fitting) == 2 and any(_has_images(folder) for folder in beside):
         raise DataError(
-            f"{root}: {_listed(as_classes.classes)} may be {num_classes} classes, and {train[0].name} a split of "
-            f"{num_classes} classes; rename the one, or move {beside[0].name} away"
+            f"{root}: {join_names(as_classes.classes, MAX_NAMED)} may be {num_classes} classes, and {train[0].name} "
+            f"a split of {num_classes} classes; rename the one, or move {beside[0].name} away"
         )
     if chosen.splits and (several := next((found for found in by_split.values() if len(found) > 1), None)):
         names = " and ".join(folder.name for folder in several)
@@ -115,8 +116,8 @@ def _layout(root: Path, num_classes: int) -> _Layout:
         inside = [folder.name for folder in _subfolders(folders[0])]
         if any(map(_is_like_a_split, [*as_classes.classes, *inside])):
             raise DataError(
-                f"{root}: {_listed(as_classes.classes)} each hold the folders {_listed(inside)}; {EXPECTED}, with the "
-                "classes in each"
+                f"{root}: {join_names(as_classes.classes, MAX_NAMED)} each hold the folders "
+                f"{join_names(inside, MAX_NAMED)}; {EXPECTED}, with the classes in each"
             )
     return chosen
 
@@ -146,13 +147,13 @@ def _misfit(
         return f"{root}: has {', '.join(names)}, but no train"
     else:
         place = root
-    found = f"{len(names)} class folders" + (f" ({_listed(names)})" if names else "")
+    found = pluralize(len(names), "class folder") + (f" ({join_names(names, MAX_NAMED)})" if names else "")
     inside = f"; its only folder is {root / names[0]}: set path to that" if len(names) == 1 and place == root else ""
     return f"{place}: {found}, but data.num_classes is {num_classes}; {EXPECTED}{inside}"
 
 
 def _sorted(names: Sequence[str], order: Order) -> tuple[str, ...]:
-    """By number where all are numbers and `order` says so, else as text."""
+    """By number where all are numbers and `order` is numeric, else as text."""
     if order == "numeric" and all(name.isascii() and name.isdecimal() for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
@@ -190,10 +191,10 @@ class _Lister:
         return slice(first, len(self._files))
 
     def _no_images(self, place: Path) -> DataError:
-        """That a folder has none, and what it has instead."""
+        """A folder without images, and what it has instead."""
         unread = [f"{reason} ({len(paths):,})" for reason, paths in self.unread.items() if paths]
-        there = f"; not read: {', '.join(unread)}" if unread else ""
-        return DataError(f"{place}: no pictures ({', '.join(sorted(SUFFIXES))}) in it{there}")
+        others = f"; not read: {', '.join(unread)}" if unread else ""
+        return DataError(f"{place}: no images ({', '.join(sorted(SUFFIXES))}) in it{others}")
 
     def note_loose_files(self, place: Path) -> None:
         """Files beside folders of classes or splits belong to none."""
@@ -225,7 +226,7 @@ class _Lister:
                     self._add_file(entry, label)
 
     def _add_file(self, entry: "os.DirEntry[str]", label: int) -> None:
-        status = entry.stat(follow_symlinks=entry.is_file())  # a link to nothing is a fault of its own, told later
+        status = entry.stat(follow_symlinks=entry.is_file())  # a link to nothing is reported when it is decoded
         self._files.append(entry.path)
         self._labels.append(label)
         self._newest = max(self._newest, status.st_mtime, status.st_ctime)
@@ -289,7 +290,3 @@ def _is_hidden(name: str) -> bool:
 def _is_image(name: str) -> bool:
     """By its suffix, as everywhere."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

@@ -30,7 +30,7 @@ MAX_DOWNLOAD = 64 << 20  # bytes; the largest is 26 MB
 
 @dataclass(frozen=True)
 class Published:
-    """Where the four files may be, and what tells the genuine ones.
+    """Where the four files may be, and the digests of the genuine ones.
 
     `layouts` are folders relative to where data sets may be; `digests` by file are of the decompressed content, IDX
     header and all; `gz_digests` are the SHA-256 of the .gz files as all `urls` serve them, where those are known.
@@ -124,7 +124,7 @@ def fetch_files(data: Mnist | FashionMnist, published: Published) -> dict[str, P
             download.fetch(remote, files[name])
         except DownloadError as error:
             raise DownloadError(
-                f"{data.name}: {error}; put the four .gz files into {folder}, or take what is here: "
+                f"{data.name}: {error}; put the four .gz files into {folder}, or use other data: "
                 "`cnnlab train … --data digits`"
             ) from None
     return files
@@ -149,7 +149,7 @@ def _examples(
 
 
 def _is_genuine_file(published: Published, name: str, path: Path) -> bool:
-    """Whether a file that was downloaded is the one that was asked for; both ways of telling are SHA-256."""
+    """Whether a file that was downloaded is the one that was asked for; checked by SHA-256 either way."""
     if published.gz_digests is not None:
         return file_sha256(path) == published.gz_digests[name]
     return content_sha256(path) == published.digests[name]

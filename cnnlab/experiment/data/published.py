@@ -12,7 +12,7 @@ CIFAR_SIZES = (50_000, 10_000)
 class Digits(DataSpec):
     """1,797 real handwritten digits that come inside scikit-learn, enlarged to MNIST's 28×28. No download.
 
-    Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits: 8×8 grey pictures of 17 levels.
+    Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits: 8×8 grey images of 17 levels.
 
     Example: data: digits
     """
@@ -48,7 +48,7 @@ class Mnist(DataSpec):
 
 
 class FashionMnist(DataSpec):
-    """70,000 pictures of clothes of ten kinds, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
+    """70,000 images of clothes of ten kinds, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
 
     Example: data: {name: fashion_mnist, validation: 5000}
     """
@@ -68,7 +68,7 @@ class FashionMnist(DataSpec):
 
 
 class Cifar10(DataSpec):
-    """60,000 colour pictures of ten kinds of things, 32×32. Krizhevsky 2009.
+    """60,000 colour images of ten kinds of things, 32×32. Krizhevsky 2009.
 
     Example: data: cifar10
     """
@@ -108,7 +108,7 @@ COARSE = (
 
 
 class Cifar100(DataSpec):
-    """60,000 colour pictures of a hundred kinds of things, 32×32. Krizhevsky 2009.
+    """60,000 colour images of a hundred kinds of things, 32×32. Krizhevsky 2009.
 
     labels: `fine` for the hundred classes, `coarse` for the twenty groups of five that they are in.
     Example: data: {name: cifar100, labels: coarse}

@@ -164,7 +164,7 @@ class _Files(UserArrays):
 
 
 class Idx(_Files):
-    """Two IDX files, or four with a test set: unsigned bytes of pictures, integers of labels; gzipped or not.
+    """Two IDX files, or four with a test set: unsigned bytes of images, integers of labels; gzipped or not.
 
     A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
 
@@ -204,13 +204,13 @@ class Npz(UserArrays):
 
 
 class Synthetic(DataSpec):
-    """Pictures drawn at random, each class with a pattern of its own: to see whether something runs, and learns.
+    """Images drawn at random, each class with a pattern of its own: to see whether something runs, and learns.
 
-    image_shape: [height, width, channels] of every picture.
+    image_shape: [height, width, channels] of every image.
     num_classes: how many classes there are.
-    train_examples: how many pictures to train on, before anything is held out.
+    train_examples: how many images to train on, before anything is held out.
     test_examples: how many to measure on.
-    noise: how much of a picture is noise, from 0 to 1.
+    noise: how much of an image is noise, from 0 to 1.
     Example: data: {name: synthetic, image_shape: [32, 32, 3], num_classes: 10}
     """
 
