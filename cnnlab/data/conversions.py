@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from cnnlab.data.dataset import Remark
 from cnnlab.images.batch import Report
-from cnnlab.images.decode import FULL_BITS, Change, Levels, Size
+from cnnlab.images.decode import Change, Size
+from cnnlab.images.depth import FULL_BITS, Levels
 from cnnlab.messages import pluralize
 
 CHANGES: dict[Change, str] = {

@@ -21,7 +21,8 @@ from cnnlab.data.locks import exclusive
 from cnnlab.data.stored import StoredImages
 from cnnlab.errors import DataError
 from cnnlab.images.batch import Report, decode_into
-from cnnlab.images.decode import Levels, Size
+from cnnlab.images.decode import Size
+from cnnlab.images.depth import Levels
 from cnnlab.messages import pluralize
 from cnnlab.terminal import decoding_progress, warn
 

@@ -16,7 +16,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from cnnlab.errors import DataError
-from cnnlab.images.decode import Change, Decoded, Levels, Size, decode
+from cnnlab.images.decode import Change, Decoded, Size, decode
+from cnnlab.images.depth import Levels
 
 PER_TASK = 256  # images that a process decodes before it reports them
 WRITTEN_BYTES = 1 << 20  # at once

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.errors import DataError
 from cnnlab.images import png
+from cnnlab.images.depth import (
+    BITS_PER_SAMPLE,
+    PHOTOMETRIC,
+    SAMPLE_FORMAT,
+    SIGNED,
+    WHITE_IS_ZERO,
+    Levels,
+    tag,
+    to_8_bits,
+)
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 SUFFIXES = frozenset(
@@ -25,8 +35,6 @@ MAX_FILE_BYTES = 1 << 28
 TIFF = b"II", b"MM"
 TIFF_VALUES = "integers of up to 16 or of 32 bits, or floats of 32 bits"  # those that Pillow reads
 ORIENTATION = 0x0112  # a tag of EXIF 2.3
-BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE_VALUE, SAMPLE_FORMAT = 258, 262, 281, 339  # tags of TIFF 6.0
-WHITE_IS_ZERO, SIGNED = 0, 2  # values of the second and the last
 UPRIGHT = {  # by the value of that tag
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,7 +44,6 @@ UPRIGHT = {  # by the value of that tag
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-FULL_BITS = 16
 
 Change = Literal["resized", "upright", "grey", "on_white", "first_frame", "deep_colour"]
 
@@ -54,19 +61,6 @@ class Size:
     def bytes(self) -> int:
         """What an image takes decoded."""
         return self.height * self.width * self.channels
-
-
-@dataclass(frozen=True)
-class Levels:
-    """How values of more than 8 bits become 8: the upper 8 of `bits`, or, if given, `white` becomes 255."""
-
-    bits: int | None = None
-    white: float | None = None
-
-    @property
-    def brightest(self) -> float | None:
-        """The largest value that an image may have; None where it is unknown."""
-        return self.white if self.bits is None else 2**self.bits - 1
 
 
 @dataclass(frozen=True)
@@ -157,9 +151,9 @@ class _Conversion:
             raise DataError(f"has {image.width:,}×{image.height:,} pixels; expected at most {MAX_PIXELS:,}")
         if image.format != "MPO" and getattr(image, "is_animated", False):  # MPO: a photograph and its other sizes
             self._changes.add("first_frame")
-        if image.format == "TIFF" and max(_tag(image, BITS_PER_SAMPLE)) > 8 and image.mode in ("RGB", "RGBA", "CMYK"):
+        if image.format == "TIFF" and max(tag(image, BITS_PER_SAMPLE)) > 8 and image.mode in ("RGB", "RGBA", "CMYK"):
             self._changes.add("deep_colour")
-        if image.format == "TIFF" and image.mode == "L" and max(_tag(image, SAMPLE_FORMAT)) == SIGNED:
+        if image.format == "TIFF" and image.mode == "L" and max(tag(image, SAMPLE_FORMAT)) == SIGNED:
             raise DataError("has signed values of 8 bits; expected none below 0")
         if image.mode == "LAB":  # which Pillow converts to no other mode
             raise DataError("has colours in CIELAB, which is not supported; expected RGB, CMYK or grey")
@@ -194,7 +188,7 @@ class _Conversion:
         if image.mode == mode and not image.has_transparency_data:
             return image
         if image.mode.startswith("I") or image.mode == "F":
-            return self._of_more_bits(image).convert(mode)
+            return self._in_8_bits(image).convert(mode)
         if mode == "L" and _is_coloured(image):
             self._changes.add("grey")
         if image.has_transparency_data:  # what is drawn on nothing was meant for paper
@@ -204,38 +198,16 @@ class _Conversion:
             image.alpha_composite(drawn)
         return image.convert(mode)
 
-    def _of_more_bits(self, image: Image.Image) -> Image.Image:
-        """Grey values of more than 8 bits as 8; a transparent value is white, and so is 0 if the file says so."""
-        values = np.asarray(image)
-        if self._image.format == "TIFF" and image.mode == "I" and max(_tag(self._image, SAMPLE_FORMAT)) != SIGNED:
-            values = values.view(np.uint32)  # Pillow has signed integers only
-        self._is_float = bool(np.issubdtype(values.dtype, np.floating))
-        pixels = self._scaled(values)
-        if self._image.format == "TIFF" and self._image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:  # type: ignore[attr-defined]
+    def _in_8_bits(self, image: Image.Image) -> Image.Image:
+        """A transparent value is white, and so is 0 if the file says so."""
+        grey = to_8_bits(self._image, np.asarray(image), self._levels)
+        self._brightest, self._is_float, pixels = grey.brightest, grey.is_float, grey.pixels
+        if self._image.format == "TIFF" and tag(self._image, PHOTOMETRIC, 1) == (WHITE_IS_ZERO,):
             pixels = 255 - pixels
         if isinstance(transparent := image.info.get("transparency"), int):
             self._changes.add("on_white")
-            pixels = np.where(values == transparent, np.uint8(255), pixels)
+            pixels = np.where(np.asarray(image) == transparent, np.uint8(255), pixels)
         return Image.fromarray(pixels)
-
-    def _scaled(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        low, high = float(values.min()), float(values.max())
-        if not np.isfinite([low, high]).all():
-            raise DataError("has values that are not finite; expected pixels")
-        if low < 0:
-            raise DataError(f"has values from {low:g} to {high:g}; expected none below 0")
-        if self._is_float and self._levels and self._levels.bits:
-            raise DataError("has floating-point values, to which data.bit_depth does not apply; remove the option")
-        levels = _stated_levels(self._image) or self._levels
-        if levels is None:
-            self._brightest = high
-            levels = Levels(bits=FULL_BITS) if high < 2**FULL_BITS else Levels(white=high)
-        if levels.brightest is not None and high > levels.brightest:
-            raise DataError(f"has a value {high:g}; expected at most {levels.brightest:g}, the brightest of its depth")
-        if levels.bits is not None and levels.bits >= 8 and np.issubdtype(values.dtype, np.integer):
-            return (values >> (levels.bits - 8)).astype(np.uint8)
-        scaled: NDArray[np.uint8] = np.rint(values * (255 / (levels.brightest or 1.0))).astype(np.uint8)
-        return scaled
 
 
 def _is_coloured(image: Image.Image) -> bool:
@@ -244,23 +216,6 @@ def _is_coloured(image: Image.Image) -> bool:
         return Image.getmodebase(image.mode) == "RGB"
     colours = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
     return bool((colours != colours[:, :1]).any())
-
-
-def _stated_levels(image: Image.Image) -> Levels | None:
-    """The value of white that the file itself states; None where it states none."""
-    if image.format == "PPM" and image.mode != "F":  # which Pillow has brought to 16 bits by the file's maxval
-        return Levels(bits=FULL_BITS)
-    if image.format == "TIFF" and MAX_SAMPLE_VALUE in image.tag_v2:  # type: ignore[attr-defined]
-        return Levels(white=float(max(_tag(image, MAX_SAMPLE_VALUE))) or 1.0)
-    if image.format == "TIFF" and 8 < (bits := int(max(_tag(image, BITS_PER_SAMPLE)))) < FULL_BITS:
-        return Levels(bits=bits)
-    return None
-
-
-def _tag(image: Image.Image, tag: int) -> tuple[float, ...]:
-    """The values of a tag of a TIFF, (0,) where it has none."""
-    value = image.tag_v2.get(tag, 0)  # type: ignore[attr-defined]
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _padded(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:

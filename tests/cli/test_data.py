@@ -2,15 +2,14 @@
 
 import csv
 import json
-import subprocess
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from cnnlab.cli import main
 from tests.conftest import assert_one_line
+from tests.data.making import in_process
 
 
 @pytest.fixture(autouse=True)
@@ -21,17 +20,7 @@ def _data_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cnnlab(tmp_path, monkeypatch, capsys):
-    """`cnnlab ARGUMENTS` in this process, in the empty folder `tmp_path`; the keyword `cwd` names another."""
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def run(*arguments, cwd=tmp_path):
-        monkeypatch.chdir(cwd)
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
-
-    return run
+    return in_process(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -366,3 +355,21 @@ def test_runs_of_one_experiment_on_other_data_are_told_apart(cnnlab, images):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
     *_, caution = cnnlab("compare", "runs").stdout.split("\n\n")
     assert " ".join(caution.split()).startswith("pets-1 and pets-2 name the same data and saw different examples")
+
+
+def test_a_linked_experiment_finds_data_beside_the_link_or_beside_the_file(cnnlab, images, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pets.yaml").symlink_to(tmp_path / "pets.yaml")
+    options = ("--set", "data.image_size=[9, 8]", "--format", "json")
+    place = json.loads(cnnlab("data", "info", "elsewhere/pets.yaml", *options).stdout)["place"]
+    assert place == str(images)
+    write_decoy(elsewhere / "pets")
+    place = json.loads(cnnlab("data", "info", "elsewhere/pets.yaml", *options).stdout)["place"]
+    assert place == str(elsewhere / "pets")
+
+
+def test_an_unknown_name_lists_every_known_one_once(cnnlab):
+    done = cnnlab("data", "info", "zzzz")
+    assert_one_line(done, 2, "zzzz: no such data set or experiment; expected one of ")
+    assert done.stderr.count(" digits,") == 1

@@ -3,12 +3,17 @@
 import pytest
 
 from cnnlab.data import load
-from tests.data.making import folder_spec, write_classes
+from tests.data.making import folder_spec, in_process, write_classes
 
 
 @pytest.fixture(autouse=True)
 def _may_download(monkeypatch):
     monkeypatch.delenv("CNNLAB_OFFLINE")
+
+
+@pytest.fixture
+def cnnlab(tmp_path, monkeypatch, capsys):
+    return in_process(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import gzip
 import resource
 import signal
 import struct
+import subprocess
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +14,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab.cli import main
 from cnnlab.data import load
 from cnnlab.errors import DataError, printable
 from cnnlab.experiment.data import Folder
 
 MEMORY = 2 << 30  # bytes
+
+
+def in_process(folder, monkeypatch, capsys):
+    """`cnnlab ARGUMENTS` in this process, in `folder`; the keyword `cwd` names another one."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("KERAS_HOME", str(folder))  # set by the command, and restored afterwards
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
+    def run(*arguments, cwd=folder):
+        monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
 
 
 def of_files(err):

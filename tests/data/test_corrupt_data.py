@@ -338,16 +338,9 @@ model: {{layers: [flatten, {{dense: {classes}}}]}}
 train: {{epochs: 1, batch_size: 2, optimizer: sgd}}
 """
 THROUGH_THE_COMMAND_LINE = [
-    "a .gz that ends early",
-    "a tar whose paths climb out",
-    "a tar of a terabyte of holes",
-    "a pickle in an .npz",
     "a PNG bomb",
-    "an image that is a pipe",
-    "an image that is endless",
     "an image whose name is no UTF-8",
-    "an image whose name is two lines",
-    "a TIFF whose compression is damaged",
+    "a TIFF whose compression is damaged",  # libtiff writes to standard error itself
 ]
 
 

@@ -371,6 +371,7 @@ def test_a_image_whose_name_is_no_utf8_is_read(pets):
         assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
 
 
+@pytest.mark.slow
 @needs_cifar10_folder
 def test_a_folder_of_sixty_thousand_images_is_decoded_once(data_dir, tmp_path, decodings):
     for _ in range(2):

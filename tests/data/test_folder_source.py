@@ -151,7 +151,7 @@ def test_what_is_not_read_is_counted_and_named_once(pets, capsys):
         f"{pets}: not read: folders beside the splits (1: spare)",
         f"{pets}: not read: images in no class folder (4: 4.png, train/1.png, train/2.jpg and 1 more)",
         f"{pets}: not read: hidden files or folders (2: train/cat/.git and train/dog/.hidden.png)",
-        f"{pets}: not read: files that are no images by their names (2: train/cat/a.heic, train/cat/b.txt)",
+        f"{pets}: not read: files that are no images by their names (2: train/cat/a.heic and train/cat/b.txt)",
     ]
 
 

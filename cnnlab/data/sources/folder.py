@@ -9,7 +9,7 @@ from cnnlab.data.dataset import Examples, Origin, Remark, Source
 from cnnlab.data.decoded import DecodedImages
 from cnnlab.data.locate import find
 from cnnlab.data.sources import user_arrays
-from cnnlab.data.sources.layout import Listing, list_files
+from cnnlab.data.sources.listing import Listing, list_files
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Folder
 from cnnlab.images.decode import Size

@@ -1,4 +1,4 @@
-"""Data sets that everybody has: what they are called, hold and are licensed under."""
+"""Published data sets: options, sizes, classes and licences."""
 
 from typing import ClassVar, Literal
 
@@ -25,7 +25,7 @@ class Digits(DataSpec):
     name: Literal["digits"]
 
     def published_sizes(self) -> tuple[int, int]:
-        """A fifth is the test set."""
+        """One fifth is the test set."""
         return 1437, 360
 
 
@@ -48,7 +48,7 @@ class Mnist(DataSpec):
 
 
 class FashionMnist(DataSpec):
-    """70,000 images of clothes of ten kinds, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
+    """70,000 images of ten classes of clothes, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
 
     Example: data: {name: fashion_mnist, validation: 5000}
     """
@@ -68,7 +68,7 @@ class FashionMnist(DataSpec):
 
 
 class Cifar10(DataSpec):
-    """60,000 colour images of ten kinds of things, 32×32. Krizhevsky 2009.
+    """60,000 colour images of ten classes of objects, 32×32. Krizhevsky 2009.
 
     Example: data: cifar10
     """
@@ -108,9 +108,9 @@ COARSE = (
 
 
 class Cifar100(DataSpec):
-    """60,000 colour images of a hundred kinds of things, 32×32. Krizhevsky 2009.
+    """60,000 colour images of a hundred classes of objects, 32×32. Krizhevsky 2009.
 
-    labels: `fine` for the hundred classes, `coarse` for the twenty groups of five that they are in.
+    labels: `fine` for the hundred classes, `coarse` for the twenty superclasses.
     Example: data: {name: cifar100, labels: coarse}
     """
 

@@ -53,7 +53,6 @@ def install(tmp_path, monkeypatch):
         (about / "entry_points.txt").write_text(f"[cnnlab.data]\nfaces = {entry}\n")
         monkeypatch.syspath_prepend(str(site))
         monkeypatch.delitem(sys.modules, "faces_of_test", raising=False)
-        return str(site)
 
     return install
 
@@ -158,17 +157,17 @@ def experiment(tmp_path, data):
 
 
 def test_an_experiment_names_it_and_it_is_listed(tmp_path, data_dir, install, cnnlab):
-    site = install()
-    done = cnnlab("data", "info", experiment(tmp_path, "faces"), "--format", "json", PYTHONPATH=site)
+    install()
+    done = cnnlab("data", "info", experiment(tmp_path, "faces"), "--format", "json")
     assert done.returncode == 0, done.stderr
     assert [entry["class"] for entry in json.loads(done.stdout)["classes"]] == ["woman", "man"]
-    done = cnnlab("data", "list", PYTHONPATH=site)
+    done = cnnlab("data", "list")
     assert any(line.split()[0] == "faces" for line in done.stdout.splitlines() if line)
 
 
 def test_an_option_that_it_does_not_have_is_named_with_its_place(tmp_path, data_dir, install, cnnlab):
-    site = install()
-    done = cnnlab("data", "info", experiment(tmp_path, "{name: faces, brightnes: 3}"), PYTHONPATH=site)
+    install()
+    done = cnnlab("data", "info", experiment(tmp_path, "{name: faces, brightnes: 3}"))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert "x.yaml:2:" in done.stderr
