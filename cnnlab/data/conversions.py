@@ -74,7 +74,7 @@ class Summary:
         return white_of(self.brightest) if self.deep else None
 
     @property
-    def resolved(self) -> dict[str, Any]:
+    def inferred(self) -> dict[str, Any]:
         """What a run records of how values became bytes."""
         return {} if self.white is None else {"white": self.white}
 

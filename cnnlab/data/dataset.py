@@ -52,7 +52,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about `count` files or values as they were read that may not be meant; `kind` is for scripts."""
+    """A warning about `count` files or values that may not be intended; `kind` is for scripts."""
 
     kind: str
     count: int
@@ -61,22 +61,22 @@ class Remark:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where examples come from, and what a reader should know of how they were read.
+    """Where examples come from, and how they were read; recorded in run.json.
 
-    `skipped` are files that cannot be decoded and are left out, each with the reason; `resolved` is what the experiment
-    left open and the data decided, such as the range of values. All of it is recorded with a run.
+    `skipped` are files that cannot be decoded, each with the reason; `inferred` are options that the experiment leaves
+    open and the data decide, such as the range of values.
     """
 
     place: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[Remark, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
-    resolved: Mapping[str, Any] = field(default_factory=dict)
+    inferred: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it is published: a training set, perhaps one for validation, a test set.
+    """A data set before splitting: a training set, optionally a validation set, a test set.
 
     `genuine`: whether its files have the published digests; None where there are none.
     """

@@ -26,7 +26,7 @@ from cnnlab.images.depth import Levels
 from cnnlab.messages import pluralize
 from cnnlab.terminal import decoding_progress, warn
 
-VERSION = 3  # of what `cnnlab.images` makes of a file: a change of it makes every cache anew
+VERSION = 4  # of the decoder; a change invalidates every cache
 LONGEST_NAME = 50  # characters of the folder's; a file system allows 255 bytes
 NAMED = 3  # files in an error
 TICK = 0.02  # seconds within which two changes of a file may get the same time

@@ -1,8 +1,8 @@
-"""Drawn faces in the format of a lecture whose photographs are not public.
+"""Random faces in the format of a lecture whose photographs are not public.
 
-Stéphane Gentric (Idemia), Deep Learning, 2020: images of 48 × 48 grey bytes, labels of two float32, one-hot. These
-are no people: ellipses whose sizes and shades are drawn at random, some of them differently for the two classes, with
-enough overlap that no network is always right.
+Stéphane Gentric (Idemia), Deep Learning, 2020: images of 48 × 48 grey bytes, labels of two float32, one-hot. The
+faces are ellipses of random sizes and shades, some of which depend on the class, with enough overlap that no network
+is always right.
 """
 
 import os
@@ -24,13 +24,13 @@ Value = Array | float
 
 
 class _Normal(Protocol):
-    def __call__(self, mean: float, deviation: float, of_men: float = 0.0) -> Array: ...
+    def __call__(self, mean: float, std: float, of_men: float = 0.0) -> Array: ...
 
 
 def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
-    """Write the four files for so many faces into `folder`; the test set has others than the training set.
+    """Write the four files into `folder`; training and test set have different faces.
 
-    Raises RequestError where one of the files is there already or cannot be written.
+    Raises RequestError where one of the files exists or cannot be written.
     """
     paths = [folder / name for name in NAMES]
     for path in paths:
@@ -39,7 +39,7 @@ def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"{folder}: cannot be made: {error.strerror}") from None
+        raise RequestError(f"{folder}: cannot be created: {error.strerror}") from None
     for (images_path, labels_path), count, split in zip((paths[:2], paths[2:]), (train, test), (0, 1), strict=True):
         images, labels = faces(count, np.random.default_rng([seed, split]))
         _write(images_path, images.tobytes())
@@ -48,7 +48,7 @@ def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing."""
+    """Write a file completely or not at all."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.write_bytes(content)
@@ -71,9 +71,9 @@ def _drawn(labels: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.
     n = len(labels)
     man = labels.astype(np.float32)
 
-    def normal(mean: float, deviation: float, of_men: float = 0.0) -> Array:
-        """One a face; the mean of men is `of_men` higher."""
-        return (mean + of_men * man + deviation * random.standard_normal(n)).astype(np.float32)
+    def normal(mean: float, std: float, of_men: float = 0.0) -> Array:
+        """One number per face; the mean of men is `of_men` higher."""
+        return (mean + of_men * man + std * random.standard_normal(n)).astype(np.float32)
 
     skin, hair = normal(0.66, 0.1), normal(0.25, 0.12)
     image = np.broadcast_to(normal(0.5, 0.2)[:, None, None], (n, SIDE, SIDE)).astype(np.float32)
@@ -126,5 +126,5 @@ def _ellipse(x: Array, y: Array, left: Value, top: Value, wide: Array, high: Arr
 
 
 def _each(value: Value) -> Value:
-    """A number a face, for all its pixels."""
+    """One number per face, broadcast to its pixels."""
     return value[:, None, None] if isinstance(value, np.ndarray) else value

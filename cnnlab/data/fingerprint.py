@@ -30,7 +30,7 @@ def record(dataset: Dataset) -> dict[str, Any]:
         "warnings": [remark.text for remark in dataset.origin.warnings],
         "absent_classes": dataset.absent_classes(),
         "skipped": dict(dataset.origin.skipped),
-        "resolved": dict(dataset.origin.resolved),
+        "resolved": dict(dataset.origin.inferred),
         "image_shape": list(dataset.image_shape),
         "classes": list(dataset.class_names),
         "splits": {

@@ -33,7 +33,7 @@ MENTIONS = {
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
     # What an option is about, or what it excludes; a part of a command.
     " --runs {}",
-    "--augment --split {}: only training pictures are augmented",
+    "--augment --split {}: only training images are augmented",
     "Which epoch, with --augment.",
     "Runs that did not finish; with --all, folders of runs.",
     "--seed {}: not with a list of --seeds, which names them all",

@@ -161,7 +161,7 @@ def test_the_brightest_of_all_images_is_white(data_dir):
     for _ in range(2):
         dataset = load(spec(test=2))
         assert sorted(int(image.max()) for image in dataset.train.images[:]) == [128, 255]
-        assert dataset.origin.resolved == {"white": 540.0}
+        assert dataset.origin.inferred == {"white": 540.0}
 
 
 def test_a_value_beyond_the_stated_depth_is_refused(alone):

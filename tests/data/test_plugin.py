@@ -9,7 +9,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from cnnlab.data import load
-from cnnlab.experiment.data import Data
+from cnnlab.data.loaders import LOADERS
+from cnnlab.experiment.data import DATA_NAMES, Data
 from tests.data.making import assert_refused
 
 FACES = """
@@ -173,3 +174,7 @@ def test_an_option_that_it_does_not_have_is_named_with_its_place(tmp_path, data_
     assert "x.yaml:2:" in done.stderr
     assert "unknown key" in done.stderr
     assert "brightness" in done.stderr
+
+
+def test_every_data_set_that_comes_with_cnnlab_has_a_loader():
+    assert set(LOADERS) == set(DATA_NAMES)

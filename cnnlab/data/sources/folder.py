@@ -36,7 +36,7 @@ def load(data: Folder) -> Source:
     for split, part in parts.items():
         if not len(part):
             raise DataError(f"{listing.root}: {split}: none of its images can be decoded")
-    origin = Origin(str(listing.root.absolute()), tuple(notes), tuple(warnings), skipped, summary.resolved)
+    origin = Origin(str(listing.root.absolute()), tuple(notes), tuple(warnings), skipped, summary.inferred)
     return user_arrays.source(
         data, parts["train"], parts.get("test"), listing.class_names, parts.get("validation"), origin
     )

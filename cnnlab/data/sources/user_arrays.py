@@ -69,7 +69,7 @@ def from_arrays(data: UserArrays, place: Path, splits: Mapping[str, Arrays], rem
         str(place.absolute()),
         converted.notes,
         (*remarks, *converted.remarks),
-        resolved={"range": list(converted.range)},
+        inferred={"range": list(converted.range)},
     )
     names = data.class_names or checks.numbered(data.num_classes, data.label_offset)
     return source(data, found["train"], found.get("test"), names, found.get("validation"), origin)
