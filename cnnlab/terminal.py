@@ -6,7 +6,15 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from cnnlab.errors import printable
 
@@ -39,23 +47,14 @@ def proposed(*words: str | Path) -> str:
 
 def download_progress() -> Progress:
     """A bar that counts bytes, on a terminal only."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),  # which leaves room for a file's name in 80 columns
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=stderr(),
-        disable=not stderr().is_terminal,
-    )
+    return _progress(BarColumn(bar_width=20), DownloadColumn())  # narrow: a file's name must fit into 80 columns
 
 
 def decoding_progress() -> Progress:
     """A bar that counts images, on a terminal only."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=stderr(),
-        disable=not stderr().is_terminal,
-    )
+    return _progress(BarColumn(), MofNCompleteColumn())
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
+    description = TextColumn("{task.description}", markup=False)
+    return Progress(description, *columns, TimeRemainingColumn(), console=stderr(), disable=not stderr().is_terminal)

@@ -19,26 +19,17 @@ def load(data: PluginData) -> Source:
         raise DataError(f"{data.name}: reading it failed: {type(error).__name__}: {reason}") from error
     if len(arrays) != 4:
         raise DataError(f"{data.name}: read() returns {len(arrays)} values; expected x_train, y_train, x_test, y_test")
-    x_train, y_train, x_test, y_test = arrays
-    for name, images in (("x_train", x_train), ("x_test", x_test)):
+    splits, remarks = [], []
+    for split, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
+        images_from, labels_from = f"{data.name}: x_{split}", f"{data.name}: y_{split}"
         if images.dtype != np.uint8 or images.ndim not in (3, 4):
-            raise DataError(
-                f"{data.name}: {name}: {images.ndim} dimensions of {images.dtype}; expected images, uint8 in [0, 255]"
-            )
-    train, test = (
-        checks.examples(
-            images, labels, data.image_shape, data.num_classes, (f"{data.name}: x_{part}", f"{data.name}: y_{part}")
-        )
-        for part, images, labels in (("train", x_train, y_train), ("test", x_test, y_test))
-    )
-    remarks = [
-        remark
-        for remark in (
-            ranges.darkness(f"{data.name}: {name}", images)
-            for name, images in (("x_train", x_train), ("x_test", x_test))
-        )
-        if remark
-    ]
+            got = f"{images.ndim} dimensions of {images.dtype}"
+            raise DataError(f"{images_from}: {got}; expected images, uint8 in [0, 255]")
+        where = images_from, labels_from
+        splits.append(checks.examples(images, labels, data.image_shape, data.num_classes, where))
+        if remark := ranges.darkness(images_from, images):
+            remarks.append(remark)
+    train, test = splits
     return Source(train, test, data.class_names, origin=Origin(type(data).__module__, warnings=tuple(remarks)))
 
 

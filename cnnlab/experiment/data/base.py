@@ -145,6 +145,7 @@ class DataSpec(Strict):
 
     licence: ClassVar[str] = ""
     origin: ClassVar[str] = ""
+    split_sizes: ClassVar[tuple[int, int] | None] = None
     if TYPE_CHECKING:  # each data set has them, as a constant, an option or a property
 
         @property
@@ -197,7 +198,7 @@ class DataSpec(Strict):
 
     def published_sizes(self) -> tuple[int, int] | None:
         """The numbers of training and test examples before splitting; None where only reading tells."""
-        return None
+        return self.split_sizes
 
     def known_sizes(self) -> tuple[int, int] | None:
         """`published_sizes`; None where `classes` leaves some out."""

@@ -63,18 +63,14 @@ def validate(value: Any) -> PluginData:
     try:
         model = point.load()
     except Exception as error:
-        raise PydanticCustomError(
-            "misfit", "{name}: {value} cannot be imported: {error}", _context(point, error)
-        ) from error
+        raise _misfit(point, f" cannot be imported: {' '.join(str(error).split())[:200]}") from error
     if not (isinstance(model, type) and issubclass(model, PluginData)):
-        raise PydanticCustomError("misfit", "{name}: {value} is no subclass of PluginData", _context(point))
+        raise _misfit(point, " is no subclass of PluginData")
     missing = [attribute for attribute in ("image_shape", "class_names") if getattr(model, attribute, None) is None]
     if missing:
-        raise PydanticCustomError("misfit", "{name}: {value} lacks {error}", _context(point, " and ".join(missing)))
+        raise _misfit(point, f" lacks {' and '.join(missing)}")
     if len(model.image_shape) != 3:
-        raise PydanticCustomError(
-            "misfit", "{name}: {value}: image_shape is not (height, width, channels)", _context(point)
-        )
+        raise _misfit(point, ": image_shape is not (height, width, channels)")
     unknown = [key for key in value if key not in model.model_fields] if isinstance(value, dict) else []
     if unknown:
         known = ", ".join(sorted(model.model_fields))
@@ -84,8 +80,8 @@ def validate(value: Any) -> PluginData:
     return model.model_validate(value)
 
 
-def _context(point: EntryPoint, error: object = "") -> dict[str, str]:
-    return {"name": point.name, "value": point.value, "error": " ".join(str(error).split())[:200]}
+def _misfit(point: EntryPoint, reason: str) -> PydanticCustomError:
+    return PydanticCustomError("misfit", "{text}", {"text": f"{point.name}: {point.value}{reason}"})
 
 
 def _points() -> list[EntryPoint]:

@@ -22,11 +22,8 @@ class Digits(DataSpec):
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
+    split_sizes: ClassVar[tuple[int, int] | None] = (1437, 360)  # one fifth is the test set
     name: Literal["digits"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """One fifth is the test set."""
-        return 1437, 360
 
 
 class Mnist(DataSpec):
@@ -40,11 +37,8 @@ class Mnist(DataSpec):
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
+    split_sizes: ClassVar[tuple[int, int] | None] = MNIST_SIZES
     name: Literal["mnist"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return MNIST_SIZES
 
 
 class FashionMnist(DataSpec):
@@ -60,11 +54,8 @@ class FashionMnist(DataSpec):
     class_names: ClassVar[tuple[str, ...] | None] = (
         "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot",
     )  # fmt: skip
+    split_sizes: ClassVar[tuple[int, int] | None] = MNIST_SIZES
     name: Literal["fashion_mnist"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return MNIST_SIZES
 
 
 class Cifar10(DataSpec):
@@ -80,11 +71,8 @@ class Cifar10(DataSpec):
     class_names: ClassVar[tuple[str, ...] | None] = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     )  # fmt: skip
+    split_sizes: ClassVar[tuple[int, int] | None] = CIFAR_SIZES
     name: Literal["cifar10"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return CIFAR_SIZES
 
 
 FINE = (
@@ -117,6 +105,7 @@ class Cifar100(DataSpec):
     licence: ClassVar[str] = "none stated; cite the technical report"
     origin: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar.html"
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
+    split_sizes: ClassVar[tuple[int, int] | None] = CIFAR_SIZES
     name: Literal["cifar100"]
     labels: Literal["fine", "coarse"] = "fine"
 
@@ -129,10 +118,6 @@ class Cifar100(DataSpec):
     def num_classes(self) -> int:
         """100 or 20."""
         return len(self.class_names)
-
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return CIFAR_SIZES
 
 
 PUBLISHED: tuple[type[DataSpec], ...] = (Digits, Mnist, FashionMnist, Cifar10, Cifar100)
