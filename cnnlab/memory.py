@@ -1,4 +1,4 @@
-"""How much memory there is."""
+"""The memory of this machine and process."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def physical() -> int | None:
-    """Bytes of this machine, or of the container that this process is in; None where the system does not tell."""
+    """Bytes of this machine, or of the container that this process is in; None where unknown."""
     try:
         present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -15,7 +15,7 @@ def physical() -> int | None:
 
 
 def available() -> int | None:
-    """Bytes that this process may still take; None where the system does not tell."""
+    """Bytes that this process may still take; None where unknown."""
     present = physical()
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/meminfo").read_text().splitlines():

@@ -39,9 +39,10 @@ def position(line: str) -> tuple[str, int, int]:
     return (found[1], int(found[2]), int(found[3])) if found else (line.partition(":")[0], 0, 0)
 
 
-def count(number: float, thing: str) -> str:
-    """`1 epoch`, `12 epochs`."""
-    return f"{number:g} {thing}" if number == 1 else f"{number:g} {thing}s"
+def pluralize(number: float, thing: str) -> str:
+    """`1 epoch`, `1,200 epochs`."""
+    text = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{text} {thing}" if number == 1 else f"{text} {thing}s"
 
 
 def join_names(names: Iterable[str], most: int | None = None, conjunction: str = "and") -> str:

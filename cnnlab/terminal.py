@@ -1,4 +1,4 @@
-"""What people see on standard error: warnings and progress. Standard output is for results."""
+"""Warnings and progress on standard error. Standard output is for results."""
 
 import functools
 import shlex
@@ -6,7 +6,15 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from cnnlab.errors import printable
 
@@ -18,17 +26,17 @@ def stderr() -> Console:
 
 
 def warn(message: str) -> None:
-    """One line that a person should know, whatever else is quiet."""
+    """Print a warning, also with --quiet."""
     print(f"cnnlab: warning: {printable(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
-    """One line on what was decided for a person."""
+    """Print what was decided for the user."""
     print(f"cnnlab: note: {printable(message)}", file=sys.stderr)
 
 
 def hint(message: str) -> None:
-    """One line on what a person could do better."""
+    """Print advice."""
     print(f"cnnlab: hint: {printable(message)}", file=sys.stderr)
 
 
@@ -38,24 +46,15 @@ def proposed(*words: str | Path) -> str:
 
 
 def download_progress() -> Progress:
-    """A bar that counts bytes, on a terminal only: elsewhere an error is to be the one line."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),  # which leaves room for a file's name in 80 columns
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=stderr(),
-        disable=not stderr().is_terminal,
-    )
+    """A bar that counts bytes, on a terminal only."""
+    return _progress(BarColumn(bar_width=20), DownloadColumn())  # narrow: a file's name must fit into 80 columns
 
 
 def decoding_progress() -> Progress:
-    """A bar that counts pictures, on a terminal only."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=stderr(),
-        disable=not stderr().is_terminal,
-    )
+    """A bar that counts images, on a terminal only."""
+    return _progress(BarColumn(), MofNCompleteColumn())
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
+    description = TextColumn("{task.description}", markup=False)
+    return Progress(description, *columns, TimeRemainingColumn(), console=stderr(), disable=not stderr().is_terminal)

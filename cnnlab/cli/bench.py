@@ -63,16 +63,17 @@ def _replacement(data: Any) -> "Override | None":
     """Random data in place of published ones that are not here."""
     from cnnlab.config.overrides import Override
     from cnnlab.data.catalog import place_of
-    from cnnlab.experiment.data import Cifar10, Cifar100, FashionMnist, Mnist, num_outputs
+    from cnnlab.experiment.data import num_outputs
+    from cnnlab.experiment.data.published import PUBLISHED
 
-    if not isinstance(data, Mnist | FashionMnist | Cifar10 | Cifar100) or place_of(data):
+    sizes = data.published_sizes()
+    if not isinstance(data, PUBLISHED) or not sizes or place_of(data):
         return None
-    size, _ = data.published_sizes()
     value = {
         "name": "synthetic",
         "image_shape": list(data.image_shape),
         "num_classes": num_outputs(data),
-        "train_examples": size,
+        "train_examples": sizes[0],
         "validation": data.validation if isinstance(data.validation, int) else 0,
     }
     return Override(("data",), value, "the replacement of the data")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cnnlab.data.download import cache_folder
+from cnnlab.data.locate import cache_folder
 
 if TYPE_CHECKING:
     from cnnlab.training.distribution.devices import Setting

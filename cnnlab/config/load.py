@@ -113,8 +113,10 @@ def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequen
         if value is None or (directory and os.path.exists(Path(os.path.expanduser(directory)) / value)):
             continue
         place = None if _changing(changes, location) else _place(source, location, is_key=False)
-        beside = os.path.abspath((Path(place.source).parent if place else Path()) / os.path.expanduser(value))
-        if os.path.exists(beside):
+        # A link to a file may be beside the data; else they are beside the file itself, where its paths were written.
+        folders = [Path(path).parent for path in (place.source, os.path.realpath(place.source))] if place else [Path()]
+        candidates = [os.path.abspath(folder / os.path.expanduser(value)) for folder in folders]
+        if beside := next(filter(os.path.exists, candidates), None):
             found[option] = beside
     return experiment.model_copy(update={"data": data.model_copy(update=found)}) if found else experiment
 

@@ -26,7 +26,7 @@ from cnnlab.experiment.optimizers import RMSprop, Sgd
 from cnnlab.experiment.schedules import Exponential, Piecewise, ReduceOnPlateau, Step
 from cnnlab.experiment.schema import Train
 from cnnlab.experiment.summary import BYTES, Line
-from cnnlab.messages import count
+from cnnlab.messages import pluralize
 from cnnlab.paths import KeyPath
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
@@ -120,14 +120,17 @@ def decay_never_fires(checked: LintContext) -> Iterator[Violation]:
     """A learning rate that is meant to fall should do so within the epochs."""
     train = checked.experiment.train
     path = ("train", "schedule", train.schedule.kind)
-    epochs = count(train.epochs, "epoch")
+    epochs = pluralize(train.epochs, "epoch")
     match train.schedule:
         case Exponential(decay=1.0):
             yield (*path, "decay"), "a decay of 1 leaves the learning rate as it is"
         case Exponential() if train.epochs == 1:
             yield path, "the learning rate falls after 1 epoch, and the run has 1 epoch"
         case Step(every=every) if every >= train.epochs:
-            yield (*path, "every"), f"the learning rate falls after {count(every, 'epoch')}, and the run has {epochs}"
+            yield (
+                (*path, "every"),
+                f"the learning rate falls after {pluralize(every, 'epoch')}, and the run has {epochs}",
+            )
         case Piecewise(boundaries=boundaries) if boundaries[-1] >= train.epochs:
             late = [boundary for boundary in boundaries if boundary >= train.epochs]
             yield (*path, "boundaries"), f"{', '.join(map(str, late))} of the boundaries lie beyond the run's {epochs}"
@@ -139,8 +142,8 @@ def warmup(checked: LintContext) -> Iterator[Violation]:
     if train.schedule.warmup >= train.epochs:
         yield (
             ("train", "schedule", train.schedule.kind, "warmup"),
-            f"the learning rate rises for {count(train.schedule.warmup, 'epoch')}, and the run has "
-            f"{count(train.epochs, 'epoch')}: it never reaches the optimizer's",
+            f"the learning rate rises for {pluralize(train.schedule.warmup, 'epoch')}, and the run has "
+            f"{pluralize(train.epochs, 'epoch')}: it never reaches the optimizer's",
         )
 
 
@@ -151,7 +154,7 @@ def patience(checked: LintContext) -> Iterator[Violation]:
         if spec.patience + 1 >= train.epochs:
             yield (
                 (*path, "patience"),
-                f"{count(spec.patience, 'epoch')} of waiting never end in {train.epochs}",
+                f"{pluralize(spec.patience, 'epoch')} of waiting never end in {train.epochs}",
             )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cnnlab.config.schema_lookup import keys_at, kinds_at
-from cnnlab.experiment.data import CUSTOM, DATA_NAMES, plugin
+from cnnlab.experiment.data import DATA_NAMES, PLUGIN, plugin
 from cnnlab.experiment.layers import base
 from cnnlab.experiment.schema import FOLDER_NAME_TOLD
 from cnnlab.messages import closest, did_you_mean, folder_name, shorten
@@ -38,7 +38,7 @@ def _as_written(details: ErrorDetails) -> KeyPath:
     """The path in the file: data sets are told by a key, which pydantic's path does not have but their name."""
     path = tuple(details["loc"])
     if path[:1] == ("data",):
-        if path[1:2] and path[1] in (*DATA_NAMES, CUSTOM):
+        if path[1:2] and path[1] in (*DATA_NAMES, PLUGIN):
             path = ("data", *path[2:])
         if details["type"].startswith("union_tag") and isinstance(details["input"], dict):
             path = (*path, "name")

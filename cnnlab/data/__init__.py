@@ -1,37 +1,36 @@
-"""Data sets: one module a source, splits, fingerprints."""
+"""Data sets: reading, splits, fingerprints.
 
-from collections.abc import Sequence
+To add a data set:
+1. Describe it in `cnnlab/experiment/data/published.py`: a subclass of `DataSpec`, appended to `PUBLISHED`. This is what
+   commands need that do not read examples: options, sizes, classes, licence.
+2. Read it in a module of its own in `cnnlab/data/sources/`, which defines a `LOADER`. Files in MNIST's or CIFAR's
+   format need no more than their digests and URLs, as in `fashion_mnist.py`.
+3. Enter it in the dict `LOADERS` in `cnnlab/data/loaders.py`.
+
+`cnnlab data list`, `fetch`, `info`, `verify` and the reference of the experiment file then include it. A data set in
+another package needs none of this: `cnnlab/experiment/data/plugin.py`.
+"""
+
 from dataclasses import replace
 
 import numpy as np
 
 from cnnlab.data.dataset import Dataset, Examples, Origin, Source
-from cnnlab.data.sources import (
-    cifar10,
-    cifar100,
-    digits,
-    fashion_mnist,
-    folder,
-    idx,
-    mnist,
-    npz,
-    plugin,
-    raw,
-    synthetic,
-)
+from cnnlab.data.loaders import loader_of
 from cnnlab.data.splits import of_classes, split, subset
 from cnnlab.errors import ConfigError, DataError
-from cnnlab.experiment import data as specs
 from cnnlab.experiment.data import Data
+from cnnlab.messages import join_names
 from cnnlab.terminal import note, warn
 
+MAX_NAMED = 12  # classes in a message
 __all__ = ["Dataset", "Examples", "Origin", "Source", "load", "read"]
 
 
 def load(data: Data, *, quiet: bool = False) -> Dataset:
-    """The examples of an experiment, divided as it says. Raises DataError, or ConfigError where too few are left.
+    """The examples of an experiment, in its splits. Raises DataError, or ConfigError where too few are left.
 
-    What was guessed, skipped or changed is printed to standard error, unless `quiet`: then the caller does.
+    Prints what was guessed, skipped or changed to standard error, unless `quiet`.
     """
     dataset = _divided(read(data), data)
     if not quiet:
@@ -41,8 +40,8 @@ def load(data: Data, *, quiet: bool = False) -> Dataset:
         for remark in dataset.origin.warnings:
             warn(f"{place}: {remark.text}")
         for split_name, names in dataset.absent_classes().items():
-            consequence = "which cannot be learned" if split_name == "train" else "of which it says nothing"
-            warn(f"{place}: {split_name}: no examples of {listed(names)}, {consequence}")
+            consequence = "which cannot be learned" if split_name == "train" else "which it does not measure"
+            warn(f"{place}: {split_name}: no examples of {join_names(names, MAX_NAMED)}, {consequence}")
     return dataset
 
 
@@ -61,43 +60,24 @@ def _divided(source: Source, data: Data) -> Dataset:
 
 
 def read(data: Data) -> Source:
-    """All examples of a data set, before any is held out or left out. Raises DataError."""
-    match data:
-        case specs.Digits():
-            return digits.load()
-        case specs.Mnist():
-            return mnist.load(data)
-        case specs.FashionMnist():
-            return fashion_mnist.load(data)
-        case specs.Cifar10():
-            return cifar10.load(data)
-        case specs.Cifar100():
-            return cifar100.load(data)
-        case specs.Folder():
-            return folder.load(data)
-        case specs.Idx():
-            return idx.load(data)
-        case specs.Npz():
-            return npz.load(data)
-        case specs.Raw():
-            return raw.load(data)
-        case specs.Synthetic():
-            return synthetic.load(data)
-        case specs.PluginData():
-            return plugin.load(data)
+    """All examples of a data set, before splitting. Raises DataError."""
+    return loader_of(data).load(data)
 
 
 def _keep_classes(source: Source, data: Data) -> Source:
     names = {name: number for number, name in enumerate(source.class_names)}
     unknown = [name for name in data.classes or () if name not in names]
     if unknown:
-        raise ConfigError(f"data.classes: {data.name} has no class '{unknown[0]}'; it has {listed(source.class_names)}")
-    kept = np.array([names[name] for name in data.classes or ()])
-    train, test = of_classes(source.train, kept), of_classes(source.test, kept)
-    validation = None if source.validation is None else of_classes(source.validation, kept)
+        known = join_names(source.class_names, MAX_NAMED)
+        raise ConfigError(f"data.classes: {data.name} has no class '{unknown[0]}'; it has {known}")
+    labels = np.array([names[name] for name in data.classes or ()])
+    train, test = of_classes(source.train, labels), of_classes(source.test, labels)
+    validation = None if source.validation is None else of_classes(source.validation, labels)
     for part, examples in (("train", train), ("validation", validation), ("test", test)):
         if examples is not None and not len(examples):
-            raise DataError(f"{data.name}: no {part} examples of the classes {listed(data.classes or ())}")
+            raise DataError(
+                f"{data.name}: no {part} examples of the classes {join_names(data.classes or (), MAX_NAMED)}"
+            )
     return replace(source, train=train, validation=validation, test=test, class_names=data.classes or ())
 
 
@@ -108,7 +88,7 @@ def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
         if data.validation != "auto":
             raise ConfigError(
                 f"data.validation: {data.validation}, but {data.name} comes with {len(source.validation):,} validation "
-                "examples; leave it out, or say validation: auto"
+                "examples; remove the option, or set validation: auto"
             )
         return source.train, source.validation
     total = len(source.train)
@@ -129,14 +109,11 @@ def _of_size(train: Examples, data: Data) -> Examples:
     sizes = data.train_sizes or ()
     if len(sizes) > 1:
         raise ConfigError(
-            f"data.train_sizes: {len(sizes)} sizes are a run each, as `cnnlab train` trains them; here one is wanted, "
+            f"data.train_sizes: {len(sizes)} sizes, which `cnnlab train` trains one run each; expected one here, "
             f"such as --set 'data.train_sizes=[{sizes[0]}]'"
         )
     if sizes[0] > len(train):
-        raise ConfigError(f"data.train_sizes: {sizes[0]:,} examples, but {data.name} has {len(train):,} to train on")
+        raise ConfigError(
+            f"data.train_sizes: {sizes[0]:,} examples, but {data.name} has {len(train):,} training examples"
+        )
     return subset(train, sizes[0])
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names of classes as a message has them."""
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

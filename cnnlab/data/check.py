@@ -1,4 +1,4 @@
-"""What may be wrong with the examples of an experiment, found by looking at every one."""
+"""Checks every example of an experiment for duplicates, contradictions and other faults."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Dataset, Examples
+from cnnlab.messages import join_names, pluralize
 
 IMBALANCE = 3.0  # times as many examples in the largest class as in the smallest, beyond which accuracy misleads
-NAMED = 5  # examples, or groups of them, that a finding names
-IN_GROUP = 3  # examples of a group that are named
+NAMED = 5  # examples, or groups of them, in a finding
+IN_GROUP = 3  # examples of a group in a finding
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about the examples of a split; an error makes them unusable, a warning may be as it should be."""
+    """A finding about the examples of a split. An error makes them unusable, a warning may be intended."""
 
     kind: str
     split: str
@@ -30,7 +31,7 @@ class Finding:
 
 
 def check(dataset: Dataset) -> list[Finding]:
-    """Duplicates within and across splits, labels that contradict each other, imbalance, constant pictures."""
+    """Duplicates within and across splits, labels that contradict each other, imbalance, constant images."""
     found: list[Finding] = []
     splits = dataset.splits()
     if dataset.validation is dataset.test:
@@ -49,33 +50,33 @@ def _in_split(dataset: Dataset, name: str, examples: Examples) -> Iterator[Findi
     low, high = int(counts.argmin()), int(counts.argmax())
     if counts[low] == 0:
         absent = [dataset.class_names[label] for label in np.flatnonzero(counts == 0)]
-        yield Finding("absent", name, len(absent), f"no examples of {_listed(absent)}")
+        yield Finding("absent", name, len(absent), f"no examples of {join_names(absent, NAMED)}")
     elif counts[high] > IMBALANCE * counts[low]:
         yield Finding(
             "imbalance",
             name,
             int(counts[high] - counts[low]),
             f"imbalanced: {counts[high]:,} of {dataset.class_names[high]}, {counts[low]:,} of "
-            f"{dataset.class_names[low]}; accuracy alone misleads",
+            f"{dataset.class_names[low]}; accuracy alone is misleading",
         )
     constant = _constant(examples)
     if len(constant):
-        where = _listed([_name(examples, index) for index in constant])
-        yield Finding("constant", name, len(constant), f"{len(constant):,} images of a single colour: {where}")
+        where = join_names([_name(examples, index) for index in constant], NAMED)
+        yield Finding(
+            "constant", name, len(constant), f"{pluralize(len(constant), 'image')} of a single colour: {where}"
+        )
     contradicting: list[list[int]] = []
     harmless: list[list[int]] = []
     for group in _groups(examples):
         (contradicting if len({*examples.labels[group].tolist()}) > 1 else harmless).append(group)
     if contradicting:
-        where = _listed([_joined(_with_classes(dataset, examples, group)) for group in contradicting], "; ")
-        text = f"{len(contradicting):,} images are there with different labels, so that one is wrong: {where}"
+        where = join_names([_joined(_with_classes(dataset, examples, group)) for group in contradicting], NAMED)
+        text = f"{pluralize(len(contradicting), 'image')} with contradicting labels: {where}"
         yield Finding("contradictions", name, len(contradicting), text)
     if harmless:
         more = sum(len(group) - 1 for group in harmless)
-        where = _listed([_joined([_name(examples, index) for index in group]) for group in harmless], "; ")
-        yield Finding(
-            "duplicates", name, more, f"{more:,} images are there more than once, with the same label: {where}"
-        )
+        where = join_names([_joined([_name(examples, index) for index in group]) for group in harmless], NAMED)
+        yield Finding("duplicates", name, more, f"{pluralize(more, 'duplicate image')} with the same label: {where}")
 
 
 def _with_classes(dataset: Dataset, examples: Examples, group: list[int]) -> list[str]:
@@ -87,20 +88,20 @@ def _with_classes(dataset: Dataset, examples: Examples, group: list[int]) -> lis
 
 
 def _joined(names: list[str]) -> str:
-    """Images that are the same."""
+    """Images that are equal."""
     more = f" and {len(names) - IN_GROUP:,} more" if len(names) > IN_GROUP else ""
     return " = ".join(names[:IN_GROUP]) + more
 
 
 def _across(dataset: Dataset, first: str, second: str) -> Iterator[Finding]:
-    """Images that are in two splits, those whose labels differ apart."""
+    """Images that are in two splits, and those of them whose labels differ."""
     examples, others = dataset.splits()[first], dataset.splits()[second]
     where = {digest: index for index, digest in enumerate(_keys(examples))}
     shared = [(where[digest], index) for index, digest in enumerate(_keys(others)) if digest in where]
     if shared:
         pairs = [f"{first} {_name(examples, a)} = {second} {_name(others, b)}" for a, b in shared]
-        text = f"{len(shared):,} of {len(others):,} images are in {first} too, so that it is no test of them"
-        yield Finding("leak", second, len(shared), f"{text}: {_listed(pairs)}")
+        text = f"{len(shared):,} of {pluralize(len(others), 'image')} also in {first}, so {second} results are biased"
+        yield Finding("leak", second, len(shared), f"{text}: {join_names(pairs, NAMED)}")
     differing = [(a, b) for a, b in shared if examples.labels[a] != others.labels[b]]
     if differing:
         names = dataset.class_names
@@ -109,12 +110,12 @@ def _across(dataset: Dataset, first: str, second: str) -> Iterator[Finding]:
             f"{second} {_name(others, b)} ({names[others.labels[b]]})"
             for a, b in differing
         ]
-        text = f"{len(differing):,} of them have another label in {first}, so that one is wrong"
-        yield Finding("contradictions", second, len(differing), f"{text}: {_listed(pairs)}")
+        text = f"{len(differing):,} of them with another label in {first}, so one label is wrong"
+        yield Finding("contradictions", second, len(differing), f"{text}: {join_names(pairs, NAMED)}")
 
 
 def _constant(examples: Examples) -> list[int]:
-    """The places of pictures all of whose pixels are the same."""
+    """The indices of images all of whose pixels are equal."""
     found: list[int] = []
     for part in examples.chunks():
         images = examples.images[part]
@@ -124,7 +125,7 @@ def _constant(examples: Examples) -> list[int]:
 
 
 def _groups(examples: Examples) -> list[list[int]]:
-    """The places of pictures that are the same, where there is more than one."""
+    """The indices of equal images, one list per image that occurs more than once."""
     keys = _keys(examples)
     repeated = {key for key, count in Counter(keys).items() if count > 1}
     groups: dict[bytes, list[int]] = {}
@@ -141,7 +142,3 @@ def _keys(examples: Examples) -> list[bytes]:
 
 def _name(examples: Examples, index: int) -> str:
     return str(index) if examples.files is None else str(examples.files[index])
-
-
-def _listed(texts: list[str], separator: str = ", ") -> str:
-    return separator.join(texts[:NAMED]) + (f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else "")

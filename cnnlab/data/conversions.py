@@ -8,14 +8,16 @@ from typing import Any, Self
 
 from cnnlab.data.dataset import Remark
 from cnnlab.images.batch import Report
-from cnnlab.images.decode import FULL_BITS, Change, Levels, Size
+from cnnlab.images.decode import Change, Size
+from cnnlab.images.depth import FULL_BITS, Levels
+from cnnlab.messages import pluralize
 
 CHANGES: dict[Change, str] = {
     "upright": "turned upright as EXIF says",
     "grey": "made grey from colour",
     "on_white": "laid on white where transparent",
     "first_frame": "with several frames, of which the first is used",
-    "deep_colour": "in colour of 16 bits, of which the upper 8 are kept",
+    "deep_colour": "in colour of 16 bits, of which the upper 8 are used",
 }
 
 NEARLY_BLACK = 1 / 8  # of the brightest
@@ -54,13 +56,13 @@ class Summary:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """What `to_json` gave. Raises ValueError, TypeError or KeyError where it is something else."""
-        said = json.loads(text)
-        faults = {int(index): str(reason) for index, reason in said["faults"].items()}
-        sizes = [((int(width), int(height)), int(count)) for (width, height), count in said["sizes"]]
-        dark, colour_brightest = int(said["dark"]), int(said["colour_brightest"])
-        deep, brightest = int(said["deep"]), float(said["brightest"])
-        return cls(faults, dict(said["changes"]), sizes, deep, brightest, dark, colour_brightest)
+        """The inverse of `to_json`. Raises ValueError, TypeError or KeyError for other text."""
+        values = json.loads(text)
+        faults = {int(index): str(reason) for index, reason in values["faults"].items()}
+        sizes = [((int(width), int(height)), int(count)) for (width, height), count in values["sizes"]]
+        dark, colour_brightest = int(values["dark"]), int(values["colour_brightest"])
+        deep, brightest = int(values["deep"]), float(values["brightest"])
+        return cls(faults, dict(values["changes"]), sizes, deep, brightest, dark, colour_brightest)
 
     def to_json(self) -> str:
         """As text."""
@@ -68,46 +70,46 @@ class Summary:
 
     @property
     def white(self) -> float | None:
-        """The value of deep images that becomes 255; None where their upper 8 bits are kept."""
+        """The value of deep images that becomes 255; None where their upper 8 bits are used."""
         return white_of(self.brightest) if self.deep else None
 
     @property
-    def resolved(self) -> dict[str, Any]:
+    def inferred(self) -> dict[str, Any]:
         """What a run records of how values became bytes."""
         return {} if self.white is None else {"white": self.white}
 
     def notes(self, size: Size, count: int) -> list[str]:
-        """How `count` images came to be as they are."""
-        told = []
+        """What was changed of `count` images."""
+        changes = []
         if resized := self.changes.get("resized", 0):
             (width, height), _ = self.sizes[0]
             more = " and other sizes" if len(self.sizes) > 1 else ""
             how = {"stretch": "stretching", "crop": "cropping", "pad": "padding"}[size.fit]
-            told.append(f"{resized:,} resized from {width}×{height}{more} to {size.width}×{size.height} by {how}")
-        told += [f"{self.changes[kind]:,} {words}" for kind, words in CHANGES.items() if self.changes.get(kind)]
+            changes.append(f"{resized:,} resized from {width}×{height}{more} to {size.width}×{size.height} by {how}")
+        changes += [f"{self.changes[kind]:,} {text}" for kind, text in CHANGES.items() if self.changes.get(kind)]
         if self.deep and self.white is None:
-            told.append(f"{self.deep:,} of 16 bits, of which the upper 8 are kept")
-        return [f"of {count:,} images {'; '.join(told)}"] if told else []
+            changes.append(f"{self.deep:,} of 16 bits, of which the upper 8 are used")
+        return [f"of {pluralize(count, 'image')} {'; '.join(changes)}"] if changes else []
 
     def remarks(self, levels: Levels | None) -> Iterator[Remark]:
         """A scale that was guessed, since neither the files nor the experiment state it."""
         if self.white is not None and levels is None:
             text = (
-                f"{self.deep:,} images of more than 8 bits have values up to {self.brightest:g}: scaled so that "
-                f"{self.white:g} becomes 255"
+                f"{pluralize(self.deep, 'image')} of more than 8 bits with values up to {self.brightest:g}, "
+                f"scaled so that {self.white:g} becomes 255"
             )
             if self.white not in (1, 255):
-                text += f"; another scale is set by --set data.bit_depth={self._bits()}"
+                text += f"; set another scale with --set data.bit_depth={self._bits()}"
             yield Remark("range", self.deep, text)
         if self.dark and levels is None:
             text = (
-                f"{self.dark:,} of {self.deep:,} images of more than 8 bits are nearly black beside the brightest, "
-                f"{self.brightest:g}; if theirs is another depth, bring all to one"
+                f"{self.dark:,} of {pluralize(self.deep, 'image')} of more than 8 bits nearly black compared to the "
+                f"brightest, {self.brightest:g}; if their depths differ, convert all to one"
             )
             yield Remark("dark", self.dark, text)
         if (count := self.changes.get("deep_colour", 0)) and self.colour_brightest <= 255 * NEARLY_BLACK:
             text = (
-                f"{count:,} images in colour of 16 bits are nearly black: the largest of their upper 8 bits is "
+                f"{pluralize(count, 'image')} in colour of 16 bits nearly black: the largest of their upper 8 bits is "
                 f"{self.colour_brightest}; if they have fewer than 16 bits, convert them to 8"
             )
             yield Remark("dark", count, text)
@@ -118,7 +120,7 @@ class Summary:
 
 
 def white_of(brightest: float) -> float | None:
-    """What becomes 255 where no file says so: the largest value, or what it was surely meant to be at most."""
+    """The value that becomes 255 where no file states it: the largest value, or the obvious limit above it."""
     if 2 ** (FULL_BITS - 1) <= brightest < 2**FULL_BITS:
         return None
     if brightest <= 1:

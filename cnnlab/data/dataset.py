@@ -1,9 +1,10 @@
-"""Labelled pictures, in memory or in a file."""
+"""Labelled images, in memory or in a file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,17 @@ from numpy.typing import NDArray
 from cnnlab.data.stored import StoredImages, chunks, digests_of
 
 Images = NDArray[np.uint8] | StoredImages
-"""Pictures (n, height, width, channels) uint8 in [0, 255]; indexing gives an array."""
+"""Images (n, height, width, channels) uint8 in [0, 255]; indexing gives an array."""
 Which = NDArray[np.integer] | slice
+Spec = TypeVar("Spec")
+"""The data of an experiment, such as `Mnist`."""
 
 
 @dataclass(frozen=True)
 class Examples:
     """Images (n, height, width, channels) uint8 in [0, 255]; labels (n,) int32 in [0, num_classes).
 
-    `files` (n,) are the paths that they come from, relative to the data set's folder, where each has a file of its own.
+    `files` (n,) are the paths that they come from, relative to the data set's folder, where each has its own file.
     """
 
     images: Images
@@ -41,7 +44,7 @@ class Examples:
 
     @cached_property
     def digests(self) -> NDArray[np.uint8]:
-        """SHA-256 of every picture's pixels, (n, 32)."""
+        """SHA-256 of every image's pixels, (n, 32)."""
         if isinstance(self.images, StoredImages):
             return self.images.digests
         return digests_of(self.images)
@@ -49,7 +52,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about `count` files or values as they were read that may not be meant; `kind` is for scripts."""
+    """A warning about `count` files or values that may not be intended; `kind` is for scripts."""
 
     kind: str
     count: int
@@ -58,24 +61,24 @@ class Remark:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where examples come from, and what a reader should know of how they were read.
+    """Where examples come from, and how they were read; recorded in run.json.
 
-    `skipped` are files that cannot be decoded and are left out, each with the reason; `resolved` is what the experiment
-    left open and the data decided, such as the range of values. All of it is recorded with a run.
+    `skipped` are files that cannot be decoded, each with the reason; `inferred` are options that the experiment leaves
+    open and the data decide, such as the range of values.
     """
 
     place: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[Remark, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
-    resolved: Mapping[str, Any] = field(default_factory=dict)
+    inferred: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it is published: a training set, perhaps one for validation, a test set.
+    """A data set before splitting: a training set, optionally a validation set, a test set.
 
-    `genuine` tells whether it has the bytes that were published; None where nobody published any.
+    `genuine`: whether its files have the published digests; None where there are none.
     """
 
     train: Examples
@@ -87,10 +90,25 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Loader(Generic[Spec]):
+    """How a data set is read; of a published one also where it is and how to get it.
+
+    `place` describes where the examples are on this machine, None where they are not. `fetch` downloads missing files
+    and returns the paths of all; it is None where the files are the user's. `digests` identify the genuine files by
+    name, as `sha256:...`.
+    """
+
+    load: Callable[[Spec], Source]
+    place: Callable[[Spec], str | None] = lambda _: None
+    fetch: Callable[[Spec], Sequence[Path]] | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What one experiment trains on, watches and is measured on.
 
-    `validation` is None where nothing is held out, and the test set itself where the experiment says so.
+    `validation` is None where nothing is held out, and the test set itself with `validation: test`.
     """
 
     name: str

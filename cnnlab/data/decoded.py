@@ -1,4 +1,4 @@
-"""Decoded images kept on disk, each checked before it is used; the folder of them may be deleted at any time."""
+"""A cache of decoded images on disk, each checked before it is used; it may be deleted at any time."""
 
 import hashlib
 import json
@@ -16,17 +16,19 @@ import PIL
 from numpy.typing import NDArray
 
 from cnnlab.data.conversions import Summary
-from cnnlab.data.download import cache_folder
-from cnnlab.data.locks import alone
+from cnnlab.data.locate import cache_folder
+from cnnlab.data.locks import exclusive
 from cnnlab.data.stored import StoredImages
 from cnnlab.errors import DataError
 from cnnlab.images.batch import Report, decode_into
-from cnnlab.images.decode import Levels, Size
+from cnnlab.images.decode import Size
+from cnnlab.images.depth import Levels
+from cnnlab.messages import pluralize
 from cnnlab.terminal import decoding_progress, warn
 
-VERSION = 3  # of what `cnnlab.images` makes of a file: a change of it makes every cache anew
+VERSION = 4  # of the decoder; a change invalidates every cache
 LONGEST_NAME = 50  # characters of the folder's; a file system allows 255 bytes
-NAMED = 3  # files that cannot be used and are named in one error
+NAMED = 3  # files in an error
 TICK = 0.02  # seconds within which two changes of a file may get the same time
 
 
@@ -34,7 +36,7 @@ class DecodedImages:
     """The images in `files`, of one size, in `~/.cache/cnnlab/decoded/NAME/`.
 
     `pixels.bin` has nothing but pixels, `index.npz` what they were made of and the SHA-256 of each image. `state`
-    tells whether any file was changed, the last time at `newest`, seconds since the epoch.
+    identifies the files' contents, the last of which changed at `newest`, seconds since the epoch.
     """
 
     def __init__(
@@ -50,46 +52,46 @@ class DecodedImages:
         self._made_of = f"{VERSION} {PIL.__version__} {state}"
 
     def read(self, *, skip: bool = False) -> tuple[StoredImages, Summary]:
-        """The images: those kept from before if they are whole and no file has changed, else decoded now.
+        """The images: from the cache if it is intact and no file has changed, else decoded now.
 
         With `skip`, one that cannot be decoded is black and among the faults. Raises DataError naming the files that
         cannot be decoded, or the folder that cannot be written.
         """
-        # Without the lock first: where everything is there, the folder need not be writable.
-        images, summary = self._kept() or self._make_alone(skip=skip)
+        # Without the lock first: where all is cached, the folder need not be writable.
+        images, summary = self._cached() or self._make_locked(skip=skip)
         if summary.faults and not skip:
             raise DataError(self._described(summary.faults))
         return images, summary
 
     def verify(self) -> tuple[dict[int, str], list[str]]:
-        """Decode every file anew: the faults by index, and the files whose kept pixels were not those of the file.
+        """Decode every file again: the faults by index, and the files whose cached pixels were different.
 
-        What was decoded is kept, so that the latter are used no more.
+        The cache then has the new pixels.
         """
         with self._locked():
-            before = self._kept()
+            before = self._cached()
             images, summary = self._make(skip=True)
         if before is None:
             return summary.faults, []
         differ = (before[0].digests != images.digests).any(axis=1)
         return summary.faults, [self._files[int(index)] for index in np.flatnonzero(differ)]
 
-    def _make_alone(self, *, skip: bool) -> tuple[StoredImages, Summary]:
+    def _make_locked(self, *, skip: bool) -> tuple[StoredImages, Summary]:
         with self._locked():
-            return self._kept(with_warning=True) or self._make(skip=skip)
+            return self._cached(with_warning=True) or self._make(skip=skip)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """A second process that wants the same waits, and then has it too."""
+        """A second process that decodes the same files waits, and then finds them in the cache."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with alone(self.folder / ".lock", f"decodes {self._root.name}"):
+            with exclusive(self.folder / ".lock", f"decodes {self._root.name}"):
                 yield
         except OSError as error:
             raise DataError(f"{self.folder}: cannot be written: {error.strerror}; set XDG_CACHE_HOME") from None
 
-    def _kept(self, *, with_warning: bool = False) -> tuple[StoredImages, Summary] | None:
-        """The images from before, each checked by its SHA-256; None where there are none, others or damaged ones."""
+    def _cached(self, *, with_warning: bool = False) -> tuple[StoredImages, Summary] | None:
+        """The cached images, each checked by its SHA-256; None where they are missing, outdated or damaged."""
         try:
             with self._index.open("rb") as file, np.load(file, allow_pickle=False) as index:
                 if str(index["made_of"]) != self._made_of:
@@ -102,7 +104,7 @@ class DecodedImages:
             return None
         except Exception:  # whatever a damaged file leads NumPy and zipfile to
             if with_warning:
-                warn(f"{self.folder}: damaged; decoding the pictures again")
+                warn(f"{self.folder}: damaged; decoding the images again")
             return None
 
     def _make(self, *, skip: bool) -> tuple[StoredImages, Summary]:
@@ -126,12 +128,12 @@ class DecodedImages:
 
     @contextmanager
     def _room(self) -> Iterator[Path]:
-        """A file beside the kept one with room for all pixels; gone afterwards, unless it was given another name."""
+        """A file with room for all pixels; deleted afterwards unless it was renamed."""
         needed = len(self._files) * self._size.bytes
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise DataError(
-                f"{self.folder}: decoded, the pictures of {self._root} take {needed / 1e9:,.1f} GB, and "
+                f"{self.folder}: decoded, the images of {self._root} take {needed / 1e9:,.1f} GB, and "
                 f"{free / 1e9:,.1f} GB are free; choose a smaller image_size, or set XDG_CACHE_HOME to a larger disk"
             )
         path = self.folder / ".pixels.part"
@@ -148,9 +150,9 @@ class DecodedImages:
         summary = Summary.of(report)
         if self.levels is None and 0 < report.floats < summary.deep:
             raise DataError(
-                f"{self._root}: {report.floats:,} images of floating-point values beside "
+                f"{self._root}: {pluralize(report.floats, 'image')} of floating-point values beside "
                 f"{summary.deep - report.floats:,} of integers of more than 8 bits, which have no scale in common; "
-                "bring them to one kind"
+                "convert them to one type"
             )
         if self.levels is None and summary.white is not None:  # once more: only now is it known how bright they are
             again = self._decode_with(pixels, Levels(white=summary.white))

@@ -1,64 +1,33 @@
-"""Fetching a file from mirrors: tried again, resumed, and checked by what it contains."""
+"""Fetches a file from the first mirror that serves the genuine one, checked by its digest."""
 
 import contextlib
 import gzip
 import hashlib
 import os
-import tempfile
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import Progress, TaskID
-
-from cnnlab.data.locks import alone
-from cnnlab.data.mirror import CHUNK, Fault, chunks, extent, open_url
-from cnnlab.errors import DataError, DownloadError, printable
+from cnnlab.data.locks import exclusive
+from cnnlab.errors import DownloadError
 from cnnlab.terminal import download_progress
 
-ATTEMPTS = 4  # at one mirror
-BACKOFF = 1.0  # seconds before the second attempt, doubled before each later one
-LARGEST_CONTENT = 1 << 31  # bytes; what decompresses to more is a bomb
+CHUNK_BYTES = 1 << 16
+MAX_CONTENT_BYTES = 1 << 31  # what decompresses to more is a bomb
 
 
 @dataclass(frozen=True)
 class Remote:
     """A file that mirrors serve, tried in the order of `urls`.
 
-    A download of more than `max_bytes` is refused. `is_genuine` looks at the content of a complete file;
-    a DataError from it also means no.
+    A download of more than `max_bytes` is refused. `is_genuine` checks the content of a complete file.
     """
 
     name: str
     urls: tuple[str, ...]
     max_bytes: int
     is_genuine: Callable[[Path], bool]
-
-
-@dataclass(frozen=True)
-class _Download:
-    remote: Remote
-    url: str
-    partial: Path
-    progress: Progress
-    task: TaskID
-
-
-def data_folders() -> list[Path]:
-    """Where data sets may be: `$CNNLAB_DATA_DIR` if set, then the user's cache folder. The first is written to."""
-    chosen = os.environ.get("CNNLAB_DATA_DIR")
-    return [Path(chosen), cache_folder()] if chosen else [cache_folder()]
-
-
-def cache_folder() -> Path:
-    """Where cnnlab keeps what it can fetch again."""
-    chosen = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return Path(chosen or Path.home() / ".cache") / "cnnlab"
-    except RuntimeError:  # neither $HOME nor an entry for this user
-        return Path(tempfile.gettempdir()) / "cnnlab"
 
 
 def mirrors(*bases: str) -> tuple[str, ...]:
@@ -74,16 +43,16 @@ def file_sha256(path: Path) -> str:
 
 
 def content_sha256(path: Path) -> str | None:
-    """SHA-256 of the bytes, decompressed if they are gzip; None where they cannot be, or to over LARGEST_CONTENT."""
+    """SHA-256 of the bytes, decompressed if they are gzip; None where they cannot be, or to over MAX_CONTENT_BYTES."""
     with path.open("rb") as file:
         if file.read(2) != b"\x1f\x8b":
             return file_sha256(path)
     digest, size = hashlib.sha256(), 0
     try:
         with gzip.open(path) as content:
-            while chunk := content.read(CHUNK):
+            while chunk := content.read(CHUNK_BYTES):
                 size += len(chunk)
-                if size > LARGEST_CONTENT:
+                if size > MAX_CONTENT_BYTES:
                     return None
                 digest.update(chunk)
     except (gzip.BadGzipFile, EOFError, zlib.error):
@@ -102,17 +71,17 @@ def fetch(remote: Remote, destination: Path) -> None:
         if destination.exists():
             return  # also where the folder is read-only and no lock can be made
         if os.environ.get("CNNLAB_OFFLINE"):
-            raise DownloadError(f"{destination.name}: is not here, and CNNLAB_OFFLINE forbids downloads")
+            raise DownloadError(f"{destination.name}: missing, and CNNLAB_OFFLINE forbids downloads")
         destination.parent.mkdir(parents=True, exist_ok=True)
         lock = destination.with_name(f".{destination.name}.lock")
-        with alone(lock, f"downloads {destination.name}"):
+        with exclusive(lock, f"downloads {destination.name}"):
             if not destination.exists():
                 _fetch_from_mirrors(remote, destination)
             # Only now that the file is there: whoever waits for this lock finds it, whichever lock a third one takes.
             _remove(lock)
     except OSError as error:  # of the disk: the network's are faults by now
         reason = error.strerror or error
-        raise DownloadError(printable(f"{destination}: cannot be written: {reason}; set CNNLAB_DATA_DIR")) from None
+        raise DownloadError(f"{destination}: cannot be written: {reason}; set CNNLAB_DATA_DIR") from None
 
 
 def _remove(*paths: Path) -> None:
@@ -122,88 +91,30 @@ def _remove(*paths: Path) -> None:
 
 
 def _fetch_from_mirrors(remote: Remote, destination: Path) -> None:
-    partials = [_partial(destination, url) for url in remote.urls]
-    faults: list[str] = []
+    from cnnlab.data.mirror import Download, Fault  # an HTTP client is slow to import, and seldom needed
+
+    # One partial file for each URL, since mirrors serve different .gz files of one content.
+    partials = {url: destination.with_name(f".{destination.name}.{_short_digest(url)}.part") for url in remote.urls}
+    reasons: list[str] = []  # not the faults, whose tracebacks would keep sockets open
     reached = not remote.urls
     with download_progress() as progress:
         task = progress.add_task(remote.name, total=None)
-        for url, partial in zip(remote.urls, partials, strict=True):
+        for url, partial in partials.items():
             try:
-                _obtain(_Download(remote, url, partial, progress, task))
+                Download(remote, url, partial, progress, task).run()
                 partial.replace(destination)
             except Fault as fault:
-                faults.append(f"{url}: {fault}")
+                reasons.append(f"{url}: {fault}")
                 reached |= fault.reached
             except OSError:
-                _remove(*partials)  # a full disk needs the room
+                _remove(*partials.values())  # a full disk needs the room
                 raise
             else:
-                _remove(*partials)
+                _remove(*partials.values())
                 return
     why = "cannot be downloaded" if reached else "no network to download it: no mirror can be reached"
-    raise DownloadError(printable(f"{destination.name}: {why} ({'; '.join(faults) or 'no mirror is known'})"))
+    raise DownloadError(f"{destination.name}: {why} ({'; '.join(reasons) or 'no mirror is known'})")
 
 
-def _partial(destination: Path, url: str) -> Path:
-    """Where the bytes so far are: a place for each URL, as mirrors serve different .gz wrappers of one content."""
-    return destination.with_name(f".{destination.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
-
-
-def _obtain(download: _Download) -> None:
-    """Leave the genuine file at `download.partial`, or raise Fault."""
-    for _ in range(2):
-        resumed = _complete(download)
-        if _is_genuine(download):
-            return
-        download.partial.unlink()
-        if not resumed:  # else its beginning may be of another version: once more, from the beginning
-            break
-    raise Fault("not the genuine file (its content differs)")
-
-
-def _is_genuine(download: _Download) -> bool:
-    try:
-        return download.remote.is_genuine(download.partial)
-    except (DataError, gzip.BadGzipFile, EOFError, zlib.error):
-        return False
-
-
-def _complete(download: _Download) -> bool:
-    """Attempt it until it is complete or hopeless. Whether bytes of an earlier attempt are in it."""
-    name = download.remote.name
-    attempt = 0
-    while True:
-        attempt += 1
-        download.progress.update(download.task, description=f"{name} (attempt {attempt})" if attempt > 1 else name)
-        try:
-            return _attempt(download)
-        except Fault as fault:
-            if fault.discard:
-                download.partial.unlink(missing_ok=True)
-            if not fault.retry or attempt == ATTEMPTS:
-                raise
-            time.sleep(max(BACKOFF * 2 ** (attempt - 1), fault.pause))
-
-
-def _attempt(download: _Download) -> bool:
-    partial, max_bytes = download.partial, download.remote.max_bytes
-    offset = partial.stat().st_size if partial.exists() else 0
-    with open_url(download.url, offset) as response:
-        size, total = extent(response, offset)
-        resumed = size > 0
-        too_large = Fault(f"larger than the {max_bytes:,} bytes expected", discard=True)
-        if total is not None and total > max_bytes:
-            raise too_large
-        download.progress.reset(download.task, total=total, completed=size)
-        with partial.open("ab" if resumed else "wb") as file:
-            for chunk in chunks(response):
-                size += len(chunk)
-                if size > max_bytes:
-                    raise too_large
-                file.write(chunk)
-                download.progress.advance(download.task, len(chunk))
-            file.flush()
-            os.fsync(file.fileno())
-    if total is not None and size < total:
-        raise Fault(f"broke off after {size:,} of {total:,} bytes", retry=True)
-    return resumed
+def _short_digest(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:8]

@@ -1,8 +1,8 @@
-"""Drawn faces in the format of a lecture whose photographs are not public.
+"""Random faces in the format of a lecture whose photographs are not public.
 
-Stéphane Gentric (Idemia), Deep Learning, 2020: pictures of 48 × 48 grey bytes, labels of two float32, one-hot. These
-are no people: ellipses whose sizes and shades are drawn at random, some of them differently for the two classes, with
-enough overlap that no network is always right.
+Stéphane Gentric (Idemia), Deep Learning, 2020: images of 48 × 48 grey bytes, labels of two float32, one-hot. The
+faces are ellipses of random sizes and shades, some of which depend on the class, with enough overlap that no network
+is always right.
 """
 
 import os
@@ -24,13 +24,13 @@ Value = Array | float
 
 
 class _Normal(Protocol):
-    def __call__(self, mean: float, deviation: float, of_men: float = 0.0) -> Array: ...
+    def __call__(self, mean: float, std: float, of_men: float = 0.0) -> Array: ...
 
 
 def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
-    """Write the four files for so many faces into `folder`; the test set has others than the training set.
+    """Write the four files into `folder`; training and test set have different faces.
 
-    Raises RequestError where one of the files is there already or cannot be written.
+    Raises RequestError where one of the files exists or cannot be written.
     """
     paths = [folder / name for name in NAMES]
     for path in paths:
@@ -39,7 +39,7 @@ def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"{folder}: cannot be made: {error.strerror}") from None
+        raise RequestError(f"{folder}: cannot be created: {error.strerror}") from None
     for (images_path, labels_path), count, split in zip((paths[:2], paths[2:]), (train, test), (0, 1), strict=True):
         images, labels = faces(count, np.random.default_rng([seed, split]))
         _write(images_path, images.tobytes())
@@ -48,7 +48,7 @@ def write(folder: Path, train: int, test: int, seed: int) -> list[Path]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing."""
+    """Write a file completely or not at all."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.write_bytes(content)
@@ -61,27 +61,27 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def faces(count: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-    """Pictures (count, 48, 48) and their classes (count,), 0 for a woman and 1 for a man, as many of each."""
+    """Images (count, 48, 48) and their classes (count,), 0 for a woman and 1 for a man, as many of each."""
     labels = random.permutation(np.arange(count) % 2)
-    pictures = [_drawn(labels[first : first + CHUNK], random) for first in range(0, count, CHUNK)]
-    return np.concatenate([*pictures, np.empty((0, SIDE, SIDE), np.uint8)]), labels
+    images = [_drawn(labels[first : first + CHUNK], random) for first in range(0, count, CHUNK)]
+    return np.concatenate([*images, np.empty((0, SIDE, SIDE), np.uint8)]), labels
 
 
 def _drawn(labels: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.uint8]:
     n = len(labels)
     man = labels.astype(np.float32)
 
-    def normal(mean: float, deviation: float, of_men: float = 0.0) -> Array:
-        """One a face; the mean of men is `of_men` higher."""
-        return (mean + of_men * man + deviation * random.standard_normal(n)).astype(np.float32)
+    def normal(mean: float, std: float, of_men: float = 0.0) -> Array:
+        """One number per face; the mean of men is `of_men` higher."""
+        return (mean + of_men * man + std * random.standard_normal(n)).astype(np.float32)
 
     skin, hair = normal(0.66, 0.1), normal(0.25, 0.12)
-    picture = np.broadcast_to(normal(0.5, 0.2)[:, None, None], (n, SIDE, SIDE)).astype(np.float32)
+    image = np.broadcast_to(normal(0.5, 0.2)[:, None, None], (n, SIDE, SIDE)).astype(np.float32)
     x, y = _coordinates(normal, n)
     width, height = normal(0.5, 0.03, 0.02), normal(0.66, 0.03)
 
     def paint(shade: Array, where: Array) -> None:
-        picture[:] += where * (shade[:, None, None] - picture)
+        image[:] += where * (shade[:, None, None] - image)
 
     length = normal(0.55, 0.28, -0.42)  # how far down the hair comes at the sides
     for sign in (-1, 1):
@@ -103,7 +103,7 @@ def _drawn(labels: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.
     lips = skin * normal(0.52, 0.08, 0.13)
     paint(lips, _ellipse(x, y, 0, normal(0.36, 0.02), normal(0.17, 0.02), normal(0.05, 0.01, -0.012)))
     light = 1 + normal(0, 0.15)[:, None, None] * x + normal(0, 0.12)[:, None, None] * y
-    noisy = picture * light + 0.04 * random.standard_normal(picture.shape)
+    noisy = image * light + 0.04 * random.standard_normal(image.shape)
     shown: NDArray[np.uint8] = (255 * noisy.clip(0, 1)).round().astype(np.uint8)
     return shown
 
@@ -126,5 +126,5 @@ def _ellipse(x: Array, y: Array, left: Value, top: Value, wide: Array, high: Arr
 
 
 def _each(value: Value) -> Value:
-    """A number a face, for all its pixels."""
+    """One number per face, broadcast to its pixels."""
     return value[:, None, None] if isinstance(value, np.ndarray) else value

@@ -1,4 +1,4 @@
-"""What identifies examples: SHA-256 over the decoded pictures, the labels and how they are divided."""
+"""The identity of examples: SHA-256 over the decoded images, the labels and the splits."""
 
 import hashlib
 import unicodedata
@@ -11,7 +11,7 @@ from cnnlab.data.dataset import Dataset, Examples
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Equal where the splits have the same pictures and labels in the same order."""
+    """Equal where the splits have the same images and labels in the same order."""
     digest = hashlib.sha256(repr(dataset.image_shape).encode())
     for name, examples in dataset.splits().items():
         digest.update(f"{name} {len(examples)}".encode())
@@ -21,7 +21,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def record(dataset: Dataset) -> dict[str, Any]:
-    """What run.json keeps, enough to say later how other data differ."""
+    """The entry `data` of run.json, from which `differences` describes how other data differ."""
     return {
         "name": dataset.name,
         "fingerprint": fingerprint(dataset),
@@ -30,12 +30,13 @@ def record(dataset: Dataset) -> dict[str, Any]:
         "warnings": [remark.text for remark in dataset.origin.warnings],
         "absent_classes": dataset.absent_classes(),
         "skipped": dict(dataset.origin.skipped),
-        "resolved": dict(dataset.origin.resolved),
+        "resolved": dict(dataset.origin.inferred),
         "image_shape": list(dataset.image_shape),
         "classes": list(dataset.class_names),
         "splits": {
             name: {
                 "examples": len(examples),
+                # The key of run folders since version 0.1.0.
                 "pictures": hashlib.sha256(np.ascontiguousarray(examples.digests).data).hexdigest(),
                 "labels": hashlib.sha256(_label_bytes(examples)).hexdigest(),
                 "in_any_order": _digest_in_any_order(examples),
@@ -53,7 +54,7 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     found = []
     if recorded["image_shape"] != now["image_shape"]:
         shapes = ("×".join(map(str, data["image_shape"])) for data in (recorded, now))
-        found.append("pictures of {} then, of {} now".format(*shapes))
+        found.append("images of {} then, of {} now".format(*shapes))
     if recorded["classes"] != now["classes"]:
         found.append(_class_difference(recorded["classes"], now["classes"]))
     for split in ("train", "validation", "test"):
@@ -64,7 +65,7 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
 
 
 def _normalized(name: str) -> str:
-    """As the names of classes are compared: runs of before have them as their folders are called."""
+    """Names of classes in NFC; run.json of version 0.1.0 has the names of the folders unchanged."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -87,7 +88,7 @@ def _split_difference(then: Mapping[str, Any] | None, now: Mapping[str, Any] | N
         return ""
     if then["in_any_order"] == now["in_any_order"]:
         return "the same examples in another order"
-    return f"other {' and '.join(changed)}"
+    return f"other {' and '.join(changed).replace('pictures', 'images')}"
 
 
 def _label_bytes(examples: Examples) -> memoryview:
@@ -95,7 +96,7 @@ def _label_bytes(examples: Examples) -> memoryview:
 
 
 def _digest_in_any_order(examples: Examples) -> str:
-    """SHA-256 over the pictures' digests with their labels, sorted."""
+    """SHA-256 over the images' digests with their labels, sorted."""
     labels = np.frombuffer(_label_bytes(examples), np.uint8).reshape(-1, 4)
     rows = np.hstack([examples.digests, labels])
     return hashlib.sha256(np.sort(np.ascontiguousarray(rows).view("S36").ravel()).tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Dividing examples, always in the same way."""
+"""Reproducible splits of examples."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def subset(examples: Examples, count: int) -> Examples:
 
 
 def _spread(labels: NDArray[np.int32]) -> NDArray[np.intp]:
-    """The places of all examples in an order in which every class is spread evenly.
+    """The indices of all examples, in an order that spreads every class evenly.
 
     Each class is shuffled, and its examples are laid along a line at equal distances.
     """
@@ -47,10 +47,10 @@ def _spread(labels: NDArray[np.int32]) -> NDArray[np.intp]:
     return np.argsort(places, kind="stable")
 
 
-def of_classes(examples: Examples, kept: NDArray[np.intp]) -> Examples:
-    """The examples whose labels are among `kept`, numbered by their place in it."""
-    number = np.full(max(int(examples.labels.max(initial=0)), int(kept.max())) + 1, -1, np.int32)
-    number[kept] = np.arange(len(kept), dtype=np.int32)
+def of_classes(examples: Examples, classes: NDArray[np.intp]) -> Examples:
+    """The examples whose labels are among `classes`, relabelled by the index in it."""
+    number = np.full(max(int(examples.labels.max(initial=0)), int(classes.max())) + 1, -1, np.int32)
+    number[classes] = np.arange(len(classes), dtype=np.int32)
     labels = number[examples.labels]
     which = np.flatnonzero(labels >= 0)
     taken = examples.take(which)

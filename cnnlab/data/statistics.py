@@ -21,7 +21,7 @@ class PixelStatistics:
 
 
 def pixel_statistics(examples: Examples) -> PixelStatistics:
-    """Over all pixels of all pictures; read in parts where they are on disk."""
+    """Over all pixels of all images; read in parts where they are on disk."""
     counts = np.zeros((examples.images.shape[-1], LEVELS), np.int64)
     for part in examples.chunks():
         counts += _counts(examples.images[part])

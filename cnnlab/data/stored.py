@@ -1,4 +1,4 @@
-"""Pictures in a file of nothing but pixels, read when they are asked for."""
+"""Images in a file of pixels, read on demand."""
 
 import hashlib
 import os
@@ -11,27 +11,27 @@ from numpy.typing import NDArray
 
 from cnnlab.errors import DataError
 
-CHUNK_BYTES = 1 << 25  # of pictures looked at together: 32 MiB
+CHUNK_BYTES = 1 << 25  # of images looked at together: 32 MiB
 
 
-def chunks(count: int, picture_bytes: int, multiple: int = 1) -> Iterator[slice]:
-    """`count` pictures in parts small enough to be in memory, whose sizes are multiples of `multiple`, but the last."""
-    size = max(1, CHUNK_BYTES // max(1, picture_bytes) // multiple) * multiple
+def chunks(count: int, image_bytes: int, multiple: int = 1) -> Iterator[slice]:
+    """`count` images in parts small enough to be in memory, whose sizes are multiples of `multiple`, but the last."""
+    size = max(1, CHUNK_BYTES // max(1, image_bytes) // multiple) * multiple
     for first in range(0, count, size):
         yield slice(first, min(first + size, count))
 
 
 def digests_of(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """SHA-256 of every picture's pixels, (n, 32)."""
+    """SHA-256 of every image's pixels, (n, 32)."""
     sha256 = hashlib.sha256
-    joined = b"".join([sha256(picture).digest() for picture in np.ascontiguousarray(images)])
+    joined = b"".join([sha256(image).digest() for image in np.ascontiguousarray(images)])
     return np.frombuffer(joined, np.uint8).reshape(-1, 32)
 
 
 class StoredImages:
-    """Pictures (n, height, width, channels) uint8 of which only those in use take memory.
+    """Images (n, height, width, channels) uint8 of which only those in use take memory.
 
-    `rows` (n,) tell which of the file's pictures they are, in order; `digests` (n, 32) are the SHA-256 of each.
+    `rows` (n,) are their indices in the file; `digests` (n, 32) are the SHA-256 of each.
     Read by position, not mapped into memory, so that what was read does not stay there. The file stays open: it may be
     deleted meanwhile.
     """
@@ -52,49 +52,49 @@ class StoredImages:
         self.shape = (len(rows), *image_shape)
         self.digests = digests
         self._rows = rows
-        self.picture_bytes = int(np.prod(image_shape))
+        self.image_bytes = int(np.prod(image_shape))
 
     def check(self) -> None:
-        """Raise DataError where the file does not have the pictures whose SHA-256 these are."""
+        """Raise DataError where the file does not have the images whose SHA-256 these are."""
         if self.digests.dtype != np.uint8 or self.digests.shape != (len(self), 32):
-            raise DataError(f"{self.path}: is for other pictures")
+            raise DataError(f"{self.path}: is for other images")
         if self.path.stat().st_size != self.nbytes:
             raise DataError(f"{self.path}: {self.path.stat().st_size:,} bytes, expected {self.nbytes:,}")
-        for part in chunks(len(self), self.picture_bytes):
+        for part in chunks(len(self), self.image_bytes):
             if not np.array_equal(digests_of(self[part]), self.digests[part]):
                 raise DataError(f"{self.path}: damaged")
 
     @property
     def nbytes(self) -> int:
         """What all of them would take."""
-        return len(self) * self.picture_bytes
+        return len(self) * self.image_bytes
 
     def __len__(self) -> int:
-        """The number of pictures."""
+        """The number of images."""
         return self.shape[0]
 
     def take(self, which: NDArray[np.integer] | slice) -> "StoredImages":
-        """These pictures of the same file, in the order of `which`; nothing is read."""
+        """These images of the same file, in the order of `which`; nothing is read."""
         taken = object.__new__(StoredImages)
         taken._open, taken.path = self._open, self.path
         taken._set(self.shape[1:], self._rows[which], self.digests[which])
         return taken
 
     def __getitem__(self, which: NDArray[np.integer] | slice) -> NDArray[np.uint8]:
-        """These pictures. Raises DataError where the file has become shorter or cannot be read."""
+        """These images. Raises DataError where the file has become shorter or cannot be read."""
         rows = self._rows[which]
-        pictures = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        flat = pictures.reshape(len(rows), self.picture_bytes)
-        # Pictures that follow one another are read at once.
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        flat = images.reshape(len(rows), self.image_bytes)
+        # Images that follow one another are read at once.
         ends = np.flatnonzero(np.diff(rows) != 1) + 1
         for first, last in zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True):
             if first < last:
-                self._open.read_into(flat[first:last], int(rows[first]) * self.picture_bytes)
-        return pictures
+                self._open.read_into(flat[first:last], int(rows[first]) * self.image_bytes)
+        return images
 
 
 class _OpenFile:
-    """A file that is closed when nobody uses it any more."""
+    """A file that is closed when it is no longer referenced."""
 
     def __init__(self, path: Path, file: int) -> None:
         self._path, self._file = path, file
@@ -109,5 +109,5 @@ class _OpenFile:
             except OSError as error:
                 raise DataError(f"{self._path}: cannot be read: {error.strerror}") from None
             if count == 0:
-                raise DataError(f"{self._path}: became shorter while it was read; delete it, and it is made anew")
+                raise DataError(f"{self._path}: became shorter while it was read; delete it to have it created again")
             view, offset = view[count:], offset + count

@@ -16,7 +16,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from cnnlab.errors import DataError
-from cnnlab.images.decode import Change, Decoded, Levels, Size, decode
+from cnnlab.images.decode import Change, Decoded, Size, decode
+from cnnlab.images.depth import Levels
 
 PER_TASK = 256  # images that a process decodes before it reports them
 WRITTEN_BYTES = 1 << 20  # at once
@@ -37,7 +38,7 @@ class Report:
     """What became of some files: SHA-256 of the pixels of each, which are black where it has a fault, and the changes.
 
     `sizes` counts the (width, height) of files that were resized; `brightest` is the largest value, by index, of each
-    grey image of more than 8 bits whose file does not say what white is, of which `floats` are floating-point.
+    grey image of more than 8 bits whose file does not state the value of white, of which `floats` are floating-point.
     `colour_brightest` is the largest of the upper 8 bits of deep images in colour.
     """
 
@@ -80,14 +81,14 @@ def decode_into(path: Path, files: Sequence[str], size: Size, levels: Levels | N
             results = pool.map(_decode_some, tasks)  # starts the processes
         yield from results
     except BrokenProcessPool:
-        raise DataError("a process that decodes pictures died, perhaps for lack of memory") from None
+        raise DataError("a process that decodes images died, perhaps for lack of memory") from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
 def _blocked_interrupts() -> Iterator[None]:
-    """Ctrl-C waits; processes that are started meanwhile never hear of it: it is the parent's to handle."""
+    """Ctrl-C waits; processes started meanwhile never receive it: the parent handles it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -96,7 +97,7 @@ def _blocked_interrupts() -> Iterator[None]:
 
 
 def _end_with_parent(parent: int) -> None:
-    """Have this process end soon after `parent` did, however that came: nobody else would tell it."""
+    """End this process soon after `parent`, which may have been killed."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -117,7 +118,7 @@ def _decode_some(task: tuple[str, int, Sequence[str], Size, Levels | None]) -> R
             try:
                 decoded = decode(file, size, levels)
             except (DataError, MemoryError) as error:
-                report.faults.append(Fault(index, str(error) or "takes more memory than there is"))
+                report.faults.append(Fault(index, str(error) or "needs more than the free memory"))
             else:
                 pixels = decoded.pixels.tobytes()
                 report.add(index, decoded)

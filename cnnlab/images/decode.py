@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.errors import DataError
 from cnnlab.images import png
+from cnnlab.images.depth import (
+    BITS_PER_SAMPLE,
+    PHOTOMETRIC,
+    SAMPLE_FORMAT,
+    SIGNED,
+    WHITE_IS_ZERO,
+    Levels,
+    tag,
+    to_8_bits,
+)
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 SUFFIXES = frozenset(
@@ -23,9 +33,8 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a bomb: a quarter of a GiB in colour
 MAX_FILE_BYTES = 1 << 28
 TIFF = b"II", b"MM"
+TIFF_VALUES = "integers of up to 16 or of 32 bits, or floats of 32 bits"  # those that Pillow reads
 ORIENTATION = 0x0112  # a tag of EXIF 2.3
-BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE_VALUE, SAMPLE_FORMAT = 258, 262, 281, 339  # tags of TIFF 6.0
-WHITE_IS_ZERO, SIGNED = 0, 2  # values of the second and the last
 UPRIGHT = {  # by the value of that tag
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,14 +44,13 @@ UPRIGHT = {  # by the value of that tag
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-FULL_BITS = 16
 
 Change = Literal["resized", "upright", "grey", "on_white", "first_frame", "deep_colour"]
 
 
 @dataclass(frozen=True)
 class Size:
-    """What every picture is brought to."""
+    """What every image is brought to."""
 
     height: int
     width: int
@@ -51,30 +59,17 @@ class Size:
 
     @property
     def bytes(self) -> int:
-        """What a picture takes decoded."""
+        """What an image takes decoded."""
         return self.height * self.width * self.channels
-
-
-@dataclass(frozen=True)
-class Levels:
-    """How values of more than 8 bits become 8: the upper 8 of `bits`, or, if given, `white` becomes 255."""
-
-    bits: int | None = None
-    white: float | None = None
-
-    @property
-    def brightest(self) -> float | None:
-        """The largest value that an image may have; None where nothing says so."""
-        return self.white if self.bits is None else 2**self.bits - 1
 
 
 @dataclass(frozen=True)
 class Decoded:
     """An image: `pixels` (height, width, channels) uint8, its (width, height) in the file, and what was changed.
 
-    `brightest` is the largest value of a grey image of more than 8 bits whose file does not say what white is, and
-    `is_float` whether its values are floating-point. `colour_brightest` is the largest of the upper 8 bits of a deep
-    image in colour.
+    `brightest` is the largest value of a grey image of more than 8 bits whose file does not state the value of white,
+    and `is_float` whether its values are floating-point. `colour_brightest` is the largest of the upper 8 bits of a
+    deep image in colour.
     """
 
     pixels: NDArray[np.uint8]
@@ -115,7 +110,9 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
     except DataError:
         raise
     except UnidentifiedImageError:
-        raise DataError("is not a picture of a format that is read, or its beginning is damaged") from None
+        if content.startswith(TIFF):
+            raise DataError(f"is damaged, or a TIFF of values that are not supported; expected {TIFF_VALUES}") from None
+        raise DataError("is not an image of a supported format, or its beginning is damaged") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"has more than {MAX_PIXELS:,} pixels") from None
     except MemoryError:
@@ -130,13 +127,13 @@ def _quiet(content: bytes) -> Iterator[None]:
     if not content.startswith(TIFF):
         yield
         return
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
         os.close(null)
 
 
@@ -154,10 +151,12 @@ class _Conversion:
             raise DataError(f"has {image.width:,}×{image.height:,} pixels; expected at most {MAX_PIXELS:,}")
         if image.format != "MPO" and getattr(image, "is_animated", False):  # MPO: a photograph and its other sizes
             self._changes.add("first_frame")
-        if image.format == "TIFF" and max(_tag(image, BITS_PER_SAMPLE)) > 8 and image.mode in ("RGB", "RGBA", "CMYK"):
+        if image.format == "TIFF" and max(tag(image, BITS_PER_SAMPLE)) > 8 and image.mode in ("RGB", "RGBA", "CMYK"):
             self._changes.add("deep_colour")
-        if image.format == "TIFF" and image.mode == "L" and max(_tag(image, SAMPLE_FORMAT)) == SIGNED:
+        if image.format == "TIFF" and image.mode == "L" and max(tag(image, SAMPLE_FORMAT)) == SIGNED:
             raise DataError("has signed values of 8 bits; expected none below 0")
+        if image.mode == "LAB":  # which Pillow converts to no other mode
+            raise DataError("has colours in CIELAB, which is not supported; expected RGB, CMYK or grey")
         image.load()
         given = image.width, image.height
         high = int(np.asarray(image).max()) if "deep_colour" in self._changes else None
@@ -189,7 +188,7 @@ class _Conversion:
         if image.mode == mode and not image.has_transparency_data:
             return image
         if image.mode.startswith("I") or image.mode == "F":
-            return self._of_more_bits(image).convert(mode)
+            return self._in_8_bits(image).convert(mode)
         if mode == "L" and _is_coloured(image):
             self._changes.add("grey")
         if image.has_transparency_data:  # what is drawn on nothing was meant for paper
@@ -199,36 +198,16 @@ class _Conversion:
             image.alpha_composite(drawn)
         return image.convert(mode)
 
-    def _of_more_bits(self, image: Image.Image) -> Image.Image:
-        """Grey values of more than 8 bits as 8; a transparent value is white, and so is 0 where the file says so."""
-        values = np.asarray(image)
-        self._is_float = bool(np.issubdtype(values.dtype, np.floating))
-        pixels = self._scaled(values)
-        if self._image.format == "TIFF" and self._image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:  # type: ignore[attr-defined]
+    def _in_8_bits(self, image: Image.Image) -> Image.Image:
+        """A transparent value is white, and so is 0 if the file says so."""
+        grey = to_8_bits(self._image, np.asarray(image), self._levels)
+        self._brightest, self._is_float, pixels = grey.brightest, grey.is_float, grey.pixels
+        if self._image.format == "TIFF" and tag(self._image, PHOTOMETRIC, 1) == (WHITE_IS_ZERO,):
             pixels = 255 - pixels
         if isinstance(transparent := image.info.get("transparency"), int):
             self._changes.add("on_white")
-            pixels = np.where(values == transparent, np.uint8(255), pixels)
+            pixels = np.where(np.asarray(image) == transparent, np.uint8(255), pixels)
         return Image.fromarray(pixels)
-
-    def _scaled(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        low, high = float(values.min()), float(values.max())
-        if not np.isfinite([low, high]).all():
-            raise DataError("has values that are not finite; expected pixels")
-        if low < 0:
-            raise DataError(f"has values from {low:g} to {high:g}; expected none below 0")
-        if self._is_float and self._levels and self._levels.bits:
-            raise DataError("has floating-point values, of which data.bit_depth says nothing; leave that out")
-        levels = _said_by(self._image) or self._levels
-        if levels is None:
-            self._brightest = high
-            levels = Levels(bits=FULL_BITS) if high < 2**FULL_BITS else Levels(white=high)
-        if levels.brightest is not None and high > levels.brightest:
-            raise DataError(f"has a value {high:g}; expected at most {levels.brightest:g}, the brightest of its depth")
-        if levels.bits is not None and levels.bits >= 8 and np.issubdtype(values.dtype, np.integer):
-            return (values >> (levels.bits - 8)).astype(np.uint8)
-        scaled: NDArray[np.uint8] = np.rint(values * (255 / (levels.brightest or 1.0))).astype(np.uint8)
-        return scaled
 
 
 def _is_coloured(image: Image.Image) -> bool:
@@ -239,25 +218,8 @@ def _is_coloured(image: Image.Image) -> bool:
     return bool((colours != colours[:, :1]).any())
 
 
-def _said_by(image: Image.Image) -> Levels | None:
-    """What the file itself says is white; None where it says nothing."""
-    if image.format == "PPM" and image.mode != "F":  # which Pillow has brought to 16 bits by the file's maxval
-        return Levels(bits=FULL_BITS)
-    if image.format == "TIFF" and MAX_SAMPLE_VALUE in image.tag_v2:  # type: ignore[attr-defined]
-        return Levels(white=float(max(_tag(image, MAX_SAMPLE_VALUE))) or 1.0)
-    if image.format == "TIFF" and 8 < (bits := int(max(_tag(image, BITS_PER_SAMPLE)))) < FULL_BITS:
-        return Levels(bits=bits)
-    return None
-
-
-def _tag(image: Image.Image, tag: int) -> tuple[float, ...]:
-    """The values of a tag of a TIFF, (0,) where it has none."""
-    value = image.tag_v2.get(tag, 0)  # type: ignore[attr-defined]
-    return value if isinstance(value, tuple) else (value,)
-
-
 def _padded(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    """The whole picture in the middle of a black one. (Pillow's `pad` leaves nothing of a very narrow one.)"""
+    """The image in the middle of a black one. (Pillow's `pad` leaves nothing of a very narrow one.)"""
     scale = min(wanted[0] / image.width, wanted[1] / image.height)
     width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     canvas = Image.new(image.mode, wanted)

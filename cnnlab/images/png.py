@@ -10,7 +10,7 @@ from cnnlab.errors import DataError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ESSENTIAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"})
 """Without one of these the pixels are not the image's."""
-KEPT = ESSENTIAL | {b"eXIf"}  # which says which way up the image is
+COPIED = ESSENTIAL | {b"eXIf"}  # which has the orientation
 ANCILLARY_BIT = 0x20  # of the first letter: whatever reads the file can do without the chunk
 
 
@@ -18,7 +18,7 @@ ANCILLARY_BIT = 0x20  # of the first letter: whatever reads the file can do with
 class Png:
     """What a PNG file is without its metadata: `content` has nothing but what the pixels depend on.
 
-    `is_animated` tells whether it has more frames than the one in `content`.
+    `is_animated`: whether it has more frames than the one in `content`.
     """
 
     content: bytes
@@ -42,13 +42,13 @@ def without_metadata(content: bytes) -> Png:
         if not is_intact and (kind in ESSENTIAL or not kind[0] & ANCILLARY_BIT):
             raise DataError(f"is damaged: its {_shown(kind)} chunk has a wrong checksum")
         is_animated |= kind == b"acTL"
-        if kind in KEPT and is_intact:
+        if kind in COPIED and is_intact:
             parts.append(chunk)
     return Png(b"".join(parts), is_animated)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Each chunk's type, the whole of it, and whether its checksum is right, up to the last one."""
+    """Each chunk's type, its bytes with header and checksum, and whether the checksum is right."""
     place, size = len(SIGNATURE), len(content)
     while True:
         if place + 12 > size:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
-from cnnlab.messages import count
+from cnnlab.messages import pluralize
 from cnnlab.runs import Run
 from cnnlab.terminal import warn
 from cnnlab.training import environment
@@ -133,7 +133,7 @@ def _announce(trainer: Trainer, checkpoint: Checkpoint | None, console: Console 
     console.print(
         f"{trainer.experiment.name}: {trainer.model.count_params():,} parameters; {dataset.name}: {sizes} examples "
         f"from {dataset.origin.place}, {trainer.placement.why}; on {environment.device_names(trainer.strategy)}"
-        + (f", {count(threads, 'thread')}" if threads else "")
+        + (f", {pluralize(threads, 'thread')}" if threads else "")
     )
     if weights := trainer.named_class_weights:
         console.print("class weights: " + ", ".join(f"{name} {weight:.4g}" for name, weight in weights.items()))

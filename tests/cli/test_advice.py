@@ -31,7 +31,7 @@ MENTIONS = {
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
     # What an option is about, or what it excludes; a part of a command.
     " --runs {}",
-    "--augment --split {}: only training pictures are augmented",
+    "--augment --split {}: only training images are augmented",
     "Which epoch, with --augment.",
     "Runs that did not finish; with --all, folders of runs.",
     "--seed {}: not with a list of --seeds, which names them all",
@@ -68,18 +68,19 @@ PRINTED = {
     "# Command: cnnlab train {}.yaml": (),
     "# All that can be said here: cnnlab schema --format md": (),
     "data.validation: {} examples to hold out, but {} has {} training examples; try --set data.validation=0.1": TRAIN,
-    "data.train_sizes: {} sizes are a run each, as `cnnlab train` trains them; here one is wanted, such as "
+    "data.train_sizes: {} sizes, which `cnnlab train` trains one run each; expected one here, such as "
     "--set 'data.train_sizes=[{}]'": ("data", "info", CONFIG),
     "; and {}: `cnnlab data verify …` lists them": (),
     "; if they count from {}, --set data.label_offset={}": ("show", "own.yaml"),
-    "say what is black and white, such as --set 'data.range=[{}, {}]'": ("show", "own.yaml"),
+    "set the values of black and white, such as --set 'data.range=[{}, {}]'": ("show", "own.yaml"),
     "{}; --set data.on_error=skip leaves such files out": ("show", "folder.yaml"),
-    "; another scale is set by --set data.bit_depth={}": ("show", "folder.yaml"),
-    ", or see whether all else works: `cnnlab train … --data synthetic`": (),
-    "{}: {}; put it, or its folder {}, into {}, or see whether all else works: `cnnlab train … --data synthetic`": (),
-    "{}: {}; put the four .gz files into {}, or take what is here: `cnnlab train … --data digits`": (),
-    "data.test: {} of {} examples to set aside as the test set; expected some, and some left; "
-    "try --set data.test=0.2": ("validate", "own.yaml"),
+    "; set another scale with --set data.bit_depth={}": ("show", "folder.yaml"),
+    "to try the rest without it: `cnnlab train … --data synthetic`": (),
+    "{}: {}; put the four .gz files into {}, or use other data: `cnnlab train … --data digits`": (),
+    "data.test: {} of {} for the test set; expected at least one, and fewer than all; try --set data.test=0.2": (
+        "validate",
+        "own.yaml",
+    ),
     "{}: no runs in this folder; `cnnlab train digits` makes one in runs/": (),
     "diverged: {}; {}; try {}, such as --set {}": TRAIN,
     "another worker was lost, and training cannot go on without it; see its own output; `cnnlab resume RUN` in all "
@@ -98,8 +99,8 @@ FILLED = {
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
     "--name {}: expected {}; try --name {}": ["mine"],
     "; if they count from {}, --set data.label_offset={}": ["1"],
-    "say what is black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
-    "; another scale is set by --set data.bit_depth={}": ["12"],
+    "set the values of black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
+    "; set another scale with --set data.bit_depth={}": ["12"],
     "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": ["tiny", "tiny"],
     "# Command: cnnlab train {}.yaml": ["tiny"],
     "try a smaller batch, such as --set train.batch_size={}": ["32"],

@@ -8,18 +8,24 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.conftest import assert_one_line, run_cnnlab
+from tests.conftest import assert_one_line
+from tests.data.making import in_process
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path, monkeypatch):
+def _data_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNLAB_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """A folder of 2 × 12 training and 2 × 4 test pictures, and an experiment on it."""
+def cnnlab(tmp_path, monkeypatch, capsys):
+    return in_process(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder of 2 × 12 training and 2 × 4 test images, and an experiment on it."""
     random = np.random.default_rng(0)
     for split, count in (("train", 12), ("test", 4)):
         for name in ("cat", "dog"):
@@ -87,30 +93,27 @@ def test_info_of_an_experiment_has_its_splits_and_the_fingerprint_of_its_runs(cn
 
 def test_a_name_takes_no_changes(cnnlab):
     done = cnnlab("data", "info", "digits", "--set", "data.limit=5")
-    assert_one_line(done, 2, "--set data.limit=5: goes with an experiment file")
+    assert_one_line(done, 2, "--set data.limit=5: applies to experiments only")
 
 
 def test_verify_finds_nothing_wrong_with_digits(cnnlab):
     done = cnnlab("data", "verify", "digits")
-    assert (done.returncode, done.stdout) == (0, "digits: 1,797 examples read: all well\n")
+    assert (done.returncode, done.stdout) == (0, "digits: 1,797 examples read: no problems\n")
 
 
-def test_verify_reports_everything_though_files_are_damaged(cnnlab, pictures):
-    (pictures / "train/cat/3.png").write_bytes(b"text")
-    (pictures / "test/dog/1.png").write_bytes((pictures / "test/dog/0.png").read_bytes()[:60])
-    (pictures / "train/cat/notes.txt").write_text("hello")
-    (pictures / "train/cat/twin.png").write_bytes((pictures / "train/cat/0.png").read_bytes())
-    Image.new("RGB", (9, 8)).save(pictures / "train/loose.png")
+def test_verify_reports_everything_though_files_are_damaged(cnnlab, images):
+    (images / "train/cat/3.png").write_bytes(b"text")
+    (images / "test/dog/1.png").write_bytes((images / "test/dog/0.png").read_bytes()[:60])
+    (images / "train/cat/notes.txt").write_text("hello")
+    (images / "train/cat/twin.png").write_bytes((images / "train/cat/0.png").read_bytes())
+    Image.new("RGB", (9, 8)).save(images / "train/loose.png")
     done = cnnlab("data", "verify", "pets.yaml", "--set", "data.validation=0")
     assert done.returncode == 1
-    assert f"error: {pictures}/train/cat/3.png: is not a picture" in done.stdout
-    assert f"error: {pictures}/test/dog/1.png: is damaged: " in done.stdout
-    assert f"{pictures}: not read: files that are no images by their names (1: train/cat/notes.txt)" in done.stdout
-    assert f"{pictures}: not read: images in no class folder (1: train/loose.png)" in done.stdout
-    assert (
-        "train: 1 images are there more than once, with the same label: train/cat/0.png = train/cat/twin.png"
-        in done.stdout
-    )
+    assert f"error: {images}/train/cat/3.png: is not an image" in done.stdout
+    assert f"error: {images}/test/dog/1.png: is damaged: " in done.stdout
+    assert f"{images}: not read: files that are no images by their names (1: train/cat/notes.txt)" in done.stdout
+    assert f"{images}: not read: images in no class folder (1: train/loose.png)" in done.stdout
+    assert "train: 1 duplicate image with the same label: train/cat/0.png = train/cat/twin.png" in done.stdout
     assert done.stdout.endswith("folder: 31 examples read: 2 errors, 3 warnings\n")
     skipped = cnnlab("data", "verify", "pets.yaml", "--set", "data.validation=0", "--set", "data.on_error=skip")
     assert skipped.returncode == 0
@@ -125,11 +128,11 @@ def test_verify_of_data_that_cannot_be_read_is_a_finding(cnnlab, tmp_path):
     done = cnnlab("data", "verify", "a.yaml")
     assert (done.returncode, done.stderr) == (1, "")
     assert "error: npz: " in done.stdout
-    assert "uint8 values from 0 to 1, of a range unknown" in done.stdout
+    assert "uint8 values from 0 to 1, of an unknown range" in done.stdout
 
 
-def test_verify_tells_duplicates_leaks_contradictions_and_single_colours(cnnlab, pictures):
-    train, test = pictures / "train", pictures / "test"
+def test_verify_tells_duplicates_leaks_contradictions_and_single_colours(cnnlab, images):
+    train, test = images / "train", images / "test"
     for number in range(5):
         (train / f"cat/twin{number}.png").write_bytes((train / "cat/0.png").read_bytes())
     (train / "dog/liar.png").write_bytes((train / "cat/1.png").read_bytes())
@@ -153,13 +156,13 @@ def test_verify_tells_duplicates_leaks_contradictions_and_single_colours(cnnlab,
     assert cnnlab("data", "verify", "pets.yaml", "--strict").returncode == 1
 
 
-def test_verify_tells_imbalance_and_classes_without_examples(cnnlab, pictures):
+def test_verify_tells_imbalance_and_classes_without_examples(cnnlab, images):
     for number in range(4, 12):
-        (pictures / f"train/dog/{number}.png").unlink()
+        (images / f"train/dog/{number}.png").unlink()
     for number in range(3):
-        (pictures / f"train/dog/{number}.png").unlink()
+        (images / f"train/dog/{number}.png").unlink()
     done = cnnlab("data", "verify", "pets.yaml", "--set", "data.validation=0")
-    assert "warning: train: imbalanced: 12 of cat, 1 of dog; accuracy alone misleads" in done.stdout
+    assert "warning: train: imbalanced: 12 of cat, 1 of dog; accuracy alone is misleading" in done.stdout
     done = cnnlab("data", "verify", "pets.yaml", "--set", "data.validation=0", "--set", "data.limit=3")
     assert "warning: train: no examples of dog" in done.stdout
 
@@ -174,7 +177,7 @@ def test_preview_draws_a_labelled_grid(cnnlab, tiny, tmp_path):
         assert len(set(image.convert("L").tobytes())) > 50
 
 
-def test_preview_of_training_shows_augmented_pictures_that_differ_by_epoch(cnnlab, tiny, tmp_path):
+def test_preview_of_training_shows_augmented_images_that_differ_by_epoch(cnnlab, tiny, tmp_path):
     change = ("--set", "preprocessing.augmentation=[rotation: 30]", "--augment")
     for name, *more in (("a", "--epoch", 1), ("b", "--epoch", 1), ("c", "--epoch", 2)):
         done = cnnlab("data", "preview", tiny, *change, "--out", f"{name}.png", *more)
@@ -187,8 +190,8 @@ def test_preview_of_training_shows_augmented_pictures_that_differ_by_epoch(cnnla
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--split", "nope"), "--split nope: there are no such examples; there are train and validation and test"),
-        (("--split", "test", "--augment"), "only training pictures are augmented"),
+        (("--split", "nope"), "--split nope: no such split; expected train, validation or test"),
+        (("--split", "test", "--augment"), "only training images are augmented"),
         (("--out", "tiny.yaml/x.png"), "tiny.yaml/x.png: cannot be written"),
     ],
 )
@@ -210,22 +213,22 @@ def test_train_sizes_are_a_run_each_on_the_same_test_set(cnnlab, tiny, tmp_path)
     assert json.loads(again.stdout)["train_examples"] == 100
 
 
-def test_evaluate_says_how_the_data_differ(cnnlab, pictures):
+def test_evaluate_says_how_the_data_differ(cnnlab, images):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet", "--set", "data.image_size=[9, 8]")
-    Image.new("RGB", (8, 9)).save(pictures / "test/dog/2.png")
+    Image.new("RGB", (8, 9)).save(images / "test/dog/2.png")
     done = cnnlab("evaluate", "runs/pets-1")
-    other = "was trained on other examples of folder than are here: test: other pictures; put those back into "
-    assert_one_line(done, 1, f"{other}{pictures}")
-    (pictures / "test/dog/2.png").unlink()
+    other = "was trained on other examples of folder than are here: test: other images; put those back into "
+    assert_one_line(done, 1, f"{other}{images}")
+    (images / "test/dog/2.png").unlink()
     assert_one_line(cnnlab("evaluate", "runs/pets-1"), 1, "test: 8 examples then, 7 now")
 
 
-def test_a_run_finds_its_data_from_everywhere(cnnlab, pictures, tmp_path):
+def test_a_run_finds_its_data_from_everywhere(cnnlab, images, tmp_path):
     """Paths in a file are relative to the file, those of an option to the working directory; a run has both whole."""
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "sub").mkdir(parents=True)
     (tmp_path / "pets.yaml").rename(elsewhere / "pets.yaml")
-    pictures.rename(elsewhere / "pets")
+    images.rename(elsewhere / "pets")
     write_decoy(tmp_path / "data" / "pets")
     write_decoy(tmp_path / "pets")
     options = ("--epochs", 1, "--set", "data.image_size=[9, 8]")
@@ -236,7 +239,7 @@ def test_a_run_finds_its_data_from_everywhere(cnnlab, pictures, tmp_path):
     for run in ("pets-1", "pets-2"):
         config = yaml.safe_load((tmp_path / "runs" / run / "config.yaml").read_text())
         assert config["data"]["path"] == str(elsewhere / "pets")
-        done = run_cnnlab("evaluate", f"../../runs/{run}", cwd=elsewhere / "sub")
+        done = cnnlab("evaluate", f"../../runs/{run}", cwd=elsewhere / "sub")
         assert (done.returncode, done.stderr) == (0, "")
     (elsewhere / "pets").rename(elsewhere / "cats")
     done = cnnlab("train", "elsewhere/pets.yaml", *options)
@@ -253,7 +256,7 @@ def write_decoy(folder):
                 Image.new("RGB", (8, 9), (number, 0, 0)).save(folder / split / name / f"{number}.png")
 
 
-def test_data_of_another_name_take_their_options_from_set(cnnlab, pictures):
+def test_data_of_another_name_take_their_options_from_set(cnnlab, images):
     done = cnnlab(
         "train", "lenet", "--data", "folder", "--epochs", 1, "--quiet", "--set", "data.path=pets", "--set",
         "data.image_size=28", "--set", "data.channels=1", "--set", "data.num_classes=2", "--set",
@@ -266,7 +269,7 @@ def test_data_of_another_name_take_their_options_from_set(cnnlab, pictures):
         assert f"--data folder: data.{option}: missing" in done.stderr
 
 
-def test_a_run_of_before_is_read_with_the_class_order_of_before(cnnlab, tmp_path):
+def test_a_run_of_version_0_1_0_keeps_its_class_order(cnnlab, tmp_path):
     """Folders 0 to 10 were in the order of text: 10 came third."""
     for split, count in (("train", 6), ("test", 2)):
         for label in range(11):
@@ -301,11 +304,11 @@ def test_a_run_of_before_is_read_with_the_class_order_of_before(cnnlab, tmp_path
     assert_one_line(cnnlab("evaluate", "runs/n-1"), 1, "was trained on other examples", "class 2 was 10, is 2")
 
 
-def test_a_class_without_examples_is_marked_in_the_results(cnnlab, pictures):
-    for file in (pictures / "test/cat").iterdir():
+def test_a_class_without_examples_is_marked_in_the_results(cnnlab, images):
+    for file in (images / "test/cat").iterdir():
         file.unlink()
     done = cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
-    assert f"cnnlab: warning: {pictures}: test: no examples of cat, " in done.stderr
+    assert f"cnnlab: warning: {images}: test: no examples of cat, " in done.stderr
     measured = json.loads(cnnlab("evaluate", "runs/pets-1", "--format", "json").stdout)
     assert measured["absent_classes"] == ["cat"]
     cat, dog = measured["classes"]
@@ -330,14 +333,14 @@ def test_a_preview_takes_the_name_of_a_data_set(cnnlab, tmp_path):
     )
 
 
-def test_a_folder_that_is_no_split_is_told(cnnlab, pictures):
-    (pictures / "test").rename(pictures / "exam")
+def test_a_folder_that_is_no_split_is_told(cnnlab, images):
+    (images / "test").rename(images / "exam")
     done = cnnlab("data", "info", "pets.yaml")
     assert done.returncode == 0
-    assert f"cnnlab: warning: {pictures}: not read: folders beside the splits (1: exam)" in done.stderr
+    assert f"cnnlab: warning: {images}: not read: folders beside the splits (1: exam)" in done.stderr
 
 
-def test_predictions_name_their_files(cnnlab, pictures, tmp_path):
+def test_predictions_name_their_files(cnnlab, images, tmp_path):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
     rows = list(csv.DictReader((tmp_path / "runs/pets-1/evaluation/test-predictions.csv").read_text().splitlines()))
     assert [row["file"] for row in rows][:2] == ["test/cat/0.png", "test/cat/1.png"]
@@ -345,10 +348,28 @@ def test_predictions_name_their_files(cnnlab, pictures, tmp_path):
     assert all(row["prediction_name"] == ("cat", "dog")[int(row["prediction"])] for row in rows)
 
 
-def test_runs_of_one_experiment_on_other_data_are_told_apart(cnnlab, pictures):
+def test_runs_of_one_experiment_on_other_data_are_told_apart(cnnlab, images):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
     assert "different examples" not in cnnlab("compare", "runs").stdout
-    Image.new("RGB", (8, 8)).save(pictures / "train/dog/2.png")
+    Image.new("RGB", (8, 8)).save(images / "train/dog/2.png")
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
     *_, caution = cnnlab("compare", "runs").stdout.split("\n\n")
     assert " ".join(caution.split()).startswith("pets-1 and pets-2 name the same data and saw different examples")
+
+
+def test_a_linked_experiment_finds_data_beside_the_link_or_beside_the_file(cnnlab, images, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pets.yaml").symlink_to(tmp_path / "pets.yaml")
+    options = ("--set", "data.image_size=[9, 8]", "--format", "json")
+    place = json.loads(cnnlab("data", "info", "elsewhere/pets.yaml", *options).stdout)["place"]
+    assert place == str(images)
+    write_decoy(elsewhere / "pets")
+    place = json.loads(cnnlab("data", "info", "elsewhere/pets.yaml", *options).stdout)["place"]
+    assert place == str(elsewhere / "pets")
+
+
+def test_an_unknown_name_lists_every_known_one_once(cnnlab):
+    done = cnnlab("data", "info", "zzzz")
+    assert_one_line(done, 2, "zzzz: no such data set or experiment; expected one of ")
+    assert done.stderr.count(" digits,") == 1

@@ -22,7 +22,7 @@ def test_mnist_is_recognised_and_has_the_pixels_that_everybody_knows(cnnlab):
     assert measured["fingerprint"] == MNIST_FINGERPRINT
     assert measured["splits"]["train"]["pixels"]["mean"] == pytest.approx([0.1307], abs=5e-5)  # torchvision's examples
     assert measured["splits"]["train"]["pixels"]["std"] == pytest.approx([0.3081], abs=5e-5)
-    assert cnnlab("data", "verify", "mnist").stdout == "mnist: 70,000 examples read: all well\n"
+    assert cnnlab("data", "verify", "mnist").stdout == "mnist: 70,000 examples read: no problems\n"
 
 
 @needs_cifar10

@@ -3,12 +3,17 @@
 import pytest
 
 from cnnlab.data import load
-from tests.data.making import folder_spec, write_classes
+from tests.data.making import folder_spec, in_process, write_classes
 
 
 @pytest.fixture(autouse=True)
 def _may_download(monkeypatch):
     monkeypatch.delenv("CNNLAB_OFFLINE")
+
+
+@pytest.fixture
+def cnnlab(tmp_path, monkeypatch, capsys):
+    return in_process(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def only_classes(data_dir):
 
 @pytest.fixture
 def alone(data_dir):
-    """A function that decodes a picture: it loads a data set of two classes, each with that picture four times."""
+    """A function that decodes an image: it loads a data set of two classes, each with that image four times."""
 
     def decode(make, name, **options):
         for place in ("cat/1", "cat/2", "dog/1", "dog/2"):

@@ -5,6 +5,8 @@ import gzip
 import resource
 import signal
 import struct
+import subprocess
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +14,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab.cli import main
 from cnnlab.data import load
 from cnnlab.errors import DataError, printable
 from cnnlab.experiment.data import Folder
 
 MEMORY = 2 << 30  # bytes
+
+
+def in_process(folder, monkeypatch, capsys):
+    """`cnnlab ARGUMENTS` in this process, in `folder`; the keyword `cwd` names another one."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("KERAS_HOME", str(folder))  # set by the command, and restored afterwards
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
+    def run(*arguments, cwd=folder):
+        monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
 
 
 def of_files(err):
@@ -79,8 +98,8 @@ def write_folder(folder, contents):
     return folder
 
 
-def write_picture(path, grey=100, size=(6, 4)):
-    """A picture of a single grey, (width, height), in the format that its name tells."""
+def write_image(path, grey=100, size=(6, 4)):
+    """An image of a single grey, (width, height), in the format that its name tells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", size, grey).save(path)
     return path
@@ -116,7 +135,7 @@ def assert_refused(spec, *parts: str | Path) -> None:
         assert printable(str(part)) in printable(message)
 
 
-# Folders of pictures
+# Folders of images
 
 CATS, DOGS = range(10, 70, 10), range(110, 190, 10)  # a grey each
 
@@ -127,11 +146,11 @@ def folder_spec(**options):
 
 
 def greys(examples):
-    """The grey of every picture, each of a single one."""
+    """The grey of every image, each of a single one."""
     return examples.images[:][:, 0, 0, 0].tolist()
 
 
 def write_classes(folder, cats=CATS, dogs=DOGS):
     for name, values in (("cat", cats), ("dog", dogs)):
         for value in values:
-            write_picture(folder / name / f"{value:03}.png", value)
+            write_image(folder / name / f"{value:03}.png", value)

@@ -1,4 +1,4 @@
-"""How decoded pictures are kept, and who decodes them."""
+"""How decoded images are kept, and who decodes them."""
 
 import json
 import os
@@ -21,13 +21,13 @@ from cnnlab.data.stored import digests_of
 from cnnlab.errors import DataError
 from cnnlab.images import batch
 from tests.conftest import DATA_DIR, needs_cifar10_folder
-from tests.data.making import CATS, DOGS, assert_refused, greys, of_files, write_classes, write_picture
+from tests.data.making import CATS, DOGS, assert_refused, greys, of_files, write_classes, write_image
 from tests.data.making import folder_spec as spec
 
 
 @pytest.fixture
 def decodings(monkeypatch):
-    """The number of pictures of every decoding."""
+    """The number of images of every decoding."""
     counts = []
 
     def counted(path, files, size, levels):
@@ -43,7 +43,7 @@ def cache_of(tmp_path):
     return folder
 
 
-def test_pictures_are_decoded_once(pets, decodings):
+def test_images_are_decoded_once(pets, decodings):
     first, second = load(spec()), load(spec())
     assert decodings == [17]
     assert greys(second.train) == greys(first.train) == [*CATS, *DOGS]
@@ -88,7 +88,7 @@ def swap(cat, dog):
 def write_in_place(path):
     """Another image of the same length, at the same time, in the same inode."""
     status = path.stat()
-    content = write_picture(path.with_name("new.png"), 15).read_bytes()
+    content = write_image(path.with_name("new.png"), 15).read_bytes()
     path.with_name("new.png").unlink()
     assert len(content) == status.st_size
     path.write_bytes(content)
@@ -98,9 +98,9 @@ def write_in_place(path):
 CHANGES = {
     "swapped with one of another class": lambda cat: swap(cat, cat.parent / "dog"),
     "written in place": lambda cat: write_in_place(cat / "010.png"),
-    "written": lambda cat: write_picture(cat / "010.png", 15),
-    "replaced": lambda cat: (write_picture(cat / "new.png", 15), os.replace(cat / "new.png", cat / "010.png")),
-    "added": lambda cat: write_picture(cat / "015.png", 15),
+    "written": lambda cat: write_image(cat / "010.png", 15),
+    "replaced": lambda cat: (write_image(cat / "new.png", 15), os.replace(cat / "new.png", cat / "010.png")),
+    "added": lambda cat: write_image(cat / "015.png", 15),
     "removed": lambda cat: (cat / "010.png").unlink(),
     "renamed": lambda cat: (cat / "010.png").rename(cat / "099.png"),
 }
@@ -145,7 +145,7 @@ def test_verify_decodes_anew_and_names_files_whose_kept_pixels_are_others(pets, 
 def test_a_file_is_not_read_while_another_change_could_get_the_same_time(pets, monkeypatch):
     waited = []
     monkeypatch.setattr(decoded.time, "sleep", waited.append)
-    write_picture(pets / "train" / "cat" / "010.png", 15)
+    write_image(pets / "train" / "cat" / "010.png", 15)
     load(spec())
     assert 0 < waited[-1] <= decoded.TICK
     for path in pets.rglob("*.png"):
@@ -158,19 +158,19 @@ def test_a_file_is_not_read_while_another_change_could_get_the_same_time(pets, m
 def test_files_that_cannot_be_decoded_are_skipped_where_the_experiment_says_so(pets, tmp_path, decodings, capsys):
     for name in ("cat/090.png", "dog/005.png"):
         (pets / "train" / name).write_bytes(b"no image")
-    write_picture(pets / "test" / "cat" / "006.png").write_bytes(b"")
+    write_image(pets / "test" / "cat" / "006.png").write_bytes(b"")
     for _ in range(2):
         dataset = load(spec(on_error="skip"))
         assert greys(dataset.train) == [*CATS, *DOGS]
         assert dataset.train.labels.tolist() == [0] * len(CATS) + [1] * len(DOGS)
         assert greys(dataset.test) == [5, 105, 205]
         assert {os.path.relpath(path, pets): reason[:9] for path, reason in dataset.origin.skipped.items()} == {
-            "train/cat/090.png": "is not a ", "train/dog/005.png": "is not a ", "test/cat/006.png": "is empty",
+            "train/cat/090.png": "is not an", "train/dog/005.png": "is not an", "test/cat/006.png": "is empty",
         }  # fmt: skip
         assert "3 of 20 files cannot be decoded and are skipped, such as " in capsys.readouterr().err
     assert decodings == [20]
     assert fingerprint_record(dataset)["skipped"] == dict(dataset.origin.skipped)
-    assert_refused(spec(), f"{pets / 'train/cat/090.png'}: is not a picture")
+    assert_refused(spec(), f"{pets / 'train/cat/090.png'}: is not an image")
 
 
 def test_a_split_of_nothing_but_damaged_files_is_an_error(pets):
@@ -226,7 +226,7 @@ def test_a_damaged_cache_is_noticed_with_a_warning_and_repaired(pets, tmp_path, 
     folder = cache_of(tmp_path)
     DAMAGES[damage](folder)
     assert greys(load(spec()).train) == [*CATS, *DOGS]
-    assert of_files(capsys.readouterr().err) == f"cnnlab: warning: {folder}: damaged; decoding the pictures again\n"
+    assert of_files(capsys.readouterr().err) == f"cnnlab: warning: {folder}: damaged; decoding the images again\n"
     assert greys(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == [17, 17]
     assert of_files(capsys.readouterr().err) == ""
@@ -242,7 +242,7 @@ def test_a_cache_that_was_deleted_is_made_again(pets, tmp_path, decodings, capsy
 
 def test_a_data_set_is_read_on_when_its_cache_is_deleted_or_made_again(pets, tmp_path):
     dataset = load(spec())
-    write_picture(pets / "train" / "cat" / "010.png", 15)
+    write_image(pets / "train" / "cat" / "010.png", 15)
     load(spec())
     assert greys(dataset.train) == [*CATS, *DOGS]
     shutil.rmtree(tmp_path / "cache")
@@ -261,19 +261,19 @@ def test_a_data_set_whose_cache_becomes_shorter_is_an_error(pets, tmp_path):
     [slice(None), slice(3, 9), slice(None, None, 2), slice(5, 5), np.array([3, 1, 2, 3]), np.array([], int), np.array([-1, 0]), np.arange(14) > 9],
     ids=str,
 )  # fmt: skip
-def test_pictures_on_disk_are_indexed_as_arrays_are(pets, which):
+def test_images_on_disk_are_indexed_as_arrays_are(pets, which):
     train = load(spec()).train
     np.testing.assert_array_equal(train.images[which], train.images[:][which])
     np.testing.assert_array_equal(train.take(which).images[:], train.images[:][which])
     np.testing.assert_array_equal(train.take(which).take(slice(1, 3)).images[:], train.images[:][which][1:3])
 
 
-def test_damaged_pictures_leave_no_cache_behind(pets, tmp_path, capsys):
+def test_damaged_images_leave_no_cache_behind(pets, tmp_path, capsys):
     path = pets / "train" / "cat" / "010.png"
-    path.write_bytes(b"no picture")
-    assert_refused(spec(), f"{path}: is not a picture")
+    path.write_bytes(b"no image")
+    assert_refused(spec(), f"{path}: is not an image")
     assert [file.name for file in cache_of(tmp_path).iterdir() if file.name != ".lock"] == []
-    write_picture(path, 10)
+    write_image(path, 10)
     assert greys(load(spec()).train) == [*CATS, *DOGS]
     assert of_files(capsys.readouterr().err) == ""
 
@@ -326,7 +326,7 @@ def test_what_several_processes_cannot_decode_is_named(pets, several):
 
 def test_a_decoding_process_that_dies_is_told_of(pets, several, monkeypatch):
     monkeypatch.setattr(batch, "_end_with_parent", os._exit)
-    assert_refused(spec(), "a process that decodes pictures died, perhaps for lack of memory")
+    assert_refused(spec(), "a process that decodes images died, perhaps for lack of memory")
 
 
 def test_a_cache_that_cannot_be_written_is_one_error(pets, tmp_path, monkeypatch):
@@ -344,7 +344,7 @@ def test_a_cache_that_may_not_be_written_is_one_error(pets, tmp_path):
 
 def test_too_little_room_is_one_error_before_anything_is_decoded(pets, monkeypatch, decodings):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=17 * 16 - 1))
-    assert_refused(spec(), "decoded, the pictures of", "choose a smaller image_size, or set XDG_CACHE_HOME")
+    assert_refused(spec(), "decoded, the images of", "choose a smaller image_size, or set XDG_CACHE_HOME")
     assert decodings == []
 
 
@@ -364,15 +364,16 @@ def test_a_folder_with_the_longest_name_is_kept(data_dir, decodings):
     assert decodings == [14]
 
 
-def test_a_picture_whose_name_is_no_utf8_is_read(pets):
+def test_a_image_whose_name_is_no_utf8_is_read(pets):
     path = os.fsencode(pets / "train" / "cat") + b"/099\xe9.png"
-    write_picture(pets / "train" / "cat" / "099.png", 99).rename(os.fsdecode(path))
+    write_image(pets / "train" / "cat" / "099.png", 99).rename(os.fsdecode(path))
     for _ in range(2):
         assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
 
 
+@pytest.mark.slow
 @needs_cifar10_folder
-def test_a_folder_of_sixty_thousand_pictures_is_decoded_once(data_dir, tmp_path, decodings):
+def test_a_folder_of_sixty_thousand_images_is_decoded_once(data_dir, tmp_path, decodings):
     for _ in range(2):
         dataset = load(spec(path=str(DATA_DIR / "cifar10-folder"), image_size=32, channels=3, num_classes=10))
         assert np.bincount(dataset.train.labels).tolist() == [5000] * 10
@@ -419,5 +420,5 @@ def test_helpers_end_with_the_process_that_started_them(pets, tmp_path):
 
 def test_what_is_decoded_can_be_used_where_nothing_may_be_written(pets, tmp_path, monkeypatch):
     before = load(spec())
-    monkeypatch.setattr(decoded, "alone", None)  # no lock can be made
+    monkeypatch.setattr(decoded, "exclusive", None)  # no lock can be made
     np.testing.assert_array_equal(load(spec()).train.images[:], before.train.images[:])

@@ -1,4 +1,4 @@
-"""Which pictures of a folder are taken, and as what."""
+"""Which images of a folder are taken, and as what."""
 
 import os
 import shutil
@@ -11,11 +11,11 @@ from cnnlab.config.load import load_file, to_yaml
 from cnnlab.data import load
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.images.decode import SUFFIXES
-from tests.data.making import CATS, DOGS, assert_refused, greys, write_classes, write_picture
+from tests.data.making import CATS, DOGS, assert_refused, greys, write_classes, write_image
 from tests.data.making import folder_spec as spec
 
 
-def test_classes_are_folders_numbered_by_name_and_pictures_are_in_the_order_of_theirs(pets):
+def test_classes_are_folders_numbered_by_name_and_images_are_in_the_order_of_theirs(pets):
     dataset = load(spec())
     assert dataset.class_names == ("cat", "dog")
     assert greys(dataset.train) == [*CATS, *DOGS]
@@ -34,7 +34,8 @@ def test_a_validation_folder_is_used_by_auto_and_else_refused(pets, name):
     assert greys(load(spec(validation="test")).validation) == [5, 105, 205]
     for validation in (2, 0.1, 0):
         with pytest.raises(
-            ConfigError, match=r"but folder comes with 3 validation examples; leave it out, or say validation: auto"
+            ConfigError,
+            match=r"but folder comes with 3 validation examples; remove the option, or set validation: auto",
         ):
             load(spec(validation=validation))
 
@@ -55,18 +56,18 @@ def test_a_missing_test_folder_is_set_aside_by_the_option_test(data_dir, layout)
     assert [int(os.path.basename(file)[:3]) for file in dataset.train.files] == greys(dataset.train)
 
 
-def test_hidden_files_and_those_that_are_no_pictures_by_name_are_left_out(pets):
+def test_hidden_files_and_those_that_are_no_images_by_name_are_left_out(pets):
     for name in (".001.png", "Thumbs.db", "notes.txt", "png", "002.png.part"):
-        (pets / "train" / "cat" / name).write_bytes(b"no picture")
-    write_picture(pets / "train" / ".git" / "1.png")
+        (pets / "train" / "cat" / name).write_bytes(b"no image")
+    write_image(pets / "train" / ".git" / "1.png")
     (pets / ".DS_Store").write_bytes(b"")
     (pets / "README.md").write_text("pets")
     assert greys(load(spec()).train) == [*CATS, *DOGS]
 
 
 @pytest.mark.parametrize("suffix", [suffix.upper() for suffix in sorted(SUFFIXES)])
-def test_a_picture_is_told_by_its_suffix_and_read_by_its_content(pets, suffix):
-    path = write_picture(pets / "train" / "cat" / "099.bmp", 99)
+def test_an_image_is_told_by_its_suffix_and_read_by_its_content(pets, suffix):
+    path = write_image(pets / "train" / "cat" / "099.bmp", 99)
     path.rename(path.with_suffix(suffix))
     assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
 
@@ -77,8 +78,8 @@ def test_every_suffix_of_a_format_is_read(pets, name):
     assert greys(load(spec()).train)[len(CATS)] == pytest.approx(99, abs=2)
 
 
-def test_links_to_pictures_and_folders_are_followed(pets, tmp_path):
-    elsewhere = write_picture(tmp_path / "elsewhere" / "cat" / "099.png", 99)
+def test_links_to_images_and_folders_are_followed(pets, tmp_path):
+    elsewhere = write_image(tmp_path / "elsewhere" / "cat" / "099.png", 99)
     (pets / "train" / "cat" / "099.png").symlink_to(elsewhere)
     (tmp_path / "elsewhere" / "dog").symlink_to(pets / "train" / "dog")
     (pets / "validation").symlink_to(tmp_path / "elsewhere")
@@ -94,15 +95,15 @@ def remove(path):
 @pytest.mark.parametrize(
     ("change", "named", "message"),
     [
-        (lambda pets: write_picture(pets / "test" / "emu" / "1.png"), "test/emu", "a class that train does not have"),
-        (lambda pets: write_picture(pets / "train" / "emu" / "1.png"), "train", "3 class folders (cat, dog, emu), but data.num_classes is 2; splits are folders called train, validation and test"),
-        (lambda pets: remove(pets / "train" / "cat"), "train", "1 class folders (dog), but data.num_classes is 2"),
-        (lambda pets: [file.unlink() for file in (pets / "train" / "cat").iterdir()], "train/cat", "no pictures (.apng, .avif, "),
-        (lambda pets: [file.rename(f"{file}.part") for file in (pets / "test").glob("*/*")], "test", "no pictures"),
+        (lambda pets: write_image(pets / "test" / "emu" / "1.png"), "test/emu", "a class that train does not have"),
+        (lambda pets: write_image(pets / "train" / "emu" / "1.png"), "train", "3 class folders (cat, dog and emu), but data.num_classes is 2; splits are folders called train, validation and test"),
+        (lambda pets: remove(pets / "train" / "cat"), "train", "1 class folder (dog), but data.num_classes is 2"),
+        (lambda pets: [file.unlink() for file in (pets / "train" / "cat").iterdir()], "train/cat", "no images (.apng, .avif, "),
+        (lambda pets: [file.rename(f"{file}.part") for file in (pets / "test").glob("*/*")], "test", "no images"),
         (lambda pets: remove(pets / "train"), ".", "has test, but no train"),
-        (lambda pets: (remove(pets), pets.write_bytes(b"")), ".", "is a file; expected a folder of pictures"),
+        (lambda pets: (remove(pets), pets.write_bytes(b"")), ".", "is a file; expected a folder of images"),
     ],
-    ids=["unknown class", "a class too many", "a class too few", "empty class", "no pictures", "no train", "file"],
+    ids=["unknown class", "a class too many", "a class too few", "empty class", "no images", "no train", "file"],
 )  # fmt: skip
 def test_a_folder_that_lacks_something_is_named(pets, change, named, message):
     change(pets)
@@ -115,21 +116,21 @@ def test_a_missing_folder_is_named_with_the_places(data_dir):
     )
 
 
-def test_every_damaged_picture_is_counted_and_the_first_three_named(pets):
+def test_every_damaged_image_is_counted_and_the_first_three_named(pets):
     for number in range(5):
-        (pets / "train" / "cat" / f"9{number}.png").write_bytes(b"no picture")
+        (pets / "train" / "cat" / f"9{number}.png").write_bytes(b"no image")
     assert_refused(
         spec(),
-        f"{pets / 'train/cat/90.png'}: is not a picture",
-        f"{pets / 'train/cat/92.png'}: is not a picture",
+        f"{pets / 'train/cat/90.png'}: is not an image",
+        f"{pets / 'train/cat/92.png'}: is not an image",
         "; and 2 more of 22 files: `cnnlab data verify …` lists them",
     )
 
 
 def test_classes_may_be_called_as_splits_are(tmp_path, data_dir):
     for name in ("test", "exam"):
-        write_picture(data_dir / "pets" / name / "1.png")
-        write_picture(data_dir / "pets" / name / "2.png")
+        write_image(data_dir / "pets" / name / "1.png")
+        write_image(data_dir / "pets" / name / "2.png")
     assert load(spec(test=2)).class_names == ("exam", "test")
 
 
@@ -140,23 +141,23 @@ def warnings(capsys):
 
 def test_what_is_not_read_is_counted_and_named_once(pets, capsys):
     for name in ("train/1.png", "train/2.jpg", "test/3.png", "4.png"):
-        write_picture(pets / name)
+        write_image(pets / name)
     for name in ("train/cat/a.heic", "train/cat/b.txt", "train/dog/.hidden.png", "train/cat/.DS_Store", "README.md"):
         (pets / name).write_bytes(b"")
-    write_picture(pets / "train/cat/.git/1.png")
-    write_picture(pets / "spare/1.png")
+    write_image(pets / "train/cat/.git/1.png")
+    write_image(pets / "spare/1.png")
     load(spec())
     assert warnings(capsys) == [
         f"{pets}: not read: folders beside the splits (1: spare)",
-        f"{pets}: not read: images in no class folder (4: 4.png, train/1.png, train/2.jpg, …)",
-        f"{pets}: not read: hidden files or folders (2: train/cat/.git, train/dog/.hidden.png)",
-        f"{pets}: not read: files that are no images by their names (2: train/cat/a.heic, train/cat/b.txt)",
+        f"{pets}: not read: images in no class folder (4: 4.png, train/1.png, train/2.jpg and 1 more)",
+        f"{pets}: not read: hidden files or folders (2: train/cat/.git and train/dog/.hidden.png)",
+        f"{pets}: not read: files that are no images by their names (2: train/cat/a.heic and train/cat/b.txt)",
     ]
 
 
 def test_images_in_folders_within_a_class_are_its_own(pets, capsys):
-    write_picture(pets / "train/cat/day1/1.png", 71)
-    write_picture(pets / "train/cat/day2/deeper/1.png", 72)
+    write_image(pets / "train/cat/day1/1.png", 71)
+    write_image(pets / "train/cat/day2/deeper/1.png", 72)
     (pets / "train/cat/day2/back").symlink_to(pets / "train/cat")  # a circle
     dataset = load(spec())
     assert greys(dataset.train) == [*CATS, 71, 72, *DOGS]
@@ -185,18 +186,18 @@ def test_a_link_to_a_folder_above_a_class_brings_no_other_class_into_it(pets, ta
 )  # fmt: skip
 def test_folders_that_are_plainly_splits_are_not_taken_for_classes(data_dir, places):
     for place in places:
-        write_picture(data_dir / "pets" / place / "1.png")
+        write_image(data_dir / "pets" / place / "1.png")
     assert_refused(spec(), "each hold the folders", "splits are folders called train, validation and test")
 
 
 def test_splits_stay_splits_where_the_number_of_classes_is_wrong(pets):
-    write_picture(pets / "masks/1.png")
-    assert_refused(spec(num_classes=3), f"{pets / 'train'}: 2 class folders (cat, dog), but data.num_classes is 3")
+    write_image(pets / "masks/1.png")
+    assert_refused(spec(num_classes=3), f"{pets / 'train'}: 2 class folders (cat and dog), but data.num_classes is 3")
 
 
 def test_what_an_archive_holds_beside_the_files_is_no_class(data_dir):
     write_classes(data_dir / "pets")
-    write_picture(data_dir / "pets/__MACOSX/cat/1.png")
+    write_image(data_dir / "pets/__MACOSX/cat/1.png")
     assert load(spec(test=2)).class_names == ("cat", "dog")
 
 
@@ -210,7 +211,7 @@ def test_what_is_no_file_is_a_fault_that_can_be_skipped(pets, make):
 def test_an_empty_split_is_told_with_what_lies_there(pets):
     for path in (pets / "test").glob("*/*"):
         path.rename(pets / "test" / f"{path.parent.name}{path.name}")
-    assert_refused(spec(), f"{pets / 'test'}: no pictures", "in it; not read: images in no class folder (3)")
+    assert_refused(spec(), f"{pets / 'test'}: no images", "in it; not read: images in no class folder (3)")
 
 
 @pytest.mark.parametrize(
@@ -229,19 +230,19 @@ def test_splits_are_found_by_the_names_that_people_give_them(data_dir, names):
 def test_a_class_may_be_called_train(data_dir, others):
     for name in (*others, "train"):
         for number in range(4):
-            write_picture(data_dir / "pets" / name / f"{number}.png")
+            write_image(data_dir / "pets" / name / f"{number}.png")
     assert load(spec(num_classes=3, test=3)).class_names == tuple(sorted((*others, "train")))
 
 
 def test_folders_that_may_be_splits_or_classes_are_told_apart_by_the_number_of_classes(data_dir, capsys):
     for name in ("bus", "train/bus", "train/car"):
         for number in range(4):
-            write_picture(data_dir / "pets" / name / f"{number}.png")
-    with pytest.raises(DataError, match=r"bus, train may be 2 classes, and train a split of 2 classes; rename"):
+            write_image(data_dir / "pets" / name / f"{number}.png")
+    with pytest.raises(DataError, match=r"bus and train may be 2 classes, and train a split of 2 classes; rename"):
         load(spec(test=2))
-    write_picture(data_dir / "pets/tram/1.png")
+    write_image(data_dir / "pets/tram/1.png")
     assert load(spec(test=2)).class_names == ("bus", "car")
-    assert warnings(capsys)[0] == f"{data_dir / 'pets'}: not read: folders beside the splits (2: bus, tram)"
+    assert warnings(capsys)[0] == f"{data_dir / 'pets'}: not read: folders beside the splits (2: bus and tram)"
     assert load(spec(num_classes=3, test=3)).class_names == ("bus", "train", "tram")
 
 
@@ -262,13 +263,13 @@ def test_a_split_that_lacks_a_class_is_used_and_told_of(pets, capsys):
     dataset = load(spec())
     assert dataset.test.labels.tolist() == [1, 1]
     assert dataset.absent_classes() == {"test": ["cat"]}
-    assert warnings(capsys) == [f"{pets}: test: no examples of cat, of which it says nothing"]
+    assert warnings(capsys) == [f"{pets}: test: no examples of cat, which it does not measure"]
 
 
 def write_numbers(folder, names):
     for name in names:
         for split in ("train", "test"):
-            write_picture(folder / split / name / "1.png", 10 * int(name))
+            write_image(folder / split / name / "1.png", 10 * int(name))
 
 
 def test_classes_that_are_numbers_are_in_the_order_of_the_numbers(data_dir):
@@ -282,7 +283,7 @@ def test_classes_that_are_numbers_are_in_the_order_of_the_numbers(data_dir):
 
 def test_names_are_in_the_order_of_text_where_not_all_are_numbers(data_dir):
     write_numbers(data_dir / "pets", ["2", "10", "1"])
-    write_picture(data_dir / "pets/train/x/1.png")
+    write_image(data_dir / "pets/train/x/1.png")
     assert load(spec(num_classes=4)).class_names == ("1", "10", "2", "x")
 
 
@@ -303,7 +304,7 @@ def test_classes_are_the_folders_that_the_file_writes(data_dir, tmp_path, classe
 def test_names_that_differ_in_unicodes_normalization_alone_are_one_class(data_dir):
     composed, decomposed = "caf\u00e9", "cafe\u0301"
     for place in (f"train/{composed}/1", f"train/{decomposed}/2", "train/tea/1", f"test/{decomposed}/1", "test/tea/1"):
-        write_picture(data_dir / "pets" / f"{place}.png")
+        write_image(data_dir / "pets" / f"{place}.png")
     dataset = load(spec(classes=[decomposed, "tea"]))
     assert dataset.class_names == (composed, "tea")
     assert dataset.train.labels.tolist() == [0, 0, 1]

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from cnnlab.data import load
+from cnnlab.data.locate import data_folders
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data import Idx, Npz, Raw
 from tests.data.making import assert_refused, idx_bytes
@@ -69,7 +70,7 @@ def npz_file(data_dir):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_idx_pictures_are_grey_or_coloured(idx_files, channels):
+def test_idx_images_are_grey_or_coloured(idx_files, channels):
     images = IMAGES if channels == 1 else np.stack([IMAGES, 255 - IMAGES, IMAGES // 2], axis=-1)
     for name in ("a", "c"):
         (idx_files / name).write_bytes(idx_bytes(images[:12] if name == "a" else images[:6]))
@@ -103,7 +104,7 @@ def header(kind, *sizes):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("a", b"", "not an IDX file: starts with nothing, expected such as 00 00 08 03 for pictures"),
+        ("a", b"", "not an IDX file: starts with nothing, expected such as 00 00 08 03 for images"),
         ("a", b"\x89PNG....", "not an IDX file: starts with 89 50 4e 47"),
         ("a", header(7, 12, 4, 5) + IMAGES.tobytes(), "not an IDX file: starts with 00 00 07 03"),
         ("a", b"\0\0\x08\0", "not an IDX file"),
@@ -114,7 +115,7 @@ def header(kind, *sizes):
         ("a", idx_bytes(IMAGES)[:-7], "its header promises 240 bytes of data, the file has 233"),
         ("a", idx_bytes(IMAGES) + b"x", "its header promises 240 bytes of data, the file has more"),
         ("a", gzip.compress(idx_bytes(IMAGES))[:-20], "truncated or damaged .gz"),
-        ("a", idx_bytes(IMAGES.astype(np.float32)), "3 dimensions of float32; expected pictures, 3 or 4 of uint8"),
+        ("a", idx_bytes(IMAGES.astype(np.float32)), "3 dimensions of float32; expected images, 3 or 4 of uint8"),
         ("a", idx_bytes(IMAGES.astype(np.int32)), "3 dimensions of int32"),
         ("a", idx_bytes(LABELS), "1 dimensions of uint8"),
         ("a", idx_bytes(IMAGES.reshape(12, 5, 4)), "images of 5×4×1, expected 4×5×1"),
@@ -192,7 +193,7 @@ def test_npz_labels_are_integers_or_one_hot(npz_file, labels):
     assert load(npz()).train.labels.tolist() == LABELS.tolist()
 
 
-def test_npz_pictures_may_be_compressed(data_dir):
+def test_npz_images_may_be_compressed(data_dir):
     np.savez_compressed(data_dir / "a.npz", x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS)
     np.testing.assert_array_equal(load(npz()).test.images[..., 0], IMAGES)
 
@@ -212,7 +213,7 @@ def test_the_archives_own_validation_is_used_by_auto_and_else_refused(npz_file):
     assert load(npz(validation="test")).validation.labels.tolist() == TEST_LABELS.tolist()
     for validation in (3, 0.5, 0):
         with pytest.raises(
-            ConfigError, match=r"^data.validation: [0-9.]+, but npz comes with 2 validation examples; leave it out"
+            ConfigError, match=r"^data.validation: [0-9.]+, but npz comes with 2 validation examples; remove the option"
         ):
             load(npz(validation=validation))
 
@@ -251,11 +252,11 @@ def with_value(images, value):
     [
         ("x_train", with_value(IMAGES / 255, np.nan), "x_train: 1 values are NaN or infinite; expected numbers in [0, 1] or [0, 255]"),
         ("x_train", with_value(IMAGES, np.inf), "x_train: 1 values are NaN or infinite"),
-        ("x_train", with_value(IMAGES, -1), "x_train: float32 values from -1 to 255, of a range unknown; say what is black and white, such as --set 'data.range=[-1, 255]'"),
+        ("x_train", with_value(IMAGES, -1), "x_train: float32 values from -1 to 255, of an unknown range; set the values of black and white, such as --set 'data.range=[-1, 255]'"),
         ("x_train", IMAGES.astype(np.uint16) * 257, "x_train: uint16 values from "),
         ("x_train", IMAGES.astype(complex), "x_train: complex128; expected uint8"),
         ("x_train", IMAGES.astype(str), "x_train: <U3; expected uint8"),
-        ("x_train", IMAGES.reshape(12, 20), "x_train: 2 dimensions; expected pictures, 3 or 4"),
+        ("x_train", IMAGES.reshape(12, 20), "x_train: 2 dimensions; expected images, 3 or 4"),
         ("x_train", IMAGES.reshape(12, 5, 4), "x_train: images of 5×4×1, expected 4×5×1"),
         ("x_train", IMAGES[:0], "y_train: 12 labels for the 0 images"),
         ("y_train", LABELS[1:], "y_train: 11 labels for the 12 images"),
@@ -381,7 +382,7 @@ def test_raw_labels_can_be_bytes(raw_files):
     [
         ("a", b"", "0 bytes; images of this shape take a multiple of 20"),
         ("a", bytes(241), "241 bytes; images of this shape take a multiple of 20"),
-        ("c", bytes(20), "6 labels for the 1 images of c"),
+        ("c", bytes(20), "6 labels for the 1 image of c"),
         ("b", bytes(9), "9 bytes; labels of 3 float32 take a multiple of 12"),
         ("b", np.full((12, 3), 0.5, np.float32).tobytes(), "not one-hot"),
         ("b", np.full((12, 3), np.nan, np.float32).tobytes(), "not one-hot"),
@@ -433,7 +434,7 @@ def test_a_missing_test_set_is_set_aside_by_the_option_test(data_dir, kind, shar
 @pytest.mark.parametrize("share", [0, 0.0, 60, 61])
 def test_a_test_set_of_none_or_all_examples_is_refused(data_dir, kind, share):
     spec, _ = without_test(kind, data_dir)
-    with pytest.raises(ConfigError, match=r"^data.test: .* of 60 examples to set aside as the test set"):
+    with pytest.raises(ConfigError, match=r"^data.test: .* of 60 examples for the test set"):
         load(spec(test=share))
 
 
@@ -527,3 +528,16 @@ def test_every_file_that_is_wrong_is_named(data_dir, spec):
         load(spec())
     assert all(f"{data_dir / name}: " in str(caught.value) for name in "abd")
     assert f"{spec().name}: c: no such file or folder" in str(caught.value)
+
+
+def test_two_missing_files_share_their_advice(data_dir):
+    with pytest.raises(DataError) as caught:
+        load(idx())
+    assert str(caught.value).count("no such file or folder") > 1
+    assert str(caught.value).count("--data synthetic") == 1
+
+
+def test_the_data_folder_may_be_in_the_home_folder(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CNNLAB_DATA_DIR", "~/data")
+    assert data_folders()[0] == data_dir

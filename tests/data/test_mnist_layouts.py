@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from cnnlab.data import load
-from cnnlab.data.sources import fashion_mnist, mnist
+from cnnlab.data.loaders import LOADERS
+from cnnlab.data.sources import fashion_mnist, mnist, mnist_format
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
 from tests.conftest import DATA_DIR, needs_mnist
@@ -275,7 +276,7 @@ def mirror(monkeypatch):
 
 
 def have_urls(monkeypatch, *urls):
-    monkeypatch.setattr(mnist, "PUBLISHED", dataclasses.replace(mnist.PUBLISHED, urls=urls))
+    monkeypatch.setitem(LOADERS, "mnist", mnist_format.loader(dataclasses.replace(mnist.PUBLISHED, urls=urls)))
 
 
 @pytest.mark.parametrize("by", ["CNNLAB_MIRROR", "its own addresses"])
@@ -317,4 +318,4 @@ def test_without_a_network_one_line_says_what_works(data_dir, monkeypatch):
     message = str(caught.value)
     assert "\n" not in message
     assert "no network to download it: no mirror can be reached" in message
-    assert f"put the four .gz files into {data_dir / 'mnist'}, or take what is here: " in message
+    assert f"put the four .gz files into {data_dir / 'mnist'}, or use other data: " in message

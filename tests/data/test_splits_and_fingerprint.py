@@ -37,7 +37,7 @@ def source():
 
 @pytest.fixture
 def uneven(data_dir):
-    """5,000 examples of three classes, the smallest a hundredth; each picture tells its place."""
+    """5,000 examples of three classes, the smallest a hundredth; each image tells its place."""
     labels = np.random.default_rng(0).choice(np.array([0, 1, 2], np.uint8), 5000, p=[0.9, 0.09, 0.01])
     images = np.arange(5000, dtype=">u4").view(np.uint8).reshape(5000, 2, 2)
     (data_dir / "a").write_bytes(idx_bytes(images))
@@ -54,7 +54,7 @@ def uneven(data_dir):
 
 
 def places(examples):
-    """Which pictures of `uneven` these are."""
+    """Which images of `uneven` these are."""
     return np.ascontiguousarray(examples.images).reshape(len(examples), 4).view(">u4")[:, 0].tolist()
 
 
@@ -82,7 +82,7 @@ def test_digits_are_the_same_everywhere():
     assert fingerprint(load(digits())) == FINGERPRINT
 
 
-def test_synthetic_pictures_are_the_same_always_balanced_and_of_the_shape_asked_for():
+def test_synthetic_images_are_the_same_always_balanced_and_of_the_shape_asked_for():
     data = synthetic(image_shape=[5, 7, 3], train_examples=41, test_examples=8)
     dataset = load(data)
     assert dataset.image_shape == (5, 7, 3)
@@ -92,7 +92,7 @@ def test_synthetic_pictures_are_the_same_always_balanced_and_of_the_shape_asked_
     assert fingerprint(dataset) == fingerprint(load(data))
 
 
-def test_synthetic_pictures_can_be_learned():
+def test_synthetic_images_can_be_learned():
     dataset = load(Synthetic(name="synthetic", validation=0, noise=0.8))
     means = np.stack([dataset.train.images[dataset.train.labels == label].mean(axis=0) for label in range(10)])
     distances = ((dataset.test.images[:, None] - means) ** 2).sum(axis=(2, 3, 4))
@@ -248,7 +248,7 @@ def test_classes_without_examples_are_named(data_dir):
     for name, labels in (("b", [0, 1, 2, 3]), ("d", [0, 0, 1, 1])):
         (data_dir / name).write_bytes(idx_bytes(np.array(labels, np.uint8)))
     files = {"train_images": "a", "train_labels": "b", "test_images": "a", "test_labels": "d"}
-    with pytest.raises(DataError, match="idx: no test examples of the classes 2, 3"):
+    with pytest.raises(DataError, match="idx: no test examples of the classes 2 and 3"):
         load(Idx(name="idx", image_shape=[2, 2, 1], num_classes=4, validation=0, classes=[2, 3], **files))
 
 
@@ -288,13 +288,14 @@ def test_training_sizes_leave_validation_and_test_as_they_are(uneven):
 
 def test_several_training_sizes_are_a_run_each_and_refused_here():
     with pytest.raises(
-        ConfigError, match=r"data.train_sizes: 2 sizes are a run each.*--set 'data.train_sizes=\[100\]'"
+        ConfigError,
+        match=r"data.train_sizes: 2 sizes, which `cnnlab train` trains one run each.*--set 'data.train_sizes=\[100\]'",
     ):
         load(digits(train_sizes=[100, 1000]))
 
 
 def test_a_training_size_beyond_the_examples_is_refused():
-    with pytest.raises(ConfigError, match=r"data.train_sizes: 1,338 examples, but digits has 1,337 to train on"):
+    with pytest.raises(ConfigError, match=r"data.train_sizes: 1,338 examples, but digits has 1,337 training examples"):
         load(digits(validation=100, train_sizes=[1338]))
     assert len(load(digits(validation=100, train_sizes=[1337])).train) == 1337
 
@@ -333,14 +334,14 @@ def coloured(base):
 
 
 OTHERS = {
-    "pixels": (changed_pixel, ["train: other pictures"]),
+    "pixels": (changed_pixel, ["train: other images"]),
     "labels": (changed_label, ["train: other labels"]),
-    "pixels and labels": (lambda base: changed_pixel(changed_label(base)), ["train: other pictures and labels"]),
+    "pixels and labels": (lambda base: changed_pixel(changed_label(base)), ["train: other images and labels"]),
     "order": (reordered, ["train: the same examples in another order"]),
     "count": (lambda base: replace(base, train=base.train.take(slice(1, None))), ["train: 360 examples then, 359 now"]),
     "no validation": (lambda base: replace(base, validation=None), ["validation: some then, none now"]),
-    "test set": (lambda base: replace(base, validation=base.test), ["validation: other pictures and labels"]),
-    "shape": (coloured, ["pictures of 4×4×1 then, of 4×4×3 now", *(f"{part}: other pictures" for part in ("train", "validation", "test"))]),
+    "test set": (lambda base: replace(base, validation=base.test), ["validation: other images and labels"]),
+    "shape": (coloured, ["images of 4×4×1 then, of 4×4×3 now", *(f"{part}: other images" for part in ("train", "validation", "test"))]),
     "two splits": (lambda base: replace(changed_label(base), test=base.test.take(slice(9))), ["train: other labels", "test: 40 examples then, 9 now"]),
     "number of classes": (lambda base: replace(base, class_names=(*base.class_names, "4")), ["4 classes then, 5 now"]),
     "order of classes": (lambda base: replace(base, class_names=("0", "2", "1", "3")), ["class 1 was 1, is 2"]),
@@ -381,7 +382,7 @@ def test_fingerprints_tell_pixels_labels_order_counts_and_splits_apart(base):
     assert len({fingerprint(base), *(fingerprint(change(base)) for change in told)}) == 1 + len(told)
 
 
-def test_a_picture_moved_to_another_split_is_another_fingerprint():
+def test_a_image_moved_to_another_split_is_another_fingerprint():
     images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
     everything = Examples(images, np.zeros(6, np.int32))
     first, second = (

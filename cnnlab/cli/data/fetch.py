@@ -8,9 +8,9 @@ import typer
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Data sets that `cnnlab data list` lists.", show_default=False)],
 ) -> None:
-    """Download data sets that are not here yet, checked by SHA-256, into $CNNLAB_DATA_DIR or the user's cache folder.
+    """Download missing data sets, checked by SHA-256, into $CNNLAB_DATA_DIR or the user's cache folder.
 
-    A download that broke off is resumed; mirrors are tried in order, `$CNNLAB_MIRROR` first if that is set.
+    An interrupted download is resumed; mirrors are tried in order, `$CNNLAB_MIRROR` first if that is set.
     """
     from cnnlab.data import catalog
 

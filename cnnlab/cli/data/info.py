@@ -30,7 +30,7 @@ def info(
         Format, typer.Option(help="table for people, json for everything, csv for the classes.")
     ] = Format.TABLE,
 ) -> None:
-    """Print what a data set, or an experiment's, holds: examples a class and split, pixels, fingerprint, bytes."""
+    """Print examples per class and split, pixel statistics, fingerprint and size of the data."""
     spec = data_of(target, set or [])
     from cnnlab import data
 
@@ -92,11 +92,11 @@ def _measured(spec: "Data", dataset: "Dataset") -> dict[str, Any]:
 def _report(measured: dict[str, Any], classes: list[dict[str, Any]], dataset: "Dataset") -> str:
     from cnnlab.quantities import Bytes
 
-    heading = f"{measured['name']}: pictures of {'×'.join(map(str, measured['image_shape']))}, uint8 in [0, 255]"
+    heading = f"{measured['name']}: images of {'×'.join(map(str, measured['image_shape']))}, uint8 in [0, 255]"
     facts = [f"{key}: {measured[key]}" for key in ("licence", "origin", "place") if measured[key]]
     if measured["genuine"] is not None:
-        told_by = f"by the digests of its {len(measured['published_digests'])} files"
-        facts.append(f"genuine: yes, {told_by}" if measured["genuine"] else f"genuine: no, a variant, {told_by}")
+        by_digests = f"by the digests of its {len(measured['published_digests'])} files"
+        facts.append(f"genuine: yes, {by_digests}" if measured["genuine"] else f"genuine: no, a variant, {by_digests}")
     total = {"class": "total", **{name: len(examples) for name, examples in dataset.splits().items()}}
     pixels = [
         {

@@ -8,7 +8,7 @@ from cnnlab.cli.tables import Format, render
 
 
 def listing(format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE) -> None:
-    """List the data sets that an experiment can name, and which of them are here."""
+    """List the data sets that an experiment can name, and where they are on this machine."""
     from cnnlab.config.documentation import documentation
     from cnnlab.config.schema_lookup import models_at
     from cnnlab.data import catalog

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnnlab.data import Dataset
 
     Grid = tuple[NDArray[np.uint8], list[str], str]
-    """Pictures, what each is called, and the heading above all."""
+    """Images, what each is called, and the heading above all."""
 
 COLUMNS = 10
 
@@ -28,23 +28,23 @@ def preview(
         "preview.png"
     ),
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
-    count: Annotated[int, typer.Option(help="How many pictures.", min=1, max=1000)] = 50,
+    count: Annotated[int, typer.Option(help="How many images.", min=1, max=1000)] = 50,
     augment: Annotated[
         bool, typer.Option("--augment", help="The first batch of an epoch, changed at random as in training.")
     ] = False,
     epoch: Annotated[int, typer.Option(help="Which epoch, with --augment.", min=1, max=1_000_000)] = 1,
 ) -> None:
-    """Draw a grid of labelled pictures of a data set or an experiment, as they are, or as training gets them."""
+    """Draw a grid of labelled images of a data set or an experiment, unchanged or as training gets them."""
     from cnnlab.plots import grid
     from cnnlab.plots.figure import check_ending
 
     check_ending(out, "--out")
     if augment and split != "train":
-        raise RequestError(f"--augment --split {split}: only training pictures are augmented")
+        raise RequestError(f"--augment --split {split}: only training images are augmented")
     if augment and is_data_set(target):
-        raise RequestError(f"--augment: {target} is a data set; name an experiment, which says how")
+        raise RequestError(f"--augment: {target} is a data set; name an experiment, which defines the augmentation")
     sets = set or []
-    images, titles, heading = _augmented(target, sets, epoch) if augment else _as_they_are(target, sets, split, count)
+    images, titles, heading = _augmented(target, sets, epoch) if augment else _unchanged(target, sets, split, count)
     grid.draw(images[:count], titles[:count], heading, out, COLUMNS)
     print(out)
 
@@ -64,9 +64,7 @@ def _augmented(config: str, sets: list[str], epoch: int) -> "Grid":
     from cnnlab.training.preview import first_batch
 
     seen = first_batch(experiment, dataset, epoch)
-    heading = (
-        f"{experiment.name}: the first batch of epoch {epoch}, seed {experiment.seed}, {len(seen.titles)} pictures"
-    )
+    heading = f"{experiment.name}: the first batch of epoch {epoch}, seed {experiment.seed}, {len(seen.titles)} images"
     return seen.images, seen.titles, heading
 
 
@@ -79,15 +77,16 @@ def _drawable(dataset: "Dataset") -> "Dataset":
     return replace(dataset, class_names=tuple(class_labels(dataset.class_names)))
 
 
-def _as_they_are(target: str, sets: list[str], split: str, count: int) -> "Grid":
-    """So many pictures of a split, each class with its share."""
+def _unchanged(target: str, sets: list[str], split: str, count: int) -> "Grid":
+    """So many images of a split, each class with its share."""
     from cnnlab import data
     from cnnlab.data.splits import subset
+    from cnnlab.messages import join_names
 
     dataset = _drawable(data.load(data_of(target, sets)))
     splits = dataset.splits()
     if split not in splits:
-        raise RequestError(f"--split {split}: there are no such examples; there are {' and '.join(splits)}")
+        raise RequestError(f"--split {split}: no such split; expected {join_names(list(splits), conjunction='or')}")
     chosen = subset(splits[split], count)
     titles = [dataset.class_names[label] for label in chosen.labels]
-    return chosen.images[:], titles, f"{dataset.name}: {len(chosen):,} of {len(splits[split]):,} {split} pictures"
+    return chosen.images[:], titles, f"{dataset.name}: {len(chosen):,} of {len(splits[split]):,} {split} images"

@@ -1,4 +1,4 @@
-"""What the commands are about: a data set by its name, or that of an experiment."""
+"""The argument of the data commands: the name of a data set, or an experiment."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,10 +26,10 @@ def data_of(target: str, sets: list[str]) -> "Data":
 
     if is_data_set(target):
         if sets:
-            raise RequestError(f"--set {sets[0]}: goes with an experiment file; {target} is the data set as published")
+            raise RequestError(f"--set {sets[0]}: applies to experiments only; {target} is a data set as published")
         return catalog.named(target)
     if not (target in shipped.paths() or Path(target).suffix or Path(target).exists()):
-        known = [*DATA_NAMES, *plugin.names(), *shipped.paths()]
+        known = {*DATA_NAMES, *plugin.names(), *shipped.paths()}  # `digits` is both
         raise RequestError(f"{target}: no such data set or experiment; {did_you_mean(target, known)}")
     return load(target, parse_sets(sets)).data
 

@@ -10,6 +10,7 @@ import typer
 from cnnlab.cli.data.target import Target, data_of
 from cnnlab.cli.options import Set
 from cnnlab.errors import printable
+from cnnlab.messages import join_names, pluralize
 
 if TYPE_CHECKING:
     from cnnlab.data.check import Finding
@@ -29,8 +30,8 @@ def verify(
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.TEXT,
 ) -> None:
-    """Read every example and say what may be wrong: damaged pictures, duplicates within and across splits, pictures of
-    a single colour, classes that are rare or missing. Exits with 1 where examples cannot be used.
+    """Check every example: damaged images, duplicates within and across splits, images of a single colour, classes
+    that are rare or missing. Exits with 1 where examples cannot be used.
     """
     spec = data_of(target, set or [])
     findings, count = _findings(spec)
@@ -40,19 +41,14 @@ def verify(
         for finding in findings:
             print(printable(f"{'error' if finding.is_error else 'warning'}: {finding}"))
         errors = sum(finding.is_error for finding in findings)
-        print(f"{spec.name}: {count:,} examples read: {_counted(errors, len(findings) - errors)}")
+        counts = f"{pluralize(errors, 'error')}, {pluralize(len(findings) - errors, 'warning')}"
+        print(f"{spec.name}: {pluralize(count, 'example')} read: {counts if findings else 'no problems'}")
     if any(finding.is_error for finding in findings) or (strict and findings):
         raise typer.Exit(1)
 
 
-def _counted(errors: int, warnings: int) -> str:
-    if not errors and not warnings:
-        return "all well"
-    return f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
-
-
 def _findings(spec: "Data") -> tuple[list["Finding"], int]:
-    """What may be wrong, and how many examples were read; what is damaged does not keep the others from being read."""
+    """The findings, and how many examples were read; damaged ones are skipped."""
     from cnnlab import data
     from cnnlab.data.check import Finding, check
     from cnnlab.data.sources import folder
@@ -66,8 +62,8 @@ def _findings(spec: "Data") -> tuple[list["Finding"], int]:
             is_error = spec.on_error == "fail"
             found += [Finding("damaged", path, 1, reason, is_error=is_error) for path, reason in faults.items()]
             if stale:
-                named = ", ".join(stale[:3]) + (f" and {len(stale) - 3:,} more" if len(stale) > 3 else "")
-                text = f"{len(stale):,} files are not what was decoded of them before; they are decoded anew: {named}"
+                count = pluralize(len(stale), "file")
+                text = f"{count} with other pixels than in the cache, now decoded again: {join_names(stale, 3)}"
                 found.append(Finding("stale", spec.name, len(stale), text))
             spec = spec.model_copy(update={"on_error": "skip"})
         dataset = data.load(spec, quiet=True)
@@ -80,5 +76,5 @@ def _findings(spec: "Data") -> tuple[list["Finding"], int]:
         if remark.kind != "skipped"  # each of them is named above
     ]
     if dataset.genuine is False:
-        found.append(Finding("variant", dataset.name, 1, "is a variant: it does not have the published SHA-256"))
+        found.append(Finding("variant", dataset.name, 1, "a variant, which does not have the published SHA-256"))
     return found + check(dataset), sum(len(examples) for examples in dataset.splits().values())

@@ -1,4 +1,4 @@
-"""What every source's examples must be, whatever they were read from."""
+"""Checks that the examples of every source have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from cnnlab.data.dataset import Examples
 from cnnlab.errors import DataError
 from cnnlab.experiment.data.user import MAX_LABEL_OFFSET
+from cnnlab.messages import pluralize
 
 Where = Path | str
 Content = TypeVar("Content")
 
 
 def read_all(readers: Mapping[str, Callable[[], Content]]) -> dict[str, Content]:
-    """What every reader gives, by name. Raises DataError with what is wrong with any of them, not the first alone."""
+    """What every reader returns, by name. Raises one DataError with the faults of all of them."""
     contents, faults = {}, list[str]()
     for name, read in readers.items():
         try:
@@ -24,7 +25,10 @@ def read_all(readers: Mapping[str, Callable[[], Content]]) -> dict[str, Content]
         except DataError as error:
             faults.append(str(error))
     if faults:
-        raise DataError("; ".join(dict.fromkeys(faults)))
+        *others, last = dict.fromkeys(faults)
+        _, separator, advice = last.rpartition("; ")
+        # Advice that several share is given once, at the end.
+        raise DataError("; ".join([*(other.removesuffix(separator + advice) for other in others), last]))
     return contents
 
 
@@ -38,8 +42,8 @@ def examples(
 ) -> Examples:
     """Images (n, height, width) or (n, height, width, channels) and labels (n,), checked; `where` each comes from.
 
-    Labels that are numbers count from `label_offset`. Raises DataError naming the place where a shape, a count or a
-    label is not what was said.
+    Integer labels count from `label_offset`. Raises DataError naming the place where a shape, a count or a
+    label is not as specified.
     """
     images_from, labels_from = where
     if images.ndim == 3:
@@ -50,7 +54,8 @@ def examples(
         got = "×".join(map(str, images.shape[1:]))
         raise DataError(f"{images_from}: images of {got}, expected {'×'.join(map(str, image_shape))}")
     if len(images) != len(labels):
-        raise DataError(f"{labels_from}: {len(labels):,} labels for the {len(images):,} images of {_name(images_from)}")
+        for_images = f"for the {pluralize(len(images), 'image')} of {_name(images_from)}"
+        raise DataError(f"{labels_from}: {pluralize(len(labels), 'label')} {for_images}")
     if not len(labels):
         raise DataError(f"{labels_from}: has no examples")
     return Examples(images, _checked_labels(labels, num_classes, labels_from, label_offset))

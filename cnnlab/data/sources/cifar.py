@@ -6,17 +6,18 @@ import os
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Origin, Source
-from cnnlab.data.download import Remote, data_folders, fetch, file_sha256, mirrors
-from cnnlab.data.locate import folders
+from cnnlab.data.dataset import Examples, Loader, Origin, Source
+from cnnlab.data.download import Remote, fetch, file_sha256, mirrors
+from cnnlab.data.locate import SUBSTITUTE, data_folders, places
 from cnnlab.data.sources import checks
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
@@ -31,7 +32,7 @@ MIRROR = "https://www.cs.toronto.edu/~kriz/"
 
 @dataclass(frozen=True)
 class Published:
-    """The files and what tells the genuine ones: SHA-256 of each, and of the archive that they come in."""
+    """The files, with the SHA-256 of each genuine one and of the archive that contains them."""
 
     title: str
     folder: str
@@ -48,11 +49,26 @@ class Published:
         return {**self.train_files, **self.test_files}
 
 
+def loader(published: Published, label_byte: Callable[[Any], int]) -> Loader[Cifar10 | Cifar100]:
+    """Of a data set in this format; `label_byte` gives the index of the label in a record."""
+
+    def place(data: Cifar10 | Cifar100) -> str | None:
+        found = locate(data, published)
+        return str(found) if found else None
+
+    return Loader(
+        load=lambda data: load(data, published, label_byte(data)),
+        place=place,
+        fetch=lambda data: [locate(data, published) or fetch_archive(data, published)],
+        digests={name: f"sha256:{digest}" for name, digest in published.files.items()},
+    )
+
+
 def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Source:
     """50,000 training and 10,000 test images (n, 32, 32, 3) uint8 in [0, 255]; labels (n,) int32.
 
-    `label_byte` is the place of the label in a record. Local files first, else the archive is downloaded.
-    Raises DataError where a file is damaged, DownloadError where none is here and none can be fetched.
+    Local files first, else the archive is downloaded.
+    Raises DataError where a file is damaged, DownloadError where it is missing and cannot be downloaded.
     """
     place = locate(data, published) or fetch_archive(data, published)
     contents = _from_folder(place, published) if place.is_dir() else _from_archive(place, published)
@@ -76,13 +92,14 @@ def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Sou
 
 
 def locate(data: Cifar10 | Cifar100, published: Published) -> Path | None:
-    """The folder of files or the archive; None where neither is here."""
-    for place in _places(data, published):
-        # Of os.path, since that is no error where looking is forbidden.
+    """The folder of files or the archive; None where neither exists."""
+
+    def holds_data(place: Path) -> bool:
+        # Of os.path, which returns False where access is denied.
         is_folder = any(os.path.exists(place / name) for name in published.files)
-        if is_folder or (place.name == published.archive and os.path.isfile(place)):
-            return place
-    return None
+        return is_folder or (place.name == published.archive and os.path.isfile(place))
+
+    return next(filter(holds_data, places(data.dir, (published.folder, published.archive))), None)
 
 
 def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
@@ -99,17 +116,9 @@ def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
     except DownloadError as error:
         raise DownloadError(
             f"{data.name}: {error}; put it, or its folder {published.folder}, into {destination.parent}, "
-            "or see whether all else works: `cnnlab train … --data synthetic`"
+            f"or, {SUBSTITUTE}"
         ) from None
     return destination
-
-
-def _places(data: Cifar10 | Cifar100, published: Published) -> Iterator[Path]:
-    if data.dir is not None:
-        yield Path(data.dir)
-    for folder in folders(data.dir):
-        yield folder / published.folder
-        yield folder / published.archive
 
 
 def _from_folder(folder: Path, published: Published) -> dict[str, bytes]:
@@ -138,13 +147,13 @@ def _from_archive(path: Path, published: Published) -> dict[str, bytes]:
                 for member in archive:
                     inside = PurePosixPath(member.name)
                     if inside.is_absolute() or ".." in inside.parts:
-                        raise DataError(f"{path}: has a member {member.name} that leads out of it")
+                        raise DataError(f"{path}: has a member {member.name} outside of its folder")
                     if inside.name in published.files and member.isfile():
                         contents[inside.name] = _member(path, archive, member)
             while bounded.read(1 << 20):  # to the end, where gzip's checksum is
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error) as error:
-        raise DataError(f"{path}: truncated or damaged ({error}); delete it, and get it anew") from None
+        raise DataError(f"{path}: truncated or damaged ({error}); delete it and download it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     missing = [name for name in published.files if name not in contents]
@@ -180,7 +189,7 @@ class _Bounded:
 def _records(
     data: Cifar10 | Cifar100, published: Published, place: Path, name: str, content: bytes, label_byte: int
 ) -> NDArray[np.uint8]:
-    """(n, label bytes + 3,072) uint8, a row a picture."""
+    """(n, label bytes + 3,072) uint8, one row per image."""
     path = place / name
     size = published.label_bytes + PIXELS
     if not content or len(content) % size:

@@ -1,13 +1,11 @@
-"""CIFAR-10: 50,000 training and 10,000 test pictures of ten kinds of things, (32, 32, 3) uint8 in [0, 255].
+"""CIFAR-10: 50,000 training and 10,000 test images of ten classes of objects, (32, 32, 3) uint8 in [0, 255].
 
 Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images", https://www.cs.toronto.edu/~kriz/cifar.html;
 no licence is stated. The binary version: a byte of label, 0 to 9, then the planes. The Python version is a pickle,
 which is never loaded.
 """
 
-from cnnlab.data.dataset import Source
 from cnnlab.data.sources import cifar
-from cnnlab.experiment.data import Cifar10
 
 PUBLISHED = cifar.Published(
     title="CIFAR-10",
@@ -25,11 +23,4 @@ PUBLISHED = cifar.Published(
     test_files={"test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"},
     label_bytes=1,
 )
-
-
-def load(data: Cifar10) -> Source:
-    """50,000 training and 10,000 test images (n, 32, 32, 3) uint8 in [0, 255]; labels (n,) int32, 0 to 9.
-
-    Raises DataError where a file is damaged, DownloadError where none is here and none can be fetched.
-    """
-    return cifar.load(data, PUBLISHED, label_byte=0)
+LOADER = cifar.loader(PUBLISHED, label_byte=lambda _: 0)

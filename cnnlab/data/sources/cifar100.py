@@ -1,12 +1,10 @@
-"""CIFAR-100: 50,000 training and 10,000 test pictures of a hundred kinds of things, (32, 32, 3) uint8 in [0, 255].
+"""CIFAR-100: 50,000 training and 10,000 test images of a hundred classes of objects, (32, 32, 3) uint8 in [0, 255].
 
 Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images", https://www.cs.toronto.edu/~kriz/cifar.html;
 no licence is stated. The binary version: a byte for the group, 0 to 19, a byte for the class, 0 to 99, then the planes.
 """
 
-from cnnlab.data.dataset import Source
 from cnnlab.data.sources import cifar
-from cnnlab.experiment.data import Cifar100
 
 PUBLISHED = cifar.Published(
     title="CIFAR-100",
@@ -18,11 +16,4 @@ PUBLISHED = cifar.Published(
     test_files={"test.bin": "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"},
     label_bytes=2,
 )
-
-
-def load(data: Cifar100) -> Source:
-    """50,000 training and 10,000 test images (n, 32, 32, 3) uint8 in [0, 255]; labels (n,) int32.
-
-    Raises DataError where a file is damaged, DownloadError where none is here and none can be fetched.
-    """
-    return cifar.load(data, PUBLISHED, label_byte=1 if data.labels == "fine" else 0)
+LOADER = cifar.loader(PUBLISHED, label_byte=lambda data: 1 if data.labels == "fine" else 0)

@@ -1,12 +1,10 @@
-"""Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, (28, 28, 1) uint8 in [0, 255].
+"""Fashion-MNIST: 60,000 training and 10,000 test images of clothes, (28, 28, 1) uint8 in [0, 255].
 
 Xiao, Rasul and Vollgraf 2017, https://github.com/zalandoresearch/fashion-mnist, MIT licence. 0 is the background;
 labels 0 to 9 are ten kinds of clothes.
 """
 
-from cnnlab.data.dataset import Source
 from cnnlab.data.sources import mnist_format
-from cnnlab.experiment.data import FashionMnist
 
 PUBLISHED = mnist_format.Published(
     title="Fashion-MNIST",
@@ -17,7 +15,7 @@ PUBLISHED = mnist_format.Published(
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     ),
     # Nobody publishes SHA-256 of the decompressed files. These MD5 are those of torchvision's and OneFlow's unpacked
-    # copies; what is downloaded is told by the SHA-256 of the .gz, which tensorflow-datasets publishes.
+    # copies; downloads are checked by the SHA-256 of the .gz, which tensorflow-datasets publishes.
     algorithm="md5",
     digests={
         "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
@@ -32,11 +30,4 @@ PUBLISHED = mnist_format.Published(
         "t10k-labels-idx1-ubyte": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     },
 )
-
-
-def load(data: FashionMnist) -> Source:
-    """60,000 training and 10,000 test images (n, 28, 28, 1) uint8 in [0, 255]; labels (n,) int32, 0 to 9.
-
-    Raises DataError where a file is damaged, DownloadError where one is missing and cannot be fetched.
-    """
-    return mnist_format.load(data, PUBLISHED)
+LOADER = mnist_format.loader(PUBLISHED)

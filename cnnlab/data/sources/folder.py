@@ -9,7 +9,7 @@ from cnnlab.data.dataset import Examples, Origin, Remark, Source
 from cnnlab.data.decoded import DecodedImages
 from cnnlab.data.locate import find
 from cnnlab.data.sources import user_arrays
-from cnnlab.data.sources.layout import Listing, list_files
+from cnnlab.data.sources.listing import Listing, list_files
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Folder
 from cnnlab.images.decode import Size
@@ -36,7 +36,7 @@ def load(data: Folder) -> Source:
     for split, part in parts.items():
         if not len(part):
             raise DataError(f"{listing.root}: {split}: none of its images can be decoded")
-    origin = Origin(str(listing.root.absolute()), tuple(notes), tuple(warnings), skipped, summary.resolved)
+    origin = Origin(str(listing.root.absolute()), tuple(notes), tuple(warnings), skipped, summary.inferred)
     return user_arrays.source(
         data, parts["train"], parts.get("test"), listing.class_names, parts.get("validation"), origin
     )
@@ -46,14 +46,14 @@ def listing_of(data: Folder) -> Listing:
     """The folder's files. Raises DataError where it lacks classes, or a class has no images."""
     root = find(data.path, data.dir, "folder")
     if not root.is_dir():
-        raise DataError(f"{root}: is a file; expected a folder of pictures")
+        raise DataError(f"{root}: is a file; expected a folder of images")
     return list_files(Path(root), data.num_classes, data.class_order)
 
 
 def verify(data: Folder) -> tuple[dict[str, str], list[str]]:
-    """Every file that cannot be decoded, and why; and those whose kept pixels were not those of the file.
+    """Every file that cannot be decoded, and why; and the files whose cached pixels differ from theirs.
 
-    All files are decoded anew.
+    All files are decoded again.
     """
     listing = listing_of(data)
     faults, stale = _decoded(data, listing).verify()

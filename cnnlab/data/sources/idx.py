@@ -29,7 +29,7 @@ def load(data: Idx) -> Source:
         images = read(path)
         if images.dtype != np.uint8 or images.ndim not in (3, 4):
             raise DataError(
-                f"{path}: {images.ndim} dimensions of {images.dtype.name}; expected pictures, 3 or 4 of uint8"
+                f"{path}: {images.ndim} dimensions of {images.dtype.name}; expected images, 3 or 4 of uint8"
             )
         return path, images
 
@@ -51,9 +51,9 @@ def read(path: Path) -> NDArray[Any]:
             with gzip.open(file) if zipped else file as content:
                 return _read(path, content)  # type: ignore[arg-type] # both read bytes
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: truncated or damaged .gz ({error}); delete it, and get it anew") from None
+        raise DataError(f"{path}: truncated or damaged .gz ({error}); delete it and download it again") from None
     except MemoryError:
-        raise DataError(f"{path}: takes more memory than there is") from None
+        raise DataError(f"{path}: needs more than the free memory") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -68,7 +68,7 @@ def _read(path: Path, file: BinaryIO) -> NDArray[Any]:
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= MAX_DIMENSIONS:
         raise DataError(
             f"{path}: not an IDX file: starts with {magic.hex(' ') or 'nothing'}, "
-            "expected such as 00 00 08 03 for pictures, 00 00 08 01 for labels"
+            "expected such as 00 00 08 03 for images, 00 00 08 01 for labels"
         )
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:

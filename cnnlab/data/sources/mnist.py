@@ -1,12 +1,10 @@
-"""MNIST: 60,000 training and 10,000 test pictures of handwritten digits, (28, 28, 1) uint8 in [0, 255].
+"""MNIST: 60,000 training and 10,000 test images of handwritten digits, (28, 28, 1) uint8 in [0, 255].
 
 LeCun, Cortes and Burges 1998, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0. 0 is the background, 255 the ink;
 labels are the digits, 0 to 9.
 """
 
-from cnnlab.data.dataset import Source
 from cnnlab.data.sources import mnist_format
-from cnnlab.experiment.data import Mnist
 
 PUBLISHED = mnist_format.Published(
     title="MNIST",
@@ -24,11 +22,4 @@ PUBLISHED = mnist_format.Published(
         "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     },
 )
-
-
-def load(data: Mnist) -> Source:
-    """60,000 training and 10,000 test images (n, 28, 28, 1) uint8 in [0, 255]; labels (n,) int32, 0 to 9.
-
-    Raises DataError where a file is damaged, DownloadError where one is missing and cannot be fetched.
-    """
-    return mnist_format.load(data, PUBLISHED)
+LOADER = mnist_format.loader(PUBLISHED)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data.dataset import Examples, Origin, Source
-from cnnlab.data.download import Remote, content_sha256, data_folders, fetch, file_sha256, mirrors
-from cnnlab.data.locate import first_existing, folders
+from cnnlab.data import download
+from cnnlab.data.dataset import Examples, Loader, Origin, Source
+from cnnlab.data.download import Remote, content_sha256, file_sha256, mirrors
+from cnnlab.data.locate import data_folders, first_existing, places
 from cnnlab.data.sources import checks, idx, npz
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
@@ -29,7 +30,7 @@ MAX_DOWNLOAD = 64 << 20  # bytes; the largest is 26 MB
 
 @dataclass(frozen=True)
 class Published:
-    """Where the four files may be, and what tells the genuine ones.
+    """Where the four files may be, and the digests of the genuine ones.
 
     `layouts` are folders relative to where data sets may be; `digests` by file are of the decompressed content, IDX
     header and all; `gz_digests` are the SHA-256 of the .gz files as all `urls` serve them, where those are known.
@@ -50,31 +51,54 @@ class Published:
         return digest.hexdigest() == self.digests[name]
 
 
+def loader(published: Published) -> Loader[Mnist | FashionMnist]:
+    """Of a data set in this format."""
+
+    def place(data: Mnist | FashionMnist) -> str | None:
+        found = locate(data, published)
+        return str(_place(found)) if found else None
+
+    def fetch(data: Mnist | FashionMnist) -> list[Path]:
+        found = locate(data, published) or fetch_files(data, published)
+        return [found] if isinstance(found, Path) else list(found.values())
+
+    return Loader(
+        load=lambda data: load(data, published),
+        place=place,
+        fetch=fetch,
+        digests={name: f"{published.algorithm}:{digest}" for name, digest in published.digests.items()},
+    )
+
+
+def _place(found: dict[str, Path] | Path) -> Path:
+    return found if isinstance(found, Path) else found[FILES[0]].parent
+
+
 def load(data: Mnist | FashionMnist, published: Published) -> Source:
     """The examples: local files first, in any layout that is known, else downloaded.
 
     Raises DataError where a file is damaged, DownloadError where one is missing and cannot be fetched.
     """
     found = locate(data, published) or fetch_files(data, published)
-    places: dict[str, Path | str]
+    origins: dict[str, Path | str]
     if isinstance(found, Path):
         arrays = dict(zip(FILES, npz.arrays(found), strict=True))
-        places = dict.fromkeys(FILES, found)
+        origins = dict.fromkeys(FILES, found)
     else:
         arrays = checks.read_all({name: functools.partial(idx.read, path) for name, path in found.items()})
-        places = dict(found)
-    train, test = (_examples(data, arrays, places, part) for part in ("train", "t10k"))
+        origins = dict(found)
+    train, test = (_examples(data, arrays, origins, part) for part in ("train", "t10k"))
     variants = [name for name in FILES if not published.is_genuine(name, arrays[name])]
     if variants:
         count = "" if len(variants) == len(FILES) else f", {len(variants)} of its four files differ"
-        warn(f"{places[variants[0]]}: a variant, not the genuine {published.title}{count}; used as it is")
-    place = found if isinstance(found, Path) else found[FILES[0]].parent
-    return Source(train, test, data.class_names or (), genuine=not variants, origin=Origin(str(place)))
+        warn(f"{origins[variants[0]]}: a variant, not the genuine {published.title}{count}; used as it is")
+    return Source(train, test, data.class_names or (), genuine=not variants, origin=Origin(str(_place(found))))
 
 
 def locate(data: Mnist | FashionMnist, published: Published) -> dict[str, Path] | Path | None:
-    """The four files, or the one archive of NumPy arrays that has them all; None where neither is here."""
-    for folder in _places(data, published):
+    """The four files, or the one archive of NumPy arrays that has them all; None where neither exists."""
+    # The last is for the archive: loose files are in a folder of their own.
+    for folder in places(data.dir, (*published.layouts, "")):
         files = {name: first_existing(_spellings(folder, name)) for name in FILES}
         found = {name: path for name, path in files.items() if path is not None}
         if len(found) == len(FILES):
@@ -97,21 +121,13 @@ def fetch_files(data: Mnist | FashionMnist, published: Published) -> dict[str, P
         urls = (*local, *(url + gz_name for url in published.urls))
         remote = Remote(gz_name, urls, MAX_DOWNLOAD, functools.partial(_is_genuine_file, published, name))
         try:
-            fetch(remote, files[name])
+            download.fetch(remote, files[name])
         except DownloadError as error:
             raise DownloadError(
-                f"{data.name}: {error}; put the four .gz files into {folder}, or take what is here: "
+                f"{data.name}: {error}; put the four .gz files into {folder}, or use other data: "
                 "`cnnlab train … --data digits`"
             ) from None
     return files
-
-
-def _places(data: Mnist | FashionMnist, published: Published) -> Iterator[Path]:
-    if data.dir is not None:
-        yield Path(data.dir)
-    for folder in folders(data.dir):
-        yield from (folder / layout for layout in published.layouts)
-        yield folder  # for the archive; loose files lie in a folder of their own
 
 
 def _spellings(folder: Path, name: str) -> Iterator[Path]:
@@ -122,18 +138,18 @@ def _spellings(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _examples(
-    data: Mnist | FashionMnist, arrays: Mapping[str, NDArray[np.uint8]], places: Mapping[str, Path | str], part: str
+    data: Mnist | FashionMnist, arrays: Mapping[str, NDArray[np.uint8]], origins: Mapping[str, Path | str], part: str
 ) -> Examples:
     images, labels = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
     if arrays[images].dtype != np.uint8 or arrays[images].ndim != 3:
         got = f"{arrays[images].ndim} dimensions of {arrays[images].dtype.name}"
-        raise DataError(f"{places[images]}: {got}; expected 3 of uint8")
-    where = places[images], places[labels]
+        raise DataError(f"{origins[images]}: {got}; expected 3 of uint8")
+    where = origins[images], origins[labels]
     return checks.examples(arrays[images], arrays[labels], data.image_shape, data.num_classes, where)
 
 
 def _is_genuine_file(published: Published, name: str, path: Path) -> bool:
-    """Whether a file that was downloaded is the one that was asked for; both ways of telling are SHA-256."""
+    """Whether a file that was downloaded is the one that was asked for; checked by SHA-256 either way."""
     if published.gz_digests is not None:
         return file_sha256(path) == published.gz_digests[name]
     return content_sha256(path) == published.digests[name]

@@ -12,10 +12,12 @@ from cnnlab.data.locate import find
 from cnnlab.data.sources import user_arrays
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Npz
+from cnnlab.messages import join_names
 
 Pair = tuple[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]]
 """The names of images and labels, and their arrays."""
 MAX_BYTES = 2**34  # of one array
+MAX_NAMED = 8  # arrays in a note
 PARTS = {"train": ("train",), "validation": ("val", "validation", "valid"), "test": ("test",)}
 
 
@@ -33,7 +35,9 @@ def load(data: Npz) -> Source:
     if "train" not in splits:
         raise DataError(f"{path}: has no x_train and y_train (or train_images and train_labels)")
     unread = sorted({*archive.names} - {name for pair in pairs.values() if pair for name in pair[0]})
-    remarks = [Remark("ignored", len(unread), f"arrays that are not read: {', '.join(unread[:8])}")] if unread else []
+    remarks = (
+        [Remark("ignored", len(unread), f"arrays that are not read: {join_names(unread, MAX_NAMED)}")] if unread else []
+    )
     return user_arrays.from_arrays(data, path, splits, remarks)
 
 
@@ -74,7 +78,7 @@ class _Archive:
         self._zip.close()
 
     def pair(self, parts: tuple[str, ...]) -> Pair | None:
-        """A part, under the first of the names `parts` that it has; None where there is none."""
+        """A part, under the first of the names `parts` that it has; None where it has neither."""
         for part in parts:
             for names in ((f"x_{part}", f"y_{part}"), (f"{part}_images", f"{part}_labels")):
                 present = [name in self._members for name in names]
@@ -100,7 +104,7 @@ class _Archive:
             with self._zip.open(member) as file:
                 array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         except MemoryError:
-            raise DataError(f"{self.path}: {name}: {member.file_size:,} bytes, more than there is memory for") from None
+            raise DataError(f"{self.path}: {name}: {member.file_size:,} bytes, more than the free memory") from None
         except Exception as error:  # whatever a damaged file leads NumPy and zipfile to
             reason = str(error)
             if "allow_pickle" in reason:

@@ -1,4 +1,4 @@
-"""Which values of arrays are black and white, and what they become as bytes."""
+"""Which values of arrays are black and white, and their conversion to bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ BRIGHT = 128  # at least, the largest of floats from 0 to 255: of a whole data s
 DARK = 32  # at most, the largest of bytes that were probably meant to be of another range
 
 
-class Unclear(Exception):
-    """Parts whose range cannot be told; the text says why and what to do."""
+class AmbiguousRange(Exception):
+    """Parts that have no range in common; the message says why and what to do."""
 
 
 Range = tuple[float, float]
@@ -42,10 +42,10 @@ class Bytes:
 def to_bytes(parts: Sequence[Part], given: Range | None) -> Bytes:
     """The images of all parts with the range that is `given`, else with the one that all of them show.
 
-    Raises DataError where values lie outside it, or where it cannot be told for certain.
+    Raises DataError where values lie outside it, or where several ranges are possible.
     """
     spans = {where: span for where, array in parts if (span := _span(where, array))}
-    if not spans:  # no images at all, which is told of elsewhere
+    if not spans:  # no images at all, which is reported elsewhere
         return Bytes([array.astype(np.uint8) for _, array in parts], given or (0.0, float(BYTE)))
     floats = any(np.issubdtype(array.dtype, np.floating) for _, array in parts)
     notes: list[str] = []
@@ -53,8 +53,8 @@ def to_bytes(parts: Sequence[Part], given: Range | None) -> Bytes:
     if given is None:
         found = {where: _shown(where, array, spans) for where, array in parts if where in spans}
         if len(set(found.values())) > 1:
-            said = ", ".join(f"{where} [{low:g}, {high:g}]" for where, (low, high) in spans.items())
-            raise Unclear(f"its parts have different ranges: {said}; bring them to one")
+            found_ranges = ", ".join(f"{where} [{low:g}, {high:g}]" for where, (low, high) in spans.items())
+            raise AmbiguousRange(f"its parts have different ranges: {found_ranges}; convert them to one")
         chosen = next(iter(found.values()))
         low, high = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
         if floats:
@@ -71,7 +71,7 @@ def to_bytes(parts: Sequence[Part], given: Range | None) -> Bytes:
 
 
 def darkness(where: str, images: NDArray[np.uint8]) -> Remark | None:
-    """What is to be said of bytes that are nearly all black."""
+    """A warning for bytes that are nearly all black."""
     high = int(images.max(initial=0))
     return Remark("range", 1, f"{where}: the largest value is {high}: nearly black") if high <= DARK else None
 
@@ -79,7 +79,7 @@ def darkness(where: str, images: NDArray[np.uint8]) -> Remark | None:
 def _span(where: str, images: NDArray[Any]) -> Range | None:
     """The smallest and the largest value; None where there are no images."""
     if images.ndim not in (3, 4):
-        raise DataError(f"{where}: {images.ndim} dimensions; expected pictures, 3 or 4")
+        raise DataError(f"{where}: {images.ndim} dimensions; expected images, 3 or 4")
     kind = images.dtype
     if not (np.issubdtype(kind, np.number) or kind.kind == "b") or np.issubdtype(kind, np.complexfloating):
         raise DataError(f"{where}: {kind}; expected uint8, or floats in [0, 1]")
@@ -108,7 +108,7 @@ def _shown(where: str, images: NDArray[Any], spans: dict[str, Range]) -> Range:
         return 0.0, float(BYTE)
     if not is_float and low >= 0 and high <= 1 and any(1 < other <= BYTE for _, other in spans.values()):
         return 0.0, float(BYTE)  # as the other parts
-    raise DataError(f"{where}: {images.dtype} values from {low:g} to {high:g}, of a range unknown; {_advice(spans)}")
+    raise DataError(f"{where}: {images.dtype} values from {low:g} to {high:g}, of an unknown range; {_advice(spans)}")
 
 
 def _advice(spans: dict[str, Range]) -> str:
@@ -121,7 +121,7 @@ def _advice(spans: dict[str, Range]) -> str:
         white = next((limit for limit in likely if high <= limit * (1 + OVERSHOOT)), high)
     elif -1 <= low <= -0.5 and high <= 1:
         black, white = -1.0, 1.0
-    return f"say what is black and white, such as --set 'data.range=[{black:g}, {white:g}]'"
+    return f"set the values of black and white, such as --set 'data.range=[{black:g}, {white:g}]'"
 
 
 def _outside(where: str, low: float, high: float, given: Range) -> str:
@@ -130,7 +130,7 @@ def _outside(where: str, low: float, high: float, given: Range) -> str:
     beyond = max(given[0] - low, high - given[1])
     if beyond > OVERSHOOT * span:
         raise DataError(
-            f"{where}: values from {low:g} to {high:g}, but data.range is [{given[0]:g}, {given[1]:g}]; mend the range"
+            f"{where}: values from {low:g} to {high:g}, but data.range is [{given[0]:g}, {given[1]:g}]; correct it"
         )
     return f"{where}: values from {low:g} to {high:g} are clipped to data.range" if beyond > ROUNDING * span else ""
 

@@ -1,4 +1,4 @@
-"""Headerless files: pictures as nothing but pixels, labels as nothing but numbers."""
+"""Headerless files of pixels and of labels."""
 
 from pathlib import Path
 from typing import Any, TypeVar

@@ -1,18 +1,18 @@
-"""Pictures drawn at random that a network can learn to tell apart: for tries, tests and benchmarks."""
+"""Random images that a network can learn to classify: for trials, tests and benchmarks."""
 
 import numpy as np
 
-from cnnlab.data.dataset import Examples, Origin, Source
+from cnnlab.data.dataset import Examples, Loader, Origin, Source
 from cnnlab.experiment.data import Synthetic
 
-SEED = 0  # the same pictures in every run, whatever its training seed
+SEED = 0  # the same images in every run, whatever its training seed
 COARSE = 4  # a class's pattern has this many cells a side, so that convolutions find something in it
 
 
 def load(data: Synthetic) -> Source:
     """Images (n, *image_shape) uint8 in [0, 255]; labels (n,) int32, every class equally often to within one.
 
-    A picture is its class's pattern, a coarse grid of random values, mixed with uniform noise.
+    An image is its class's pattern, a coarse grid of random values, mixed with uniform noise.
     """
     random = np.random.default_rng(SEED)
     height, width, channels = data.image_shape
@@ -37,3 +37,6 @@ def _draw(patterns: np.ndarray, size: int, noise: float, random: np.random.Gener
         np.rint(drawn, out=drawn)
         images[part] = drawn
     return examples
+
+
+LOADER = Loader(load, place=lambda _: "drawn at random", fetch=lambda _: [])

@@ -1,4 +1,4 @@
-"""What the sources of a user's own data have in common."""
+"""What the sources of user data have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data.base import count_of
 from cnnlab.experiment.data.user import Idx, Raw, UserArrays, UserData
+from cnnlab.messages import pluralize
 
 NO_ORIGIN = Origin()
 Reader = Callable[[str], tuple[Path, NDArray[Any]]]
@@ -47,11 +48,11 @@ def from_files(data: Idx | Raw, read_images: Reader, read_labels: Reader) -> Sou
 def from_arrays(data: UserArrays, place: Path, splits: Mapping[str, Arrays], remarks: Sequence[Remark] = ()) -> Source:
     """The examples of `train` and, where they are, of `validation` and `test`, brought to bytes and checked.
 
-    Raises DataError naming the place where a shape, a count, a range or a label is not what was said.
+    Raises DataError naming the place where a shape, a count, a range or a label is not as specified.
     """
     try:
         converted = ranges.to_bytes([(str(part.images_from), part.images) for part in splits.values()], data.range)
-    except ranges.Unclear as error:
+    except ranges.AmbiguousRange as error:
         raise DataError(f"{place}: {error}") from None
     found = {
         name: checks.examples(
@@ -68,7 +69,7 @@ def from_arrays(data: UserArrays, place: Path, splits: Mapping[str, Arrays], rem
         str(place.absolute()),
         converted.notes,
         (*remarks, *converted.remarks),
-        resolved={"range": list(converted.range)},
+        inferred={"range": list(converted.range)},
     )
     names = data.class_names or checks.numbered(data.num_classes, data.label_offset)
     return source(data, found["train"], found.get("test"), names, found.get("validation"), origin)
@@ -82,13 +83,13 @@ def source(
     validation: Examples | None = None,
     origin: Origin = NO_ORIGIN,
 ) -> Source:
-    """The source, its test set set aside from the training examples where there is none. Raises ConfigError."""
+    """The source; a missing test set is taken from the training examples. Raises ConfigError."""
     if test is None:
         count = count_of(data.test, len(train))
         if not 0 < count < len(train):
             raise ConfigError(
-                f"data.test: {data.test:,} of {len(train):,} examples to set aside as the test set; "
-                "expected some, and some left; try --set data.test=0.2"
+                f"data.test: {data.test:,} of {pluralize(len(train), 'example')} for the test set; "
+                "expected at least one, and fewer than all; try --set data.test=0.2"
             )
         train, test = split(train, count)
     elif data.test != type(data).model_fields["test"].default:

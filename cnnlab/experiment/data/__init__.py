@@ -1,18 +1,18 @@
-"""Which examples an experiment takes, told by `name`, and what is known of them without reading any."""
+"""Which examples an experiment uses, chosen by `name`, and what is known of them without reading any."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
 
 from pydantic import Discriminator, PlainValidator, Tag, TypeAdapter, WithJsonSchema
 
 from cnnlab.experiment.data import plugin
 from cnnlab.experiment.data.base import DataSpec
 from cnnlab.experiment.data.plugin import PluginData
-from cnnlab.experiment.data.published import Cifar10, Cifar100, Digits, FashionMnist, Mnist
-from cnnlab.experiment.data.user import Folder, Idx, Npz, Raw, Synthetic
+from cnnlab.experiment.data.published import PUBLISHED, Cifar10, Cifar100, Digits, FashionMnist, Mnist
+from cnnlab.experiment.data.user import USER, Folder, Idx, Npz, Raw, Synthetic
 
 __all__ = [
-    "CUSTOM",
     "DATA_NAMES",
+    "PLUGIN",
     "Cifar10",
     "Cifar100",
     "Data",
@@ -30,11 +30,10 @@ __all__ = [
     "spec_of",
 ]  # fmt: skip
 
-DATA_NAMES = (
-    "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "folder", "idx", "npz", "raw", "synthetic",
-)  # fmt: skip
-"""Those that come with cnnlab."""
-CUSTOM = "entry point"
+SPECS: dict[str, type[DataSpec]] = {spec.name_values()[0]: spec for spec in (*PUBLISHED, *USER)}
+"""The data sets that come with cnnlab, by name."""
+DATA_NAMES = tuple(SPECS)
+PLUGIN = "entry point"
 """The tag of those that do not."""
 
 
@@ -42,42 +41,28 @@ def _tag_of(value: Any) -> str | None:
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", value)
     if not isinstance(name, str):
         return None
-    return CUSTOM if name not in DATA_NAMES and name in plugin.names() else name
+    return PLUGIN if name not in SPECS and name in plugin.names() else name
 
 
-Data = Annotated[
-    Annotated[Digits, Tag("digits")]
-    | Annotated[Mnist, Tag("mnist")]
-    | Annotated[FashionMnist, Tag("fashion_mnist")]
-    | Annotated[Cifar10, Tag("cifar10")]
-    | Annotated[Cifar100, Tag("cifar100")]
-    | Annotated[Folder, Tag("folder")]
-    | Annotated[Idx, Tag("idx")]
-    | Annotated[Npz, Tag("npz")]
-    | Annotated[Raw, Tag("raw")]
-    | Annotated[Synthetic, Tag("synthetic")]
-    | Annotated[
-        PluginData,
-        PlainValidator(plugin.validate),
-        WithJsonSchema(
-            {
-                "title": "PluginData",
-                "description": "A data set that another package brings.",
-                "anyOf": [
-                    {"type": "string", "not": {"enum": list(DATA_NAMES)}},
-                    {
-                        "type": "object",
-                        "properties": {"name": {"type": "string", "not": {"enum": list(DATA_NAMES)}}},
-                        "required": ["name"],
-                    },
-                ],
-            }
-        ),
-        Tag(CUSTOM),
-    ],
-    Discriminator(_tag_of),
+_PLUGIN_NAME = {"type": "string", "not": {"enum": list(DATA_NAMES)}}
+_Plugin = Annotated[
+    PluginData,
+    PlainValidator(plugin.validate),
+    WithJsonSchema(
+        {
+            "title": "PluginData",
+            "description": "A data set that another package brings.",
+            "anyOf": [_PLUGIN_NAME, {"type": "object", "properties": {"name": _PLUGIN_NAME}, "required": ["name"]}],
+        }
+    ),
+    Tag(PLUGIN),
 ]
-
+if TYPE_CHECKING:
+    Data: TypeAlias = DataSpec
+else:
+    Data = Annotated[
+        Union[(*(Annotated[spec, Tag(name)] for name, spec in SPECS.items()), _Plugin)], Discriminator(_tag_of)
+    ]
 
 _ADAPTER: TypeAdapter[Data] = TypeAdapter(Data)
 

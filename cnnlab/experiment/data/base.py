@@ -1,7 +1,7 @@
-"""What every data set of an experiment has in common, and is known of it without reading any of it."""
+"""Options that all data sets share, and what is known of a data set without reading it."""
 
 import unicodedata
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
@@ -27,7 +27,7 @@ def _as_validation(value: Any) -> Any:
     return value
 
 
-def _as_own_validation(value: Any) -> Any:
+def _as_user_validation(value: Any) -> Any:
     if not (_is_share(value) or value in ("test", "auto")):
         raise PydanticCustomError(
             "validation_expected", "expected a count such as 5000, a fraction such as 0.1, 'test' or 'auto'"
@@ -36,14 +36,14 @@ def _as_own_validation(value: Any) -> Any:
 
 
 def as_share(value: Any) -> Any:
-    """Refuse what is neither a count nor a fraction."""
+    """Validate a count or a fraction."""
     if not _is_share(value):
         raise PydanticCustomError("share_expected", "expected a count such as 5000 or a fraction such as 0.2")
     return value
 
 
 def as_image_shape(value: Any) -> Any:
-    """Refuse what is not [height, width, channels]."""
+    """Validate [height, width, channels]."""
     shape = tuple(value) if isinstance(value, list) else value
     if not (
         isinstance(shape, tuple) and len(shape) == 3 and all(type(n) is int and 0 < n <= LONGEST_SIDE for n in shape)
@@ -99,7 +99,7 @@ Validation = Annotated[
 ]
 UserValidation = Annotated[
     _Validation,
-    BeforeValidator(_as_own_validation),
+    BeforeValidator(_as_user_validation),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["test", "auto"]}]}),
 ]
 """`auto` where the data may come with validation examples."""
@@ -131,22 +131,38 @@ TrainSizes = Annotated[
 
 
 class DataSpec(Strict):
-    """Some examples.
+    """The examples of an experiment.
 
     name: the data set.
-    validation: what is held out of the training set, stratified, by a seed of its own: a count, a fraction, 0 for
-    none, or `test` to mirror a published protocol that watched the test set.
-    classes: keep only these, by name; they are numbered in this order.
-    train_sizes: train on that many examples, each class with its share; several sizes give a run each, on examples
-    that the next larger size has too.
-    limit: keep only so many examples of each split, each class with its share.
-    dir: where to look for its files first; a relative path is one beside this file.
+    validation: the examples held out of the training set, stratified, always the same: a count, a fraction, 0 for
+    none, or `test` to use the test set, as some published protocols do.
+    classes: use only these, by name; they are numbered in this order.
+    train_sizes: the number of training examples, stratified; several sizes train one run each, the smaller sets being
+    subsets of the larger ones.
+    limit: use only so many examples of each split, stratified.
+    dir: where to look for its files first; relative paths are relative to this file.
     """
 
     licence: ClassVar[str] = ""
     origin: ClassVar[str] = ""
-    class_names: ClassVar[tuple[str, ...] | None]
-    """The names of all its classes, where they are known without reading it; of some data sets an option."""
+    split_sizes: ClassVar[tuple[int, int] | None] = None
+    if TYPE_CHECKING:  # each data set has them, as a constant, an option or a property
+
+        @property
+        def name(self) -> str:
+            """What an experiment calls it."""
+
+        @property
+        def image_shape(self) -> tuple[int, int, int]:
+            """(height, width, channels)."""
+
+        @property
+        def num_classes(self) -> int:
+            """Of all classes, also those that are left out."""
+
+        @property
+        def class_names(self) -> tuple[str, ...] | None:
+            """The names of all classes; None where only reading the data tells."""
 
     validation: Validation = SHARE_HELD_OUT
     classes: ClassNames = None
@@ -166,10 +182,14 @@ class DataSpec(Strict):
         long = dict(handler.resolve_ref_schema(handler(core_schema)))
         title, description = long.pop("title", cls.__name__), long.pop("description", "")
         forms: list[dict[str, Any]] = [long]
-        names = get_args(cls.model_fields["name"].annotation)  # none where a package of somebody else's gives it
-        if long.get("required") == ["name"] and names:
-            forms.append({"const": names[0]})
+        if long.get("required") == ["name"] and cls.name_values():
+            forms.append({"const": cls.name_values()[0]})
         return {"title": title, "description": description, "anyOf": forms}
+
+    @classmethod
+    def name_values(cls) -> tuple[str, ...]:
+        """The value of the option `name`; empty for plugins, whose entry points give it."""
+        return get_args(cls.model_fields["name"].annotation)
 
     @classmethod
     def path_options(cls) -> list[str]:
@@ -177,15 +197,15 @@ class DataSpec(Strict):
         return [name for name, field in cls.model_fields.items() if _is_path(field)]
 
     def published_sizes(self) -> tuple[int, int] | None:
-        """How many training and test examples there are before anything is held out; None where not known yet."""
-        return None
+        """The numbers of training and test examples before splitting; None where only reading tells."""
+        return self.split_sizes
 
     def known_sizes(self) -> tuple[int, int] | None:
-        """The same of the classes that are kept."""
+        """`published_sizes`; None where `classes` leaves some out."""
         return None if self.classes else self.published_sizes()
 
     def train_size(self) -> int | None:
-        """How many examples are trained on; None where not known yet, the largest where there are several sizes."""
+        """The number of training examples, the largest of several; None where only reading tells."""
         sizes = self.known_sizes()
         if sizes is None:
             return None
@@ -208,11 +228,11 @@ class DataSpec(Strict):
 
 
 def _is_path(field: FieldInfo) -> bool:
-    """Whether it is a DataPath; of an optional one pydantic keeps the mark within the union."""
+    """Whether it is a DataPath; for optional ones pydantic keeps the metadata within the union."""
     marks = [*field.metadata, *(mark for part in get_args(field.annotation) for mark in get_args(part)[1:])]
     return any(isinstance(mark, _DataPath) for mark in marks)
 
 
 def count_of(share: int | float, total: int) -> int:
-    """A count as it is, a fraction as that part of `total`."""
+    """A count unchanged, a fraction as that part of `total`."""
     return share if isinstance(share, int) else round(share * total)

@@ -1,4 +1,4 @@
-"""Data sets that other packages bring: an entry point of the group `cnnlab.data`.
+"""Data sets of other packages: an entry point of the group `cnnlab.data`.
 
     # pyproject.toml of your package
     [project.entry-points."cnnlab.data"]
@@ -33,7 +33,7 @@ GROUP = "cnnlab.data"
 
 
 class PluginData(DataSpec):
-    """Examples that a class of yours reads."""
+    """Examples that your class reads."""
 
     image_shape: ClassVar[tuple[int, int, int]]
     class_names: ClassVar[tuple[str, ...]]
@@ -41,7 +41,7 @@ class PluginData(DataSpec):
 
     @property
     def num_classes(self) -> int:
-        """As many as have names."""
+        """The number of class names."""
         return len(self.class_names)
 
     def read(self) -> "tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.uint8], NDArray[Any]]":
@@ -50,12 +50,12 @@ class PluginData(DataSpec):
 
 
 def names() -> list[str]:
-    """The names that entry points give, sorted. Reading them takes milliseconds, so only what needs them does."""
+    """The names of all entry points, sorted. Reading them takes milliseconds, so it is done on demand."""
     return sorted(point.name for point in _points())
 
 
 def validate(value: Any) -> PluginData:
-    """The data set of an entry point, from what stands in the file. Raises what pydantic wants where it is none."""
+    """The data set of an entry point, from its value in a file. Raises PydanticCustomError where it is not one."""
     if isinstance(value, PluginData):
         return value
     name = value.get("name") if isinstance(value, dict) else value
@@ -63,18 +63,14 @@ def validate(value: Any) -> PluginData:
     try:
         model = point.load()
     except Exception as error:
-        raise PydanticCustomError(
-            "misfit", "{name}: {value} cannot be imported: {error}", _words(point, error)
-        ) from error
+        raise _misfit(point, f" cannot be imported: {' '.join(str(error).split())[:200]}") from error
     if not (isinstance(model, type) and issubclass(model, PluginData)):
-        raise PydanticCustomError("misfit", "{name}: {value} is no subclass of PluginData", _words(point))
+        raise _misfit(point, " is no subclass of PluginData")
     missing = [attribute for attribute in ("image_shape", "class_names") if getattr(model, attribute, None) is None]
     if missing:
-        raise PydanticCustomError("misfit", "{name}: {value} lacks {error}", _words(point, " and ".join(missing)))
+        raise _misfit(point, f" lacks {' and '.join(missing)}")
     if len(model.image_shape) != 3:
-        raise PydanticCustomError(
-            "misfit", "{name}: {value}: image_shape is not (height, width, channels)", _words(point)
-        )
+        raise _misfit(point, ": image_shape is not (height, width, channels)")
     unknown = [key for key in value if key not in model.model_fields] if isinstance(value, dict) else []
     if unknown:
         known = ", ".join(sorted(model.model_fields))
@@ -84,8 +80,8 @@ def validate(value: Any) -> PluginData:
     return model.model_validate(value)
 
 
-def _words(point: EntryPoint, error: object = "") -> dict[str, str]:
-    return {"name": point.name, "value": point.value, "error": " ".join(str(error).split())[:200]}
+def _misfit(point: EntryPoint, reason: str) -> PydanticCustomError:
+    return PydanticCustomError("misfit", "{text}", {"text": f"{point.name}: {point.value}{reason}"})
 
 
 def _points() -> list[EntryPoint]:

@@ -1,4 +1,4 @@
-"""Data sets that everybody has: what they are called, hold and are licensed under."""
+"""Published data sets: options, sizes, classes and licences."""
 
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ CIFAR_SIZES = (50_000, 10_000)
 class Digits(DataSpec):
     """1,797 real handwritten digits that come inside scikit-learn, enlarged to MNIST's 28×28. No download.
 
-    Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits: 8×8 grey pictures of 17 levels.
+    Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits: 8×8 grey images of 17 levels.
 
     Example: data: digits
     """
@@ -22,11 +22,8 @@ class Digits(DataSpec):
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
+    split_sizes: ClassVar[tuple[int, int] | None] = (1437, 360)  # one fifth is the test set
     name: Literal["digits"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """A fifth is the test set."""
-        return 1437, 360
 
 
 class Mnist(DataSpec):
@@ -40,15 +37,12 @@ class Mnist(DataSpec):
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
+    split_sizes: ClassVar[tuple[int, int] | None] = MNIST_SIZES
     name: Literal["mnist"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return MNIST_SIZES
 
 
 class FashionMnist(DataSpec):
-    """70,000 pictures of clothes of ten kinds, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
+    """70,000 images of ten classes of clothes, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
 
     Example: data: {name: fashion_mnist, validation: 5000}
     """
@@ -60,15 +54,12 @@ class FashionMnist(DataSpec):
     class_names: ClassVar[tuple[str, ...] | None] = (
         "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot",
     )  # fmt: skip
+    split_sizes: ClassVar[tuple[int, int] | None] = MNIST_SIZES
     name: Literal["fashion_mnist"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return MNIST_SIZES
 
 
 class Cifar10(DataSpec):
-    """60,000 colour pictures of ten kinds of things, 32×32. Krizhevsky 2009.
+    """60,000 colour images of ten classes of objects, 32×32. Krizhevsky 2009.
 
     Example: data: cifar10
     """
@@ -80,11 +71,8 @@ class Cifar10(DataSpec):
     class_names: ClassVar[tuple[str, ...] | None] = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     )  # fmt: skip
+    split_sizes: ClassVar[tuple[int, int] | None] = CIFAR_SIZES
     name: Literal["cifar10"]
-
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return CIFAR_SIZES
 
 
 FINE = (
@@ -108,20 +96,21 @@ COARSE = (
 
 
 class Cifar100(DataSpec):
-    """60,000 colour pictures of a hundred kinds of things, 32×32. Krizhevsky 2009.
+    """60,000 colour images of a hundred classes of objects, 32×32. Krizhevsky 2009.
 
-    labels: `fine` for the hundred classes, `coarse` for the twenty groups of five that they are in.
+    labels: `fine` for the hundred classes, `coarse` for the twenty superclasses.
     Example: data: {name: cifar100, labels: coarse}
     """
 
     licence: ClassVar[str] = "none stated; cite the technical report"
     origin: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar.html"
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
+    split_sizes: ClassVar[tuple[int, int] | None] = CIFAR_SIZES
     name: Literal["cifar100"]
     labels: Literal["fine", "coarse"] = "fine"
 
     @property
-    def class_names(self) -> tuple[str, ...]:  # type: ignore[override] # they depend on an option here
+    def class_names(self) -> tuple[str, ...]:
         """The names of its classes."""
         return FINE if self.labels == "fine" else COARSE
 
@@ -130,6 +119,6 @@ class Cifar100(DataSpec):
         """100 or 20."""
         return len(self.class_names)
 
-    def published_sizes(self) -> tuple[int, int]:
-        """As published."""
-        return CIFAR_SIZES
+
+PUBLISHED: tuple[type[DataSpec], ...] = (Digits, Mnist, FashionMnist, Cifar10, Cifar100)
+"""In the order in which `cnnlab data list` and the reference show them."""

@@ -1,4 +1,4 @@
-"""Data sets of one's own: what has to be said of them so that a network can be checked before any is read."""
+"""User data: the options that describe it, so that a network can be checked before any file is read."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -72,31 +72,32 @@ ValueRange = Annotated[
 
 
 class UserData(DataSpec):
-    """Examples of one's own.
+    """Examples in files of the user.
 
-    test: what is set aside as the test set where there is none, stratified, always the same: a count or a fraction.
+    test: the part of the training examples that becomes the test set where there is none, stratified, always the
+    same: a count or a fraction.
     """
 
     test: Share = 0.2
 
 
 class Folder(UserData):
-    """A folder of images: `train/CLASS/*.jpg`, `test/CLASS/*.jpg` and, if you like, `validation/CLASS/*.jpg`.
+    """A folder of images: `train/CLASS/*.jpg`, `test/CLASS/*.jpg` and, optionally, `validation/CLASS/*.jpg`.
 
-    A folder of nothing but classes, `CLASS/*.jpg`, is divided by `test` and `validation`. PNG, JPEG, BMP, GIF, WebP,
-    TIFF, PPM, AVIF and JPEG 2000 are read, also from folders within those of the classes; each image is brought to one
-    size and to grey or colour, once: what was decoded is kept in the user's cache folder, and may be deleted.
+    A folder of classes only, `CLASS/*.jpg`, is split by `test` and `validation`. Formats: PNG, JPEG, BMP, GIF, WebP,
+    TIFF, PPM, AVIF and JPEG 2000, also in subfolders of the classes. All images are converted to one size and to grey
+    or colour, once: the decoded images are cached in the user's cache folder, which may be deleted.
 
-    path: the folder. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
+    path: the folder. Relative paths are looked up in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
     image_size: the side of every image in pixels, or [height, width].
     channels: 3 for colour, 1 for grey.
-    num_classes: how many classes there are, a folder each.
-    fit: how an image comes to its size: `stretch` both sides, `crop` what is too long, or `pad` what is too short.
-    bit_depth: of grey images of more than 8 bits, whose files do not say which value is white: 12 keeps the upper 8 of
+    num_classes: the number of classes, one folder per class.
+    fit: how an image is resized: `stretch` both sides, `crop` the longer one, or `pad` the shorter one.
+    bit_depth: for grey images of more than 8 bits whose files do not state the value of white: 12 uses the upper 8 of
     12 bits. Without it the largest value of all images becomes white.
-    class_order: `numeric` sorts classes by number where the names of all are numbers, `text` always by their letters.
-    on_error: what to do with a file that cannot be decoded: `fail`, or `skip` it; what is skipped is recorded.
-    validation: as for every data set; `auto` takes the folder `validation` where there is one, else a tenth.
+    class_order: `numeric` sorts classes by number if all names are numbers, `text` always alphabetically.
+    on_error: `fail` at a file that cannot be decoded, or `skip` and record it.
+    validation: as for every data set; `auto` uses the folder `validation` if there is one, else a tenth.
     Example: data: {name: folder, path: pets, image_size: 64, num_classes: 37}
     """
 
@@ -119,19 +120,19 @@ class Folder(UserData):
 
 
 class UserArrays(UserData):
-    """Examples that are arrays in files.
+    """Arrays in files.
 
     image_shape: [height, width, channels] of every image.
-    num_classes: how many classes there are.
-    class_names: their names, in the order of the labels; their numbers unless given.
+    num_classes: the number of classes.
+    class_names: their names, in the order of the labels; the default is their numbers.
     label_offset: the label of the first class, such as 1 where labels count from 1.
-    range: [black, white], the values that become 0 and 255: [0, 1], [-1, 1], [0, 255]. Without it the values
-    decide, where they leave no doubt.
+    range: [black, white], the values that become 0 and 255: [0, 1], [-1, 1], [0, 255]. Without it the range is
+    inferred from the values, where that is unambiguous.
     """
 
     image_shape: ImageShape
     num_classes: NumClasses
-    class_names: ClassNames = None  # type: ignore[misc] # an option here
+    class_names: ClassNames = None
     label_offset: Annotated[int, Field(ge=0, le=MAX_LABEL_OFFSET)] = 0
     range: ValueRange = None
 
@@ -143,7 +144,7 @@ class UserArrays(UserData):
 
 
 class _Files(UserArrays):
-    """Examples in files of one's own, of which the test set may be missing.
+    """Images and labels in separate files; the test set is optional.
 
     train_images: the training images.
     train_labels: their labels.
@@ -164,9 +165,9 @@ class _Files(UserArrays):
 
 
 class Idx(_Files):
-    """Two IDX files, or four with a test set: unsigned bytes of pictures, integers of labels; gzipped or not.
+    """Two IDX files, or four with a test set: unsigned bytes of images, integers of labels; gzipped or not.
 
-    A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
+    Relative paths are looked up in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
 
     Example: data: {name: idx, image_shape: [28, 28, 1], num_classes: 26, train_images: letters-images.gz, train_labels: letters-labels.gz}
     """  # noqa: E501 - an example is one line
@@ -175,11 +176,11 @@ class Idx(_Files):
 
 
 class Raw(_Files):
-    """Files of nothing but pixels, uint8, and files of nothing but labels.
+    """Files of pixels, uint8, and of labels, both without headers.
 
-    A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
+    Relative paths are looked up in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
 
-    label_format: `uint8`, a byte a label, or `one_hot_float32`, as many float32 a label as there are classes.
+    label_format: `uint8`, one byte per label, or `one_hot_float32`, one float32 per label and class.
     Example: data: {name: raw, image_shape: [48, 48, 1], num_classes: 2, label_format: one_hot_float32, train_images: a.bin, train_labels: b.bin, test_images: c.bin, test_labels: d.bin}
     """  # noqa: E501 - an example is one line
 
@@ -188,13 +189,13 @@ class Raw(_Files):
 
 
 class Npz(UserArrays):
-    """A NumPy archive with the arrays `x_train`, `y_train` and, if there are, `x_test`, `y_test`, `x_val`, `y_val`.
+    """A NumPy archive with the arrays `x_train`, `y_train` and, optionally, `x_test`, `y_test`, `x_val`, `y_val`.
 
-    The names `train_images`, `train_labels` and so on are read too. Images are uint8 from 0 to 255, or numbers of the
+    The names `train_images`, `train_labels` and so on are read too. Images are uint8 from 0 to 255, or numbers in
     `range`; labels are integers, or one-hot.
 
-    file: the archive. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
-    validation: as for every data set; `auto` takes the archive's own where it has some, else a tenth.
+    file: the archive. Relative paths are looked up in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
+    validation: as for every data set; `auto` uses those of the archive if it has any, else a tenth.
     Example: data: {name: npz, file: bloodmnist.npz, image_shape: [28, 28, 3], num_classes: 8}
     """
 
@@ -204,13 +205,13 @@ class Npz(UserArrays):
 
 
 class Synthetic(DataSpec):
-    """Pictures drawn at random, each class with a pattern of its own: to see whether something runs, and learns.
+    """Random images, with one pattern per class: to test whether training runs and learns.
 
-    image_shape: [height, width, channels] of every picture.
-    num_classes: how many classes there are.
-    train_examples: how many pictures to train on, before anything is held out.
-    test_examples: how many to measure on.
-    noise: how much of a picture is noise, from 0 to 1.
+    image_shape: [height, width, channels] of every image.
+    num_classes: the number of classes.
+    train_examples: the number of training images, before validation is held out.
+    test_examples: the number of test images.
+    noise: the share of noise in an image, from 0 to 1.
     Example: data: {name: synthetic, image_shape: [32, 32, 3], num_classes: 10}
     """
 
@@ -223,5 +224,9 @@ class Synthetic(DataSpec):
     noise: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     def published_sizes(self) -> tuple[int, int]:
-        """As asked for."""
+        """As set by the options."""
         return self.train_examples, self.test_examples
+
+
+USER: tuple[type[DataSpec], ...] = (Folder, Idx, Npz, Raw, Synthetic)
+"""In the order in which `cnnlab data list` and the reference show them."""

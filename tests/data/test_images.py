@@ -1,4 +1,4 @@
-"""What a picture file becomes."""
+"""What an image file becomes."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ from PIL import Image
 from cnnlab.data import load
 from cnnlab.errors import DataError
 from tests.data.making import folder_spec as spec
-from tests.data.making import write_picture
+from tests.data.making import write_image
 
 RAMP = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
 OTHER = 255 - RAMP
@@ -21,7 +21,7 @@ PALETTE = Image.fromarray(RAMP).convert("P")
 
 
 def on_white(colour, alpha):
-    """What is seen of a picture on paper."""
+    """What is seen of an image on paper."""
     return np.rint((colour * (alpha / 255)) + (255 - alpha.astype(float))).astype(np.uint8)
 
 
@@ -55,7 +55,7 @@ MODES = {
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", MODES)
-def test_pictures_of_every_mode_become_grey_or_colour(alone, mode, channels):
+def test_images_of_every_mode_become_grey_or_colour(alone, mode, channels):
     make, name, grey, colour = MODES[mode]
     image = alone(make, name, channels=channels)
     expected = grey[..., np.newaxis] if channels == 1 else np.dstack([grey] * 3) if colour is None else colour
@@ -64,22 +64,22 @@ def test_pictures_of_every_mode_become_grey_or_colour(alone, mode, channels):
     assert np.abs(image.astype(int) - expected).max() <= tolerance
 
 
-def test_pictures_of_mixed_sizes_and_modes_become_one(data_dir):
+def test_images_of_mixed_sizes_and_modes_become_one(data_dir):
     for name, size in (("cat/1.png", (3, 9)), ("cat/2.jpg", (400, 300)), ("dog/1.bmp", (1, 1)), ("dog/2.gif", (4, 4))):
-        write_picture(data_dir / "pets" / name, 128, size)
+        write_image(data_dir / "pets" / name, 128, size)
     dataset = load(spec(image_size=[6, 5], channels=3, test=2))
     assert dataset.image_shape == (6, 5, 3)
     for examples in (dataset.train, dataset.test):
         np.testing.assert_array_equal(examples.images[:], np.full((2, 6, 5, 3), 128))
 
 
-# The picture that was taken, one quadrant of it marked, and where a camera that was held so puts the mark.
+# The image that was taken, one quadrant of it marked, and where a camera that was held so puts the mark.
 ORIENTATIONS = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "mpo"])
-def test_pictures_are_turned_upright(alone, format, orientation):
+def test_images_are_turned_upright(alone, format, orientation):
     stored = np.zeros((16, 32), np.uint8)
     stored[:8, :16] = 255
     exif = Image.Exif()
@@ -93,7 +93,7 @@ def test_pictures_are_turned_upright(alone, format, orientation):
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
-def test_odd_exif_does_not_keep_a_picture_from_being_turned_upright(alone, format):
+def test_odd_exif_does_not_keep_a_image_from_being_turned_upright(alone, format):
     width, orientation = struct.pack("<HHIf", 0x0100, 11, 1, 1.5), struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + width + orientation + bytes(4)  # half a pixel of width
     stored = np.zeros((32, 32), np.uint8)
@@ -104,7 +104,7 @@ def test_odd_exif_does_not_keep_a_picture_from_being_turned_upright(alone, forma
 
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
-def test_a_picture_comes_to_its_size_by_fit(alone, fit):
+def test_a_image_comes_to_its_size_by_fit(alone, fit):
     wide = np.repeat(np.array([[200, 200, 100, 100, 100, 100, 50, 50]], np.uint8), 4, axis=0)
     image = alone(saved(Image.fromarray(wide)), "x.png", fit=fit)[..., 0]
     if fit == "crop":  # what is left and right
@@ -120,7 +120,7 @@ def test_a_picture_comes_to_its_size_by_fit(alone, fit):
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("size", [(1, 500), (500, 1), (1, 1)])
-def test_the_narrowest_picture_comes_to_its_size(alone, fit, size):
+def test_the_narrowest_image_comes_to_its_size(alone, fit, size):
     image = alone(saved(Image.new("L", size, 90)), "x.png", fit=fit)
     assert image.shape == (4, 4, 1)
     assert image.max() == 90
@@ -148,11 +148,9 @@ def test_grey_images_of_more_than_8_bits_keep_their_contrast(alone, capsys, valu
     image = alone(saved(Image.fromarray(given.astype(np.uint16))), f"x.{suffix}", **options)
     assert np.abs(image[..., 0] - expected).max() <= 0.5
     said = capsys.readouterr().err
-    guessed = "4 images of more than 8 bits have values up to 540: scaled so that 540 becomes 255; "
-    assert (f"{guessed}another scale is set by --set data.bit_depth=10" in said) == (
-        values == "scaled by the brightest"
-    )
-    assert ("of 16 bits, of which the upper 8 are kept" in said) == (values == "upper 8 of 16 bits")
+    guessed = "4 images of more than 8 bits with values up to 540, scaled so that 540 becomes 255; "
+    assert (f"{guessed}set another scale with --set data.bit_depth=10" in said) == (values == "scaled by the brightest")
+    assert ("of 16 bits, of which the upper 8 are used" in said) == (values == "upper 8 of 16 bits")
 
 
 def test_the_brightest_of_all_images_is_white(data_dir):
@@ -163,7 +161,7 @@ def test_the_brightest_of_all_images_is_white(data_dir):
     for _ in range(2):
         dataset = load(spec(test=2))
         assert sorted(int(image.max()) for image in dataset.train.images[:]) == [128, 255]
-        assert dataset.origin.resolved == {"white": 540.0}
+        assert dataset.origin.inferred == {"white": 540.0}
 
 
 def test_a_value_beyond_the_stated_depth_is_refused(alone):
@@ -190,7 +188,41 @@ def test_integers_and_floats_of_a_tiff_are_read(alone, capsys, kind):
     values, expected = NUMBERS[kind]
     image = alone(saved(Image.fromarray(values)), "x.tif")
     assert np.abs(image[..., 0] - expected).max() <= 1
-    assert "images of more than 8 bits have values up to" in capsys.readouterr().err
+    assert "images of more than 8 bits with values up to" in capsys.readouterr().err
+
+
+def tiff(values, sample_format):
+    """Grey `values` (height, width) as a TIFF, of a type that Pillow may not write."""
+    height, width = values.shape
+    content, bits = values.tobytes(), 8 * values.itemsize
+    entries = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: len(content), 339: sample_format}  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    return b"II" + struct.pack("<HI", 42, 8 + len(content)) + content + struct.pack("<H", len(entries)) + directory + bytes(4)  # fmt: skip
+
+
+def test_unsigned_integers_of_32_bits_are_not_negative(alone):
+    values = RAMP.astype(np.uint32) << 24
+    image = alone(lambda path: path.write_bytes(tiff(values, 1)), "x.tif", bit_depth=32)
+    np.testing.assert_array_equal(image[..., 0], RAMP)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda path: path.write_bytes(tiff(np.ones((4, 4)), 3)),
+            "TIFF of values that are not supported; expected integers",
+        ),
+        (
+            lambda path: Image.new("LAB", (4, 4)).save(path),
+            "has colours in CIELAB, which is not supported; expected RGB",
+        ),
+    ],
+    ids=["float64", "LAB"],
+)
+def test_a_tiff_that_is_not_supported_is_not_called_damaged_alone(alone, make, message):
+    with pytest.raises(DataError, match=message):
+        alone(make, "x.tif")
 
 
 @pytest.mark.parametrize(
@@ -214,8 +246,8 @@ def write_images(folder, **images):
 
 DEPTHS = {
     "floats beside integers": ((RAMP / 255).astype(np.float32), LEVELS.astype(np.uint16), "which have no scale in common"),
-    "floats of two ranges": ((RAMP / 255).astype(np.float32), RAMP.astype(np.float32), "4 of 8 images of more than 8 bits are nearly black"),
-    "12 bits beside 16": (LEVELS.astype(np.uint16), FULL.astype(np.uint16), "4 of 8 images of more than 8 bits are nearly black"),
+    "floats of two ranges": ((RAMP / 255).astype(np.float32), RAMP.astype(np.float32), "4 of 8 images of more than 8 bits nearly black"),
+    "12 bits beside 16": (LEVELS.astype(np.uint16), FULL.astype(np.uint16), "4 of 8 images of more than 8 bits nearly black"),
 }  # fmt: skip
 
 
@@ -232,15 +264,14 @@ def test_images_of_different_depths_are_refused_or_said(data_dir, capsys, depths
 
 
 def test_a_bit_depth_says_nothing_of_floats(alone):
-    with pytest.raises(DataError, match=r"has floating-point values, of which data.bit_depth says nothing"):
+    with pytest.raises(DataError, match=r"has floating-point values, to which data.bit_depth does not apply"):
         alone(saved(Image.fromarray((RAMP / 255).astype(np.float32))), "x.tif", bit_depth=16)
 
 
 def test_colour_of_few_of_its_16_bits_is_said_to_be_black(alone, capsys):
     alone(lambda path: path.write_bytes(colour_of_16_bits(0x0FFF)), "x.png")
     assert (
-        "4 images in colour of 16 bits are nearly black: the largest of their upper 8 bits is 15"
-        in capsys.readouterr().err
+        "4 images in colour of 16 bits nearly black: the largest of their upper 8 bits is 15" in capsys.readouterr().err
     )
     alone(lambda path: path.write_bytes(colour_of_16_bits()), "y.png")
     assert "nearly black" not in capsys.readouterr().err
@@ -338,7 +369,7 @@ def test_what_was_done_to_images_is_counted_and_said_once(data_dir, capsys):
         assert capsys.readouterr().err == (
             f"cnnlab: note: {pets}: of 13 images 3 resized from 9×7 and other sizes to 4×4 by padding; 2 turned upright "
             "as EXIF says; 3 made grey from colour; 2 laid on white where transparent; 4 with several frames, of which "
-            "the first is used; 1 in colour of 16 bits, of which the upper 8 are kept\n"
+            "the first is used; 1 in colour of 16 bits, of which the upper 8 are used\n"
         )
 
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from cnnlab.data import load
-from cnnlab.experiment.data import Data
+from cnnlab.data.loaders import LOADERS
+from cnnlab.experiment.data import DATA_NAMES, Data
 from tests.data.making import assert_refused
 
 FACES = """
@@ -53,7 +54,6 @@ def install(tmp_path, monkeypatch):
         (about / "entry_points.txt").write_text(f"[cnnlab.data]\nfaces = {entry}\n")
         monkeypatch.syspath_prepend(str(site))
         monkeypatch.delitem(sys.modules, "faces_of_test", raising=False)
-        return str(site)
 
     return install
 
@@ -83,7 +83,7 @@ def test_its_fields_are_options_beside_those_of_every_data_set(data_dir, install
     assert dataset.train.labels.tolist()[:2] == [1, 0]
 
 
-def test_labels_may_be_one_hot_and_pictures_in_colour(data_dir, install):
+def test_labels_may_be_one_hot_and_images_in_colour(data_dir, install):
     install("X[..., None], np.eye(2)[Y], X[:2, ..., None], Y[:2, None]")
     dataset = load(spec(validation="test"))
     assert dataset.train.labels.tolist() == [0, 1, 0, 1, 0, 1]
@@ -93,15 +93,15 @@ def test_labels_may_be_one_hot_and_pictures_in_colour(data_dir, install):
 @pytest.mark.parametrize(
     ("read", "message"),
     [
-        ("X / 255, Y, X, Y", "x_train: 3 dimensions of float64; expected pictures, uint8 in [0, 255]"),
-        ("X, Y, X.reshape(6, 16), Y", "x_test: 2 dimensions of uint8; expected pictures"),
+        ("X / 255, Y, X, Y", "x_train: 3 dimensions of float64; expected images, uint8 in [0, 255]"),
+        ("X, Y, X.reshape(6, 16), Y", "x_test: 2 dimensions of uint8; expected images"),
         ("X[:, :3], Y, X, Y", "x_train: images of 3×4×1, expected 4×4×1"),
         ("X, Y[1:], X, Y", "y_train: 5 labels for the 6 images of faces: x_train"),
         ("X, Y, X, Y + 1", "y_test: has a label 2; the labels of 2 classes are 0 to 1"),
         ("X, Y - 1, X, Y", "y_train: has a label -1; the labels of 2 classes are 0 to 1"),
         ("X, Y / 2, X, Y", "y_train: labels of shape (6,) and type float64"),
         ("X, Y, X[:0], Y[:0]", "y_test: has no examples"),
-        ("X, Y", "read() gives 2 things; expected x_train, y_train, x_test, y_test"),
+        ("X, Y", "read() returns 2 values; expected x_train, y_train, x_test, y_test"),
         ("None", "reading it failed: TypeError: "),
         ("[X, X[1:]], Y, X, Y", "reading it failed: ValueError: "),
         ("1 / 0", "reading it failed: ZeroDivisionError: division by zero"),
@@ -158,19 +158,23 @@ def experiment(tmp_path, data):
 
 
 def test_an_experiment_names_it_and_it_is_listed(tmp_path, data_dir, install, cnnlab):
-    site = install()
-    done = cnnlab("data", "info", experiment(tmp_path, "faces"), "--format", "json", PYTHONPATH=site)
+    install()
+    done = cnnlab("data", "info", experiment(tmp_path, "faces"), "--format", "json")
     assert done.returncode == 0, done.stderr
     assert [entry["class"] for entry in json.loads(done.stdout)["classes"]] == ["woman", "man"]
-    done = cnnlab("data", "list", PYTHONPATH=site)
+    done = cnnlab("data", "list")
     assert any(line.split()[0] == "faces" for line in done.stdout.splitlines() if line)
 
 
 def test_an_option_that_it_does_not_have_is_named_with_its_place(tmp_path, data_dir, install, cnnlab):
-    site = install()
-    done = cnnlab("data", "info", experiment(tmp_path, "{name: faces, brightnes: 3}"), PYTHONPATH=site)
+    install()
+    done = cnnlab("data", "info", experiment(tmp_path, "{name: faces, brightnes: 3}"))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert "x.yaml:2:" in done.stderr
     assert "unknown key" in done.stderr
     assert "brightness" in done.stderr
+
+
+def test_every_data_set_that_comes_with_cnnlab_has_a_loader():
+    assert set(LOADERS) == set(DATA_NAMES)
