@@ -44,6 +44,14 @@ def count(number: float, thing: str) -> str:
     return f"{number:g} {thing}" if number == 1 else f"{number:g} {thing}s"
 
 
+def join_names(names: Iterable[str], most: int | None = None, conjunction: str = "and") -> str:
+    """`a, b and c`; where there are more than `most`, `a, b, c and 4 more`."""
+    listed = list(names)
+    if most is not None and len(listed) > most:
+        listed = [*listed[:most], f"{len(listed) - most:,} more"]
+    return f" {conjunction} ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+
+
 def shorten(value: Any) -> str:
     """A value as a message shows it: at most 60 characters."""
     if value is None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 KeyPath = tuple[str | int, ...]
 MAX_DEPTH = 50  # far below it, no experiment has a key
@@ -19,3 +20,15 @@ def parse_path(key: str) -> KeyPath:
 def show_path(path: Sequence[str | int]) -> str:
     """`('model', 'layers', 2, 'conv2d')` as `model.layers[2].conv2d`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def value_at(data: Any, path: Sequence[str | int], default: Any = ...) -> Any:
+    """What is at `path` in nested maps and lists, or the default. Raises KeyError where there is neither."""
+    for step in path:
+        keys = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if step not in keys:
+            if default is ...:
+                raise KeyError(show_path(path))
+            return default
+        data = data[step]
+    return data

@@ -14,7 +14,7 @@ import safetensors.numpy
 from rich.console import Console
 
 from cnnlab.analysis.significance import mcnemar
-from cnnlab.config.load import to_data
+from cnnlab.config.load import to_dict
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
 from cnnlab.evaluation.evaluate import check_same_data
 from cnnlab.runs import Run, files
@@ -66,7 +66,7 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     record = run.record()
     check_finished(run, record)
     experiment = experiment_of(run)
-    if to_data(experiment) != to_data(recorded_experiment(run, record)):
+    if to_dict(experiment) != to_dict(recorded_experiment(run, record)):
         raise RunError(f"{run.path}: config.yaml is not the experiment that run.json recorded; undo the change")
     check_imports(run, experiment, f"verify imports none; {proposed('train', run.config)} does")
     split = split_of(experiment, _splits(record))

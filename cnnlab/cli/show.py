@@ -22,11 +22,11 @@ def show(
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.YAML,
 ) -> None:
     """Print an experiment with all that it extends and every default written out, as a file that is the same."""
-    from cnnlab.config.load import load, to_data, to_yaml
+    from cnnlab.config.load import load, to_dict, to_yaml
     from cnnlab.config.overrides import parse_sets
 
     experiment = load(config, parse_sets(set or []))
     if format is Format.JSON:
-        print(json.dumps(to_data(experiment), indent=2, ensure_ascii=False))
+        print(json.dumps(to_dict(experiment), indent=2, ensure_ascii=False))
     else:
         print(to_yaml(experiment), end="")

@@ -11,11 +11,11 @@ from cnnlab.experiment.summary import Line
 USUAL_BATCH = 32  # Keras's default of `fit`
 
 
-def batch_norm(checked: LintContext) -> Iterator[Violation]:
+def batch_norm(context: LintContext) -> Iterator[Violation]:
     """Batch normalization needs batches, also on every replica and at the end of an epoch, of more than one example."""
-    train = checked.experiment.train
-    size = checked.experiment.data.train_size()
-    if found := batch_of_one(checked.lines, train.batch_size, checked.replicas, size):
+    train = context.experiment.train
+    size = context.experiment.data.train_size()
+    if found := batch_of_one(context.lines, train.batch_size, context.replicas, size):
         yield ("train", "batch_size"), f"{found[0]}; set batch_size: {found[1]}"
 
 

@@ -8,27 +8,27 @@ from cnnlab.experiment.preprocessing import Cutout, HorizontalFlip, Mixup, Rando
 from cnnlab.messages import did_you_mean
 
 
-def known_classes(checked: LintContext) -> Iterator[Violation]:
+def known_classes(context: LintContext) -> Iterator[Violation]:
     """The classes that are kept must be some of the data set's."""
-    data = checked.experiment.data
+    data = context.experiment.data
     known = data.class_names
     for name in data.classes or ():
         if known and name not in known:
             yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
 
 
-def class_weights(checked: LintContext) -> Iterator[Violation]:
+def class_weights(context: LintContext) -> Iterator[Violation]:
     """The classes that weights are given for must be some of those that are trained on."""
-    data, weights = checked.experiment.data, checked.experiment.train.class_weights
+    data, weights = context.experiment.data, context.experiment.train.class_weights
     known = data.classes or data.class_names
     for name in weights if isinstance(weights, dict) else ():
         if known and name not in known:
             yield ("train", "class_weights"), f"no class '{name}' in the data; {did_you_mean(name, known)}"
 
 
-def hold_out(checked: LintContext) -> Iterator[Violation]:
+def hold_out(context: LintContext) -> Iterator[Violation]:
     """Some training examples must be left after the hold-out."""
-    data = checked.experiment.data
+    data = context.experiment.data
     sizes = data.known_sizes()
     if sizes and data.held_out(sizes[0]) >= sizes[0]:
         yield (
@@ -38,9 +38,9 @@ def hold_out(checked: LintContext) -> Iterator[Violation]:
         )
 
 
-def train_sizes(checked: LintContext) -> Iterator[Violation]:
+def train_sizes(context: LintContext) -> Iterator[Violation]:
     """There must be as many training examples as are to be trained on."""
-    data = checked.experiment.data
+    data = context.experiment.data
     sizes = data.known_sizes()
     if sizes is None:
         return
@@ -50,23 +50,23 @@ def train_sizes(checked: LintContext) -> Iterator[Violation]:
             yield ("data", "train_sizes"), f"{size:,} examples, but {data.name} has {present:,} without validation"
 
 
-def mixup_last(checked: LintContext) -> Iterator[Violation]:
+def mixup_last(context: LintContext) -> Iterator[Violation]:
     """Mixing changes the labels too: it comes once, after everything else."""
-    steps = checked.experiment.preprocessing.augmentation
+    steps = context.experiment.preprocessing.augmentation
     for index, step in enumerate(steps[:-1]):
         if isinstance(step, Mixup):
             yield ("preprocessing", "augmentation", index, step.kind), "mixup must be the last step, and the only mixup"
 
 
-def test_as_validation(checked: LintContext) -> Iterator[Violation]:
+def test_as_validation(context: LintContext) -> Iterator[Violation]:
     """The test set is for the end: what is chosen by it is not tested any more."""
-    if checked.experiment.data.validation == "test":
+    if context.experiment.data.validation == "test":
         yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
 
 
-def test_never(checked: LintContext) -> Iterator[Violation]:
+def test_never(context: LintContext) -> Iterator[Violation]:
     """A test set that is to be left alone cannot be watched while training."""
-    experiment = checked.experiment
+    experiment = context.experiment
     if experiment.train.test == "never" and experiment.data.validation == "test":
         yield (
             ("data", "validation"),
@@ -75,9 +75,9 @@ def test_never(checked: LintContext) -> Iterator[Violation]:
         )
 
 
-def augmentation(checked: LintContext) -> Iterator[Violation]:
+def augmentation(context: LintContext) -> Iterator[Violation]:
     """A picture that was changed should still show what its label says."""
-    experiment = checked.experiment
+    experiment = context.experiment
     height, width, _ = experiment.data.image_shape
     for index, step in enumerate(experiment.preprocessing.augmentation):
         path = ("preprocessing", "augmentation", index, step.kind)

@@ -21,10 +21,10 @@ def differing_keys(experiments: Sequence[Any]) -> dict[str, list[Any]]:
 
 def brief(key: str, values: Sequence[Any]) -> list[Any]:
     """The values of `key` in as few words as tell them apart: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
-    from cnnlab.config.schema_lookup import without_defaults  # the schema: a tenth of a second that only words cost
+    from cnnlab.config.schema_lookup import strip_defaults  # the schema: a tenth of a second that only words cost
 
     distinct = len({repr(value) for value in values})
-    meant = [without_defaults(parse_path(key), value) for value in values]
+    meant = [strip_defaults(parse_path(key), value) for value in values]
     for detail in (0, 1, 2):
         words = [_words(value, detail) for value in meant]
         if len({repr(word) for word in words}) == distinct:

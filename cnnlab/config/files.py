@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.config import shipped, yaml
-from cnnlab.config.schema_lookup import is_choice, short_of, with_kinds
+from cnnlab.config.schema_lookup import canonicalize, is_choice, shorthand_option
 from cnnlab.config.yaml import Document, Place
 from cnnlab.errors import ConfigError
 from cnnlab.messages import did_you_mean, shorten
@@ -15,7 +15,10 @@ from cnnlab.paths import KeyPath
 
 MAX_BYTES = 1_000_000
 MAX_CHAIN = 20  # files that extend one another
-OWN = ("name", "published")  # what a file says of itself alone: a variant of an experiment is not the published one
+NOT_INHERITED = (
+    "name",
+    "published",
+)  # what a file says of itself alone: a variant of an experiment is not the published one
 _ALLOW = re.compile(r"#\s*cnnlab:\s*allow\s*\[([^\]]*)\]")
 
 
@@ -56,7 +59,7 @@ def read(path: Path) -> Source:
 
 def read_complete(path: Path) -> Source:
     """The file at `path`, which may extend no other. Raises ConfigError."""
-    source = Source(path, with_kinds(yaml.parse(read_text(path), str(path))), {})
+    source = Source(path, canonicalize(yaml.parse(read_text(path), str(path))), {})
     if isinstance(source.document.data, dict) and "extends" in source.document.data:
         raise ConfigError(f"{source.document.keys['extends',]}: extends: not in a run, whose experiment is complete")
     return source
@@ -86,7 +89,7 @@ def _is_file(path: Path) -> bool:
 
 def _read(path: Path, below: Sequence[Path]) -> Source:
     text = read_text(path)
-    document = with_kinds(yaml.parse(text, str(path)))
+    document = canonicalize(yaml.parse(text, str(path)))
     if document.data is None:
         raise ConfigError(f"{path}: empty; an experiment needs at least data and model (see `cnnlab configs`)")
     allowed = _allowed(text, str(path))
@@ -141,14 +144,14 @@ class _Merge:
         self._keys, self._values = keys, values  # of the result: the file's own, completed here
 
     def of(self, base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        merged: dict[str, Any] = self._merged((), {key: base[key] for key in base if key not in OWN}, own)
+        merged: dict[str, Any] = self._merged((), {key: base[key] for key in base if key not in NOT_INHERITED}, own)
         return merged
 
     def _merged(self, path: KeyPath, base: Any, own: Any) -> Any:
         if not isinstance(own, dict):
             return own
-        base = _written_out(path, base)
-        if not isinstance(base, dict) or is_another_kind(path, base, own):
+        base = _expand_shorthand(path, base)
+        if not isinstance(base, dict) or _replaces_kind(path, base, own):
             return own
         result = {}
         for key, value in base.items():
@@ -164,14 +167,14 @@ class _Merge:
             places.update({p: place for p, place in of_base.items() if p[: len(path)] == path})
 
 
-def is_another_kind(path: KeyPath, base: dict[str, Any], own: dict[str, Any]) -> bool:
+def _replaces_kind(path: KeyPath, base: dict[str, Any], own: dict[str, Any]) -> bool:
     """Whether `own` names another optimizer, loss or data set than `base`, so that their options do not mix."""
     if path == ("data",):
         return "name" in own and own["name"] != base.get("name")
     return is_choice(path) and len(base) == len(own) == 1 and base.keys() != own.keys()
 
 
-def _written_out(path: KeyPath, value: Any) -> Any:
+def _expand_shorthand(path: KeyPath, value: Any) -> Any:
     """A short form as the map that it is short for."""
     if isinstance(value, dict):
         return value
@@ -179,5 +182,5 @@ def _written_out(path: KeyPath, value: Any) -> Any:
         return {"name": value}
     if isinstance(value, str) and is_choice(path):
         return {value: {}}
-    short = short_of(path)
+    short = shorthand_option(path)
     return {short: value} if short else value

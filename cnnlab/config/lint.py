@@ -46,10 +46,10 @@ def lint(config: Config, replicas: int | None = None) -> list[Finding]:
         summary = summarize(experiment.model.layers, experiment.input_shape)
     except LayerError as error:
         found.append(_finding(config, error.path, str(error), "shape", is_error=True))
-    checked = LintContext(experiment, summary, replicas)
+    context = LintContext(experiment, summary, replicas)
     for rule in (*rules.ERRORS, *rules.WARNINGS):
         name, is_error = rules.name_of(rule), rule in rules.ERRORS
-        for path, message in rule(checked):
+        for path, message in rule(context):
             if is_error or name not in config.allowed(path):
                 found.append(_finding(config, path, message, name, is_error=is_error))
     found.extend(_unknown_rules(config))

@@ -14,10 +14,10 @@ from cnnlab.config.overrides import Override
 from cnnlab.config.validation_errors import describe
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import plain
-from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD, Experiment
+from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_RULE, Experiment
 from cnnlab.experiment.upgrade import upgrade
 from cnnlab.messages import folder_name, position, shorten
-from cnnlab.paths import KeyPath
+from cnnlab.paths import KeyPath, value_at
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _read(source: Source, changes: Sequence[Override]) -> Config:
         if not re.fullmatch(FOLDER_NAME, stem) and not any(change.path == ("name",) for change in changes):
             problems.append(
                 f"{source.path}: name: missing, and the file's own, {shorten(stem)}, cannot be that of a run folder "
-                f"({FOLDER_NAME_TOLD}); add `name: {folder_name(stem)}`"
+                f"({FOLDER_NAME_RULE}); add `name: {folder_name(stem)}`"
             )
     experiment = _validate(data, source, (), problems)
     if changes:
@@ -114,7 +114,7 @@ def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequen
     return experiment.model_copy(update={"data": data.model_copy(update=found)}) if found else experiment
 
 
-def to_data(experiment: Experiment) -> dict[str, object]:
+def to_dict(experiment: Experiment) -> dict[str, object]:
     """The complete experiment as plain maps and lists, every default written out."""
     data: dict[str, object] = plain(experiment)
     return data
@@ -122,7 +122,7 @@ def to_data(experiment: Experiment) -> dict[str, object]:
 
 def to_yaml(experiment: Experiment) -> str:
     """The complete experiment as a file that `load` reads back to the same."""
-    return yaml.dump(to_data(experiment))
+    return yaml.dump(to_dict(experiment))
 
 
 def _validate(data: object, source: Source, changes: Sequence[Override], problems: Sequence[str] = ()) -> Experiment:
@@ -160,14 +160,8 @@ def _place(source: Source, location: KeyPath, is_key: bool) -> yaml.Place | None
         exact = (*here, step) in document.values
         if exact:
             here = (*here, step)
-        elif isinstance(_at(document.data, here), dict):
+        elif isinstance(value_at(document.data, here), dict):
             break  # left out here; else `step` is the option that a short form leaves out
-    if is_key or (not exact and isinstance(_at(document.data, here), dict)):
+    if is_key or (not exact and isinstance(value_at(document.data, here), dict)):
         return document.keys.get(here) or document.values.get(here)
     return document.values.get(here)
-
-
-def _at(data: object, path: KeyPath) -> object:
-    for step in path:
-        data = data[step]  # type: ignore[index]
-    return data

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
-from cnnlab.config.schema_lookup import is_choice, path_with_kinds, short_of, with_kinds
+from cnnlab.config.schema_lookup import canonicalize, canonicalize_path, is_choice, shorthand_option
 from cnnlab.errors import ConfigError
 from cnnlab.paths import KeyPath, parse_path, show_path
 
@@ -25,10 +25,10 @@ def parse_set(text: str) -> Override:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ConfigError(f"{option}: expected key=value, such as --set train.epochs=3")
-    path = path_with_kinds(parse_path(key))
+    path = canonicalize_path(parse_path(key))
     if not path:
         raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
-    return Override(path, with_kinds(yaml.parse(value, option), path).data, option)
+    return Override(path, canonicalize(yaml.parse(value, option), path).data, option)
 
 
 def parse_sets(texts: Sequence[str]) -> list[Override]:
@@ -69,7 +69,7 @@ def _with(data: Any, path: KeyPath, value: Any, override: Override, above: KeyPa
     step, *rest = path
     place = f"{override.option}: {show_path(above) or 'the experiment'}"
     if isinstance(step, int):
-        if isinstance(data, dict) and isinstance(data.get(short := short_of(above) or ""), list):
+        if isinstance(data, dict) and isinstance(data.get(short := shorthand_option(above) or ""), list):
             return _with(data, (short, *path), value, override, above)  # `residual[0]`, as the short form is written
         if not isinstance(data, list) or step >= len(data):
             got = "is not a list"

@@ -9,11 +9,10 @@ from cnnlab.config.documentation import documentation
 from cnnlab.config.json_schema import FILE, MODELINE, json_schema
 from cnnlab.config.load import load_file, to_yaml
 from cnnlab.config.schema_lookup import models_at
-from cnnlab.config.yaml import Document
 from cnnlab.errors import RequestError
-from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD
+from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_RULE
 from cnnlab.messages import folder_name
-from cnnlab.paths import KeyPath
+from cnnlab.paths import KeyPath, value_at
 
 WIDTH = 44  # where comments begin
 
@@ -30,7 +29,7 @@ def write(target: str, like: str) -> list[Path]:
     if path.suffix not in (".yaml", ".yml"):
         path = path.with_name(f"{path.name}.yaml")
     if not re.fullmatch(FOLDER_NAME, path.stem):
-        raise RequestError(f"{target}: expected {FOLDER_NAME_TOLD}; try {path.with_stem(folder_name(path.stem))}")
+        raise RequestError(f"{target}: expected {FOLDER_NAME_RULE}; try {path.with_stem(folder_name(path.stem))}")
     if path.exists():
         raise RequestError(f"{path}: exists, and is not overwritten; choose another name")
     text = commented(path.stem, files.find(like))
@@ -83,7 +82,7 @@ def _with_comments(body: str) -> list[str]:
     for path, place in sorted(document.keys.items(), key=lambda item: (item[1].line, item[1].column)):
         first_keys.setdefault(place.line, path)
     for path, place in document.values.items():  # kinds without options, such as `- flatten`, are no keys
-        kind = _value(document, path)
+        kind = value_at(document.data, path)
         if place.line not in first_keys and isinstance(kind, str):
             first_keys[place.line] = (*path, kind)
     told: set[str] = set()
@@ -108,10 +107,3 @@ def _meaning(path: KeyPath) -> str:
         if path[-1] in options:
             return re.split(r"[:;] ", options[str(path[-1])])[0].rstrip(".")
     return documentation(kinds[0]).summary if len(kinds) == 1 else ""
-
-
-def _value(document: Document, path: KeyPath) -> object:
-    data = document.data
-    for step in path:
-        data = data[step]
-    return data

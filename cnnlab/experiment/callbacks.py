@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.choice import Choice, NonNegative, by_kind
@@ -34,7 +34,7 @@ class EarlyStopping(Choice):
 
     kind: ClassVar[str] = "early_stopping"
     keras: ClassVar[tuple[str, ...]] = ("EarlyStopping",)
-    short: ClassVar[str | None] = "patience"
+    shorthand: ClassVar[str | None] = "patience"
     patience: PositiveInt
     monitor: Monitor = "val_loss"
     min_delta: NonNegative = 0.0
@@ -72,14 +72,9 @@ class UserCallback(Choice):
     """
 
     kind: ClassVar[str] = "callback"
-    short: ClassVar[str | None] = "path"
+    shorthand: ClassVar[str | None] = "path"
     path: Annotated[str, BeforeValidator(_as_import_path), WithJsonSchema({"type": "string", "pattern": IMPORT_PATH})]
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-Callback = Annotated[
-    Annotated[EarlyStopping, Tag("early_stopping")]
-    | Annotated[TensorBoard, Tag("tensorboard")]
-    | Annotated[UserCallback, Tag("callback")],
-    by_kind,
-]
+Callback = Annotated[EarlyStopping | TensorBoard | UserCallback, by_kind]

@@ -6,8 +6,6 @@ kernel height * kernel width * channels.
 
 from typing import Annotated, ClassVar
 
-from pydantic import Tag
-
 from cnnlab.experiment.choice import Choice, Finite, NonNegative, Positive, by_kind
 
 
@@ -81,7 +79,7 @@ class TruncatedNormal(Choice):
 
     kind: ClassVar[str] = "truncated_normal"
     keras: ClassVar[tuple[str, ...]] = ("TruncatedNormal",)
-    short: ClassVar[str | None] = "stddev"
+    shorthand: ClassVar[str | None] = "stddev"
     stddev: NonNegative = 0.05
     mean: Finite = 0.0
 
@@ -96,7 +94,7 @@ class RandomNormal(Choice):
 
     kind: ClassVar[str] = "random_normal"
     keras: ClassVar[tuple[str, ...]] = ("RandomNormal",)
-    short: ClassVar[str | None] = "stddev"
+    shorthand: ClassVar[str | None] = "stddev"
     stddev: NonNegative = 0.05
     mean: Finite = 0.0
 
@@ -123,7 +121,7 @@ class Orthogonal(Choice):
 
     kind: ClassVar[str] = "orthogonal"
     keras: ClassVar[tuple[str, ...]] = ("Orthogonal", "OrthogonalInitializer")
-    short: ClassVar[str | None] = "gain"
+    shorthand: ClassVar[str | None] = "gain"
     gain: Finite = 1.0
 
 
@@ -142,20 +140,20 @@ class Ones(Choice):
 
 
 Initializer = Annotated[
-    Annotated[GlorotUniform, Tag("glorot_uniform")]
-    | Annotated[GlorotNormal, Tag("glorot_normal")]
-    | Annotated[HeUniform, Tag("he_uniform")]
-    | Annotated[HeNormal, Tag("he_normal")]
-    | Annotated[LecunUniform, Tag("lecun_uniform")]
-    | Annotated[LecunNormal, Tag("lecun_normal")]
-    | Annotated[Xavier, Tag("xavier")]
-    | Annotated[He, Tag("he")]
-    | Annotated[TruncatedNormal, Tag("truncated_normal")]
-    | Annotated[RandomNormal, Tag("random_normal")]
-    | Annotated[RandomUniform, Tag("random_uniform")]
-    | Annotated[Orthogonal, Tag("orthogonal")]
-    | Annotated[Zeros, Tag("zeros")]
-    | Annotated[Ones, Tag("ones")],
+    GlorotUniform
+    | GlorotNormal
+    | HeUniform
+    | HeNormal
+    | LecunUniform
+    | LecunNormal
+    | Xavier
+    | He
+    | TruncatedNormal
+    | RandomNormal
+    | RandomUniform
+    | Orthogonal
+    | Zeros
+    | Ones,
     by_kind,
 ]
 
@@ -169,7 +167,7 @@ class L1(Choice):
 
     kind: ClassVar[str] = "l1"
     keras: ClassVar[tuple[str, ...]] = ("L1",)
-    short: ClassVar[str | None] = "l1"
+    shorthand: ClassVar[str | None] = "l1"
     l1: Positive = 0.01
 
 
@@ -182,7 +180,7 @@ class L2(Choice):
 
     kind: ClassVar[str] = "l2"
     keras: ClassVar[tuple[str, ...]] = ("L2",)
-    short: ClassVar[str | None] = "l2"
+    shorthand: ClassVar[str | None] = "l2"
     l2: Positive = 0.01
 
 
@@ -200,4 +198,4 @@ class L1L2(Choice):
     l2: NonNegative = 0.0
 
 
-Regularizer = Annotated[Annotated[L1, Tag("l1")] | Annotated[L2, Tag("l2")] | Annotated[L1L2, Tag("l1_l2")], by_kind]
+Regularizer = Annotated[L1 | L2 | L1L2, by_kind]

@@ -2,9 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Tag
-
-from cnnlab.experiment.choice import Choice, Share, by_kind
+from cnnlab.experiment.choice import Choice, Fraction, by_kind
 
 
 class CrossEntropy(Choice):
@@ -17,7 +15,7 @@ class CrossEntropy(Choice):
     """
 
     kind: ClassVar[str] = "cross_entropy"
-    label_smoothing: Share = 0.0
+    label_smoothing: Fraction = 0.0
     from_logits: bool = True
 
 
@@ -37,9 +35,4 @@ class SumOfSquares(Choice):
     kind: ClassVar[str] = "sum_of_squares"
 
 
-Loss = Annotated[
-    Annotated[CrossEntropy, Tag("cross_entropy")]
-    | Annotated[MeanSquaredError, Tag("mse")]
-    | Annotated[SumOfSquares, Tag("sum_of_squares")],
-    by_kind,
-]
+Loss = Annotated[CrossEntropy | MeanSquaredError | SumOfSquares, by_kind]

@@ -2,9 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Tag
-
-from cnnlab.experiment.choice import Choice, NonNegative, Positive, Share, by_kind
+from cnnlab.experiment.choice import Choice, Fraction, NonNegative, Positive, by_kind
 
 
 class Sgd(Choice):
@@ -19,9 +17,9 @@ class Sgd(Choice):
 
     kind: ClassVar[str] = "sgd"
     keras: ClassVar[tuple[str, ...]] = ("SGD",)
-    short: ClassVar[str | None] = "learning_rate"
+    shorthand: ClassVar[str | None] = "learning_rate"
     learning_rate: Positive = 0.01
-    momentum: Share = 0.0
+    momentum: Fraction = 0.0
     nesterov: bool = False
     weight_decay: NonNegative = 0.0
 
@@ -38,10 +36,10 @@ class Adam(Choice):
 
     kind: ClassVar[str] = "adam"
     keras: ClassVar[tuple[str, ...]] = ("Adam",)
-    short: ClassVar[str | None] = "learning_rate"
+    shorthand: ClassVar[str | None] = "learning_rate"
     learning_rate: Positive = 0.001
-    beta_1: Share = 0.9
-    beta_2: Share = 0.999
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
     epsilon: Positive = 1e-7
 
 
@@ -70,21 +68,15 @@ class RMSprop(Choice):
 
     kind: ClassVar[str] = "rmsprop"
     keras: ClassVar[tuple[str, ...]] = ("RMSprop",)
-    short: ClassVar[str | None] = "learning_rate"
+    shorthand: ClassVar[str | None] = "learning_rate"
     learning_rate: Positive = 0.001
-    rho: Share = 0.9
-    momentum: Share = 0.0
+    rho: Fraction = 0.9
+    momentum: Fraction = 0.0
     epsilon: Positive = 1e-7
     centered: bool = False
 
 
-Optimizer = Annotated[
-    Annotated[Sgd, Tag("sgd")]
-    | Annotated[Adam, Tag("adam")]
-    | Annotated[AdamW, Tag("adamw")]
-    | Annotated[RMSprop, Tag("rmsprop")],
-    by_kind,
-]
+Optimizer = Annotated[Sgd | Adam | AdamW | RMSprop, by_kind]
 
 
 def lower_learning_rate(optimizer: Optimizer) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, Tag
+from pydantic import Field
 
 from cnnlab.experiment.choice import Choice, Strict, by_kind
 
@@ -17,7 +17,7 @@ class RandomCrop(Choice):
     """
 
     kind: ClassVar[str] = "random_crop"
-    short: ClassVar[str | None] = "padding"
+    shorthand: ClassVar[str | None] = "padding"
     padding: Annotated[int, Field(gt=0, le=512)] = 4
 
 
@@ -38,7 +38,7 @@ class Rotation(Choice):
     """
 
     kind: ClassVar[str] = "rotation"
-    short: ClassVar[str | None] = "degrees"
+    shorthand: ClassVar[str | None] = "degrees"
     degrees: Annotated[float, Field(gt=0, le=180)] = 15.0
 
 
@@ -50,7 +50,7 @@ class Translation(Choice):
     """
 
     kind: ClassVar[str] = "translation"
-    short: ClassVar[str | None] = "fraction"
+    shorthand: ClassVar[str | None] = "fraction"
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
 
@@ -62,7 +62,7 @@ class Cutout(Choice):
     """
 
     kind: ClassVar[str] = "cutout"
-    short: ClassVar[str | None] = "size"
+    shorthand: ClassVar[str | None] = "size"
     size: Annotated[int, Field(gt=0, le=4096)] = 8
 
 
@@ -76,19 +76,11 @@ class Mixup(Choice):
     """
 
     kind: ClassVar[str] = "mixup"
-    short: ClassVar[str | None] = "alpha"
+    shorthand: ClassVar[str | None] = "alpha"
     alpha: Annotated[float, Field(ge=1e-3, le=1e3)] = 0.2
 
 
-Augmentation = Annotated[
-    Annotated[RandomCrop, Tag("random_crop")]
-    | Annotated[HorizontalFlip, Tag("horizontal_flip")]
-    | Annotated[Rotation, Tag("rotation")]
-    | Annotated[Translation, Tag("translation")]
-    | Annotated[Cutout, Tag("cutout")]
-    | Annotated[Mixup, Tag("mixup")],
-    by_kind,
-]
+Augmentation = Annotated[RandomCrop | HorizontalFlip | Rotation | Translation | Cutout | Mixup, by_kind]
 
 
 class Preprocessing(Strict):

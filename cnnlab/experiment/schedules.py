@@ -6,7 +6,7 @@
 import math
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, Tag, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.choice import Choice, NonNegative, Positive, by_kind
@@ -48,7 +48,7 @@ class Exponential(ScheduleSpec):
     """
 
     kind: ClassVar[str] = "exponential"
-    short: ClassVar[str | None] = "decay"
+    shorthand: ClassVar[str | None] = "decay"
     decay: Factor
 
     def at(self, progress: float, epochs: float) -> float:
@@ -65,7 +65,7 @@ class Step(ScheduleSpec):
     """
 
     kind: ClassVar[str] = "step"
-    short: ClassVar[str | None] = "every"
+    shorthand: ClassVar[str | None] = "every"
     every: PositiveInt
     decay: Factor = 0.1
 
@@ -172,16 +172,7 @@ class ReduceOnPlateau(ScheduleSpec):
     min_learning_rate: NonNegative = 0.0
 
 
-Schedule = Annotated[
-    Annotated[Constant, Tag("constant")]
-    | Annotated[Exponential, Tag("exponential")]
-    | Annotated[Step, Tag("step")]
-    | Annotated[Piecewise, Tag("piecewise")]
-    | Annotated[Cosine, Tag("cosine")]
-    | Annotated[OneCycle, Tag("one_cycle")]
-    | Annotated[ReduceOnPlateau, Tag("reduce_on_plateau")],
-    by_kind,
-]
+Schedule = Annotated[Constant | Exponential | Step | Piecewise | Cosine | OneCycle | ReduceOnPlateau, by_kind]
 
 
 def _falling(share: float) -> float:

@@ -18,7 +18,7 @@ from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schedules import Constant, Schedule
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-FOLDER_NAME_TOLD = "at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
+FOLDER_NAME_RULE = "at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
 FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
 
 
@@ -74,7 +74,7 @@ ClassWeights = Annotated[
     ),
 ]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(Strict):
@@ -166,10 +166,10 @@ class Published(Strict):
 
     source: str
     id: str | None = None
-    accuracy: Fraction | None = None
+    accuracy: Accuracy | None = None
     loss: float | None = None
     training_loss: float | None = None
-    untrained_accuracy: Fraction | None = None
+    untrained_accuracy: Accuracy | None = None
     epochs: PositiveInt | None = None
     table: list[Annotated[list[int | float], Field(min_length=3, max_length=3)]] | None = None
     parameters: PositiveInt | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from cnnlab.config.batch_norm import batch_of_one
-from cnnlab.config.load import to_data, to_yaml
+from cnnlab.config.load import to_dict, to_yaml
 from cnnlab.data import fingerprint
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.evaluation.evaluate import check_same_data
@@ -256,4 +256,4 @@ def _record(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
 
 
 def _experiment_record(experiment: Experiment) -> dict[str, Any]:
-    return {"experiment": to_data(experiment), "experiment_sha256": digest(experiment)}
+    return {"experiment": to_dict(experiment), "experiment_sha256": digest(experiment)}

@@ -1,6 +1,6 @@
 import pytest
 
-from cnnlab.config.load import load, read, to_data, to_yaml
+from cnnlab.config.load import load, read, to_dict, to_yaml
 from cnnlab.errors import ConfigError
 
 BASE = """\
@@ -63,9 +63,9 @@ def test_another_kind_replaces_the_whole(write):
 @pytest.mark.parametrize("name", ["lenet", "lenet.yaml"])
 def test_a_shipped_experiment_can_be_extended_by_name(write, name):
     experiment = load(write("x.yaml", f"extends: {name}\nseed: 3\n"))
-    expected = {**to_data(load("lenet")), "name": "x", "seed": 3}
+    expected = {**to_dict(load("lenet")), "name": "x", "seed": 3}
     del expected["published"]
-    assert to_data(experiment) == expected
+    assert to_dict(experiment) == expected
 
 
 def test_a_file_beside_it_comes_before_a_shipped_one(write):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cnnlab.config import shipped
 from cnnlab.config.lint import lint
-from cnnlab.config.load import load, read, to_data, to_yaml
+from cnnlab.config.load import load, read, to_dict, to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.config.yaml import dump
 from cnnlab.errors import ConfigError
@@ -69,7 +69,7 @@ values = st.recursive(
     max_leaves=15,
 )
 texts = [path.read_text(encoding="utf-8") for path in shipped.paths().values()]
-experiments = [to_data(load(name)) for name in shipped.paths()]
+experiments = [to_dict(load(name)) for name in shipped.paths()]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 
 from cnnlab.config import shipped
-from cnnlab.config.load import load, load_file, to_data, to_yaml
+from cnnlab.config.load import load, load_file, to_dict, to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import ConfigError
 
@@ -93,7 +93,7 @@ def test_set_reaches_defaults_and_short_forms(tmp_path):
         "train.optimizer.sgd.momentum=0.9",
         "train.schedule={exponential: 0.5}",
     ]
-    data = to_data(load(str(tmp_path / "x.yaml"), [parse_set(change) for change in changes]))
+    data = to_dict(load(str(tmp_path / "x.yaml"), [parse_set(change) for change in changes]))
     assert data["model"]["layers"][1]["dense"]["units"] == 12
     assert data["train"]["optimizer"] == {
         "sgd": {"learning_rate": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
@@ -155,14 +155,14 @@ def test_set_of_another_kind_replaces_the_one_before(tmp_path):
 
 def test_set_reaches_into_blocks():
     change = parse_set("model.layers[3].repeat.layers[0].residual.layers[0].conv2d.filters=12")
-    data = to_data(load("resnet20", [change]))
+    data = to_dict(load("resnet20", [change]))
     assert data["model"]["layers"][3]["repeat"]["layers"][0]["residual"]["layers"][0]["conv2d"]["filters"] == 12
 
 
 def test_set_follows_a_short_block_as_it_is_written(tmp_path):
     (tmp_path / "x.yaml").write_text(HEAD + "    - parallel: [[residual: [conv2d: {filters: 1, kernel_size: 1}]]]\n")
     change = parse_set("model.layers[0].parallel[0][0].residual[0].conv2d.filters=7")
-    data = to_data(load(str(tmp_path / "x.yaml"), [change]))
+    data = to_dict(load(str(tmp_path / "x.yaml"), [change]))
     block = data["model"]["layers"][0]["parallel"]["branches"][0][0]["residual"]
     assert block["layers"][0]["conv2d"]["filters"] == 7
 

@@ -139,7 +139,7 @@ def show(shape: Shape) -> str:
     return str(tuple(shape))
 
 
-def as_picture(shape: Shape) -> tuple[int, int, int]:
+def as_image(shape: Shape) -> tuple[int, int, int]:
     """`shape` as (height, width, channels). Raises ShapeError where it is none."""
     if len(shape) != 3:
         raise ShapeError(f"expected a picture (height, width, channels), got {show(shape)}; move it before flatten")
@@ -149,7 +149,7 @@ def as_picture(shape: Shape) -> tuple[int, int, int]:
 
 def slide(shape: Shape, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> tuple[int, int]:
     """(height, width) of what a window gives that slides over a picture. Raises ShapeError where nothing is left."""
-    height, width, _ = as_picture(shape)
+    height, width, _ = as_image(shape)
     if padding == "same":
         return -(-height // strides[0]), -(-width // strides[1])
     rows, columns = (height - size[0]) // strides[0] + 1, (width - size[1]) // strides[1] + 1

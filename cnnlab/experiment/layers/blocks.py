@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, Tag
+from pydantic import Field
 
 from cnnlab.experiment.choice import by_kind
 from cnnlab.experiment.layers import base
@@ -30,7 +30,7 @@ class Residual(LayerSpec):
     """
 
     kind: ClassVar[str] = "residual"
-    short: ClassVar[str | None] = "layers"
+    shorthand: ClassVar[str | None] = "layers"
     shortcut: Literal["projection", "pad"] = "projection"
     activation: base.Activation = "linear"
     layers: Annotated[list["Layer"], Field(min_length=1, max_length=MAX_LAYERS)]
@@ -44,7 +44,7 @@ class Parallel(LayerSpec):
     """
 
     kind: ClassVar[str] = "parallel"
-    short: ClassVar[str | None] = "branches"
+    shorthand: ClassVar[str | None] = "branches"
     branches: Annotated[
         list[Annotated[list["Layer"], Field(max_length=MAX_LAYERS)]], Field(min_length=1, max_length=MAX_LAYERS)
     ]
@@ -64,24 +64,24 @@ class Repeat(LayerSpec):
 
 
 Layer = Annotated[
-    Annotated[Dense, Tag("dense")]
-    | Annotated[Conv2D, Tag("conv2d")]
-    | Annotated[DepthwiseConv2D, Tag("depthwise_conv2d")]
-    | Annotated[SeparableConv2D, Tag("separable_conv2d")]
-    | Annotated[MaxPool2D, Tag("max_pool2d")]
-    | Annotated[AvgPool2D, Tag("avg_pool2d")]
-    | Annotated[GlobalAvgPool2D, Tag("global_avg_pool2d")]
-    | Annotated[GlobalMaxPool2D, Tag("global_max_pool2d")]
-    | Annotated[ChannelMaxPool, Tag("channel_max_pool")]
-    | Annotated[Flatten, Tag("flatten")]
-    | Annotated[Dropout, Tag("dropout")]
-    | Annotated[BatchNorm, Tag("batch_norm")]
-    | Annotated[Activation, Tag("activation")]
-    | Annotated[ZeroPadding2D, Tag("zero_padding2d")]
-    | Annotated[Rescale, Tag("rescale")]
-    | Annotated[Residual, Tag("residual")]
-    | Annotated[Parallel, Tag("parallel")]
-    | Annotated[Repeat, Tag("repeat")],
+    Dense
+    | Conv2D
+    | DepthwiseConv2D
+    | SeparableConv2D
+    | MaxPool2D
+    | AvgPool2D
+    | GlobalAvgPool2D
+    | GlobalMaxPool2D
+    | ChannelMaxPool
+    | Flatten
+    | Dropout
+    | BatchNorm
+    | Activation
+    | ZeroPadding2D
+    | Rescale
+    | Residual
+    | Parallel
+    | Repeat,
     by_kind,
 ]
 for _block in (Residual, Parallel, Repeat):

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from cnnlab.experiment.choice import Finite, Positive, Share
+from cnnlab.experiment.choice import Finite, Fraction, Positive
 from cnnlab.experiment.layers import base
-from cnnlab.experiment.layers.base import Cost, Leaf, PairOrZero, Shape, Window, as_picture, values_in
+from cnnlab.experiment.layers.base import Cost, Leaf, PairOrZero, Shape, Window, as_image, values_in
 
 
 class Activation(Leaf):
@@ -18,7 +18,7 @@ class Activation(Leaf):
 
     kind: ClassVar[str] = "activation"
     keras: ClassVar[tuple[str, ...]] = ("Activation",)
-    short: ClassVar[str | None] = "activation"
+    shorthand: ClassVar[str | None] = "activation"
     activation: base.Activation
 
 
@@ -31,8 +31,8 @@ class Dropout(Leaf):
 
     kind: ClassVar[str] = "dropout"
     keras: ClassVar[tuple[str, ...]] = ("Dropout",)
-    short: ClassVar[str | None] = "rate"
-    rate: Share
+    shorthand: ClassVar[str | None] = "rate"
+    rate: Fraction
 
 
 class BatchNorm(Leaf):
@@ -49,7 +49,7 @@ class BatchNorm(Leaf):
 
     kind: ClassVar[str] = "batch_norm"
     keras: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
-    momentum: Share = 0.99
+    momentum: Fraction = 0.99
     epsilon: Positive = 0.001
     center: bool = True
     scale: bool = True
@@ -70,7 +70,7 @@ class Rescale(Leaf):
 
     kind: ClassVar[str] = "rescale"
     keras: ClassVar[tuple[str, ...]] = ("Rescaling",)
-    short: ClassVar[str | None] = "scale"
+    shorthand: ClassVar[str | None] = "scale"
     scale: Finite
     offset: Finite = 0.0
 
@@ -88,12 +88,12 @@ class ZeroPadding2D(Leaf):
 
     kind: ClassVar[str] = "zero_padding2d"
     keras: ClassVar[tuple[str, ...]] = ("ZeroPadding2D",)
-    short: ClassVar[str | None] = "padding"
+    shorthand: ClassVar[str | None] = "padding"
     padding: PairOrZero = (1, 1)
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height + 2 * rows, width + 2 * columns, channels)."""
-        height, width, channels = as_picture(shape)
+        height, width, channels = as_image(shape)
         return height + 2 * self.padding[0], width + 2 * self.padding[1], channels
 
 
@@ -125,7 +125,7 @@ class PadShortcut(Leaf):
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height / strides, width / strides, channels)."""
-        height, width, _ = as_picture(shape)
+        height, width, _ = as_image(shape)
         return -(-height // self.strides[0]), -(-width // self.strides[1]), self.channels
 
     def window(self, shape: Shape) -> Window:

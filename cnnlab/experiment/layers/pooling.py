@@ -13,7 +13,7 @@ from cnnlab.experiment.layers.base import (
     ShapeError,
     Size,
     Window,
-    as_picture,
+    as_image,
     show,
     slide,
     values_in,
@@ -28,14 +28,14 @@ class Pooling(Leaf):
     padding: `same` also takes the windows that hang over the edge; `valid` leaves them out.
     """
 
-    short: ClassVar[str | None] = "pool_size"
+    shorthand: ClassVar[str | None] = "pool_size"
     pool_size: Pair = (2, 2)
     strides: Pair | None = None
     padding: Padding = "valid"
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', channels)."""
-        return (*slide(shape, self.pool_size, self.strides or self.pool_size, self.padding), as_picture(shape)[2])
+        return (*slide(shape, self.pool_size, self.strides or self.pool_size, self.padding), as_image(shape)[2])
 
     def window(self, shape: Shape) -> Window:
         """The window."""
@@ -73,7 +73,7 @@ class GlobalPooling(Leaf):
 
     def output_shape(self, shape: Shape) -> Shape:
         """(channels,)."""
-        return (as_picture(shape)[2],)
+        return (as_image(shape)[2],)
 
     def window(self, shape: Shape) -> Window:
         """The whole picture."""
@@ -88,7 +88,7 @@ class GlobalAvgPool2D(GlobalPooling):
 
     def cost(self, shape: Shape) -> Cost:
         """The channel added up, and one product."""
-        channels = as_picture(shape)[2]
+        channels = as_image(shape)[2]
         return Cost(multiplications=channels, additions=values_in(shape) - channels)
 
 
@@ -108,7 +108,7 @@ class ChannelMaxPool(Leaf):
     """
 
     kind: ClassVar[str] = "channel_max_pool"
-    short: ClassVar[str | None] = "pool_size"
+    shorthand: ClassVar[str | None] = "pool_size"
     pool_size: Size = Field(default=2)
 
     def output_shape(self, shape: Shape) -> Shape:

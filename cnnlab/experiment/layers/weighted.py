@@ -13,7 +13,7 @@ from cnnlab.experiment.layers.base import (
     Size,
     Weighted,
     Window,
-    as_picture,
+    as_image,
     show,
     slide,
     values_in,
@@ -30,7 +30,7 @@ class Dense(Weighted):
 
     kind: ClassVar[str] = "dense"
     keras: ClassVar[tuple[str, ...]] = ("Dense",)
-    short: ClassVar[str | None] = "units"
+    shorthand: ClassVar[str | None] = "units"
     units: Size
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -92,9 +92,9 @@ class Conv2D(Convolution):
 
     def cost(self, shape: Shape) -> Cost:
         """Every kernel at every position, also where it lies on padding."""
-        weights = self._area() * as_picture(shape)[2] * self.filters
-        products = weights * values_in(self._positions(shape))
-        return Cost(weights, self.filters * self.use_bias, multiplications=products, additions=products)
+        weights = self._area() * as_image(shape)[2] * self.filters
+        multiplications = weights * values_in(self._positions(shape))
+        return Cost(weights, self.filters * self.use_bias, multiplications=multiplications, additions=multiplications)
 
 
 class DepthwiseConv2D(Convolution):
@@ -111,14 +111,14 @@ class DepthwiseConv2D(Convolution):
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', channels * depth_multiplier)."""
         self._check_strides_are_equal()
-        return (*self._positions(shape), as_picture(shape)[2] * self.depth_multiplier)
+        return (*self._positions(shape), as_image(shape)[2] * self.depth_multiplier)
 
     def cost(self, shape: Shape) -> Cost:
         """Every kernel at every position of its own channel."""
-        channels = as_picture(shape)[2] * self.depth_multiplier
+        channels = as_image(shape)[2] * self.depth_multiplier
         weights = self._area() * channels
-        products = weights * values_in(self._positions(shape))
-        return Cost(weights, channels * self.use_bias, multiplications=products, additions=products)
+        multiplications = weights * values_in(self._positions(shape))
+        return Cost(weights, channels * self.use_bias, multiplications=multiplications, additions=multiplications)
 
 
 class SeparableConv2D(Convolution):
@@ -141,7 +141,7 @@ class SeparableConv2D(Convolution):
 
     def cost(self, shape: Shape) -> Cost:
         """Both convolutions; only the second one has a bias."""
-        channels = as_picture(shape)[2] * self.depth_multiplier
+        channels = as_image(shape)[2] * self.depth_multiplier
         weights = self._area() * channels + channels * self.filters
-        products = weights * values_in(self._positions(shape))
-        return Cost(weights, self.filters * self.use_bias, multiplications=products, additions=products)
+        multiplications = weights * values_in(self._positions(shape))
+        return Cost(weights, self.filters * self.use_bias, multiplications=multiplications, additions=multiplications)

@@ -11,7 +11,7 @@ from cnnlab.config import template as start
 from cnnlab.config.documentation import documentation
 from cnnlab.config.json_schema import FILE, MODELINE, json_schema
 from cnnlab.config.lint import lint
-from cnnlab.config.load import load, load_file, read_file, to_data
+from cnnlab.config.load import load, load_file, read_file, to_dict
 from cnnlab.config.reference import markdown
 from cnnlab.errors import ConfigError, RequestError
 from cnnlab.experiment.choice import Choice, Strict
@@ -49,7 +49,7 @@ def test_shipped_files_are_accepted_short_and_written_out(name):
     path = shipped.paths()[name]
     assert MODELINE in path.read_text(encoding="utf-8").splitlines()
     jsonschema.validate(yaml.parse(path.read_text(encoding="utf-8"), "x").data, SCHEMA)
-    jsonschema.validate(to_data(load(name)), SCHEMA)
+    jsonschema.validate(to_dict(load(name)), SCHEMA)
 
 
 @pytest.mark.parametrize("text", [text for text, _ in IN_LAYERS + IN_SETTINGS])
