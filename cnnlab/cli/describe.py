@@ -61,7 +61,7 @@ def _describe(config: str, sets: list[str], weights_only: bool) -> "Description"
 
     loaded = read(config, parse_sets(sets))
     try:
-        return Description.of(loaded.experiment, weights_only=weights_only)
+        return Description.from_experiment(loaded.experiment, weights_only=weights_only)
     except LayerError as error:
         raise ConfigError(f"{loaded.place(error.path)}: {show_path(error.path)}: {error}") from None
 

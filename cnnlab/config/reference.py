@@ -1,4 +1,4 @@
-"""The reference of the language, Markdown, from the docstrings of its words."""
+"""The reference of the experiment file in Markdown, from the docstrings of the schema."""
 
 from collections.abc import Iterator
 
@@ -71,7 +71,7 @@ def _described(model: type[Strict], options: dict[str, str]) -> Iterator[str]:
         for name, text in options.items():
             yield f"| `{name}` | {_default(model, name)} | {text} |"
         yield ""
-    for example in document.examples:
+    for example in model.usage:
         yield f"    {example}\n"
 
 

@@ -59,8 +59,8 @@ def canonicalize(document: Document, path: KeyPath = ()) -> Document:
             return [convert(item, *((*p, index) for p in (old, new, full))) for index, item in enumerate(value)]
         if isinstance(value, dict):
             kinds = kinds if len(value) == 1 else {}  # the error for two kinds shows both as written
-            names = {key: kinds.get(key, key) for key in value}
-            return {name: convert(value[key], (*old, key), (*new, name), (*full, name)) for key, name in names.items()}
+            named = [(key, str(kinds.get(key, key))) for key in value]
+            return {name: convert(value[key], (*old, key), (*new, name), (*full, name)) for key, name in named}
         return value
 
     return Document(convert(document.data, (), (), path), result.keys, result.values)

@@ -52,88 +52,80 @@ class LecunNormal(Choice):
 
 
 class Xavier(Choice):
-    """Normal with stddev sqrt(2 / (fan_in + fan_out)), cut off at two stddev, as the Intel course defines it.
+    """Normal with stddev sqrt(2 / (fan_in + fan_out)), truncated at two stddev, as defined in the Intel course.
 
-    The cut makes its standard deviation 0.88 of that; `glorot_normal` corrects for it.
+    Truncation reduces the standard deviation to 0.88 of that; `glorot_normal` corrects for it.
     """
 
     kind: ClassVar[str] = "xavier"
 
 
 class He(Choice):
-    """Normal with stddev sqrt(2 / fan_in), cut off at two stddev, as the Intel course defines it.
+    """Normal with stddev sqrt(2 / fan_in), truncated at two stddev, as defined in the Intel course.
 
-    The cut makes its standard deviation 0.88 of that; `he_normal` corrects for it.
+    Truncation reduces the standard deviation to 0.88 of that; `he_normal` corrects for it.
     """
 
     kind: ClassVar[str] = "he"
 
 
 class TruncatedNormal(Choice):
-    """Normal, drawn again beyond two stddev from the mean.
-
-    stddev: the standard deviation before the cut.
-    mean: the middle.
-    Example: truncated_normal: {stddev: 0.1}
-    """
+    """Normal; values more than two stddev from the mean are drawn again."""
 
     kind: ClassVar[str] = "truncated_normal"
     keras: ClassVar[tuple[str, ...]] = ("TruncatedNormal",)
     shorthand: ClassVar[str | None] = "stddev"
+    usage: ClassVar[tuple[str, ...]] = ("truncated_normal: {stddev: 0.1}",)
     stddev: NonNegative = 0.05
+    """Standard deviation before truncation."""
     mean: Finite = 0.0
+    """Mean."""
 
 
 class RandomNormal(Choice):
-    """Normal.
-
-    stddev: the standard deviation.
-    mean: the middle.
-    Example: random_normal: {stddev: 0.01}
-    """
+    """Normal."""
 
     kind: ClassVar[str] = "random_normal"
     keras: ClassVar[tuple[str, ...]] = ("RandomNormal",)
     shorthand: ClassVar[str | None] = "stddev"
+    usage: ClassVar[tuple[str, ...]] = ("random_normal: {stddev: 0.01}",)
     stddev: NonNegative = 0.05
+    """Standard deviation."""
     mean: Finite = 0.0
+    """Mean."""
 
 
 class RandomUniform(Choice):
-    """Uniform from `minval` to `maxval`.
-
-    minval: the lower bound.
-    maxval: the upper bound.
-    Example: random_uniform: {minval: -0.1, maxval: 0.1}
-    """
+    """Uniform from `minval` to `maxval`."""
 
     kind: ClassVar[str] = "random_uniform"
     keras: ClassVar[tuple[str, ...]] = ("RandomUniform",)
+    usage: ClassVar[tuple[str, ...]] = ("random_uniform: {minval: -0.1, maxval: 0.1}",)
     minval: Finite = -0.05
+    """Lower bound."""
     maxval: Finite = 0.05
+    """Upper bound."""
 
 
 class Orthogonal(Choice):
-    """A random orthogonal matrix. Saxe et al. 2014.
-
-    gain: what it is multiplied by.
-    """
+    """A random orthogonal matrix. Saxe et al. 2014."""
 
     kind: ClassVar[str] = "orthogonal"
     keras: ClassVar[tuple[str, ...]] = ("Orthogonal", "OrthogonalInitializer")
     shorthand: ClassVar[str | None] = "gain"
     gain: Finite = 1.0
+    """Factor applied to the matrix."""
 
 
 class Zeros(Choice):
-    """Zeros everywhere: what a network cannot learn from, for demonstrations."""
+    """All zeros, from which a network cannot learn; for demonstrations."""
 
     kind: ClassVar[str] = "zeros"
     keras: ClassVar[tuple[str, ...]] = ("Zeros",)
 
 
 class Ones(Choice):
-    """Ones everywhere, for demonstrations."""
+    """All ones; for demonstrations."""
 
     kind: ClassVar[str] = "ones"
     keras: ClassVar[tuple[str, ...]] = ("Ones",)
@@ -159,43 +151,37 @@ Initializer = Annotated[
 
 
 class L1(Choice):
-    """Adds l1 * sum of |weight| to the loss.
-
-    l1: the factor.
-    Example: l1: 0.0001
-    """
+    """Adds l1 * sum of |weight| to the loss."""
 
     kind: ClassVar[str] = "l1"
     keras: ClassVar[tuple[str, ...]] = ("L1",)
     shorthand: ClassVar[str | None] = "l1"
+    usage: ClassVar[tuple[str, ...]] = ("l1: 0.0001",)
     l1: Positive = 0.01
+    """Regularization factor."""
 
 
 class L2(Choice):
-    """Adds l2 * sum of weight² to the loss.
-
-    l2: the factor. The weight decay λ that papers print, with λ/2 in the loss, is twice it.
-    Example: l2: 0.0001
-    """
+    """Adds l2 * sum of weight² to the loss."""
 
     kind: ClassVar[str] = "l2"
     keras: ClassVar[tuple[str, ...]] = ("L2",)
     shorthand: ClassVar[str | None] = "l2"
+    usage: ClassVar[tuple[str, ...]] = ("l2: 0.0001",)
     l2: Positive = 0.01
+    """Regularization factor. The weight decay λ of papers that add λ/2 to the loss is twice as large."""
 
 
 class L1L2(Choice):
-    """Both of them.
-
-    l1: the factor of the sum of |weight|.
-    l2: the factor of the sum of weight².
-    Example: l1_l2: {l1: 0.00001, l2: 0.0001}
-    """
+    """Adds l1 * sum of |weight| + l2 * sum of weight² to the loss."""
 
     kind: ClassVar[str] = "l1_l2"
     keras: ClassVar[tuple[str, ...]] = ("L1L2",)
+    usage: ClassVar[tuple[str, ...]] = ("l1_l2: {l1: 0.00001, l2: 0.0001}",)
     l1: NonNegative = 0.0
+    """Factor of the sum of |weight|."""
     l2: NonNegative = 0.0
+    """Factor of the sum of weight²."""
 
 
 Regularizer = Annotated[L1 | L2 | L1L2, by_kind]

@@ -68,7 +68,7 @@ PRINTED = {
     "{}: expected key=value, such as --set train.epochs=3": TRAIN,
     "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": (),
     "# Command: cnnlab train {}.yaml": (),
-    "# All that can be said here: cnnlab schema --format md": (),
+    "# Reference: cnnlab schema --format md": (),
     "data.validation: {} examples to hold out, but {} has {} training examples; try --set data.validation=0.1": TRAIN,
     "data.train_sizes: {} sizes are a run each, as `cnnlab train` trains them; here one is wanted, such as "
     "--set 'data.train_sizes=[{}]'": ("data", "info", CONFIG),

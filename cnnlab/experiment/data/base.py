@@ -131,28 +131,29 @@ TrainSizes = Annotated[
 
 
 class DataSpec(Strict):
-    """Some examples.
-
-    name: the data set.
-    validation: what is held out of the training set, stratified, by a seed of its own: a count, a fraction, 0 for
-    none, or `test` to mirror a published protocol that watched the test set.
-    classes: keep only these, by name; they are numbered in this order.
-    train_sizes: train on that many examples, each class with its share; several sizes give a run each, on examples
-    that the next larger size has too.
-    limit: keep only so many examples of each split, each class with its share.
-    dir: where to look for its files first; a relative path is one beside this file.
-    """
+    """A data set."""
 
     licence: ClassVar[str] = ""
     origin: ClassVar[str] = ""
     class_names: ClassVar[tuple[str, ...] | None]
     """The names of all its classes, where they are known without reading it; of some data sets an option."""
 
+    name: str
+    """Name of the data set."""
     validation: Validation = SHARE_HELD_OUT
+    """What is held out of the training set, stratified, by a seed of its own: a count, a fraction, 0 for none, or
+    `test` to mirror a published protocol that watched the test set.
+    """
     classes: ClassNames = None
+    """Keep only these, by name; they are numbered in this order."""
     train_sizes: TrainSizes = None
+    """Train on that many examples, each class with its share; several sizes give a run each, on examples that the next
+    larger size has too.
+    """
     limit: PositiveInt | None = None
+    """Keep only so many examples of each split, each class with its share."""
     dir: DataPath | None = None
+    """Where to look for its files first; a relative path is one beside this file."""
 
     @model_validator(mode="before")
     @classmethod

@@ -13,8 +13,6 @@ class Digits(DataSpec):
     """1,797 real handwritten digits that come inside scikit-learn, enlarged to MNIST's 28×28. No download.
 
     Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits: 8×8 grey pictures of 17 levels.
-
-    Example: data: digits
     """
 
     licence: ClassVar[str] = "CC BY 4.0"
@@ -22,6 +20,7 @@ class Digits(DataSpec):
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
+    usage: ClassVar[tuple[str, ...]] = ("data: digits",)
     name: Literal["digits"]
 
     def published_sizes(self) -> tuple[int, int]:
@@ -30,16 +29,14 @@ class Digits(DataSpec):
 
 
 class Mnist(DataSpec):
-    """70,000 handwritten digits, 28×28 grey. LeCun, Cortes and Burges 1998.
-
-    Example: data: {name: mnist, validation: 5000}
-    """
+    """70,000 handwritten digits, 28×28 grey. LeCun, Cortes and Burges 1998."""
 
     licence: ClassVar[str] = "CC BY-SA 3.0"
     origin: ClassVar[str] = "http://yann.lecun.com/exdb/mnist/"
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: mnist, validation: 5000}",)
     name: Literal["mnist"]
 
     def published_sizes(self) -> tuple[int, int]:
@@ -48,10 +45,7 @@ class Mnist(DataSpec):
 
 
 class FashionMnist(DataSpec):
-    """70,000 pictures of clothes of ten kinds, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
-
-    Example: data: {name: fashion_mnist, validation: 5000}
-    """
+    """70,000 pictures of clothes of ten kinds, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017."""
 
     licence: ClassVar[str] = "MIT"
     origin: ClassVar[str] = "https://github.com/zalandoresearch/fashion-mnist"
@@ -60,6 +54,7 @@ class FashionMnist(DataSpec):
     class_names: ClassVar[tuple[str, ...] | None] = (
         "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot",
     )  # fmt: skip
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: fashion_mnist, validation: 5000}",)
     name: Literal["fashion_mnist"]
 
     def published_sizes(self) -> tuple[int, int]:
@@ -68,10 +63,7 @@ class FashionMnist(DataSpec):
 
 
 class Cifar10(DataSpec):
-    """60,000 colour pictures of ten kinds of things, 32×32. Krizhevsky 2009.
-
-    Example: data: cifar10
-    """
+    """60,000 colour pictures of ten kinds of things, 32×32. Krizhevsky 2009."""
 
     licence: ClassVar[str] = "none stated; cite the technical report"
     origin: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -80,6 +72,7 @@ class Cifar10(DataSpec):
     class_names: ClassVar[tuple[str, ...] | None] = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     )  # fmt: skip
+    usage: ClassVar[tuple[str, ...]] = ("data: cifar10",)
     name: Literal["cifar10"]
 
     def published_sizes(self) -> tuple[int, int]:
@@ -108,17 +101,15 @@ COARSE = (
 
 
 class Cifar100(DataSpec):
-    """60,000 colour pictures of a hundred kinds of things, 32×32. Krizhevsky 2009.
-
-    labels: `fine` for the hundred classes, `coarse` for the twenty groups of five that they are in.
-    Example: data: {name: cifar100, labels: coarse}
-    """
+    """60,000 colour pictures of a hundred kinds of things, 32×32. Krizhevsky 2009."""
 
     licence: ClassVar[str] = "none stated; cite the technical report"
     origin: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar.html"
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: cifar100, labels: coarse}",)
     name: Literal["cifar100"]
     labels: Literal["fine", "coarse"] = "fine"
+    """`fine` for the hundred classes, `coarse` for the twenty groups of five that they are in."""
 
     @property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override] # they depend on an option here

@@ -72,12 +72,10 @@ ValueRange = Annotated[
 
 
 class UserData(DataSpec):
-    """Examples of one's own.
-
-    test: what is set aside as the test set where there is none, stratified, always the same: a count or a fraction.
-    """
+    """Examples of one's own."""
 
     test: Share = 0.2
+    """What is set aside as the test set where there is none, stratified, always the same: a count or a fraction."""
 
 
 class Folder(UserData):
@@ -86,31 +84,31 @@ class Folder(UserData):
     A folder of nothing but classes, `CLASS/*.jpg`, is divided by `test` and `validation`. PNG, JPEG, BMP, GIF, WebP,
     TIFF, PPM, AVIF and JPEG 2000 are read, also from folders within those of the classes; each image is brought to one
     size and to grey or colour, once: what was decoded is kept in the user's cache folder, and may be deleted.
-
-    path: the folder. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
-    image_size: the side of every image in pixels, or [height, width].
-    channels: 3 for colour, 1 for grey.
-    num_classes: how many classes there are, a folder each.
-    fit: how an image comes to its size: `stretch` both sides, `crop` what is too long, or `pad` what is too short.
-    bit_depth: of grey images of more than 8 bits, whose files do not say which value is white: 12 keeps the upper 8 of
-    12 bits. Without it the largest value of all images becomes white.
-    class_order: `numeric` sorts classes by number where the names of all are numbers, `text` always by their letters.
-    on_error: what to do with a file that cannot be decoded: `fail`, or `skip` it; what is skipped is recorded.
-    validation: as for every data set; `auto` takes the folder `validation` where there is one, else a tenth.
-    Example: data: {name: folder, path: pets, image_size: 64, num_classes: 37}
     """
 
     class_names: ClassVar[tuple[str, ...] | None] = None
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: folder, path: pets, image_size: 64, num_classes: 37}",)
     name: Literal["folder"]
     path: DataPath
+    """The folder. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`."""
     image_size: ImageSize
+    """The side of every image in pixels, or [height, width]."""
     channels: Literal[1, 3] = 3
+    """3 for colour, 1 for grey."""
     num_classes: NumClasses
+    """How many classes there are, a folder each."""
     fit: Literal["stretch", "crop", "pad"] = "stretch"
+    """How an image comes to its size: `stretch` both sides, `crop` what is too long, or `pad` what is too short."""
     bit_depth: Annotated[int, Field(gt=0, le=32)] | None = None
+    """Of grey images of more than 8 bits, whose files do not say which value is white: 12 keeps the upper 8 of 12 bits.
+    Without it the largest value of all images becomes white.
+    """
     class_order: Literal["numeric", "text"] = "numeric"
+    """`numeric` sorts classes by number where the names of all are numbers, `text` always by their letters."""
     on_error: Literal["fail", "skip"] = "fail"
+    """What to do with a file that cannot be decoded: `fail`, or `skip` it; what is skipped is recorded."""
     validation: UserValidation = "auto"
+    """As for every data set; `auto` takes the folder `validation` where there is one, else a tenth."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -119,21 +117,20 @@ class Folder(UserData):
 
 
 class UserArrays(UserData):
-    """Examples that are arrays in files.
-
-    image_shape: [height, width, channels] of every image.
-    num_classes: how many classes there are.
-    class_names: their names, in the order of the labels; their numbers unless given.
-    label_offset: the label of the first class, such as 1 where labels count from 1.
-    range: [black, white], the values that become 0 and 255: [0, 1], [-1, 1], [0, 255]. Without it the values
-    decide, where they leave no doubt.
-    """
+    """Examples that are arrays in files."""
 
     image_shape: ImageShape
+    """[height, width, channels] of every image."""
     num_classes: NumClasses
+    """How many classes there are."""
     class_names: ClassNames = None  # type: ignore[misc] # an option here
+    """Their names, in the order of the labels; their numbers unless given."""
     label_offset: Annotated[int, Field(ge=0, le=MAX_LABEL_OFFSET)] = 0
+    """The label of the first class, such as 1 where labels count from 1."""
     range: ValueRange = None
+    """[black, white], the values that become 0 and 255: [0, 1], [-1, 1], [0, 255]. Without it the values decide, where
+    they leave no doubt.
+    """
 
     @model_validator(mode="after")
     def _check_class_names(self) -> Self:
@@ -143,18 +140,16 @@ class UserArrays(UserData):
 
 
 class _Files(UserArrays):
-    """Examples in files of one's own, of which the test set may be missing.
-
-    train_images: the training images.
-    train_labels: their labels.
-    test_images: the test images.
-    test_labels: their labels.
-    """
+    """Examples in files of one's own, of which the test set may be missing."""
 
     train_images: DataPath
+    """The training images."""
     train_labels: DataPath
+    """Their labels."""
     test_images: DataPath | None = None
+    """The test images."""
     test_labels: DataPath | None = None
+    """Their labels."""
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
@@ -167,10 +162,12 @@ class Idx(_Files):
     """Two IDX files, or four with a test set: unsigned bytes of pictures, integers of labels; gzipped or not.
 
     A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
+    """
 
-    Example: data: {name: idx, image_shape: [28, 28, 1], num_classes: 26, train_images: letters-images.gz, train_labels: letters-labels.gz}
-    """  # noqa: E501 - an example is one line
-
+    usage: ClassVar[tuple[str, ...]] = (
+        "data: {name: idx, image_shape: [28, 28, 1], num_classes: 26, "
+        "train_images: letters-images.gz, train_labels: letters-labels.gz}",
+    )
     name: Literal["idx"]
 
 
@@ -178,13 +175,15 @@ class Raw(_Files):
     """Files of nothing but pixels, uint8, and files of nothing but labels.
 
     A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
+    """
 
-    label_format: `uint8`, a byte a label, or `one_hot_float32`, as many float32 a label as there are classes.
-    Example: data: {name: raw, image_shape: [48, 48, 1], num_classes: 2, label_format: one_hot_float32, train_images: a.bin, train_labels: b.bin, test_images: c.bin, test_labels: d.bin}
-    """  # noqa: E501 - an example is one line
-
+    usage: ClassVar[tuple[str, ...]] = (
+        "data: {name: raw, image_shape: [48, 48, 1], num_classes: 2, label_format: one_hot_float32, "
+        "train_images: a.bin, train_labels: b.bin, test_images: c.bin, test_labels: d.bin}",
+    )
     name: Literal["raw"]
     label_format: Literal["uint8", "one_hot_float32"] = "uint8"
+    """`uint8`, a byte a label, or `one_hot_float32`, as many float32 a label as there are classes."""
 
 
 class Npz(UserArrays):
@@ -192,35 +191,34 @@ class Npz(UserArrays):
 
     The names `train_images`, `train_labels` and so on are read too. Images are uint8 from 0 to 255, or numbers of the
     `range`; labels are integers, or one-hot.
-
-    file: the archive. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`.
-    validation: as for every data set; `auto` takes the archive's own where it has some, else a tenth.
-    Example: data: {name: npz, file: bloodmnist.npz, image_shape: [28, 28, 3], num_classes: 8}
     """
 
+    usage: ClassVar[tuple[str, ...]] = (
+        "data: {name: npz, file: bloodmnist.npz, image_shape: [28, 28, 3], num_classes: 8}",
+    )
     name: Literal["npz"]
     file: DataPath
+    """The archive. A relative path is looked for in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`."""
     validation: UserValidation = "auto"
+    """As for every data set; `auto` takes the archive's own where it has some, else a tenth."""
 
 
 class Synthetic(DataSpec):
-    """Pictures drawn at random, each class with a pattern of its own: to see whether something runs, and learns.
-
-    image_shape: [height, width, channels] of every picture.
-    num_classes: how many classes there are.
-    train_examples: how many pictures to train on, before anything is held out.
-    test_examples: how many to measure on.
-    noise: how much of a picture is noise, from 0 to 1.
-    Example: data: {name: synthetic, image_shape: [32, 32, 3], num_classes: 10}
-    """
+    """Pictures drawn at random, each class with a pattern of its own: to see whether something runs, and learns."""
 
     class_names: ClassVar[tuple[str, ...] | None] = None
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: synthetic, image_shape: [32, 32, 3], num_classes: 10}",)
     name: Literal["synthetic"]
     image_shape: ImageShape = (28, 28, 1)
+    """[height, width, channels] of every picture."""
     num_classes: NumClasses = 10
+    """How many classes there are."""
     train_examples: Annotated[int, Field(gt=0, le=MAX_EXAMPLES)] = 2000
+    """How many pictures to train on, before anything is held out."""
     test_examples: Annotated[int, Field(gt=0, le=MAX_EXAMPLES)] = 500
+    """How many to measure on."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How much of a picture is noise, from 0 to 1."""
 
     def published_sizes(self) -> tuple[int, int]:
         """As asked for."""

@@ -120,18 +120,16 @@ class Leaf(LayerSpec):
 
 
 class Weighted(Leaf):
-    """A layer with a kernel.
-
-    activation: the function applied to the outputs.
-    use_bias: whether every output has a bias of its own.
-    kernel_initializer: how the weights start.
-    kernel_regularizer: what is added to the loss to keep them small.
-    """
+    """A layer with a kernel."""
 
     activation: Activation = "linear"
+    """Activation function of the outputs."""
     use_bias: bool = True
+    """Whether every output has a bias."""
     kernel_initializer: Initializer = GlorotUniform()
+    """Initializer of the weights."""
     kernel_regularizer: Regularizer | None = None
+    """Regularizer of the weights."""
 
 
 def show(shape: Shape) -> str:

@@ -17,50 +17,49 @@ MAX_DEPTH = 20  # of blocks within blocks
 
 
 class Residual(LayerSpec):
-    """What its layers give, added to their input. He et al. 2015.
+    """The output of its layers added to their input. He et al. 2015.
 
-    Where the two shapes differ, the input goes through a projection: a 1×1 convolution without bias (of features: a
-    dense layer), strided to fit, and a batch normalisation if the layers have one.
-
-    layers: the branch, in order.
-    shortcut: where shapes differ, `projection`, or `pad` for every n-th pixel with channels of zeros, no parameters.
-    activation: the function applied to the sum.
-    Example: residual: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]
-    Example: residual: {activation: relu, layers: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]}
+    Where the two shapes differ, the input passes through a projection: a 1×1 convolution without bias (for features, a
+    dense layer), with strides to fit, and batch normalization if the layers include one.
     """
 
     kind: ClassVar[str] = "residual"
     shorthand: ClassVar[str | None] = "layers"
+    usage: ClassVar[tuple[str, ...]] = (
+        "residual: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]",
+        "residual: {activation: relu, layers: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]}",
+    )
     shortcut: Literal["projection", "pad"] = "projection"
+    """Shortcut where shapes differ: `projection`, or `pad`, which takes every n-th pixel and adds channels of zeros,
+    without parameters.
+    """
     activation: base.Activation = "linear"
+    """Activation function of the sum."""
     layers: Annotated[list["Layer"], Field(min_length=1, max_length=MAX_LAYERS)]
+    """Layers of the branch, in order."""
 
 
 class Parallel(LayerSpec):
-    """Several branches of the same input, their channels put side by side. Szegedy et al. 2014.
-
-    branches: a list of lists of layers; an empty one passes the input on.
-    Example: parallel: [[{conv2d: {filters: 8, kernel_size: 1}}], [{dropout: 0.5}]]
-    """
+    """Several branches with the same input, concatenated along the channels. Szegedy et al. 2014."""
 
     kind: ClassVar[str] = "parallel"
     shorthand: ClassVar[str | None] = "branches"
+    usage: ClassVar[tuple[str, ...]] = ("parallel: [[{conv2d: {filters: 8, kernel_size: 1}}], [{dropout: 0.5}]]",)
     branches: Annotated[
         list[Annotated[list["Layer"], Field(max_length=MAX_LAYERS)]], Field(min_length=1, max_length=MAX_LAYERS)
     ]
+    """List of lists of layers; an empty one passes the input through."""
 
 
 class Repeat(LayerSpec):
-    """The same layers several times in a row, each time with weights of their own.
-
-    times: how often they are repeated.
-    layers: what is repeated.
-    Example: repeat: {times: 3, layers: [{dense: {units: 1200, activation: relu}}]}
-    """
+    """The same layers several times in sequence, each time with their own weights."""
 
     kind: ClassVar[str] = "repeat"
+    usage: ClassVar[tuple[str, ...]] = ("repeat: {times: 3, layers: [{dense: {units: 1200, activation: relu}}]}",)
     times: Annotated[int, Field(gt=0, le=MAX_LAYERS)]
+    """Number of repetitions."""
     layers: Annotated[list["Layer"], Field(min_length=1, max_length=MAX_LAYERS)]
+    """Layers to repeat."""
 
 
 Layer = Annotated[

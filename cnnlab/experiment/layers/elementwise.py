@@ -10,49 +10,44 @@ from cnnlab.experiment.layers.base import Cost, Leaf, PairOrZero, Shape, Window,
 
 
 class Activation(Leaf):
-    """A function applied to every value (softmax: to every position's channels).
-
-    activation: its name.
-    Example: activation: relu
-    """
+    """A function applied to every value; softmax, to the channels at every position."""
 
     kind: ClassVar[str] = "activation"
     keras: ClassVar[tuple[str, ...]] = ("Activation",)
     shorthand: ClassVar[str | None] = "activation"
+    usage: ClassVar[tuple[str, ...]] = ("activation: relu",)
     activation: base.Activation
+    """Name of the function."""
 
 
 class Dropout(Leaf):
-    """While training, sets a share of the values to zero and scales the others up.
-
-    rate: the share, from 0 to below 1.
-    Example: dropout: 0.5
-    """
+    """During training, sets a random fraction of the values to zero and scales up the others."""
 
     kind: ClassVar[str] = "dropout"
     keras: ClassVar[tuple[str, ...]] = ("Dropout",)
     shorthand: ClassVar[str | None] = "rate"
+    usage: ClassVar[tuple[str, ...]] = ("dropout: 0.5",)
     rate: Fraction
+    """Fraction of the values, from 0 to below 1."""
 
 
 class BatchNorm(Leaf):
-    """Shifts and scales every channel to mean 0 and variance 1 over the batch, then by trained amounts.
+    """Normalizes every channel to mean 0 and variance 1 over the batch, then applies a trained scale and shift.
 
-    Ioffe and Szegedy 2015. When measuring, running averages stand for the batch's own.
-
-    momentum: the share of the running averages that a step keeps.
-    epsilon: added to the variance.
-    center: whether a shift is trained.
-    scale: whether a scale is trained.
-    Example: batch_norm
+    Ioffe and Szegedy 2015. Evaluation uses running averages in place of the batch's mean and variance.
     """
 
     kind: ClassVar[str] = "batch_norm"
     keras: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
+    usage: ClassVar[tuple[str, ...]] = ("batch_norm",)
     momentum: Fraction = 0.99
+    """Momentum of the running averages."""
     epsilon: Positive = 0.001
+    """Constant added to the variance, for numerical stability."""
     center: bool = True
+    """Whether to train a shift."""
     scale: bool = True
+    """Whether to train a scale."""
 
     def cost(self, shape: Shape) -> Cost:
         """A scale and a shift a channel; one product and one addition a value."""
@@ -61,18 +56,16 @@ class BatchNorm(Leaf):
 
 
 class Rescale(Leaf):
-    """value * scale + offset. Pixels come as 0 to 1.
-
-    scale: the factor.
-    offset: what is added then.
-    Example: rescale: {scale: 2, offset: -1}
-    """
+    """value * scale + offset. Pixel values start as 0 to 1."""
 
     kind: ClassVar[str] = "rescale"
     keras: ClassVar[tuple[str, ...]] = ("Rescaling",)
     shorthand: ClassVar[str | None] = "scale"
+    usage: ClassVar[tuple[str, ...]] = ("rescale: {scale: 2, offset: -1}",)
     scale: Finite
+    """Factor."""
     offset: Finite = 0.0
+    """Constant added after scaling."""
 
     def cost(self, shape: Shape) -> Cost:
         """One product and one addition a value."""
@@ -80,16 +73,14 @@ class Rescale(Leaf):
 
 
 class ZeroPadding2D(Leaf):
-    """Zeros around the picture.
-
-    padding: how many rows above and below and columns left and right, or [rows, columns].
-    Example: zero_padding2d: 2
-    """
+    """Adds zeros around the image."""
 
     kind: ClassVar[str] = "zero_padding2d"
     keras: ClassVar[tuple[str, ...]] = ("ZeroPadding2D",)
     shorthand: ClassVar[str | None] = "padding"
+    usage: ClassVar[tuple[str, ...]] = ("zero_padding2d: 2",)
     padding: PairOrZero = (1, 1)
+    """Rows added above and below and columns added left and right, or [rows, columns]."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height + 2 * rows, width + 2 * columns, channels)."""
@@ -98,14 +89,12 @@ class ZeroPadding2D(Leaf):
 
 
 class Flatten(Leaf):
-    """All values in a row: (height, width, channels) to (height * width * channels,).
-
-    Example: flatten
-    """
+    """All values as one vector: (height, width, channels) to (height * width * channels,)."""
 
     kind: ClassVar[str] = "flatten"
     keras: ClassVar[tuple[str, ...]] = ("Flatten",)
     is_view: ClassVar[bool] = True
+    usage: ClassVar[tuple[str, ...]] = ("flatten",)
 
     def output_shape(self, shape: Shape) -> Shape:
         """(all values,)."""

@@ -21,17 +21,15 @@ from cnnlab.experiment.layers.base import (
 
 
 class Pooling(Leaf):
-    """A window that slides over every channel.
-
-    pool_size: its pixels, or [height, width].
-    strides: how far it moves, or [down, right]; `pool_size` unless given.
-    padding: `same` also takes the windows that hang over the edge; `valid` leaves them out.
-    """
+    """A window that slides over every channel."""
 
     shorthand: ClassVar[str | None] = "pool_size"
     pool_size: Pair = (2, 2)
+    """Side of the window in pixels, or [height, width]."""
     strides: Pair | None = None
+    """Step of the window, or [vertical, horizontal]; by default `pool_size`."""
     padding: Padding = "valid"
+    """`same` includes windows that extend beyond the edge; `valid` omits them."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', channels)."""
@@ -43,24 +41,22 @@ class Pooling(Leaf):
 
 
 class MaxPool2D(Pooling):
-    """The maximum of every window.
-
-    Example: max_pool2d: 2
-    Example: max_pool2d: {pool_size: 3, strides: 2}
-    """
+    """The maximum of each window."""
 
     kind: ClassVar[str] = "max_pool2d"
     keras: ClassVar[tuple[str, ...]] = ("MaxPooling2D", "MaxPool2D")
+    usage: ClassVar[tuple[str, ...]] = (
+        "max_pool2d: 2",
+        "max_pool2d: {pool_size: 3, strides: 2}",
+    )
 
 
 class AvgPool2D(Pooling):
-    """The mean of every window.
-
-    Example: avg_pool2d: 2
-    """
+    """The mean of each window."""
 
     kind: ClassVar[str] = "avg_pool2d"
     keras: ClassVar[tuple[str, ...]] = ("AveragePooling2D", "AvgPool2D")
+    usage: ClassVar[tuple[str, ...]] = ("avg_pool2d: 2",)
 
     def cost(self, shape: Shape) -> Cost:
         """The window added up, and one product."""
@@ -69,7 +65,7 @@ class AvgPool2D(Pooling):
 
 
 class GlobalPooling(Leaf):
-    """One value a channel: (height, width, channels) to (channels,)."""
+    """One value per channel: (height, width, channels) to (channels,)."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(channels,)."""
@@ -100,16 +96,15 @@ class GlobalMaxPool2D(GlobalPooling):
 
 
 class ChannelMaxPool(Leaf):
-    """The maximum over groups of neighbouring channels, maxout: (height, width, channels) to
-    (height, width, channels / pool_size). Goodfellow et al. 2013.
-
-    pool_size: how many channels a group has.
-    Example: channel_max_pool: 2
+    """The maximum over groups of neighbouring channels, maxout: (height, width, channels) to (height, width, channels /
+    pool_size). Goodfellow et al. 2013.
     """
 
     kind: ClassVar[str] = "channel_max_pool"
     shorthand: ClassVar[str | None] = "pool_size"
+    usage: ClassVar[tuple[str, ...]] = ("channel_max_pool: 2",)
     pool_size: Size = Field(default=2)
+    """Number of channels per group."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height, width, channels / pool_size), or (features / pool_size,)."""

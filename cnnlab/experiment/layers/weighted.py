@@ -21,17 +21,17 @@ from cnnlab.experiment.layers.base import (
 
 
 class Dense(Weighted):
-    """A fully connected layer: (features,) to (units,).
-
-    units: how many values come out.
-    Example: dense: {units: 84, activation: relu}
-    Example: dense: 10
-    """
+    """A fully connected layer: (features,) to (units,)."""
 
     kind: ClassVar[str] = "dense"
     keras: ClassVar[tuple[str, ...]] = ("Dense",)
     shorthand: ClassVar[str | None] = "units"
+    usage: ClassVar[tuple[str, ...]] = (
+        "dense: {units: 84, activation: relu}",
+        "dense: 10",
+    )
     units: Size
+    """Number of outputs."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(units,)."""
@@ -46,16 +46,14 @@ class Dense(Weighted):
 
 
 class Convolution(Weighted):
-    """A kernel that slides over a picture.
-
-    kernel_size: its pixels, or [height, width].
-    strides: how far it moves, or [down, right].
-    padding: `same` puts zeros around the picture, so that stride 1 keeps its size; `valid` does not.
-    """
+    """A kernel that slides over an image."""
 
     kernel_size: Pair
+    """Side of the kernel in pixels, or [height, width]."""
     strides: Pair = (1, 1)
+    """Step of the kernel, or [vertical, horizontal]."""
     padding: Padding = "valid"
+    """`same` pads the image with zeros, so that stride 1 keeps its size; `valid` does not."""
 
     def window(self, shape: Shape) -> Window:
         """The kernel."""
@@ -75,16 +73,16 @@ class Convolution(Weighted):
 
 
 class Conv2D(Convolution):
-    """A convolution: (height, width, channels) to (height', width', filters).
-
-    filters: how many kernels there are, and channels come out.
-    Example: conv2d: {filters: 6, kernel_size: 5, padding: same, activation: relu}
-    Example: conv2d: {filters: 16, kernel_size: [1, 7], strides: [1, 2]}
-    """
+    """A convolution: (height, width, channels) to (height', width', filters)."""
 
     kind: ClassVar[str] = "conv2d"
     keras: ClassVar[tuple[str, ...]] = ("Conv2D", "Convolution2D")
+    usage: ClassVar[tuple[str, ...]] = (
+        "conv2d: {filters: 6, kernel_size: 5, padding: same, activation: relu}",
+        "conv2d: {filters: 16, kernel_size: [1, 7], strides: [1, 2]}",
+    )
     filters: Size
+    """Number of kernels, and of output channels."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', filters)."""
@@ -98,15 +96,13 @@ class Conv2D(Convolution):
 
 
 class DepthwiseConv2D(Convolution):
-    """A convolution of every channel by itself: (height, width, channels) to (height', width', channels * multiplier).
-
-    depth_multiplier: how many kernels a channel has.
-    Example: depthwise_conv2d: {kernel_size: 3, padding: same}
-    """
+    """A convolution per channel: (height, width, channels) to (height', width', channels * multiplier)."""
 
     kind: ClassVar[str] = "depthwise_conv2d"
     keras: ClassVar[tuple[str, ...]] = ("DepthwiseConv2D",)
+    usage: ClassVar[tuple[str, ...]] = ("depthwise_conv2d: {kernel_size: 3, padding: same}",)
     depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
+    """Number of kernels per channel."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', channels * depth_multiplier)."""
@@ -122,17 +118,17 @@ class DepthwiseConv2D(Convolution):
 
 
 class SeparableConv2D(Convolution):
-    """A depthwise convolution, and a 1×1 convolution of what it gives: to (height', width', filters).
-
-    filters: how many channels come out.
-    depth_multiplier: how many kernels a channel has.
-    Example: separable_conv2d: {filters: 32, kernel_size: 3, padding: same, activation: relu}
-    """
+    """A depthwise and a 1×1 convolution: (height, width, channels) to (height', width', filters)."""
 
     kind: ClassVar[str] = "separable_conv2d"
     keras: ClassVar[tuple[str, ...]] = ("SeparableConv2D", "SeparableConvolution2D")
+    usage: ClassVar[tuple[str, ...]] = (
+        "separable_conv2d: {filters: 32, kernel_size: 3, padding: same, activation: relu}",
+    )
     filters: Size
+    """Number of output channels."""
     depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
+    """Number of kernels per channel."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', filters)."""
