@@ -1,4 +1,4 @@
-"""The rules about examples and what is done to them, before the network."""
+"""The lint rules for data and preprocessing."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from cnnlab.messages import did_you_mean
 
 
 def known_classes(context: LintContext) -> Iterator[Violation]:
-    """The classes that are kept must be some of the data set's."""
+    """The selected classes must exist in the data set."""
     data = context.experiment.data
     known = data.class_names
     for name in data.classes or ():
@@ -18,7 +18,7 @@ def known_classes(context: LintContext) -> Iterator[Violation]:
 
 
 def class_weights(context: LintContext) -> Iterator[Violation]:
-    """The classes that weights are given for must be some of those that are trained on."""
+    """Classes with weights must be among the classes of the training."""
     data, weights = context.experiment.data, context.experiment.train.class_weights
     known = data.classes or data.class_names
     for name in weights if isinstance(weights, dict) else ():
@@ -27,7 +27,7 @@ def class_weights(context: LintContext) -> Iterator[Violation]:
 
 
 def hold_out(context: LintContext) -> Iterator[Violation]:
-    """Some training examples must be left after the hold-out."""
+    """Some training examples must remain after the validation split."""
     data = context.experiment.data
     sizes = data.known_sizes()
     if sizes and data.held_out(sizes[0]) >= sizes[0]:
@@ -39,7 +39,7 @@ def hold_out(context: LintContext) -> Iterator[Violation]:
 
 
 def train_sizes(context: LintContext) -> Iterator[Violation]:
-    """There must be as many training examples as are to be trained on."""
+    """There must be as many training examples as `train_sizes` requests."""
     data = context.experiment.data
     sizes = data.known_sizes()
     if sizes is None:
@@ -51,7 +51,7 @@ def train_sizes(context: LintContext) -> Iterator[Violation]:
 
 
 def mixup_last(context: LintContext) -> Iterator[Violation]:
-    """Mixing changes the labels too: it comes once, after everything else."""
+    """Mixup changes labels too: it must come once, and last."""
     steps = context.experiment.preprocessing.augmentation
     for index, step in enumerate(steps[:-1]):
         if isinstance(step, Mixup):
@@ -59,34 +59,34 @@ def mixup_last(context: LintContext) -> Iterator[Violation]:
 
 
 def test_as_validation(context: LintContext) -> Iterator[Violation]:
-    """The test set is for the end: what is chosen by it is not tested any more."""
+    """The test set is for the final evaluation: whatever is chosen by it makes it biased."""
     if context.experiment.data.validation == "test":
-        yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
+        yield ("data", "validation"), "the test set is evaluated during training; choose nothing by it"
 
 
 def test_never(context: LintContext) -> Iterator[Violation]:
-    """A test set that is to be left alone cannot be watched while training."""
+    """A test set that must stay untouched cannot be evaluated during training."""
     experiment = context.experiment
     if experiment.train.test == "never" and experiment.data.validation == "test":
         yield (
             ("data", "validation"),
-            "`test` measures the test set after every epoch, and train.test: never (--no-test) leaves it alone; "
-            "hold out training examples, such as data.validation=0.1, or measure it",
+            "`test` evaluates the test set after every epoch, and train.test: never (--no-test) leaves it untouched; "
+            "hold out training examples, such as data.validation=0.1, or evaluate it",
         )
 
 
 def augmentation(context: LintContext) -> Iterator[Violation]:
-    """A picture that was changed should still show what its label says."""
+    """An augmented image should still match its label."""
     experiment = context.experiment
     height, width, _ = experiment.data.image_shape
     for index, step in enumerate(experiment.preprocessing.augmentation):
         path = ("preprocessing", "augmentation", index, step.kind)
         match step:
             case HorizontalFlip() if experiment.data.class_names == DIGITS:
-                yield path, "a mirrored digit is no digit any more; leave it out"
+                yield path, "a mirrored digit is not a digit; remove it"
             case Rotation(degrees=degrees) if degrees >= 90 and experiment.data.class_names == DIGITS:
-                yield (*path, "degrees"), "turned upside down, a 6 is a 9; digits bear about 15 degrees"
+                yield (*path, "degrees"), "upside down, a 6 is a 9; for digits about 15 degrees are usual"
             case RandomCrop(padding=padding) if 2 * padding >= min(height, width):
-                yield (*path, "padding"), f"may shift half of a picture of {height}×{width} out of sight"
+                yield (*path, "padding"), f"may shift half of an image of {height}×{width} out of view"
             case Cutout(size=size) if size >= min(height, width):
-                yield (*path, "size"), f"may hide all of a picture of {height}×{width}"
+                yield (*path, "size"), f"may hide all of an image of {height}×{width}"

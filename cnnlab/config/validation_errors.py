@@ -1,4 +1,4 @@
-"""What pydantic found, as lines that people can act on."""
+"""Validation errors of pydantic as messages: place, expected, got, fix."""
 
 import re
 import typing
@@ -20,7 +20,7 @@ ACTIVATIONS = typing.get_args(base.Activation)
 
 
 def describe(error: ValidationError, where: Where) -> list[str]:
-    """One line a problem. `where(path, is_key)` is the place of a key, or else of its value."""
+    """One line per error. `where(path, is_key)` is the place of a key, or of its value."""
     lines = []
     for details in error.errors(include_url=False):
         path = _path_in_file(details)
@@ -35,7 +35,7 @@ def describe(error: ValidationError, where: Where) -> list[str]:
 
 
 def _path_in_file(details: ErrorDetails) -> KeyPath:
-    """The path in the file: data sets are told by a key, which pydantic's path does not have but their name."""
+    """The path in the file: pydantic's path has the name of a data set as a step, which the file has not."""
     path = tuple(details["loc"])
     if path[:1] == ("data",):
         if path[1:2] and path[1] in (*DATA_NAMES, CUSTOM):
@@ -84,7 +84,7 @@ def _message(details: ErrorDetails) -> str:
 
 
 def data_set_names() -> list[str]:
-    """The names of all data sets, with those that other packages bring."""
+    """The names of all data sets, including those of plugins."""
     return [*DATA_NAMES, *plugin.names()]
 
 
@@ -93,7 +93,7 @@ def _name_in(value: Any) -> Any:
 
 
 def _unknown_kind(kind: str, kinds: dict[str, str]) -> str:
-    """`kinds` by name, also by Keras's."""
+    """The message for an unknown kind where `kinds` are known by these names."""
     activation = next((name for name in ACTIVATIONS if name.replace("_", "") == kind.replace("_", "").lower()), None)
     if activation and "activation" in kinds:
         return f"unknown kind '{kind}'; did you mean 'activation: {activation}'?"
@@ -103,7 +103,7 @@ def _unknown_kind(kind: str, kinds: dict[str, str]) -> str:
 
 
 def _expectation(details: ErrorDetails) -> str:
-    """pydantic's sentence in our words: `Input should be a valid integer` as `expected an integer`."""
+    """pydantic's message in our style: `Input should be a valid integer` as `expected an integer`."""
     message = details["msg"]
     for theirs, ours in (
         ("Input should be a valid ", "expected a "),

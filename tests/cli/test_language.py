@@ -85,8 +85,8 @@ def test_validate_tells_errors_and_warnings_of_all_files(cnnlab, tiny, tmp_path)
     assert done.stdout.splitlines() == [
         "bad.yaml:2:18: model.layers[0]: unknown kind 'flaten'; did you mean 'flatten'?",
         "bad.yaml:3:1: sed: unknown key; did you mean 'seed'?",
-        "odd.yaml:2:21: train.optimizer.sgd.learning_rate: 30 is far from what sgd usually takes, 0.0001 to 1 [learning-rate]",
-        "nowhere.yaml: no such file; `cnnlab configs` lists the experiments that come with cnnlab",
+        "odd.yaml:2:21: train.optimizer.sgd.learning_rate: 30 is far from the usual range of sgd, 0.0001 to 1 [learning-rate]",
+        "nowhere.yaml: no such file; `cnnlab configs` lists the shipped experiments",
         "4 experiments: 3 errors, 1 warning",
     ]
     assert cnnlab("validate", "odd.yaml").returncode == 0
@@ -94,12 +94,12 @@ def test_validate_tells_errors_and_warnings_of_all_files(cnnlab, tiny, tmp_path)
     (finding,) = json.loads(cnnlab("validate", "odd.yaml", "--format", "json").stdout)
     assert (finding["level"], finding["rule"], finding["config"]) == ("warning", "learning-rate", "odd.yaml")
     assert (finding["file"], finding["line"], finding["column"]) == ("odd.yaml", 2, 21)
-    assert "cannot be shared evenly by 3 replicas" in cnnlab("validate", "tiny.yaml", "--replicas", 3).stdout
+    assert "cannot be divided evenly among 3 replicas" in cnnlab("validate", "tiny.yaml", "--replicas", 3).stdout
 
 
 def test_train_warns_and_with_strict_refuses(cnnlab, tiny, tmp_path):
     odd = ["train", "tiny.yaml", "--quiet", "--set", "train.optimizer.sgd.learning_rate=2"]
-    assert_one_line(cnnlab(*odd, "--strict"), 2, "2 is far from what sgd usually takes", "[learning-rate]")
+    assert_one_line(cnnlab(*odd, "--strict"), 2, "2 is far from the usual range of sgd", "[learning-rate]")
     assert not (tmp_path / "runs").exists()
     done = cnnlab(*odd)
     assert done.returncode == 0
@@ -154,7 +154,7 @@ def test_a_plateau_keeps_the_rate_that_the_warm_up_reached(cnnlab, tiny, tmp_pat
 def test_smoke_warns_of_what_is_written_and_not_of_being_short(cnnlab, tiny):
     assert cnnlab("train", "tiny.yaml", "--smoke", "--strict", "--quiet").stderr == ""
     done = cnnlab("train", "tiny.yaml", "--smoke", "--quiet", "--set", "train.optimizer.sgd.learning_rate=2")
-    assert "2 is far from what sgd usually takes" in done.stderr
+    assert "2 is far from the usual range of sgd" in done.stderr
 
 
 def test_blocks_train_and_measure_again(cnnlab, tmp_path):

@@ -126,9 +126,9 @@ def test_activations_take_what_their_outputs_take():
     [
         ([{"conv2d": {"filters": 1, "kernel_size": 29}}], ("model", "layers", 0, "conv2d"), "29×29 is larger than its input (28, 28, 1)"),
         ([{"repeat": {"times": 9, "layers": [{"max_pool2d": 2}]}}], ("model", "layers", 0, "repeat", "layers", 0, "max_pool2d"), "its input (1, 1, 1)"),
-        ([{"residual": ["flatten"]}], ("model", "layers", 0, "residual"), "a picture cannot be added to features"),
-        (["flatten", {"residual": {"layers": [{"dense": 3}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "only pictures have shortcut: pad"),
-        ([{"conv2d": {"filters": 3, "kernel_size": 1}}, {"residual": {"layers": [{"conv2d": {"filters": 2, "kernel_size": 1}}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "cannot take channels away"),
+        ([{"residual": ["flatten"]}], ("model", "layers", 0, "residual"), "an image cannot be added to features"),
+        (["flatten", {"residual": {"layers": [{"dense": 3}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "only images have shortcut: pad"),
+        ([{"conv2d": {"filters": 3, "kernel_size": 1}}, {"residual": {"layers": [{"conv2d": {"filters": 2, "kernel_size": 1}}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "cannot remove channels"),
     ],
 )  # fmt: skip
 def test_a_misfit_names_the_layer(layers, path, reason):
