@@ -29,7 +29,6 @@ MENTIONS = {
     "cnnlab {}",
     "{}: damaged: '{}' is not what cnnlab writes there",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
-    "{}: no such file; the shipped experiment is called {}",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
     # What an option is about, or what it excludes; a part of a command.
     " --runs {}",
