@@ -1,16 +1,16 @@
-"""Where in an experiment something is: `('model', 'layers', 2, 'conv2d')`, written `model.layers[2].conv2d`."""
+"""Key paths in experiments: `('model', 'layers', 2, 'conv2d')`, written `model.layers[2].conv2d`."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
-MAX_DEPTH = 50  # far below it, no experiment has a key
+MAX_DEPTH = 50  # far deeper than any experiment
 _STEP = re.compile(r"\[?(\d{1,6})\]?|([^.\[\]]+)")
 
 
 def parse_path(key: str) -> KeyPath:
-    """`model.layers[2].conv2d` as `('model', 'layers', 2, 'conv2d')`; empty where it is no path."""
+    """`model.layers[2].conv2d` as `('model', 'layers', 2, 'conv2d')`; empty for an invalid path."""
     steps = key.replace("[", ".[").split(".")
     matches = [_STEP.fullmatch(step) for step in steps]
     path = tuple(int(m[1]) if m[1] else m[2] for m in matches if m)

@@ -10,7 +10,7 @@ from cnnlab.cli.options import Config, Set
 
 
 class Format(StrEnum):
-    """How the experiment is printed."""
+    """Output format."""
 
     YAML = "yaml"
     JSON = "json"
@@ -21,7 +21,7 @@ def show(
     set: Set = None,
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.YAML,
 ) -> None:
-    """Print an experiment with all that it extends and every default written out, as a file that is the same."""
+    """Print an experiment as a complete file, with what it extends and every default written out."""
     from cnnlab.config.load import load, to_dict, to_yaml
     from cnnlab.config.overrides import parse_sets
 

@@ -1,4 +1,4 @@
-"""What watches the training: Keras's callbacks, by their names in the field, and a user's own."""
+"""Callbacks: Keras's by name, and those of users by import path."""
 
 import re
 from typing import Annotated, Any, ClassVar

@@ -1,7 +1,7 @@
-"""How the weights of a layer start, and what keeps them small. Names and options are those of Keras.
+"""Initializers and regularizers of weights. Names and options are those of Keras.
 
-`fan_in` and `fan_out` are the values that one output depends on and that one input reaches:
-kernel height * kernel width * channels.
+`fan_in` and `fan_out` are the numbers of inputs of an output and of outputs of an input: kernel height * kernel width *
+channels.
 """
 
 from typing import Annotated, ClassVar

@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""Loss functions."""
 
 from typing import Annotated, ClassVar
 

@@ -1,4 +1,4 @@
-"""How a step changes the weights. Names, options and defaults are those of `keras.optimizers`."""
+"""Optimizers. Names, options and defaults are those of `keras.optimizers`."""
 
 from typing import Annotated, ClassVar
 
@@ -72,12 +72,12 @@ Optimizer = Annotated[Sgd | Adam | AdamW | RMSprop, by_kind]
 
 
 def lower_learning_rate(optimizer: Optimizer) -> str:
-    """What `--set` takes to try again what went too fast: a tenth of the rate, or the default if that is less."""
+    """The value of `--set` for a tenth of the learning rate, or for the default if that is lower."""
     default = type(optimizer).model_fields["learning_rate"].default
     return f"train.optimizer.{optimizer.kind}.learning_rate={min(optimizer.learning_rate / 10, default):.3g}"
 
 
 def higher_learning_rate(optimizer: Optimizer) -> str:
-    """The same for what goes too slowly: ten times the rate, or the default if that is more."""
+    """The value of `--set` for ten times the learning rate, or for the default if that is higher."""
     default = type(optimizer).model_fields["learning_rate"].default
     return f"train.optimizer.{optimizer.kind}.learning_rate={max(optimizer.learning_rate * 10, default):.3g}"

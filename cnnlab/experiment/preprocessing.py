@@ -1,4 +1,4 @@
-"""What a picture goes through before the network: the same for every example, and at random in training."""
+"""Preprocessing of images: padding and scaling of every image, augmentation of training images."""
 
 from typing import Annotated, ClassVar, Literal
 

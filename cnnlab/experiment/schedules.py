@@ -1,7 +1,4 @@
-"""How the learning rate changes over the epochs.
-
-`at(progress, epochs)` is the factor of the optimizer's rate after `progress` epochs of `epochs`, warm-up left out.
-"""
+"""Learning rate schedules."""
 
 import math
 from typing import Annotated, ClassVar, Literal, Self
@@ -19,16 +16,16 @@ class ScheduleSpec(Choice):
     """A learning rate schedule."""
 
     within_epochs: ClassVar[bool] = False
-    """Whether the rate changes at every step, not only from epoch to epoch."""
+    """Whether the rate changes at every step, not only between epochs."""
     spans_training: ClassVar[bool] = False
-    """Whether the rate of every step depends on how many epochs there are in all."""
+    """Whether the rate depends on the total number of epochs."""
     counts_warmup: ClassVar[bool] = False
-    """Whether the epochs of a warm-up are among those that the schedule counts."""
+    """Whether the schedule counts the epochs of the warm-up."""
     warmup: NonNegative = 0.0
     """Epochs, or a fraction of one, of a linear warm-up from zero; the schedule begins after it."""
 
     def at(self, progress: float, epochs: float) -> float:
-        """1: the optimizer's rate throughout."""
+        """The factor of the optimizer's rate after `progress` of `epochs` epochs, both without the warm-up."""
         return 1.0
 
 
@@ -48,7 +45,7 @@ class Exponential(ScheduleSpec):
     """Factor applied after every epoch."""
 
     def at(self, progress: float, epochs: float) -> float:
-        """The decay, once for every whole epoch."""
+        """One decay per completed epoch."""
         return float(self.decay ** math.floor(progress))
 
 
@@ -64,7 +61,7 @@ class Step(ScheduleSpec):
     """Factor applied at each change."""
 
     def at(self, progress: float, epochs: float) -> float:
-        """The decay, once for every `every` epochs."""
+        """One decay per `every` completed epochs."""
         return float(self.decay ** (math.floor(progress) // self.every))
 
 
@@ -84,14 +81,14 @@ class Piecewise(ScheduleSpec):
         if len(self.factors) != len(self.boundaries) + 1:
             raise PydanticCustomError(
                 "misfit",
-                f"{len(self.boundaries)} boundaries and {len(self.factors)} factors; expected one factor more",
+                f"{len(self.boundaries)} boundaries and {len(self.factors)} factors; expected one more factor",
             )
         if sorted(set(self.boundaries)) != self.boundaries:
-            raise PydanticCustomError("misfit", f"the boundaries {self.boundaries} do not rise")
+            raise PydanticCustomError("misfit", f"the boundaries {self.boundaries} are not increasing")
         return self
 
     def at(self, progress: float, epochs: float) -> float:
-        """The factor of the stretch."""
+        """The factor of the interval."""
         return self.factors[sum(boundary <= progress for boundary in self.boundaries)]
 
 
@@ -106,7 +103,7 @@ class Cosine(ScheduleSpec):
     """Fraction of the learning rate that remains at the end."""
 
     def at(self, progress: float, epochs: float) -> float:
-        """The cosine."""
+        """The factor on the cosine."""
         return self.alpha + (1 - self.alpha) * _falling(progress / epochs)
 
 
@@ -128,7 +125,7 @@ class OneCycle(ScheduleSpec):
     """Ratio of the initial to the final learning rate."""
 
     def at(self, progress: float, epochs: float) -> float:
-        """Where on the two cosines."""
+        """The factor on the two cosines."""
         first = 1 / self.div_factor
         last = first / self.final_div_factor
         share = progress / epochs

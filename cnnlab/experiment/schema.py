@@ -1,6 +1,6 @@
 """One experiment: a data set, a network, how to train it.
 
-The models are frozen, so an experiment cannot drift from the file that it came from.
+The models are frozen, so that an experiment stays equal to its file.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from cnnlab.experiment.callbacks import Callback
 from cnnlab.experiment.choice import FLOAT32_MAX, Strict
 from cnnlab.experiment.data import Data
-from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, depth, unrolled
+from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, count_layers, depth
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.optimizers import Optimizer, Sgd
 from cnnlab.experiment.preprocessing import Preprocessing
@@ -25,7 +25,7 @@ FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
 def _as_devices(value: Any) -> Any:
     if value not in ("auto", "cpu", "gpu") and not (type(value) is int and 1 <= value <= MAX_DEVICES):
         raise PydanticCustomError(
-            "devices_expected", f"expected 'auto', 'cpu', 'gpu' or how many devices, 1 to {MAX_DEVICES}"
+            "devices_expected", f"expected 'auto', 'cpu', 'gpu' or a number of devices, 1 to {MAX_DEVICES}"
         )
     return value
 
@@ -56,7 +56,7 @@ def _as_class_weights(value: Any) -> Any:
                 {"name": name, "weight": str(weight)},
             )
     if not any(value.values()):
-        raise PydanticCustomError("misfit", "every weight is 0: nothing would be learned")
+        raise PydanticCustomError("misfit", "all weights are 0, with which nothing is learned")
     return {name: float(weight) for name, weight in value.items()}
 
 
@@ -86,8 +86,8 @@ class Model(Strict):
     @model_validator(mode="after")
     def _check_size(self) -> Self:
         if depth(self.layers) > MAX_DEPTH:
-            raise PydanticCustomError("misfit", f"blocks within blocks, more than {MAX_DEPTH} deep")
-        if (count := unrolled(self.layers)) > MAX_LAYERS:
+            raise PydanticCustomError("misfit", f"blocks nested more than {MAX_DEPTH} deep")
+        if (count := count_layers(self.layers)) > MAX_LAYERS:
             raise PydanticCustomError("misfit", f"{count:,} layers with all repeats; expected at most {MAX_LAYERS:,}")
         return self
 
@@ -199,7 +199,7 @@ class Experiment(Strict):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """What the first layer gets: (height, width, channels) with the padding."""
+        """Input of the first layer: (height, width, channels) with the padding."""
         height, width, channels = self.data.image_shape
         padding = 2 * self.preprocessing.zero_padding
         return height + padding, width + padding, channels

@@ -84,9 +84,7 @@ def test_describe_side_by_side(cnnlab):
 
 def test_describe_names_the_layer_that_does_not_fit(cnnlab, tiny):
     done = cnnlab("describe", "tiny.yaml", "--set", "model.layers[1].max_pool2d.pool_size=99")
-    assert_one_line(
-        done, 2, "--set model.layers[1].max_pool2d.pool_size=99: model.layers[1].max_pool2d: nothing is left"
-    )
+    assert_one_line(done, 2, "--set model.layers[1].max_pool2d.pool_size=99: model.layers[1].max_pool2d: empty output")
 
 
 def test_show_prints_an_equal_experiment(cnnlab, tmp_path):

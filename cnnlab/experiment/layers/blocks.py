@@ -1,4 +1,4 @@
-"""Layers made of layers, and the union of everything that `model.layers` can hold."""
+"""Blocks of layers, and the union of all layers and blocks."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +12,7 @@ from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout,
 from cnnlab.experiment.layers.pooling import AvgPool2D, ChannelMaxPool, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from cnnlab.experiment.layers.weighted import Conv2D, Dense, DepthwiseConv2D, SeparableConv2D
 
-MAX_LAYERS = 500  # unrolled: Keras itself recurses layer by layer, and Python ends that at 1,000
+MAX_LAYERS = 500  # with repeats: Keras recurses over layers, and Python's limit is 1,000
 MAX_DEPTH = 20  # of blocks within blocks
 
 
@@ -87,24 +87,24 @@ for _block in (Residual, Parallel, Repeat):
     _block.model_rebuild()
 
 
-def unrolled(layers: Sequence[LayerSpec]) -> int:
-    """How many layers these come to when every block is written out."""
+def count_layers(layers: Sequence[LayerSpec]) -> int:
+    """The number of layers of the built network."""
     total = 0
     for layer in layers:
         match layer:
             case Residual():
-                total += 4 + unrolled(layer.layers)  # the shortcut, its normalisation, the sum, the activation
+                total += 4 + count_layers(layer.layers)  # shortcut, its normalization, sum, activation
             case Parallel():
-                total += 1 + sum(unrolled(branch) for branch in layer.branches)
+                total += 1 + sum(count_layers(branch) for branch in layer.branches)
             case Repeat():
-                total += layer.times * unrolled(layer.layers)
+                total += layer.times * count_layers(layer.layers)
             case _:
                 total += 1
     return total
 
 
 def depth(layers: Sequence[LayerSpec]) -> int:
-    """How many blocks lie within one another."""
+    """The depth of nested blocks."""
     deepest = 0
     for layer in layers:
         if isinstance(layer, Residual | Parallel | Repeat):

@@ -1,4 +1,4 @@
-"""Layers that treat every value by itself, or only arrange values."""
+"""Elementwise layers, and layers that rearrange values."""
 
 from typing import Annotated, ClassVar
 
@@ -50,7 +50,7 @@ class BatchNorm(Leaf):
     """Whether to train a scale."""
 
     def cost(self, shape: Shape) -> Cost:
-        """A scale and a shift a channel; one product and one addition a value."""
+        """One scale and shift per channel; one multiplication and one addition per value."""
         channels, values = shape[-1], values_in(shape)
         return Cost(channels * self.scale, channels * self.center, 2 * channels, values, values)
 
@@ -68,7 +68,7 @@ class Rescale(Leaf):
     """Constant added after scaling."""
 
     def cost(self, shape: Shape) -> Cost:
-        """One product and one addition a value."""
+        """One multiplication and one addition per value."""
         return Cost(multiplications=values_in(shape), additions=values_in(shape))
 
 
@@ -101,12 +101,12 @@ class Flatten(Leaf):
         return (values_in(shape),)
 
     def window(self, shape: Shape) -> Window:
-        """The whole picture, or the one value of what is flat already."""
+        """The image, or a single value of a flat input."""
         return Window((shape[0], shape[1])) if len(shape) == 3 else Window()
 
 
 class PadShortcut(Leaf):
-    """Every `strides`-th pixel with channels of zeros added on both sides; not written, but made by `residual`."""
+    """Every `strides`-th pixel with channels of zeros added on both sides; created by `residual` only."""
 
     kind: ClassVar[str] = "pad_shortcut"
     strides: tuple[int, int]

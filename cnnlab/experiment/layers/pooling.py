@@ -1,4 +1,4 @@
-"""Layers that summarise neighbours."""
+"""Pooling layers."""
 
 from typing import ClassVar
 
@@ -59,7 +59,7 @@ class AvgPool2D(Pooling):
     usage: ClassVar[tuple[str, ...]] = ("avg_pool2d: 2",)
 
     def cost(self, shape: Shape) -> Cost:
-        """The window added up, and one product."""
+        """The sum of the window, and one multiplication."""
         outputs = values_in(self.output_shape(shape))
         return Cost(multiplications=outputs, additions=outputs * (self.pool_size[0] * self.pool_size[1] - 1))
 
@@ -72,7 +72,7 @@ class GlobalPooling(Leaf):
         return (as_image(shape)[2],)
 
     def window(self, shape: Shape) -> Window:
-        """The whole picture."""
+        """The image."""
         return Window(shape[:2])  # type: ignore[arg-type]
 
 
@@ -83,7 +83,7 @@ class GlobalAvgPool2D(GlobalPooling):
     keras: ClassVar[tuple[str, ...]] = ("GlobalAveragePooling2D", "GlobalAvgPool2D")
 
     def cost(self, shape: Shape) -> Cost:
-        """The channel added up, and one product."""
+        """The sum of the channel, and one multiplication."""
         channels = as_image(shape)[2]
         return Cost(multiplications=channels, additions=values_in(shape) - channels)
 
@@ -109,5 +109,5 @@ class ChannelMaxPool(Leaf):
     def output_shape(self, shape: Shape) -> Shape:
         """(height, width, channels / pool_size), or (features / pool_size,)."""
         if shape[-1] % self.pool_size:
-            raise ShapeError(f"its input {show(shape)} has {shape[-1]} channels, no multiple of {self.pool_size}")
+            raise ShapeError(f"its input {show(shape)} has {shape[-1]} channels, not a multiple of {self.pool_size}")
         return (*shape[:-1], shape[-1] // self.pool_size)

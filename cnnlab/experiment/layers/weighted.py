@@ -1,4 +1,4 @@
-"""Layers that multiply: dense and the convolutions."""
+"""Dense and convolutional layers."""
 
 from typing import Annotated, ClassVar
 
@@ -36,11 +36,11 @@ class Dense(Weighted):
     def output_shape(self, shape: Shape) -> Shape:
         """(units,)."""
         if len(shape) != 1:
-            raise ShapeError(f"expected (features,), got a picture {show(shape)}; put flatten before it")
+            raise ShapeError(f"expected (features,), got an image {show(shape)}; put flatten before it")
         return (self.units,)
 
     def cost(self, shape: Shape) -> Cost:
-        """Every output is a sum over all features."""
+        """One weight per input and output."""
         weights = shape[0] * self.units
         return Cost(weights, self.units * self.use_bias, multiplications=weights, additions=weights)
 
@@ -68,7 +68,7 @@ class Convolution(Weighted):
     def _check_strides_are_equal(self) -> None:
         if self.strides[0] != self.strides[1]:
             raise ShapeError(
-                f"expected equal strides, got {list(self.strides)}: TensorFlow has no other for this layer; use conv2d"
+                f"expected equal strides, got {list(self.strides)}: TensorFlow requires it for this layer; use conv2d"
             )
 
 
@@ -89,7 +89,7 @@ class Conv2D(Convolution):
         return (*self._positions(shape), self.filters)
 
     def cost(self, shape: Shape) -> Cost:
-        """Every kernel at every position, also where it lies on padding."""
+        """Every kernel at every position, padding included."""
         weights = self._area() * as_image(shape)[2] * self.filters
         multiplications = weights * values_in(self._positions(shape))
         return Cost(weights, self.filters * self.use_bias, multiplications=multiplications, additions=multiplications)
@@ -110,7 +110,7 @@ class DepthwiseConv2D(Convolution):
         return (*self._positions(shape), as_image(shape)[2] * self.depth_multiplier)
 
     def cost(self, shape: Shape) -> Cost:
-        """Every kernel at every position of its own channel."""
+        """Every kernel at every position of its channel."""
         channels = as_image(shape)[2] * self.depth_multiplier
         weights = self._area() * channels
         multiplications = weights * values_in(self._positions(shape))
