@@ -1,6 +1,6 @@
 """The lint rules for data and preprocessing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cnnlab.config.lint_rule import LintContext, Violation
 from cnnlab.experiment.data.published import DIGITS
@@ -11,19 +11,15 @@ from cnnlab.messages import did_you_mean
 def known_classes(context: LintContext) -> Iterator[Violation]:
     """The selected classes must exist in the data set."""
     data = context.experiment.data
-    known = data.class_names
-    for name in data.classes or ():
-        if known and name not in known:
-            yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
+    for name, known in _unknown(data.classes or (), data.class_names):
+        yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
 
 
 def class_weights(context: LintContext) -> Iterator[Violation]:
     """Classes with weights must be among the classes of the training."""
     data, weights = context.experiment.data, context.experiment.train.class_weights
-    known = data.classes or data.class_names
-    for name in weights if isinstance(weights, dict) else ():
-        if known and name not in known:
-            yield ("train", "class_weights"), f"no class '{name}' in the data; {did_you_mean(name, known)}"
+    for name, known in _unknown(weights if isinstance(weights, dict) else (), data.classes or data.class_names):
+        yield ("train", "class_weights"), f"no class '{name}' in the data; {did_you_mean(name, known)}"
 
 
 def hold_out(context: LintContext) -> Iterator[Violation]:
@@ -90,3 +86,8 @@ def augmentation(context: LintContext) -> Iterator[Violation]:
                 yield (*path, "padding"), f"may shift half of an image of {height}×{width} out of view"
             case Cutout(size=size) if size >= min(height, width):
                 yield (*path, "size"), f"may hide all of an image of {height}×{width}"
+
+
+def _unknown(names: Iterable[str], known: Sequence[str] | None) -> Iterator[tuple[str, Sequence[str]]]:
+    """Each name that is not known, with those that are; none where the classes are not known yet."""
+    yield from ((name, known) for name in names if known and name not in known)

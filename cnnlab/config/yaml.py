@@ -202,32 +202,18 @@ def _check_tag(node: yaml.Node, expected: str, where: Place) -> None:
 
 
 def _scalar(node: yaml.Node, where: Place) -> Any:
-    try:
-        return _plain(node, where)
-    except ValueError:  # only with an explicit tag: other plain scalars are strings
-        raise ConfigError(f"{where}: '{node.value}' is not of its tag {node.tag}; remove the tag") from None
-
-
-def _plain(node: yaml.Node, where: Place) -> Any:
-    text = str(node.value)
-    match node.tag.removeprefix("tag:yaml.org,2002:"):
-        case "str" | "merge":  # "<<" that is not a key
-            return text
-        case "null" | "bool" as tag if not re.fullmatch(_CORE[tag][0], text):
-            raise ValueError(text)
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            return _integer(text, where)
-        case "float":
-            return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
-    raise ConfigError(f"{where}: YAML tags ({node.tag}) are not supported; remove the tag")
-
-
-def _integer(text: str, where: Place) -> int:
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    if len(text) > 40:
-        raise ConfigError(f"{where}: an integer of {len(text)} digits is too large")
-    return int(text[2:] if base != 10 else text, base)
+    text, tag = str(node.value), node.tag.removeprefix("tag:yaml.org,2002:")
+    if tag in ("str", "merge"):  # "<<" that is not a key
+        return text
+    if tag not in _CORE:
+        raise ConfigError(f"{where}: YAML tags ({node.tag}) are not supported; remove the tag")
+    if not re.fullmatch(_CORE[tag][0], text):  # only with an explicit tag: other plain scalars are strings
+        raise ConfigError(f"{where}: '{text}' is not of its tag {node.tag}; remove the tag")
+    if tag == "int":
+        if len(text) > 40:
+            raise ConfigError(f"{where}: an integer of {len(text)} digits is too large")
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        return int(text[2:] if base != 10 else text, base)
+    if tag == "float":
+        return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    return None if tag == "null" else text.lower() == "true"

@@ -13,7 +13,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.config.yaml import dump
 from cnnlab.errors import ConfigError
 
-MANY = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 SOME = settings(MANY, max_examples=150)  # where an example is a shipped file, which takes 30 ms
 WORDS = st.sampled_from(
     [

@@ -65,6 +65,11 @@ class Convolution(Weighted):
     def _area(self) -> int:
         return self.kernel_size[0] * self.kernel_size[1]
 
+    def _cost(self, shape: Shape, weights: int, channels: int) -> Cost:
+        """Every weight at every position, padding included."""
+        operations = weights * values_in(self._positions(shape))
+        return Cost(weights, channels * self.use_bias, multiplications=operations, additions=operations)
+
     def _check_strides_are_equal(self) -> None:
         if self.strides[0] != self.strides[1]:
             raise ShapeError(
@@ -90,9 +95,7 @@ class Conv2D(Convolution):
 
     def cost(self, shape: Shape) -> Cost:
         """Every kernel at every position, padding included."""
-        weights = self._area() * as_image(shape)[2] * self.filters
-        multiplications = weights * values_in(self._positions(shape))
-        return Cost(weights, self.filters * self.use_bias, multiplications=multiplications, additions=multiplications)
+        return self._cost(shape, self._area() * as_image(shape)[2] * self.filters, self.filters)
 
 
 class DepthwiseConv2D(Convolution):
@@ -112,9 +115,7 @@ class DepthwiseConv2D(Convolution):
     def cost(self, shape: Shape) -> Cost:
         """Every kernel at every position of its channel."""
         channels = as_image(shape)[2] * self.depth_multiplier
-        weights = self._area() * channels
-        multiplications = weights * values_in(self._positions(shape))
-        return Cost(weights, channels * self.use_bias, multiplications=multiplications, additions=multiplications)
+        return self._cost(shape, self._area() * channels, channels)
 
 
 class SeparableConv2D(Convolution):
@@ -138,6 +139,4 @@ class SeparableConv2D(Convolution):
     def cost(self, shape: Shape) -> Cost:
         """Both convolutions; only the second one has a bias."""
         channels = as_image(shape)[2] * self.depth_multiplier
-        weights = self._area() * channels + channels * self.filters
-        multiplications = weights * values_in(self._positions(shape))
-        return Cost(weights, self.filters * self.use_bias, multiplications=multiplications, additions=multiplications)
+        return self._cost(shape, self._area() * channels + channels * self.filters, self.filters)
