@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.config.load import load, to_data
+from cnnlab.config.load import load, to_dict
 from cnnlab.quantities import Bytes
 
 NETWORKS = {
@@ -75,7 +75,7 @@ def race(contestants: Sequence[Contestant], rounds: int, scratch: Path) -> list[
     """
     rows = []
     for name, shape in NETWORKS.items():
-        experiment = to_data(load(name))
+        experiment = to_dict(load(name))
         data = _drawn(shape, scratch)
         running = {contestant: _Process(contestant, experiment, data) for contestant in contestants}
         for _ in range(rounds + 1):

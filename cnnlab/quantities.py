@@ -1,11 +1,11 @@
-"""Numbers that people read with a unit; in JSON and CSV they are plain."""
+"""Numbers that are formatted with a unit; in JSON and CSV they stay plain numbers."""
 
 
 class Bytes(int):
-    """A number of bytes: `125.58 kB`, in decimal units as the course's slides have them."""
+    """A number of bytes: `125.58 kB`, in decimal units as in the course's slides."""
 
     def __format__(self, spec: str) -> str:
-        """In the unit that gives one to three digits before the point."""
+        """In the unit that leaves one to three digits before the point."""
         if self < 1000:
             return f"{int(self)} B"
         amount, unit = self / 1000, "kB"

@@ -17,8 +17,8 @@ from typing import Any
 
 from cnnlab.analysis.groups import Group
 from cnnlab.config import shipped
-from cnnlab.config.load import to_data
-from cnnlab.config.schema_lookup import without_defaults
+from cnnlab.config.load import to_dict
+from cnnlab.config.schema_lookup import strip_defaults
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs.metrics import write_rows
@@ -75,13 +75,13 @@ def recipe_of(experiment: Experiment) -> str:
 
     By the keys that are not at their defaults, so that a key that is new to the language changes nothing.
     """
-    data = {key: value for key, value in to_data(experiment).items() if key not in (*COSMETIC_KEYS, "seed")}
+    data = {key: value for key, value in to_dict(experiment).items() if key not in (*COSMETIC_KEYS, "seed")}
     train = data["train"]
     if isinstance(train, dict):
         relevant = {key: value for key, value in train.items() if key not in IGNORED_TRAIN_KEYS}
         relevant["callbacks"] = [callback for callback in relevant["callbacks"] if "tensorboard" not in callback]
         data["train"] = relevant
-    meant = json.dumps(without_defaults((), data), sort_keys=True)
+    meant = json.dumps(strip_defaults((), data), sort_keys=True)
     return hashlib.sha256(meant.encode()).hexdigest()[:SHORT]
 
 

@@ -11,7 +11,7 @@ import safetensors.numpy
 from rich.console import Console
 
 from cnnlab.analysis.significance import mcnemar
-from cnnlab.config.load import to_data
+from cnnlab.config.load import to_dict
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
 from cnnlab.runs import Run, files
 from cnnlab.runs.metrics import read_rows
@@ -62,7 +62,7 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     record = run.record()
     check_finished(record)
     experiment = experiment_of(run)
-    if to_data(experiment) != to_data(recorded_experiment(record)):
+    if to_dict(experiment) != to_dict(recorded_experiment(record)):
         raise RunError(f"{run.path}: config.yaml is not the experiment that run.json recorded; undo the change")
     check_imports(run, experiment, f"verify imports none; {proposed('train', run.config)} does")
     split = evaluated_split(experiment, record.data.splits)

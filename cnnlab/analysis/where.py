@@ -36,14 +36,14 @@ class Where:
 
 def parse_where(text: str) -> Where:
     """The condition that `--where TEXT` asks for; the value is read as YAML. Raises RequestError."""
-    from cnnlab.config.schema_lookup import path_with_kinds, with_kinds  # the schema: a tenth of a second
+    from cnnlab.config.schema_lookup import canonicalize, canonicalize_path  # the schema: a tenth of a second
 
     option = f"--where {text}"
     key, separator, value = text.partition("=")
-    path = path_with_kinds(parse_path(key))
+    path = canonicalize_path(parse_path(key))
     if not separator or not path:
         raise RequestError(f"{option}: expected key=value, such as --where train.epochs=12")
-    return Where(path, with_kinds(yaml.parse(value, option), path).data, option)
+    return Where(path, canonicalize(yaml.parse(value, option), path).data, option)
 
 
 def _hint(key: str, known: set[str]) -> str:

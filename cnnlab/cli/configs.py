@@ -10,7 +10,7 @@ from cnnlab.cli.tables import Format, render
 def configs(
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
 ) -> None:
-    """List the experiments that come with cnnlab: `cnnlab train NAME` runs one."""
+    """List the shipped experiments: `cnnlab train NAME` runs one."""
     from cnnlab.config import shipped
 
     rows = [{"name": name, "experiment": title} for name, title in shipped.titles()]

@@ -18,22 +18,22 @@ def describe(
     compare: Annotated[
         str | None,
         typer.Option(
-            help="Another experiment: both side by side, and the change from that one.",
+            help="Another experiment to compare with: both side by side, and the relative change.",
             metavar="CONFIG",
             show_default=False,
         ),
     ] = None,
     weights_only: Annotated[
-        bool, typer.Option("--weights-only", help="Count only what is multiplied with, no biases, as the slides do.")
+        bool, typer.Option("--weights-only", help="Count weights without biases, as the slides do.")
     ] = False,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
 ) -> None:
-    """Print what every layer of an experiment's network gives, holds and computes, before anything is trained.
+    """Print output shape, parameters and cost of every layer of an experiment's network, without training it.
 
-    Multiplications and additions are those of one example going forward; a product goes with one addition, comparisons
-    (max pooling, ReLU) are not counted. Training costs up to three times as much: the gradient of the weights, and that
-    of the input wherever a layer before it is trained. A receptive field is at most the image.
-    `cnnlab describe conv --compare mlp-mse` prints what convolution saves.
+    Multiplications and additions are those of the forward pass for one example, with one addition per multiplication;
+    comparisons (max pooling, ReLU) are not counted. Training costs up to three times as much: for the gradient of the
+    weights, and for that of the input if an earlier layer is trained. A receptive field is at most the image.
+    `cnnlab describe conv --compare mlp-mse` shows what convolution saves.
     """
     this = _describe(config, set or [], weights_only)
     if compare is None:
@@ -46,7 +46,7 @@ def describe(
     columns = ["quantity", "other", "this", "change"]
     if format in (Format.TABLE, Format.MD):
         names = dict(zip(columns, ["", *_headings(other, this), "change"], strict=True))
-        rows = [{names[key]: _in_words(value) for key, value in row.items()} for row in rows]
+        rows = [{names[key]: _as_text(value) for key, value in row.items()} for row in rows]
         columns = list(names.values())
     print(render(rows, columns, format))
 
@@ -61,7 +61,7 @@ def _describe(config: str, sets: list[str], weights_only: bool) -> "Description"
 
     loaded = read(config, parse_sets(sets))
     try:
-        return Description.of(loaded.experiment, weights_only=weights_only)
+        return Description.from_experiment(loaded.experiment, weights_only=weights_only)
     except LayerError as error:
         raise ConfigError(f"{loaded.place(error.path)}: {show_path(error.path)}: {error}") from None
 
@@ -84,7 +84,7 @@ def _print_one(description: "Description", format: Format) -> None:
         return
     image = " × ".join(map(str, description.summary.image_shape))
     print(f"{description.experiment.name}: images of {image}, float32\n")
-    words = [{key: _in_words(value, key) for key, value in row.items()} for row in rows]
+    words = [{key: _as_text(value, key) for key, value in row.items()} for row in rows]
     print(render(words, COLUMNS, format))
     print()
     for line in _totals(description):
@@ -109,8 +109,8 @@ def _totals(description: "Description") -> list[str]:
     return lines
 
 
-def _in_words(value: Any, key: str = "") -> Any:
-    """Lists as people write them: `(28, 28, 4)`, and `5×5` for pixels."""
+def _as_text(value: Any, key: str = "") -> Any:
+    """Lists as text: `(28, 28, 4)`, and `5×5` for pixels."""
     if not isinstance(value, list):
         return value
     return "×".join(map(str, value)) if key == "receptive_field" else str(tuple(value))

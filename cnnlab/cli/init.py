@@ -6,12 +6,12 @@ import typer
 
 
 def init(
-    name: Annotated[str, typer.Argument(help="The new file's name; .yaml is added.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Name of the new file; .yaml is added.", show_default=False)],
     like: Annotated[
-        str, typer.Option(help="The experiment to start from: a shipped one's name, or a file.", metavar="CONFIG")
+        str, typer.Option(help="The experiment to start from: a shipped one or a file.", metavar="CONFIG")
     ] = "lenet",
 ) -> None:
-    """Write a commented experiment file to start from, and beside it the schema by which editors check it."""
+    """Write a commented experiment file to start from, and next to it the schema for editors."""
     from cnnlab.config.template import write
 
     for path in write(name, like):

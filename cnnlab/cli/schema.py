@@ -8,18 +8,18 @@ import typer
 
 
 class Format(StrEnum):
-    """What the language is printed as."""
+    """Output format."""
 
     JSON = "json"
     MD = "md"
 
 
 def schema(
-    format: Annotated[Format, typer.Option(help="A JSON Schema for editors, or a page for people.")] = Format.JSON,
+    format: Annotated[Format, typer.Option(help="JSON Schema for editors, or a reference in Markdown.")] = Format.JSON,
 ) -> None:
-    """Print what an experiment file can say.
+    """Print the schema of experiment files.
 
-    Editors complete and check a file whose first lines have `# yaml-language-server: $schema=FILE`.
+    Editors complete and check a file that begins with `# yaml-language-server: $schema=FILE`.
     """
     if format is Format.MD:
         from cnnlab.config.reference import markdown

@@ -10,7 +10,7 @@ from cnnlab.cli.options import Config, Set
 
 
 class Format(StrEnum):
-    """How the experiment is printed."""
+    """Output format."""
 
     YAML = "yaml"
     JSON = "json"
@@ -21,12 +21,12 @@ def show(
     set: Set = None,
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.YAML,
 ) -> None:
-    """Print an experiment with all that it extends and every default written out, as a file that is the same."""
-    from cnnlab.config.load import load, to_data, to_yaml
+    """Print an experiment as a complete file, with what it extends and every default written out."""
+    from cnnlab.config.load import load, to_dict, to_yaml
     from cnnlab.config.overrides import parse_sets
 
     experiment = load(config, parse_sets(set or []))
     if format is Format.JSON:
-        print(json.dumps(to_data(experiment), indent=2, ensure_ascii=False))
+        print(json.dumps(to_dict(experiment), indent=2, ensure_ascii=False))
     else:
         print(to_yaml(experiment), end="")

@@ -8,10 +8,11 @@ import typer
 
 from cnnlab.cli.options import Set
 from cnnlab.errors import ConfigError, printable
+from cnnlab.messages import PLACE, pluralize
 
 
 class Format(StrEnum):
-    """How the findings are printed."""
+    """Output format."""
 
     TEXT = "text"
     JSON = "json"
@@ -22,18 +23,18 @@ def validate(
         list[str], typer.Argument(help="Experiment files, or names of shipped ones.", show_default=False)
     ],
     set: Set = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
     replicas: Annotated[
         int | None,
         typer.Option(
-            help="How many devices are to share a batch, where train.devices does not say.", min=1, show_default=False
+            help="Number of devices that divide a batch, unless train.devices is a number.", min=1, show_default=False
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.TEXT,
 ) -> None:
-    """Check experiment files: a line for every error and warning, with its place. Exits with 2 where there are errors.
+    """Check experiment files: one line per error and warning, with its place. Exits with 2 if there are errors.
 
-    A warning is silenced by a comment `# cnnlab: allow[rule]` on its line.
+    A comment `# cnnlab: allow[rule]` on its line silences a warning.
     """
     from cnnlab.config.overrides import parse_sets
 
@@ -62,9 +63,7 @@ def _findings(config: str, changes: Any, replicas: int | None) -> list[dict[str,
 
 
 def _row(config: str, text: str, level: str, rule: str | None) -> dict[str, Any]:
-    """A finding as scripts want it; file, line and column are None where an option is the place."""
-    from cnnlab.messages import PLACE
-
+    """A finding as data; file, line and column are None where the place is an option."""
     place = PLACE.match(text)
     return {
         "config": config,
@@ -78,7 +77,7 @@ def _row(config: str, text: str, level: str, rule: str | None) -> dict[str, Any]
 
 
 def _summary(files: int, errors: int, warnings: int) -> str:
-    checked = f"{files} experiment{'s' * (files != 1)}"
+    checked = pluralize(files, "experiment")
     if not errors and not warnings:
         return f"{checked}: all valid" if files > 1 else f"{checked}: valid"
-    return f"{checked}: {errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    return f"{checked}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}"

@@ -1,1 +1,1 @@
-"""From a file to an experiment: places, inheritance, changes, errors, lint."""
+"""From a file to an experiment: source positions, inheritance, overrides, errors, lint."""

@@ -1,4 +1,4 @@
-"""Batch normalization over too few examples: what its batches can be, and what to set instead."""
+"""The rule against batch normalization over too few examples."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -11,19 +11,19 @@ from cnnlab.experiment.summary import Line
 USUAL_BATCH = 32  # Keras's default of `fit`
 
 
-def batch_norm(checked: LintContext) -> Iterator[Violation]:
-    """Batch normalization needs batches, also on every replica and at the end of an epoch, of more than one example."""
-    train = checked.experiment.train
-    size = checked.experiment.data.train_size()
-    if found := batch_of_one(checked.lines, train.batch_size, checked.replicas, size):
+def batch_norm(context: LintContext) -> Iterator[Violation]:
+    """Batch normalization needs batches of more than one example, on every replica and also at the end of an epoch."""
+    train = context.experiment.train
+    size = context.experiment.data.train_size()
+    if found := batch_of_one(context.lines, train.batch_size, context.replicas, size):
         yield ("train", "batch_size"), f"{found[0]}; set batch_size: {found[1]}"
 
 
 def batch_of_one(lines: Sequence[Line], batch_size: int, replicas: int, examples: int | None) -> tuple[str, int] | None:
-    """Why a layer normalizes single values, of which nothing is left, and the batch size to set; None where none does.
+    """Why a layer would normalize single values, which gives 0, and the batch size to set; None if none would.
 
-    Values that have a position in the image are normalized together with those at others: one image is enough for them.
-    `examples` are those of the training split, None where their number is not known yet.
+    A single image suffices where a channel has several positions, which are normalized together. `examples` is the size
+    of the training split, None where it is not known yet.
     """
     single = (
         line.place.name for line in lines if isinstance(line.spec, BatchNorm) and values_in(line.input_shape[:-1]) == 1

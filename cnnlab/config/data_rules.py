@@ -1,6 +1,6 @@
-"""The rules about examples and what is done to them, before the network."""
+"""The lint rules for data and preprocessing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cnnlab.config.lint_rule import LintContext, Violation
 from cnnlab.experiment.data.published import DIGITS
@@ -8,27 +8,23 @@ from cnnlab.experiment.preprocessing import Cutout, HorizontalFlip, Mixup, Rando
 from cnnlab.messages import did_you_mean
 
 
-def known_classes(checked: LintContext) -> Iterator[Violation]:
-    """The classes that are kept must be some of the data set's."""
-    data = checked.experiment.data
-    known = data.class_names
-    for name in data.classes or ():
-        if known and name not in known:
-            yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
+def known_classes(context: LintContext) -> Iterator[Violation]:
+    """The selected classes must exist in the data set."""
+    data = context.experiment.data
+    for name, known in _unknown(data.classes or (), data.class_names):
+        yield ("data", "classes"), f"{data.name} has no class '{name}'; {did_you_mean(name, known)}"
 
 
-def class_weights(checked: LintContext) -> Iterator[Violation]:
-    """The classes that weights are given for must be some of those that are trained on."""
-    data, weights = checked.experiment.data, checked.experiment.train.class_weights
-    known = data.classes or data.class_names
-    for name in weights if isinstance(weights, dict) else ():
-        if known and name not in known:
-            yield ("train", "class_weights"), f"no class '{name}' in the data; {did_you_mean(name, known)}"
+def class_weights(context: LintContext) -> Iterator[Violation]:
+    """Classes with weights must be among the classes of the training."""
+    data, weights = context.experiment.data, context.experiment.train.class_weights
+    for name, known in _unknown(weights if isinstance(weights, dict) else (), data.classes or data.class_names):
+        yield ("train", "class_weights"), f"no class '{name}' in the data; {did_you_mean(name, known)}"
 
 
-def hold_out(checked: LintContext) -> Iterator[Violation]:
-    """Some training examples must be left after the hold-out."""
-    data = checked.experiment.data
+def hold_out(context: LintContext) -> Iterator[Violation]:
+    """Some training examples must remain after the validation split."""
+    data = context.experiment.data
     sizes = data.known_sizes()
     if sizes and data.held_out(sizes[0]) >= sizes[0]:
         yield (
@@ -38,9 +34,9 @@ def hold_out(checked: LintContext) -> Iterator[Violation]:
         )
 
 
-def train_sizes(checked: LintContext) -> Iterator[Violation]:
-    """There must be as many training examples as are to be trained on."""
-    data = checked.experiment.data
+def train_sizes(context: LintContext) -> Iterator[Violation]:
+    """There must be as many training examples as `train_sizes` requests."""
+    data = context.experiment.data
     sizes = data.known_sizes()
     if sizes is None:
         return
@@ -50,43 +46,48 @@ def train_sizes(checked: LintContext) -> Iterator[Violation]:
             yield ("data", "train_sizes"), f"{size:,} examples, but {data.name} has {present:,} without validation"
 
 
-def mixup_last(checked: LintContext) -> Iterator[Violation]:
-    """Mixing changes the labels too: it comes once, after everything else."""
-    steps = checked.experiment.preprocessing.augmentation
+def mixup_last(context: LintContext) -> Iterator[Violation]:
+    """Mixup changes labels too: it must come once, and last."""
+    steps = context.experiment.preprocessing.augmentation
     for index, step in enumerate(steps[:-1]):
         if isinstance(step, Mixup):
             yield ("preprocessing", "augmentation", index, step.kind), "mixup must be the last step, and the only mixup"
 
 
-def test_as_validation(checked: LintContext) -> Iterator[Violation]:
-    """The test set is for the end: what is chosen by it is not tested any more."""
-    if checked.experiment.data.validation == "test":
-        yield ("data", "validation"), "the test set is watched while training; choose nothing by it"
+def test_as_validation(context: LintContext) -> Iterator[Violation]:
+    """The test set is for the final evaluation: whatever is chosen by it makes it biased."""
+    if context.experiment.data.validation == "test":
+        yield ("data", "validation"), "the test set is evaluated during training; choose nothing by it"
 
 
-def test_never(checked: LintContext) -> Iterator[Violation]:
-    """A test set that is to be left alone cannot be watched while training."""
-    experiment = checked.experiment
+def test_never(context: LintContext) -> Iterator[Violation]:
+    """A test set that must stay untouched cannot be evaluated during training."""
+    experiment = context.experiment
     if experiment.train.test == "never" and experiment.data.validation == "test":
         yield (
             ("data", "validation"),
-            "`test` measures the test set after every epoch, and train.test: never (--no-test) leaves it alone; "
-            "hold out training examples, such as data.validation=0.1, or measure it",
+            "`test` evaluates the test set after every epoch, and train.test: never (--no-test) leaves it untouched; "
+            "hold out training examples, such as data.validation=0.1, or evaluate it",
         )
 
 
-def augmentation(checked: LintContext) -> Iterator[Violation]:
-    """A picture that was changed should still show what its label says."""
-    experiment = checked.experiment
+def augmentation(context: LintContext) -> Iterator[Violation]:
+    """An augmented image should still match its label."""
+    experiment = context.experiment
     height, width, _ = experiment.data.image_shape
     for index, step in enumerate(experiment.preprocessing.augmentation):
         path = ("preprocessing", "augmentation", index, step.kind)
         match step:
             case HorizontalFlip() if experiment.data.class_names == DIGITS:
-                yield path, "a mirrored digit is no digit any more; leave it out"
+                yield path, "a mirrored digit is not a digit; remove it"
             case Rotation(degrees=degrees) if degrees >= 90 and experiment.data.class_names == DIGITS:
-                yield (*path, "degrees"), "turned upside down, a 6 is a 9; digits bear about 15 degrees"
+                yield (*path, "degrees"), "upside down, a 6 is a 9; for digits about 15 degrees are usual"
             case RandomCrop(padding=padding) if 2 * padding >= min(height, width):
-                yield (*path, "padding"), f"may shift half of a picture of {height}×{width} out of sight"
+                yield (*path, "padding"), f"may shift half of an image of {height}×{width} out of view"
             case Cutout(size=size) if size >= min(height, width):
-                yield (*path, "size"), f"may hide all of a picture of {height}×{width}"
+                yield (*path, "size"), f"may hide all of an image of {height}×{width}"
+
+
+def _unknown(names: Iterable[str], known: Sequence[str] | None) -> Iterator[tuple[str, Sequence[str]]]:
+    """Each name that is not known, with those that are; none where the classes are not known yet."""
+    yield from ((name, known) for name in names if known and name not in known)

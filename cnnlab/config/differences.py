@@ -1,4 +1,4 @@
-"""In which keys do experiments differ?"""
+"""The keys in which experiments differ."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,35 +7,35 @@ from typing import Any
 from cnnlab.paths import KeyPath, parse_path, show_path
 
 PARTS = ("data.", "preprocessing.", "model.", "train.")
-_IGNORED = {("name",), ("published",)}  # neither changes anything of a run
+_IGNORED = {("name",), ("published",)}  # neither affects a run
 
 
 def differing_keys(experiments: Sequence[Any]) -> dict[str, list[Any]]:
     """The keys in which these plain experiments differ, each with its value in every one of them.
 
-    Where the structure itself differs, such as another optimizer or another number of layers, the key is that of
-    the whole, and its values are maps and lists; None where an experiment does not have the key.
+    Where the structure differs, such as another optimizer or number of layers, the key is that of the map or list, and
+    so are its values; None where an experiment does not have the key.
     """
     return {show_path(path): values for path, values in _differing((), experiments)}
 
 
 def brief(key: str, values: Sequence[Any]) -> list[Any]:
-    """The values of `key` in as few words as tell them apart: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
-    from cnnlab.config.schema_lookup import without_defaults  # the schema: a tenth of a second that only words cost
+    """The values of `key`, as short as distinguishes them: `2 conv2d, flatten, 2 dense`, `sgd(0.1)`."""
+    from cnnlab.config.schema_lookup import strip_defaults  # imports the schema: 0.1 s
 
     distinct = len({repr(value) for value in values})
-    meant = [without_defaults(parse_path(key), value) for value in values]
+    meant = [strip_defaults(parse_path(key), value) for value in values]
     for detail in (0, 1, 2):
-        words = [_words(value, detail) for value in meant]
-        if len({repr(word) for word in words}) == distinct:
+        texts = [_describe(value, detail) for value in meant]
+        if len({repr(text) for text in texts}) == distinct:
             break
-    return words
+    return texts
 
 
 def short(keys: Sequence[str]) -> list[str]:
-    """Each key's last part, with the kind of layer before it, as many of its parts as tell it from the others.
+    """The last parts of each key of an experiment, as many as distinguish it; other names are unchanged.
 
-    Those of an experiment's parts only: what else is in `keys` stays as it is.
+    An option of a layer includes at least the kind.
     """
     parts = [key.split(".") if key.startswith(PARTS) else [key] for key in keys]
     return [
@@ -65,32 +65,32 @@ def _same_keys(maps: Sequence[dict[str, Any]]) -> bool:
     return all(map_.keys() == maps[0].keys() for map_ in maps)
 
 
-def _words(value: Any, detail: int) -> Any:
-    """0: kinds, each with the option that it names first, a list's only counted; 1: those too; 2: everything."""
+def _describe(value: Any, detail: int) -> Any:
+    """Detail 0: kinds with their first option, counted in lists; 1: also in lists; 2: every option."""
     if isinstance(value, list):
         if not any(isinstance(item, dict | str) for item in value):
             return f"[{', '.join(map(str, value))}]"
         if detail == 0:
             kinds = Counter(_kind(item) for item in value)
             return ", ".join(kind if count == 1 else f"{count} {kind}" for kind, count in kinds.items())
-        return ", ".join(str(_words(item, detail)) for item in value)
+        return ", ".join(str(_describe(item, detail)) for item in value)
     if isinstance(value, dict):
         return ", ".join(_option(key, option, detail) for key, option in value.items())
     return value
 
 
 def _kind(item: Any) -> str:
-    """`conv2d`; a block with the kinds that are in it."""
+    """`conv2d`; a block with the kinds inside it."""
     if not isinstance(item, dict):
         return str(item)
     kind, options = next(iter(item.items()), ("", None))
     inside = [part for part in options.values() if isinstance(part, list)] if isinstance(options, dict) else []
     layers = [layer for part in inside for layer in part if isinstance(layer, dict | str)]
-    return f"{kind}({_words(layers, 0)})" if layers else kind
+    return f"{kind}({_describe(layers, 0)})" if layers else kind
 
 
 def _option(key: str, option: Any, detail: int) -> str:
     if not isinstance(option, dict):
-        return f"{key}={_words(option, detail)}"
-    inside = f"{_words(next(iter(option.values()), ''), detail)}" if detail < 2 else f"{_words(option, detail)}"
+        return f"{key}={_describe(option, detail)}"
+    inside = f"{_describe(next(iter(option.values()), ''), detail)}" if detail < 2 else f"{_describe(option, detail)}"
     return f"{key}({inside})" if inside else key

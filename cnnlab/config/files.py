@@ -1,4 +1,4 @@
-"""Experiment files: finding them, reading them, and what they take from others by `extends`."""
+"""Finding and reading experiment files, and merging those that `extends` names."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.config import shipped, yaml
-from cnnlab.config.schema_lookup import is_choice, short_of, with_kinds
+from cnnlab.config.schema_lookup import canonicalize, is_choice, shorthand_option
 from cnnlab.config.yaml import Document, Place
 from cnnlab.errors import ConfigError
 from cnnlab.messages import did_you_mean, shorten
@@ -15,13 +15,16 @@ from cnnlab.paths import KeyPath
 
 MAX_BYTES = 1_000_000
 MAX_CHAIN = 20  # files that extend one another
-OWN = ("name", "published")  # what a file says of itself alone: a variant of an experiment is not the published one
+NOT_INHERITED = (
+    "name",
+    "published",
+)  # a variant of an experiment is not the published one
 _ALLOW = re.compile(r"#\s*cnnlab:\s*allow\s*\[([^\]]*)\]")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file with all that it extends: one document, and the rules that a comment on a line allows to be broken."""
+    """A file merged with those that it extends, and the lint rules that comments allow, by file and line."""
 
     path: Path
     document: Document
@@ -29,7 +32,7 @@ class Source:
 
 
 def find(config: str) -> Path:
-    """The file `config`, or the shipped one of that name. Raises ConfigError."""
+    """The path of the file `config`, or of the shipped one of that name. Raises ConfigError."""
     path = Path(config)
     shipped_paths = shipped.paths()
     if not config:
@@ -43,9 +46,9 @@ def find(config: str) -> Path:
             f"{config}: is a {'folder' if path.is_dir() else 'device'}; expected an experiment file (.yaml)"
         )
     if path.suffix and path.stem in shipped_paths:
-        raise ConfigError(f"{config}: no such file; the experiment that comes with cnnlab is called {path.stem}")
+        raise ConfigError(f"{config}: no such file; the shipped experiment is called {path.stem}")
     if path.suffix or path.parent != Path():
-        raise ConfigError(f"{config}: no such file; `cnnlab configs` lists the experiments that come with cnnlab")
+        raise ConfigError(f"{config}: no such file; `cnnlab configs` lists the shipped experiments")
     raise ConfigError(f"{config}: no such file or shipped experiment; {did_you_mean(config, shipped_paths)}")
 
 
@@ -56,14 +59,16 @@ def read(path: Path) -> Source:
 
 def read_complete(path: Path) -> Source:
     """The file at `path`, which may extend no other. Raises ConfigError."""
-    source = Source(path, with_kinds(yaml.parse(read_text(path), str(path))), {})
+    source = Source(path, canonicalize(yaml.parse(read_text(path), str(path))), {})
     if isinstance(source.document.data, dict) and "extends" in source.document.data:
-        raise ConfigError(f"{source.document.keys['extends',]}: extends: not in a run, whose experiment is complete")
+        raise ConfigError(
+            f"{source.document.keys['extends',]}: extends: not allowed in a run, whose experiment is complete"
+        )
     return source
 
 
 def read_text(path: Path) -> str:
-    """The text of an experiment file. Raises ConfigError where it is too large or no text."""
+    """The text of an experiment file. Raises ConfigError where it is too large or not text."""
     try:
         if not path.is_file() and path.exists():
             raise ConfigError(f"{path}: is a {'folder' if path.is_dir() else 'device'}; expected an experiment file")
@@ -77,22 +82,22 @@ def read_text(path: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is such a file. Raises ConfigError where there can be none, such as for a name that is too long."""
+    """Whether there is such a file. Raises ConfigError for an invalid name, such as one that is too long."""
     try:
         return path.is_file()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
 
 
-def _read(path: Path, below: Sequence[Path]) -> Source:
+def _read(path: Path, extending: Sequence[Path]) -> Source:
     text = read_text(path)
-    document = with_kinds(yaml.parse(text, str(path)))
+    document = canonicalize(yaml.parse(text, str(path)))
     if document.data is None:
         raise ConfigError(f"{path}: empty; an experiment needs at least data and model (see `cnnlab configs`)")
     allowed = _allowed(text, str(path))
     if not isinstance(document.data, dict) or "extends" not in document.data:
         return Source(path, document, allowed)
-    base = _base_of(path, document, below)
+    base = _base_of(path, document, extending)
     own = {key: value for key, value in document.data.items() if key != "extends"}
     keys, values = dict(document.keys), dict(document.values)
     merged = _Merge(base.document, keys, values).of(base.document.data, own)
@@ -100,18 +105,18 @@ def _read(path: Path, below: Sequence[Path]) -> Source:
 
 
 def _allowed(text: str, source: str) -> dict[tuple[str, int], frozenset[str]]:
-    """The rules that comments allow, by the line that they are on; a line of its own speaks of the next one."""
+    """The rules that comments allow, by file and line; a comment on its own line is about the next one."""
     allowed: dict[tuple[str, int], frozenset[str]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         for match in _ALLOW.finditer(line):
-            spoken_of = number + 1 if line.lstrip().startswith("#") else number
-            before = allowed.get((source, spoken_of), frozenset[str]())
-            allowed[source, spoken_of] = before | {rule.strip() for rule in match[1].split(",")}
+            target = number + 1 if line.lstrip().startswith("#") else number
+            before = allowed.get((source, target), frozenset[str]())
+            allowed[source, target] = before | {rule.strip() for rule in match[1].split(",")}
     return allowed
 
 
-def _base_of(path: Path, document: Document, below: Sequence[Path]) -> Source:
-    """What the file at `path` extends: a file beside it, else a shipped experiment."""
+def _base_of(path: Path, document: Document, extending: Sequence[Path]) -> Source:
+    """What the file at `path` extends: a file in the same folder, or a shipped experiment."""
     place, name = document.values[("extends",)], document.data["extends"]
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{place}: extends: expected a file or the name of a shipped experiment, got {shorten(name)}")
@@ -120,35 +125,37 @@ def _base_of(path: Path, document: Document, below: Sequence[Path]) -> Source:
         known = shipped.paths()
         found = known.get(name, known.get(name.removesuffix(".yaml"), found))
     if not _is_file(found):
-        raise ConfigError(f"{place}: extends: no file {found}, and no shipped experiment; {did_you_mean(name, known)}")
-    chain = [*below, path]
+        raise ConfigError(
+            f"{place}: extends: no file {found}, and no such shipped experiment; {did_you_mean(name, known)}"
+        )
+    chain = [*extending, path]
     if any(found.samefile(file) for file in chain):
         circle = " extends ".join(map(str, [*chain, found]))
-        raise ConfigError(f"{place}: extends: goes in a circle: {circle}")
+        raise ConfigError(f"{place}: extends: circular: {circle}")
     if len(chain) > MAX_CHAIN:
-        raise ConfigError(f"{place}: extends: more than {MAX_CHAIN} files that extend one another")
+        raise ConfigError(f"{place}: extends: a chain of more than {MAX_CHAIN} files")
     source = _read(found, chain)
     if not isinstance(source.document.data, dict):
-        raise ConfigError(f"{place}: extends: {found} is no experiment: expected a map of keys")
+        raise ConfigError(f"{place}: extends: {found} is not an experiment: expected a map of keys")
     return source
 
 
 class _Merge:
-    """Maps merge, everything else replaces; so does another kind of optimizer, loss or data."""
+    """Merges maps; anything else replaces, also another kind of optimizer, loss or data."""
 
     def __init__(self, base: Document, keys: dict[KeyPath, Place], values: dict[KeyPath, Place]) -> None:
         self._base = base
-        self._keys, self._values = keys, values  # of the result: the file's own, completed here
+        self._keys, self._values = keys, values  # of the result; those from the base are added here
 
     def of(self, base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        merged: dict[str, Any] = self._merged((), {key: base[key] for key in base if key not in OWN}, own)
+        merged: dict[str, Any] = self._merged((), {key: base[key] for key in base if key not in NOT_INHERITED}, own)
         return merged
 
     def _merged(self, path: KeyPath, base: Any, own: Any) -> Any:
         if not isinstance(own, dict):
             return own
-        base = _written_out(path, base)
-        if not isinstance(base, dict) or is_another_kind(path, base, own):
+        base = _expand_shorthand(path, base)
+        if not isinstance(base, dict) or _replaces_kind(path, base, own):
             return own
         result = {}
         for key, value in base.items():
@@ -164,20 +171,20 @@ class _Merge:
             places.update({p: place for p, place in of_base.items() if p[: len(path)] == path})
 
 
-def is_another_kind(path: KeyPath, base: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Whether `own` names another optimizer, loss or data set than `base`, so that their options do not mix."""
+def _replaces_kind(path: KeyPath, base: dict[str, Any], own: dict[str, Any]) -> bool:
+    """Whether `own` is another optimizer, loss or data set than `base`, whose options do not apply to it."""
     if path == ("data",):
         return "name" in own and own["name"] != base.get("name")
     return is_choice(path) and len(base) == len(own) == 1 and base.keys() != own.keys()
 
 
-def _written_out(path: KeyPath, value: Any) -> Any:
-    """A short form as the map that it is short for."""
+def _expand_shorthand(path: KeyPath, value: Any) -> Any:
+    """The map that a shorthand stands for."""
     if isinstance(value, dict):
         return value
     if path == ("data",):
         return {"name": value}
     if isinstance(value, str) and is_choice(path):
         return {value: {}}
-    short = short_of(path)
+    short = shorthand_option(path)
     return {short: value} if short else value

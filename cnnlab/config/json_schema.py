@@ -1,4 +1,4 @@
-"""The language as a JSON Schema, by which editors complete and check experiment files."""
+"""The JSON Schema of experiment files, by which editors complete and check them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -32,17 +32,17 @@ def json_schema() -> dict[str, Any]:
             _accept_aliases(found, model)
     schema["properties"]["extends"] = {
         "type": "string",
-        "description": "A file beside this one, or the name of a shipped experiment, that this one is merged onto.",
+        "description": "The file that this one overrides: one in the same folder, or the name of a shipped experiment.",
         "examples": ["lenet"],
     }
     schema["anyOf"] = [{"required": ["extends"]}, {"required": ["data", "model"]}]
-    del schema["required"]  # a file without a name is called after itself
-    # A file that extends another need not say again which data they are.
+    del schema["required"]  # the name defaults to that of the file
+    # A file that extends another may set single options of its data without the name.
     data = schema["properties"].pop("data")
     schema["if"] = {"required": ["extends"]}
     schema["then"] = {"properties": {"data": {"type": ["object", "string"], "description": data["description"]}}}
     schema["else"] = {"properties": {"data": data}}
-    schema["properties"]["data"] = {}  # known in both cases
+    schema["properties"]["data"] = {}  # allowed in both cases
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -53,11 +53,11 @@ def _models(base: type[Strict]) -> Iterator[type[Strict]]:
 
 
 def _document(schema: dict[str, Any], model: type[Strict]) -> None:
-    """Put what the docstring says where editors look for it."""
+    """Add the docstrings where editors look for them."""
     document = documentation(model)
     schema["description"] = document.text
-    if document.examples:
-        examples = [yaml.parse(example, "Example").data for example in document.examples]
+    if model.usage:
+        examples = [yaml.parse(example, "Example").data for example in model.usage]
         schema["examples"] = [example if issubclass(model, Choice) else example["data"] for example in examples]
     for options in _options(schema, set(document.options)):
         for name, text in document.options.items():
@@ -65,7 +65,7 @@ def _document(schema: dict[str, Any], model: type[Strict]) -> None:
 
 
 def _accept_aliases(schema: dict[str, Any], model: type[Choice]) -> None:
-    """Keras's names beside the kind's own, which editors propose alone."""
+    """Accept Keras's names too, without having editors suggest them."""
     forms = schema.get("anyOf", [schema])
     place = f"#/$defs/{model.__name__}" + ("/anyOf/0" if "anyOf" in schema else "")
     for alias in model.aliases():
@@ -78,7 +78,7 @@ def _accept_aliases(schema: dict[str, Any], model: type[Choice]) -> None:
 
 
 def _options(schema: Any, names: set[str]) -> Iterator[dict[str, Any]]:
-    """The maps of properties inside `schema` that are those of the model."""
+    """The `properties` inside `schema` that have exactly these names."""
     if isinstance(schema, dict):
         properties = schema.get("properties")
         if isinstance(properties, dict) and names and properties.keys() == names:

@@ -1,4 +1,4 @@
-"""What is wrong with an experiment, or probably not meant, found before anything is trained."""
+"""Errors and probable mistakes in an experiment, found before training."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ UNKNOWN_RULE = "unknown-rule"
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that an experiment breaks: an error cannot be trained, a warning can."""
+    """A violation of a rule: an error prevents training, a warning does not."""
 
     place: str
     key: str
@@ -35,7 +35,7 @@ class Finding:
 def lint(config: Config, replicas: int | None = None) -> list[Finding]:
     """All findings on `config`, in the order of their places.
 
-    `replicas` is how many devices are to share a batch, unless it is as many as the experiment says.
+    `replicas` is the number of devices that divide a batch, by default that of the experiment.
     """
     experiment = config.experiment
     if replicas is None:
@@ -46,14 +46,14 @@ def lint(config: Config, replicas: int | None = None) -> list[Finding]:
         summary = summarize(experiment.model.layers, experiment.input_shape)
     except LayerError as error:
         found.append(_finding(config, error.path, str(error), "shape", is_error=True))
-    checked = LintContext(experiment, summary, replicas)
+    context = LintContext(experiment, summary, replicas)
     for rule in (*rules.ERRORS, *rules.WARNINGS):
         name, is_error = rules.name_of(rule), rule in rules.ERRORS
-        for path, message in rule(checked):
+        for path, message in rule(context):
             if is_error or name not in config.allowed(path):
                 found.append(_finding(config, path, message, name, is_error=is_error))
     found.extend(_unknown_rules(config))
-    unique = dict.fromkeys(found)  # a layer that is repeated is told once
+    unique = dict.fromkeys(found)  # a repeated layer gives one finding
     return sorted(unique, key=lambda finding: position(finding.place))
 
 

@@ -1,4 +1,4 @@
-"""What the rules look at, and what they find."""
+"""Input and output of lint rules."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from cnnlab.paths import KeyPath
 
 @dataclass(frozen=True)
 class LintContext:
-    """What the rules look at; `summary` is None where the network cannot be built."""
+    """Input of a rule; `summary` is None where the network cannot be built."""
 
     experiment: Experiment
     summary: Summary | None
     replicas: int
-    """How many devices are to share a batch."""
+    """Number of devices that divide a batch."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -24,5 +24,5 @@ class LintContext:
 
 
 Violation = tuple[KeyPath, str]
-"""Where in the experiment, and what is wrong and what to do."""
+"""Path in the experiment, and message: what is wrong and how to fix it."""
 Rule = Callable[[LintContext], Iterator[Violation]]

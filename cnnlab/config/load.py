@@ -1,4 +1,4 @@
-"""From a file, or the name of a shipped one, to an Experiment."""
+"""Loads experiments from files."""
 
 import os
 import re
@@ -14,15 +14,15 @@ from cnnlab.config.overrides import Override
 from cnnlab.config.validation_errors import describe
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import plain
-from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD, Experiment
+from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_RULE, Experiment
 from cnnlab.experiment.upgrade import upgrade
 from cnnlab.messages import folder_name, position, shorten
-from cnnlab.paths import KeyPath
+from cnnlab.paths import KeyPath, value_at
 
 
 @dataclass(frozen=True)
 class Config:
-    """An experiment and where each part of it was written."""
+    """An experiment, and where each part of it comes from."""
 
     source: Source
     changes: Sequence[Override]
@@ -38,7 +38,7 @@ class Config:
         return _where(self.source, self.changes, location, is_key=True)
 
     def allowed(self, location: KeyPath) -> frozenset[str]:
-        """The rules that a comment on the line of that key allows to be broken."""
+        """The lint rules that a comment on the line of that key allows."""
         place = _place(self.source, location, is_key=True)
         if place is None or _changing(self.changes, location):
             return frozenset()
@@ -51,9 +51,9 @@ def parse(config: str) -> Source:
 
 
 def load(config: str | Source, changes: Sequence[Override] = ()) -> Experiment:
-    """The experiment in the file `config`, or the shipped one of that name, with `changes` made in order.
+    """The experiment in the file `config`, or the shipped one of that name, with `changes` applied in order.
 
-    Raises ConfigError with a line for every problem, each with its place.
+    Raises ConfigError with one line per problem, each with its place.
     """
     return read(config, changes).experiment
 
@@ -74,7 +74,7 @@ def read_file(path: Path, changes: Sequence[Override] = ()) -> Config:
 
 
 def load_complete(path: Path, changes: Sequence[Override] = ()) -> Experiment:
-    """The experiment of a run, whose file says everything itself. Raises ConfigError as `load` does."""
+    """The experiment of a run, whose file is complete. Raises ConfigError as `load` does."""
     source = files.read_complete(path)
     document = replace(source.document, data=upgrade(source.document.data))
     return _read(replace(source, document=document), changes).experiment
@@ -87,29 +87,29 @@ def _read(source: Source, changes: Sequence[Override]) -> Config:
         data = {"name": folder_name(stem), **data}
         if not re.fullmatch(FOLDER_NAME, stem) and not any(change.path == ("name",) for change in changes):
             problems.append(
-                f"{source.path}: name: missing, and the file's own, {shorten(stem)}, cannot be that of a run folder "
-                f"({FOLDER_NAME_TOLD}); add `name: {folder_name(stem)}`"
+                f"{source.path}: name: missing, and the file name {shorten(stem)} cannot be that of a run folder "
+                f"({FOLDER_NAME_RULE}); add `name: {folder_name(stem)}`"
             )
     experiment = _validate(data, source, (), problems)
     if changes:
-        # Changes are made to the complete form, so that they reach what the file leaves to its defaults.
+        # Applied to the complete form, so that changes reach defaults too.
         experiment = _validate(overrides.apply(plain(experiment), changes), source, changes)
     return Config(source, changes, _with_absolute_paths(experiment, source, changes))
 
 
 def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequence[Override]) -> Experiment:
-    """Paths of data that lie beside the file that names them, or of an option in the working directory, made absolute.
+    """Make paths of data absolute that exist relative to their file, or to the working directory for an option.
 
-    A run keeps them so. What lies elsewhere is looked for in the data folders, wherever those are on a machine.
+    Other paths stay relative: they are looked up in the data folders, which differ between machines.
     """
     data = experiment.data
     found: dict[str, str] = {}
     for option in type(data).path_options():
         value = getattr(data, option)
         location = ("data", option)
-        directory = found.get("dir", data.dir) if option != "dir" else None  # which comes first among the options
+        directory = found.get("dir", data.dir) if option != "dir" else None  # `dir` is resolved first
         if directory and not os.path.isdir(os.path.expanduser(directory)):
-            continue  # loading says so
+            continue  # reported when the data are loaded
         if value is None or (directory and os.path.exists(Path(os.path.expanduser(directory)) / value)):
             continue
         place = None if _changing(changes, location) else _place(source, location, is_key=False)
@@ -121,15 +121,15 @@ def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequen
     return experiment.model_copy(update={"data": data.model_copy(update=found)}) if found else experiment
 
 
-def to_data(experiment: Experiment) -> dict[str, object]:
-    """The complete experiment as plain maps and lists, every default written out."""
+def to_dict(experiment: Experiment) -> dict[str, object]:
+    """The complete experiment as maps and lists, with every default written out."""
     data: dict[str, object] = plain(experiment)
     return data
 
 
 def to_yaml(experiment: Experiment) -> str:
-    """The complete experiment as a file that `load` reads back to the same."""
-    return yaml.dump(to_data(experiment))
+    """The complete experiment as a file that `load` reads back as equal."""
+    return yaml.dump(to_dict(experiment))
 
 
 def _validate(data: object, source: Source, changes: Sequence[Override], problems: Sequence[str] = ()) -> Experiment:
@@ -150,7 +150,7 @@ def _where(source: Source, changes: Sequence[Override], location: KeyPath, is_ke
 
 
 def _changing(changes: Sequence[Override], location: KeyPath) -> Override | None:
-    """The last change that set what is at `location`, a part of it or what it is a part of."""
+    """The last change of `location`, of a part of it or of a map or list around it."""
     for change in reversed(changes):
         shared = min(len(location), len(change.path))
         if location[:shared] == change.path[:shared]:
@@ -159,7 +159,7 @@ def _changing(changes: Sequence[Override], location: KeyPath) -> Override | None
 
 
 def _place(source: Source, location: KeyPath, is_key: bool) -> yaml.Place | None:
-    """The place of the key or value, or of the nearest thing around it that the file has."""
+    """The place of the key or value, or of the closest map or list around it in the file."""
     document = source.document
     here: KeyPath = ()
     exact = True
@@ -167,14 +167,8 @@ def _place(source: Source, location: KeyPath, is_key: bool) -> yaml.Place | None
         exact = (*here, step) in document.values
         if exact:
             here = (*here, step)
-        elif isinstance(_at(document.data, here), dict):
-            break  # left out here; else `step` is the option that a short form leaves out
-    if is_key or (not exact and isinstance(_at(document.data, here), dict)):
+        elif isinstance(value_at(document.data, here), dict):
+            break  # omitted in the file; otherwise `step` is the option that a shorthand leaves out
+    if is_key or (not exact and isinstance(value_at(document.data, here), dict)):
         return document.keys.get(here) or document.values.get(here)
     return document.values.get(here)
-
-
-def _at(data: object, path: KeyPath) -> object:
-    for step in path:
-        data = data[step]  # type: ignore[index]
-    return data

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
-from cnnlab.config.schema_lookup import is_choice, path_with_kinds, short_of, with_kinds
+from cnnlab.config.schema_lookup import canonicalize, canonicalize_path, is_choice, shorthand_option
 from cnnlab.errors import ConfigError
 from cnnlab.paths import KeyPath, parse_path, show_path
 
@@ -25,14 +25,14 @@ def parse_set(text: str) -> Override:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ConfigError(f"{option}: expected key=value, such as --set train.epochs=3")
-    path = path_with_kinds(parse_path(key))
+    path = canonicalize_path(parse_path(key))
     if not path:
         raise ConfigError(f"{option}: expected a key such as train.epochs or model.layers[0].conv2d.filters")
-    return Override(path, with_kinds(yaml.parse(value, option), path).data, option)
+    return Override(path, canonicalize(yaml.parse(value, option), path).data, option)
 
 
 def parse_sets(texts: Sequence[str]) -> list[Override]:
-    """The overrides of all `--set` options. Raises ConfigError with a line for every one that is none."""
+    """The overrides of all `--set` options. Raises ConfigError with one line per invalid option."""
     overrides, problems = [], list[str]()
     for text in texts:
         try:
@@ -46,7 +46,7 @@ def parse_sets(texts: Sequence[str]) -> list[Override]:
 
 
 def check_distinct(overrides: Sequence[Override]) -> None:
-    """Raise ConfigError where two options set the same key: which of them is meant cannot be known."""
+    """Raise ConfigError where two options set the same key, since the intended one is unknown."""
     seen: dict[KeyPath, str] = {}
     for override in overrides:
         if override.path in seen:
@@ -57,7 +57,7 @@ def check_distinct(overrides: Sequence[Override]) -> None:
 
 
 def apply(data: Any, overrides: Sequence[Override]) -> Any:
-    """A copy of `data`, plain maps and lists, with the overrides made in order."""
+    """A copy of `data`, maps and lists, with the overrides applied in order."""
     for override in overrides:
         data = _with(data, override.path, override.value, override, ())
     return data
@@ -69,17 +69,17 @@ def _with(data: Any, path: KeyPath, value: Any, override: Override, above: KeyPa
     step, *rest = path
     place = f"{override.option}: {show_path(above) or 'the experiment'}"
     if isinstance(step, int):
-        if isinstance(data, dict) and isinstance(data.get(short := short_of(above) or ""), list):
-            return _with(data, (short, *path), value, override, above)  # `residual[0]`, as the short form is written
+        if isinstance(data, dict) and isinstance(data.get(short := shorthand_option(above) or ""), list):
+            return _with(data, (short, *path), value, override, above)  # `residual[0]`, as in the shorthand
         if not isinstance(data, list) or step >= len(data):
             got = "is not a list"
             if isinstance(data, list):
                 got = f"has {len(data)} entries, [0] to [{len(data) - 1}]" if data else "is an empty list"
-            raise ConfigError(f"{place}: {got}; [{step}] is not one of them")
+            raise ConfigError(f"{place}: {got}; [{step}] does not exist")
         return [*data[:step], _with(data[step], tuple(rest), value, override, (*above, step)), *data[step + 1 :]]
     if isinstance(data, list):
         raise ConfigError(f"{place}: is a list; name an entry as [0] to [{len(data) - 1}]")
-    inner = data if isinstance(data, dict) else {}  # a value such as `adam` becomes the map that is asked for
+    inner = data if isinstance(data, dict) else {}  # a value such as `adam` becomes a map
     if is_choice(above) and not isinstance(above[-1], int) and step not in inner:
-        inner = {}  # another optimizer or schedule: the options of the one before are not its own
+        inner = {}  # the options of another optimizer or schedule do not apply
     return {**inner, step: _with(inner.get(step), tuple(rest), value, override, (*above, step))}

@@ -1,4 +1,4 @@
-"""The reference of the language, Markdown, from the docstrings of its words."""
+"""The reference of the experiment file in Markdown, from the docstrings of the schema."""
 
 from collections.abc import Iterator
 
@@ -14,23 +14,24 @@ from cnnlab.experiment.schema import Experiment, Model, Published, Train
 HEAD = """\
 # The experiment file
 
-One YAML file is one experiment. `cnnlab schema --format md` prints this page; `cnnlab show CONFIG` prints a file with
-every default written out, `cnnlab validate CONFIG` checks it, `cnnlab init NAME` writes a new one.
+One YAML file is one experiment. `cnnlab schema --format md` prints this page; `cnnlab show CONFIG` prints an experiment
+with every default written out, `cnnlab validate CONFIG` checks it, `cnnlab init NAME` writes a new one.
 
-A kind is written `kind: {option: value}`; with a single option often `kind: value`, with none `kind`. Where a class of
-Keras means exactly the same, its name is accepted too (`BatchNormalization`, `batch_normalization`). A number may be
-`1e-3`; `on`, `off`, `yes` and `no` are words. A key that does not exist is an error.
+A kind is written `kind: {option: value}`; often `kind: value` for a single option, and `kind` without options. Where a
+Keras class is equivalent, its name is accepted too (`BatchNormalization`, `batch_normalization`). Numbers may be
+written `1e-3`; `on`, `off`, `yes` and `no` are strings. An unknown key is an error.
 
-`<<: *name` merges the map that is marked `&name`, `<<: [*a, *b]` several: the map's own keys win, then those of `a`.
+`<<: *name` merges the map with the anchor `&name`, `<<: [*a, *b]` several: the map's own keys take precedence, then
+those of `a`.
 
-`extends: lenet` (a shipped experiment) or `extends: mine.yaml` (a file beside this one) takes everything from another
-file, except its `name` and what is `published` of it. Maps merge; lists and all else replace; another kind of
-optimizer, loss, schedule or data replaces the one before with all its options.
+`extends: lenet` (a shipped experiment) or `extends: mine.yaml` (a file in the same folder) inherits everything from
+another file except `name` and `published`. Maps merge; lists and other values replace; another kind of optimizer, loss,
+schedule or data replaces the inherited one with all its options.
 """
 
 
 def markdown() -> str:
-    """The whole page."""
+    """The page."""
     sections = [
         HEAD,
         *_section("The file", [Experiment]),
@@ -71,12 +72,12 @@ def _described(model: type[Strict], options: dict[str, str]) -> Iterator[str]:
         for name, text in options.items():
             yield f"| `{name}` | {_default(model, name)} | {text} |"
         yield ""
-    for example in document.examples:
+    for example in model.usage:
         yield f"    {example}\n"
 
 
 def _data() -> Iterator[str]:
-    """What all data sets have in common, then what is each one's own."""
+    """The options that all data sets have, then those of each one."""
     yield "## `data`\n"
     yield "Every data set has these options:\n"
     shared = documentation(DataSpec).options
@@ -93,19 +94,19 @@ def _data() -> Iterator[str]:
                 model, {name: text for name, text in options.items() if name != "name" and shared.get(name) != text}
             )
             yield from _published(model)
-    yield "### A data set of your own\n"
+    yield "### Data sets from plugins\n"
     yield f"{plugin.__doc__}"
 
 
 def _published(model: type[DataSpec]) -> Iterator[str]:
-    """Counts, shape, licence and origin of a data set that everybody has."""
+    """Counts, shape, licence and origin of a published data set."""
     if not model.origin:
         return
     spec = spec_of(_name(model))
     train, test = spec.published_sizes() or (0, 0)
     shape = ", ".join(map(str, spec.image_shape))
     yield (
-        f"{train:,} training and {test:,} test pictures, ({shape}) uint8 in [0, 255]; {spec.num_classes} classes. "
+        f"{train:,} training and {test:,} test images, ({shape}) uint8 in [0, 255]; {spec.num_classes} classes. "
         f"Licence: {model.licence}. Origin: <{model.origin}>.\n"
     )
 
@@ -116,7 +117,7 @@ def _name(model: type[Strict]) -> str:
 
 def _default(model: type[Strict], name: str) -> str:
     if model is Experiment and name == "name":
-        return "the file's"
+        return "name of the file"
     field = model.model_fields[name]
     if field.is_required():
         return "required"
@@ -128,14 +129,14 @@ def _default(model: type[Strict], name: str) -> str:
 
 
 def _rules() -> Iterator[str]:
-    yield "## What `cnnlab validate` looks for\n"
+    yield "## Rules of `cnnlab validate`\n"
     yield "Errors:"
     yield "\n| rule | |\n|---|---|"
-    yield "| `shape` | Every layer must be able to take what the one before it gives, and leave something of it. |"
+    yield "| `shape` | Every layer must accept the output of the one before it, and its own output must not be empty. |"
     for rule in rules.ERRORS:
         yield f"| `{rules.name_of(rule)}` | {rule.__doc__} |"
-    yield "\nWarnings, each silenced by a comment `# cnnlab: allow[rule]` on its line or the line above it:"
+    yield "\nWarnings, silenced by a comment `# cnnlab: allow[rule]` on its line or the line above it:"
     yield "\n| rule | |\n|---|---|"
-    yield "| `unknown-rule` | A comment must allow a rule that there is. |"
+    yield "| `unknown-rule` | A comment must allow an existing rule. |"
     for rule in rules.WARNINGS:
         yield f"| `{rules.name_of(rule)}` | {rule.__doc__} |"

@@ -1,4 +1,4 @@
-"""The rules that an experiment is checked by: each yields what breaks it, and its docstring says what it is for."""
+"""The lint rules: each yields its violations; its docstring is its documentation."""
 
 from collections.abc import Iterator
 
@@ -30,17 +30,17 @@ from cnnlab.messages import pluralize
 from cnnlab.paths import KeyPath
 
 USUAL_RATES = {"sgd": (1e-4, 1.0), "adam": (1e-5, 0.02), "adamw": (1e-5, 0.02), "rmsprop": (1e-5, 0.02)}
-"""From a hundredth of Keras's default rate (0.01, 0.001) to the largest that the literature trains these nets with."""
+"""From a hundredth of Keras's default (0.01, 0.001) to the largest rate that the literature uses for such networks."""
 LARGE_INPUT, SMALL_INPUT = 10.0, 0.05
-"""Inputs are meant to be about 1 (LeCun et al. 1998, "Efficient BackProp"): beyond these by an order of magnitude."""
-CUT_OFF = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
+"""Inputs should be about 1 (LeCun et al. 1998, "Efficient BackProp"): these are an order of magnitude away."""
+RELU_LIKE = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"}
 
 
-def classes(checked: LintContext) -> Iterator[Violation]:
-    """The network must end in one output a class."""
-    data, layers = checked.experiment.data, checked.experiment.model.layers
+def classes(context: LintContext) -> Iterator[Violation]:
+    """The network must end in one output per class."""
+    data, layers = context.experiment.data, context.experiment.model.layers
     outputs = num_outputs(data)
-    if checked.summary and (shape := checked.summary.output_shape) != (outputs,):
+    if context.summary and (shape := context.summary.output_shape) != (outputs,):
         last = ("model", "layers", len(layers) - 1, layers[-1].kind)
         yield (
             last,
@@ -49,26 +49,26 @@ def classes(checked: LintContext) -> Iterator[Violation]:
         )
 
 
-def jit(checked: LintContext) -> Iterator[Violation]:
-    """XLA must have what the network needs."""
-    if checked.experiment.train.jit == "on" and any(isinstance(line.spec, MaxPool2D) for line in checked.lines):
+def jit(context: LintContext) -> Iterator[Violation]:
+    """XLA must support all layers of the network."""
+    if context.experiment.train.jit == "on" and any(isinstance(line.spec, MaxPool2D) for line in context.lines):
         yield (
             ("train", "jit"),
-            "XLA has no gradient of max pooling that gives the same numbers every time; expected `auto` or `off`",
+            "XLA has no deterministic gradient of max pooling; expected `auto` or `off`",
         )
 
 
-def devices(checked: LintContext) -> Iterator[Violation]:
-    """Every device must have a share of the batch."""
-    train = checked.experiment.train
+def devices(context: LintContext) -> Iterator[Violation]:
+    """Every device must get part of the batch."""
+    train = context.experiment.train
     if isinstance(train.devices, int) and train.devices > train.batch_size:
-        yield ("train", "devices"), f"{train.devices} devices cannot share a batch of {train.batch_size}"
+        yield ("train", "devices"), f"{train.devices} devices cannot divide a batch of {train.batch_size}"
 
 
-def monitor(checked: LintContext) -> Iterator[Violation]:
-    """What watches validation examples needs some."""
-    for path, spec in _watchers(checked.experiment.train):
-        if spec.monitor.startswith("val_") and checked.experiment.data.holds_out_nothing():
+def monitor(context: LintContext) -> Iterator[Violation]:
+    """Monitoring a validation metric needs validation examples."""
+    for path, spec in _watchers(context.experiment.train):
+        if spec.monitor.startswith("val_") and context.experiment.data.holds_out_nothing():
             yield (
                 (*path, "monitor"),
                 f"{spec.monitor}, but no examples are held out for validation; set data.validation, or monitor: "
@@ -76,19 +76,19 @@ def monitor(checked: LintContext) -> Iterator[Violation]:
             )
 
 
-def softmax(checked: LintContext) -> Iterator[Violation]:
+def softmax(context: LintContext) -> Iterator[Violation]:
     """The loss applies softmax itself unless `from_logits: false`, and then the network must."""
-    loss = checked.experiment.train.loss
-    if checked.summary is None or not isinstance(loss, CrossEntropy):
+    loss = context.experiment.train.loss
+    if context.summary is None or not isinstance(loss, CrossEntropy):
         return
-    output = _output_line(checked)
+    output = _output_line(context)
     ends_in_softmax = output is not None and _activation(output) == "softmax"
     if not loss.from_logits and not ends_in_softmax:
         yield (
             ("train", "loss", "cross_entropy", "from_logits"),
-            "the loss expects probabilities, and the network does not end in softmax; add it, or leave this out",
+            "the loss expects probabilities, and the network does not end in softmax; add it, or remove this option",
         )
-    for line in checked.lines:
+    for line in context.lines:
         if _activation(line) != "softmax":
             continue
         if line is not output:
@@ -96,34 +96,34 @@ def softmax(checked: LintContext) -> Iterator[Violation]:
         elif loss.from_logits:
             yield (
                 _path(line),
-                "softmax, which the loss cross_entropy applies itself: twice, it learns slowly; "
-                "leave it out, or set loss: {cross_entropy: {from_logits: false}}",
+                "softmax, which the loss cross_entropy applies too: applied twice, it slows down learning; "
+                "remove it, or set loss: {cross_entropy: {from_logits: false}}",
             )
 
 
-def output_activation(checked: LintContext) -> Iterator[Violation]:
-    """The last layer's outputs must be free to be what the loss wants."""
-    output = _output_line(checked)
+def output_activation(context: LintContext) -> Iterator[Violation]:
+    """The activation of the last layer must not restrict what the loss needs."""
+    output = _output_line(context)
     function = _activation(output) if output else "linear"
     if output is None or function in ("linear", "softmax"):
         return
-    if function in CUT_OFF:
-        yield _path(output), f"{function} on the output layer cuts off what is negative; leave it out"
-    elif isinstance(checked.experiment.train.loss, CrossEntropy):
+    if function in RELU_LIKE:
+        yield _path(output), f"{function} on the output layer removes negative values; remove it"
+    elif isinstance(context.experiment.train.loss, CrossEntropy):
         yield (
             _path(output),
-            f"{function} on the output layer bounds the logits, no class can be sure; leave it out",
+            f"{function} on the output layer bounds the logits, no class can reach a high probability; remove it",
         )
 
 
-def decay_never_fires(checked: LintContext) -> Iterator[Violation]:
-    """A learning rate that is meant to fall should do so within the epochs."""
-    train = checked.experiment.train
+def decay_never_fires(context: LintContext) -> Iterator[Violation]:
+    """A learning rate schedule should take effect within the epochs."""
+    train = context.experiment.train
     path = ("train", "schedule", train.schedule.kind)
     epochs = pluralize(train.epochs, "epoch")
     match train.schedule:
         case Exponential(decay=1.0):
-            yield (*path, "decay"), "a decay of 1 leaves the learning rate as it is"
+            yield (*path, "decay"), "a decay of 1 does not change the learning rate"
         case Exponential() if train.epochs == 1:
             yield path, "the learning rate falls after 1 epoch, and the run has 1 epoch"
         case Step(every=every) if every >= train.epochs:
@@ -136,9 +136,9 @@ def decay_never_fires(checked: LintContext) -> Iterator[Violation]:
             yield (*path, "boundaries"), f"{', '.join(map(str, late))} of the boundaries lie beyond the run's {epochs}"
 
 
-def warmup(checked: LintContext) -> Iterator[Violation]:
+def warmup(context: LintContext) -> Iterator[Violation]:
     """A warm-up should end within the epochs."""
-    train = checked.experiment.train
+    train = context.experiment.train
     if train.schedule.warmup >= train.epochs:
         yield (
             ("train", "schedule", train.schedule.kind, "warmup"),
@@ -147,9 +147,9 @@ def warmup(checked: LintContext) -> Iterator[Violation]:
         )
 
 
-def patience(checked: LintContext) -> Iterator[Violation]:
-    """Patience should end before the run does."""
-    train = checked.experiment.train
+def patience(context: LintContext) -> Iterator[Violation]:
+    """Patience should be shorter than the run."""
+    train = context.experiment.train
     for path, spec in _watchers(train):
         if spec.patience + 1 >= train.epochs:
             yield (
@@ -158,24 +158,23 @@ def patience(checked: LintContext) -> Iterator[Violation]:
             )
 
 
-def batch_size(checked: LintContext) -> Iterator[Violation]:
-    """A batch should be smaller than the data, and the same for every replica."""
-    batch, path = checked.experiment.train.batch_size, ("train", "batch_size")
-    size = checked.experiment.data.train_size()
+def batch_size(context: LintContext) -> Iterator[Violation]:
+    """A batch should be smaller than the training split, and divide evenly among replicas."""
+    batch, path = context.experiment.train.batch_size, ("train", "batch_size")
+    size = context.experiment.data.train_size()
     if size is not None and batch > size > 0:
-        yield path, f"a batch of {batch:,}, but only {size:,} training examples: an epoch is a single step"
-    if batch % checked.replicas:
-        yield path, f"a batch of {batch:,} cannot be shared evenly by {checked.replicas} replicas"
+        yield path, f"a batch of {batch:,}, but only {size:,} training examples: each epoch is a single step"
+    if batch % context.replicas:
+        yield path, f"a batch of {batch:,} cannot be divided evenly among {context.replicas} replicas"
 
 
-def input_scale(checked: LintContext) -> Iterator[Violation]:
-    """What the first weights see should be about 1; pixels come as 0 to 1."""
-    if checked.experiment.preprocessing.scale == "standardize":
+def input_scale(context: LintContext) -> Iterator[Violation]:
+    """The input of the first weights should be about 1; pixel values start as 0 to 1."""
+    if context.experiment.preprocessing.scale == "standardize":
         return
-    low, high = (0.0, 1.0) if checked.experiment.preprocessing.scale == "zero_one" else (-1.0, 1.0)
-    coming = f"{low:g} to {high:g}"
+    low, high = (0.0, 1.0) if context.experiment.preprocessing.scale == "zero_one" else (-1.0, 1.0)
     rescaled: Line | None = None
-    for line in checked.lines:
+    for line in context.lines:
         match line.spec:
             case Rescale(scale=scale, offset=offset):
                 low, high = sorted((low * scale + offset, high * scale + offset))
@@ -187,7 +186,7 @@ def input_scale(checked: LintContext) -> Iterator[Violation]:
                 if reach > LARGE_INPUT or reach < SMALL_INPUT:
                     yield (
                         rescaled.place.path,
-                        f"makes pixels {low:g} to {high:g}, which come as {coming}; weights start for about 1",
+                        f"rescales pixels to [{low:g}, {high:g}]; initializers expect about 1",
                     )
                 return
             case Flatten() | ZeroPadding2D() | Dropout():
@@ -196,30 +195,30 @@ def input_scale(checked: LintContext) -> Iterator[Violation]:
                 return
 
 
-def learning_rate(checked: LintContext) -> Iterator[Violation]:
-    """A learning rate far from what the optimizer usually takes is often a typing error."""
-    train = checked.experiment.train
+def learning_rate(context: LintContext) -> Iterator[Violation]:
+    """A learning rate far from the usual range of the optimizer is often a typing error."""
+    train = context.experiment.train
     optimizer = train.optimizer
     low, high = USUAL_RATES[optimizer.kind]
     scale = train.batch_size if isinstance(train.loss, SumOfSquares) else 1  # its gradient is that much larger
     if not low <= optimizer.learning_rate * scale <= high:
         yield (
             ("train", "optimizer", optimizer.kind, "learning_rate"),
-            f"{optimizer.learning_rate:g} is far from what {optimizer.kind} usually takes, "
+            f"{optimizer.learning_rate:g} is far from the usual range of {optimizer.kind}, "
             f"{low / scale:.3g} to {high / scale:.3g}",
         )
 
 
-def memory(checked: LintContext) -> Iterator[Violation]:
-    """Weights, their gradients, the optimizer's state and a batch's activations must fit."""
-    if checked.summary is None:
+def memory(context: LintContext) -> Iterator[Violation]:
+    """Weights, gradients, optimizer state and the activations of a batch must fit in memory."""
+    if context.summary is None:
         return
-    train = checked.experiment.train
+    train = context.experiment.train
     slots = {"sgd": 0, "rmsprop": 1}.get(train.optimizer.kind, 2)
     if isinstance(train.optimizer, Sgd | RMSprop) and train.optimizer.momentum:
         slots += 1
-    weights = checked.summary.cost.parameters * BYTES * (2 + slots)
-    needed = weights + 2 * checked.summary.activation_bytes(train.batch_size)  # forward, and their gradients
+    weights = context.summary.cost.parameters * BYTES * (2 + slots)
+    needed = weights + 2 * context.summary.activation_bytes(train.batch_size)  # forward, and their gradients
     present = machine.physical()
     if present is not None and needed > present:
         yield ("model",), f"training takes about {needed / 1e9:,.0f} GB; this machine has {present / 1e9:,.0f}"
@@ -239,14 +238,14 @@ def name_of(rule: Rule) -> str:
     return rule.__name__.replace("_", "-")
 
 
-def _output_line(checked: LintContext) -> Line | None:
-    """The last layer that does more than arrange values."""
-    lines = [line for line in checked.lines if not isinstance(line.spec, Flatten | Dropout)]
+def _output_line(context: LintContext) -> Line | None:
+    """The last layer other than flatten and dropout."""
+    lines = [line for line in context.lines if not isinstance(line.spec, Flatten | Dropout)]
     return lines[-1] if lines else None
 
 
 def _watchers(train: Train) -> Iterator[tuple[KeyPath, EarlyStopping | ReduceOnPlateau]]:
-    """What waits for a column of the table to become better."""
+    """Callbacks and schedules that wait for a metric to improve."""
     for index, spec in enumerate(train.callbacks):
         if isinstance(spec, EarlyStopping):
             yield ("train", "callbacks", index, spec.kind), spec

@@ -1,13 +1,10 @@
-"""Which words the language has at a path of an experiment: what the schema's annotations say."""
+"""What the schema allows at a path of an experiment."""
 
 import functools
 import typing
 from collections.abc import Sequence
-from dataclasses import replace
 from types import UnionType
 from typing import Any
-
-from pydantic import Tag
 
 from cnnlab.config.yaml import Document
 from cnnlab.experiment.choice import Choice, Strict, plain
@@ -15,130 +12,119 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.paths import KeyPath
 
 
-def keys_at(path: Sequence[str | int]) -> list[str]:
-    """The keys that a map at `path` may have; none where it is not one map but a choice of several."""
+def option_names_at(path: Sequence[str | int]) -> list[str]:
+    """The keys of the map at `path`; empty where there is no map, or a choice of several."""
     models = models_at(path)
     return list(models[0].model_fields) if len(models) == 1 else []
 
 
 def is_choice(path: Sequence[str | int]) -> bool:
-    """Whether one of several kinds stands at `path`."""
+    """Whether `path` holds one of several kinds."""
     models = models_at(path)
     return len(models) > 1 and all(issubclass(model, Choice) for model in models)
 
 
-def short_of(path: Sequence[str | int]) -> str | None:
+def shorthand_option(path: Sequence[str | int]) -> str | None:
     """The option that `kind: value` sets, for a `path` that ends in a kind."""
     models = models_at(path)
-    return models[0].short if len(models) == 1 and issubclass(models[0], Choice) else None
+    return models[0].shorthand if len(models) == 1 and issubclass(models[0], Choice) else None
 
 
-def kinds_at(path: Sequence[str | int]) -> dict[str, str]:
-    """The kind of every name that a choice at `path` can have, Keras's among them; empty where there is no choice."""
+def kinds_by_name(path: Sequence[str | int]) -> dict[str, str]:
+    """Every name accepted at `path`, Keras's among them, with its kind; empty where there is no choice."""
     if not is_choice(path):
         return {}
     kinds = [model for model in models_at(path) if issubclass(model, Choice)]
     return {name: model.kind for model in kinds for name in (model.kind, *model.aliases())}
 
 
-def with_kinds(document: Document, path: KeyPath = ()) -> Document:
-    """`document`, which stands at `path` of an experiment, with its kinds called by their own names, not Keras's.
+def canonicalize(document: Document, path: KeyPath = ()) -> Document:
+    """`document`, the part of an experiment at `path`, with Keras's names of kinds replaced by our own.
 
     `BatchNormalization` becomes `batch_norm`, also in the paths of the places.
     """
-    named = Document(None)
+    result = Document(None)
 
-    def walk(value: Any, before: KeyPath, after: KeyPath, meaning: KeyPath) -> Any:
-        """What was at `before` is then at `after`; `meaning` has the options too that short forms leave out."""
-        for places, known in ((named.keys, document.keys), (named.values, document.values)):
-            if before in known:
-                places[after] = known[before]
-        short = None if isinstance(value, dict) else short_of(meaning)
-        meaning = (*meaning, short) if short else meaning
-        kinds = kinds_at(meaning)
+    def convert(value: Any, old: KeyPath, new: KeyPath, full: KeyPath) -> Any:
+        """The value that moves from `old` to `new`; `full` includes the options that shorthands leave out."""
+        for places, known in ((result.keys, document.keys), (result.values, document.values)):
+            if old in known:
+                places[new] = known[old]
+        left_out = None if isinstance(value, dict) else shorthand_option(full)
+        full = (*full, left_out) if left_out else full
+        kinds = kinds_by_name(full)
         if isinstance(value, str):
             return kinds.get(value, value)
         if isinstance(value, list):
-            return [walk(item, *((*p, index) for p in (before, after, meaning))) for index, item in enumerate(value)]
+            return [convert(item, *((*p, index) for p in (old, new, full))) for index, item in enumerate(value)]
         if isinstance(value, dict):
-            kinds = kinds if len(value) == 1 else {}  # of two kinds, both are told as they are
-            names: dict[str, str] = {key: kinds.get(key, key) for key in map(str, value)}
-            return {
-                name: walk(value[key], (*before, key), (*after, name), (*meaning, name)) for key, name in names.items()
-            }
+            kinds = kinds if len(value) == 1 else {}  # the error for two kinds shows both as written
+            named = [(key, str(kinds.get(key, key))) for key in value]
+            return {name: convert(value[key], (*old, key), (*new, name), (*full, name)) for key, name in named}
         return value
 
-    return replace(named, data=walk(document.data, (), (), path))
+    return Document(convert(document.data, (), (), path), result.keys, result.values)
 
 
-def path_with_kinds(path: KeyPath) -> KeyPath:
-    """`path` with its kinds called by their own names, not Keras's."""
-    named: KeyPath = ()
-    meaning: KeyPath = ()
+def canonicalize_path(path: KeyPath) -> KeyPath:
+    """`path` with Keras's names of kinds replaced by our own."""
+    result: KeyPath = ()
+    full: KeyPath = ()  # with the options that shorthands leave out
     for step in path:
-        if isinstance(step, int) and (short := short_of(meaning)):
-            meaning = (*meaning, short)
-        name = kinds_at(meaning).get(step, step) if isinstance(step, str) else step
-        named, meaning = (*named, name), (*meaning, name)
-    return named
+        if isinstance(step, int) and (option := shorthand_option(full)):
+            full = (*full, option)
+        name = kinds_by_name(full).get(step, step) if isinstance(step, str) else step
+        result, full = (*result, name), (*full, name)
+    return result
 
 
-def without_defaults(path: Sequence[str | int], value: Any) -> Any:
-    """The part of an experiment at `path` as a person would write it: without the options that say the default.
-
-    The option that `kind: value` sets stays.
-    """
+def strip_defaults(path: Sequence[str | int], value: Any) -> Any:
+    """The part of an experiment at `path` without options that have their default, but for those of shorthands."""
     if isinstance(value, list):
-        return [without_defaults((*path, index), item) for index, item in enumerate(value)]
+        return [strip_defaults((*path, index), item) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     models = models_at(path)
     if tuple(path) == ("data",):
-        models = [model for model in models if value.get("name") in typing.get_args(_annotation_of_name(model))]
+        models = [model for model in models if value.get("name") in _tags(model)]
     fields = models[0].model_fields if len(models) == 1 else {}
-    kept = {}
+    result = {}
     for key, option in value.items():
         field = fields.get(key)
         default = plain(field.get_default(call_default_factory=True)) if field and not field.is_required() else ...
-        if option != default or key == short_of(path):
-            kept[key] = without_defaults((*path, key), option)
-    if is_choice(path) and list(kept.values()) == [{}]:
-        return next(iter(kept))
-    return kept
-
-
-def _annotation_of_name(model: type[Strict]) -> Any:
-    """Data sets are told apart by their names, which are literals."""
-    field = model.model_fields.get("name")
-    return field.annotation if field else None
+        if option != default or key == shorthand_option(path):
+            result[key] = strip_defaults((*path, key), option)
+    if is_choice(path) and list(result.values()) == [{}]:
+        return next(iter(result))
+    return result
 
 
 def models_at(path: Sequence[str | int]) -> list[type[Strict]]:
-    """The maps that may stand at `path`."""
+    """The maps that are allowed at `path`."""
     return list(_models_at(tuple(0 if isinstance(step, int) else step for step in path)))
 
 
 @functools.cache  # comparing a thousand runs asks for the same few paths at every key
 def _models_at(path: tuple[str | int, ...]) -> tuple[type[Strict], ...]:
-    here: Any = Experiment
+    annotation: Any = Experiment
     for step in path:
-        here = _inside(here, step)
-    return tuple(member for member in _members(here) if isinstance(member, type) and issubclass(member, Strict))
+        annotation = _annotation_at(annotation, step)
+    return tuple(_models_in(annotation))
 
 
-def _inside(here: Any, step: str | int) -> Any:
-    """The annotation of what `step` leads to; None where it leads nowhere."""
-    members = _members(here)
+def _annotation_at(annotation: Any, step: str | int) -> Any:
+    """The annotation of an entry, a member or an option of `annotation`; None where there is none."""
     if isinstance(step, int):
-        lists = [member for member in members if typing.get_origin(member) is list]
+        lists = [member for member in _members(annotation) if typing.get_origin(member) is list]
         return typing.get_args(lists[0])[0] if lists else None
-    tags = {tag: member for member in _tagged(here) for tag in _tags(member)}
-    if step in tags:
-        return typing.get_args(tags[step])[0]
-    for member in members:
-        if isinstance(member, type) and issubclass(member, Strict) and step in member.model_fields:
-            return member.model_fields[step].annotation
-    return None
+    models = _models_in(annotation)
+    tagged = [model for model in models if step in _tags(model)] if len(models) > 1 else []
+    options = [model.model_fields[step].annotation for model in models if step in model.model_fields]
+    return next(iter([*tagged, *options]), None)
+
+
+def _models_in(annotation: Any) -> list[type[Strict]]:
+    return [member for member in _members(annotation) if isinstance(member, type) and issubclass(member, Strict)]
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -150,14 +136,8 @@ def _members(annotation: Any) -> list[Any]:
     return [] if annotation in (None, type(None)) else [annotation]
 
 
-def _tagged(annotation: Any) -> list[Any]:
-    """The alternatives that carry a Tag."""
-    if typing.get_origin(annotation) is typing.Annotated:
-        return [annotation] if _tags(annotation) else _tagged(typing.get_args(annotation)[0])
-    if typing.get_origin(annotation) in (typing.Union, UnionType):
-        return [member for part in typing.get_args(annotation) for member in _tagged(part)]
-    return []
-
-
-def _tags(annotation: Any) -> list[str]:
-    return [extra.tag for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, Tag)]
+def _tags(model: type[Strict]) -> tuple[str, ...]:
+    """What selects `model` in a union: its kind, or the name of a data set."""
+    if issubclass(model, Choice):
+        return (model.kind,)
+    return typing.get_args(model.model_fields["name"].annotation) if "name" in model.model_fields else ()

@@ -1,4 +1,4 @@
-"""The experiments that come with cnnlab: beside the package in a checkout, inside it when installed."""
+"""The shipped experiments: next to the package in a checkout, inside it when installed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +19,6 @@ def paths() -> dict[str, Path]:
 
 
 def titles() -> Iterator[tuple[str, str]]:
-    """Every shipped name with the first line of its file's heading."""
+    """Every shipped name with the first line of its file."""
     for name, path in paths().items():
         yield name, path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ").rstrip()

@@ -1,18 +1,18 @@
-"""What pydantic found, as lines that people can act on."""
+"""Validation errors of pydantic as messages: place, expected, got, fix."""
 
 import re
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cnnlab.config.schema_lookup import keys_at, kinds_at
+from cnnlab.config.schema_lookup import kinds_by_name, option_names_at
 from cnnlab.experiment.data import DATA_NAMES, PLUGIN, plugin
 from cnnlab.experiment.layers import base
-from cnnlab.experiment.schema import FOLDER_NAME_TOLD
-from cnnlab.messages import closest, did_you_mean, folder_name, shorten
+from cnnlab.experiment.schema import FOLDER_NAME_RULE
+from cnnlab.messages import closest, did_you_mean, folder_name, join_names, shorten
 from cnnlab.paths import KeyPath, show_path
 
 Where = Callable[[KeyPath, bool], str]
@@ -20,10 +20,10 @@ ACTIVATIONS = typing.get_args(base.Activation)
 
 
 def describe(error: ValidationError, where: Where) -> list[str]:
-    """One line a problem. `where(path, is_key)` is the place of a key, or else of its value."""
+    """One line per error. `where(path, is_key)` is the place of a key, or of its value."""
     lines = []
     for details in error.errors(include_url=False):
-        path = _as_written(details)
+        path = _path_in_file(details)
         is_key = details["type"] in ("extra_forbidden", "missing")
         name = show_path(path) or "the experiment"
         place = where(path, is_key)
@@ -34,8 +34,8 @@ def describe(error: ValidationError, where: Where) -> list[str]:
     return lines
 
 
-def _as_written(details: ErrorDetails) -> KeyPath:
-    """The path in the file: data sets are told by a key, which pydantic's path does not have but their name."""
+def _path_in_file(details: ErrorDetails) -> KeyPath:
+    """The path in the file: pydantic's path has the name of a data set as a step, which the file has not."""
     path = tuple(details["loc"])
     if path[:1] == ("data",):
         if path[1:2] and path[1] in (*DATA_NAMES, PLUGIN):
@@ -51,16 +51,16 @@ def _message(details: ErrorDetails) -> str:
     match details["type"]:
         case "extra_forbidden":
             *above, key = details["loc"]
-            known = keys_at(above) if above else [*keys_at(()), "extends"]
+            known = option_names_at(above) if above else [*option_names_at(()), "extends"]
             return f"unknown key; {did_you_mean(str(key), known)}" if known else "unknown key; it takes no options"
         case "missing":
             return "missing; this key is required"
         case "union_tag_invalid" if details["loc"] == ("data",):
-            return f"unknown data set '{context['tag']}'; {did_you_mean(context['tag'], known_data())}"
+            return f"unknown data set '{context['tag']}'; {did_you_mean(context['tag'], data_set_names())}"
         case "union_tag_invalid":
-            return _unknown_kind(context["tag"], kinds_at(details["loc"]))
+            return _unknown_kind(context["tag"], kinds_by_name(details["loc"]))
         case "union_tag_not_found" if details["loc"] == ("data",):
-            return f"expected one of {', '.join(known_data())}, got {shorten(_name_in(details['input']))}"
+            return f"expected one of {', '.join(data_set_names())}, got {shorten(_name_in(details['input']))}"
         case "union_tag_not_found":
             return _not_one_kind(details["input"])
         case "too_long":
@@ -79,12 +79,12 @@ def _message(details: ErrorDetails) -> str:
         case "recursion_loop":
             return "nested too deeply for an experiment"
         case "string_pattern_mismatch":
-            return f"expected {FOLDER_NAME_TOLD}, got {got}; try {folder_name(str(details['input']))}"
+            return f"expected {FOLDER_NAME_RULE}, got {got}; try {folder_name(str(details['input']))}"
     return f"{_expectation(details)}, got {got}"
 
 
-def known_data() -> list[str]:
-    """The names of all data sets, with those that other packages bring."""
+def data_set_names() -> list[str]:
+    """The names of all data sets, including those of plugins."""
     return [*DATA_NAMES, *plugin.names()]
 
 
@@ -93,7 +93,7 @@ def _name_in(value: Any) -> Any:
 
 
 def _unknown_kind(kind: str, kinds: dict[str, str]) -> str:
-    """`kinds` by name, also by Keras's."""
+    """The message for an unknown kind where `kinds` are known by these names."""
     activation = next((name for name in ACTIVATIONS if name.replace("_", "") == kind.replace("_", "").lower()), None)
     if activation and "activation" in kinds:
         return f"unknown kind '{kind}'; did you mean 'activation: {activation}'?"
@@ -103,7 +103,7 @@ def _unknown_kind(kind: str, kinds: dict[str, str]) -> str:
 
 
 def _expectation(details: ErrorDetails) -> str:
-    """pydantic's sentence in our words: `Input should be a valid integer` as `expected an integer`."""
+    """pydantic's message in our style: `Input should be a valid integer` as `expected an integer`."""
     message = details["msg"]
     for theirs, ours in (
         ("Input should be a valid ", "expected a "),
@@ -117,12 +117,9 @@ def _expectation(details: ErrorDetails) -> str:
 
 def _not_one_kind(value: Any) -> str:
     if isinstance(value, dict) and len(value) > 1:
-        first, *others = value
-        if value[first] is None:
-            return f"expected one kind, got {_listed(value)}; indent {_listed(others)} under '{first}'"
-        return f"expected one kind, got {_listed(value)}; keep one"
+        first, *others = (f"'{key}'" for key in value)
+        got = join_names([first, *others])
+        if next(iter(value.values())) is None:
+            return f"expected one kind, got {got}; indent {join_names(others)} under {first}"
+        return f"expected one kind, got {got}; keep one"
     return f"expected a kind such as 'kind' or 'kind: {{option: value}}', got {shorten(value)}"
-
-
-def _listed(keys: Iterable[str]) -> str:
-    return " and ".join(f"'{key}'" for key in keys)

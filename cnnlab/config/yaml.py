@@ -1,7 +1,7 @@
-"""YAML as people expect it, with the place of every key kept.
+"""YAML with the place of every key and value.
 
 Scalars follow YAML 1.2's core schema: `1e-3` is a number, `on` and `no` are strings. `<<: *name` merges another map
-(https://yaml.org/type/merge.html). A key that appears twice, a tag, and aliases that multiply are errors.
+(https://yaml.org/type/merge.html). Duplicate keys, tags and exponentially growing aliases are errors.
 """
 
 import copy
@@ -14,14 +14,14 @@ import yaml
 from cnnlab.errors import ConfigError
 from cnnlab.paths import KeyPath
 
-MAX_DEPTH = 100  # of maps and lists within one another
-MAX_NODES = 20_000  # an honest experiment has hundreds; aliases within aliases reach billions
+MAX_DEPTH = 100  # of nested maps and lists
+MAX_NODES = 20_000  # experiments have hundreds; nested aliases can reach billions
 MERGE = "tag:yaml.org,2002:merge"
 
 _CORE = {  # https://yaml.org/spec/1.2.2/#103-core-schema
     "null": (r"~|null|Null|NULL|", "~nN"),
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    # But not with leading zeros: of a class that is called 01, only the text tells it from 1.
+    # Without leading zeros: a class may be called 01.
     "int": (r"[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     "float": (
         r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
@@ -31,7 +31,7 @@ _CORE = {  # https://yaml.org/spec/1.2.2/#103-core-schema
 
 
 class Place(NamedTuple):
-    """Where something is written; line and column from 1."""
+    """A position in a file; line and column count from 1."""
 
     source: str
     line: int
@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data, and where each key and each value of it is written."""
+    """Data, and the place of each key and value."""
 
     data: Any
     keys: dict[KeyPath, Place] = field(default_factory=dict)
@@ -52,15 +52,15 @@ class Document:
 
 
 class _TooMuch(Exception):
-    """More values, or deeper, than an experiment has."""
+    """Too many values, or too deeply nested."""
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own attribute
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - an attribute of PyYAML
     _nodes = _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """As PyYAML does, but within limits, and what an alias stands for has the alias's place."""
+        """As in PyYAML, but within limits; the value of an alias has the place of the alias."""
         self._nodes, self._depth = self._nodes + 1, self._depth + 1
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         if self._nodes > MAX_NODES or self._depth > MAX_DEPTH:
@@ -75,10 +75,10 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own attribute
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - an attribute of PyYAML
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write everything out, however often it occurs."""
+        """Write repeated values out."""
         return True
 
 
@@ -91,7 +91,7 @@ for _class in (_Loader, _Dumper):
 
 
 def parse(text: str, source: str) -> Document:
-    """The document in `text`. Raises ConfigError with `source`, line and column."""
+    """Parse `text`. Raises ConfigError with `source`, line and column."""
     try:
         root = yaml.compose(text, Loader=_Loader)
         reading = _Reading(source)
@@ -104,22 +104,22 @@ def parse(text: str, source: str) -> Document:
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two from escapes beyond Unicode
         raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     except _TooMuch as error:
-        raise ConfigError(f"{source}{error}too many values, or too deep, for an experiment") from None
+        raise ConfigError(f"{source}{error}too many values, or nested too deeply, for an experiment") from None
 
 
 def dump(data: Any) -> str:
-    """`data` as YAML that `parse` reads back to the same."""
+    """`data` as YAML that `parse` reads back as equal."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
 
 
 def dump_inline(data: Any) -> str:
-    """`data` as YAML in a single line."""
+    """`data` as YAML on a single line."""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")
 
 
 class _Reading:
-    """From nodes to plain data, with the place of everything; at most MAX_NODES values."""
+    """Converts nodes to data, with the place of everything; at most MAX_NODES values."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -128,7 +128,7 @@ class _Reading:
         self.values: dict[KeyPath, Place] = {}
 
     def value(self, node: yaml.Node | None, path: KeyPath, parents: frozenset[int]) -> Any:
-        """What is at `path`; `parents` are the maps and lists that it is in, so that none is within itself."""
+        """The value at `path`; `parents` are the ids of the maps and lists around it, to detect recursion."""
         if node is None:
             return None
         where = self.values[path] = _place(node, self._source)
@@ -145,14 +145,16 @@ class _Reading:
         return _scalar(node, where)
 
     def _enter(self, node: yaml.Node, parents: frozenset[int]) -> frozenset[int]:
-        """`parents` with `node`. Raises ConfigError where it is one of them, or where there is too much."""
+        """`parents` with `node`. Raises ConfigError for recursion or too many values."""
         if next(self._budget, None) is None or len(parents) > MAX_DEPTH or id(node.value) in parents:
             where = _place(node, self._source)
-            raise ConfigError(f"{where}: too many values, or aliases (*name) that repeat too much; write them out")
-        return parents | {id(node.value)}  # the same list in every alias of it
+            raise ConfigError(
+                f"{where}: too many values, or aliases (*name) that repeat too much; write the values out"
+            )
+        return parents | {id(node.value)}  # the same object for every alias
 
     def _entries(self, node: yaml.MappingNode, parents: frozenset[int]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """Key and value of a map by key: what it merges, then its own, which win. Raises ConfigError."""
+        """The nodes of a map by key: merged ones, then its own, which take precedence. Raises ConfigError."""
         _check_tag(node, "map", _place(node, self._source))
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
@@ -160,24 +162,24 @@ class _Reading:
         for key_node, value_node in node.value:
             place = _place(key_node, self._source)
             if not isinstance(key_node, yaml.ScalarNode):
-                raise ConfigError(f"{place}: a key must be a word")
+                raise ConfigError(f"{place}: a key must be a string")
             if key_node.tag == MERGE:
                 if merge is not None:
                     raise ConfigError(
-                        f"{place}: duplicate key '<<' (first in line {merge.start_mark.line + 1}); "
-                        "merge several maps by <<: [*a, *b]"
+                        f"{place}: duplicate key '<<' (first on line {merge.start_mark.line + 1}); "
+                        "merge several maps with <<: [*a, *b]"
                     )
                 merge = key_node
                 merged = self._merged(value_node, parents)
             elif (key := str(key_node.value)) in own:
                 first = _place(own[key][0], self._source).line
-                raise ConfigError(f"{place}: duplicate key '{key}' (first in line {first}); keep one")
+                raise ConfigError(f"{place}: duplicate key '{key}' (first on line {first}); keep one")
             else:
                 own[key] = key_node, value_node
         return merged | own
 
     def _merged(self, node: yaml.Node, parents: frozenset[int]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """The entries of the map or maps that `<<` names; of a key in several of them the first counts."""
+        """The entries of the maps that `<<` names; the first map with a key takes precedence."""
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for base in reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(base, yaml.MappingNode):
@@ -185,7 +187,7 @@ class _Reading:
                 raise ConfigError(f"{place}: <<: expected a map to merge, such as *name, or a list of such maps")
             inside = self._enter(base, parents)
             for entry in self._entries(base, inside).items():
-                self._enter(base, parents)  # every entry counts: merges of merges multiply too
+                self._enter(base, parents)  # count every entry: nested merges multiply too
                 merged.update([entry])
         return merged
 
@@ -196,36 +198,22 @@ def _place(node: yaml.Node, source: str) -> Place:
 
 def _check_tag(node: yaml.Node, expected: str, where: Place) -> None:
     if node.tag != f"tag:yaml.org,2002:{expected}":
-        raise ConfigError(f"{where}: YAML tags ({node.tag}) are not used here; leave the tag out")
+        raise ConfigError(f"{where}: YAML tags ({node.tag}) are not supported; remove the tag")
 
 
 def _scalar(node: yaml.Node, where: Place) -> Any:
-    try:
-        return _plain(node, where)
-    except ValueError:  # only where a tag insists: a plain word that is no number is a string
-        raise ConfigError(f"{where}: '{node.value}' is not what its tag {node.tag} says; leave the tag out") from None
-
-
-def _plain(node: yaml.Node, where: Place) -> Any:
-    text = str(node.value)
-    match node.tag.removeprefix("tag:yaml.org,2002:"):
-        case "str" | "merge":  # "<<" that is no key
-            return text
-        case "null" | "bool" as tag if not re.fullmatch(_CORE[tag][0], text):
-            raise ValueError(text)
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            return _integer(text, where)
-        case "float":
-            return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
-    raise ConfigError(f"{where}: YAML tags ({node.tag}) are not used here; leave the tag out")
-
-
-def _integer(text: str, where: Place) -> int:
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    if len(text) > 40:
-        raise ConfigError(f"{where}: a number of {len(text)} digits is not an integer that anything here takes")
-    return int(text[2:] if base != 10 else text, base)
+    text, tag = str(node.value), node.tag.removeprefix("tag:yaml.org,2002:")
+    if tag in ("str", "merge"):  # "<<" that is not a key
+        return text
+    if tag not in _CORE:
+        raise ConfigError(f"{where}: YAML tags ({node.tag}) are not supported; remove the tag")
+    if not re.fullmatch(_CORE[tag][0], text):  # only with an explicit tag: other plain scalars are strings
+        raise ConfigError(f"{where}: '{text}' is not of its tag {node.tag}; remove the tag")
+    if tag == "int":
+        if len(text) > 40:
+            raise ConfigError(f"{where}: an integer of {len(text)} digits is too large")
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        return int(text[2:] if base != 10 else text, base)
+    if tag == "float":
+        return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    return None if tag == "null" else text.lower() == "true"

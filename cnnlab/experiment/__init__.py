@@ -1,1 +1,1 @@
-"""The words of an experiment file: what can be said, checked by type, and what it would cost. No TensorFlow here."""
+"""The schema of experiment files, and shapes and costs of their networks. No TensorFlow here."""

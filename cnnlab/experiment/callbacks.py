@@ -1,9 +1,9 @@
-"""What watches the training: Keras's callbacks, by their names in the field, and a user's own."""
+"""Callbacks: Keras's by name, and those of users by import path."""
 
 import re
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.choice import Choice, NonNegative, by_kind
@@ -21,65 +21,57 @@ def _as_import_path(value: Any) -> Any:
 
 
 class EarlyStopping(Choice):
-    """Ends the training when the monitored value has not become better for `patience` epochs.
+    """Stops training when the monitored value has not improved for `patience` epochs.
 
     `keras.callbacks.EarlyStopping`.
-
-    patience: how many epochs without a gain.
-    monitor: the column of the table that is watched.
-    min_delta: a smaller gain does not count.
-    restore_best_weights: whether the weights of the best epoch are kept, not the last epoch's.
-    Example: early_stopping: {patience: 5, restore_best_weights: true}
     """
 
     kind: ClassVar[str] = "early_stopping"
     keras: ClassVar[tuple[str, ...]] = ("EarlyStopping",)
-    short: ClassVar[str | None] = "patience"
+    shorthand: ClassVar[str | None] = "patience"
+    usage: ClassVar[tuple[str, ...]] = ("early_stopping: {patience: 5, restore_best_weights: true}",)
     patience: PositiveInt
+    """Number of epochs without improvement to wait for."""
     monitor: Monitor = "val_loss"
+    """Column of metrics.csv to watch."""
     min_delta: NonNegative = 0.0
+    """Smallest change that counts as an improvement."""
     restore_best_weights: bool = False
+    """Whether to restore the weights of the best epoch; otherwise those of the last epoch stay."""
 
 
 class TensorBoard(Choice):
     """Writes events for TensorBoard into the run folder; `cnnlab tensorboard runs/` shows them.
 
-    After every epoch loss, accuracy and learning rate, and of the first examples of an epoch the distribution of
-    weights and gradients and the share of each layer's outputs that are not zero; at the start the graph and the first
-    pictures. What it computes changes no number of the training.
-
-    histograms: every so many epochs what is computed of the examples; 0: never.
-    examples: how many of them; at most a batch.
-    images: how many pictures.
-    Example: tensorboard: {histograms: 5}
+    After every epoch: loss, accuracy and learning rate, and for the first examples of the epoch the distributions of
+    weights and gradients and the fraction of each layer's outputs that are not zero. At the start: the graph and the
+    first images. None of this changes the results of training.
     """
 
     kind: ClassVar[str] = "tensorboard"
+    usage: ClassVar[tuple[str, ...]] = ("tensorboard: {histograms: 5}",)
     histograms: Annotated[int, Field(ge=0)] = 1
+    """Interval in epochs between distributions; 0 disables them."""
     examples: Annotated[int, Field(gt=0, le=4096)] = 128
+    """Number of examples that distributions are computed on; at most one batch."""
     images: Annotated[int, Field(ge=0, le=100)] = 16
+    """Number of images to write."""
 
 
 class UserCallback(Choice):
-    """Any other `keras.callbacks.Callback`, Keras's or of your own.
+    """Any other `keras.callbacks.Callback`, from Keras or your own code.
 
-    It gets the logs and the model that Keras's `fit` would give it; hooks of batches fire once for the many steps of a
-    graph call. Training imports its module from the working directory or the installed packages.
-
-    path: the import path of its class, or of a function that makes it, such as `keras.callbacks.TensorBoard`.
-    arguments: what that is called with; `{run}` in a text is the run folder.
-    Example: callback: {path: my_callbacks.Histogram, arguments: {every: 2}}
+    It gets the logs and the model that Keras's `fit` would pass; batch hooks fire once for the many steps of a graph
+    call. Its module is imported from the working directory or the installed packages.
     """
 
     kind: ClassVar[str] = "callback"
-    short: ClassVar[str | None] = "path"
+    shorthand: ClassVar[str | None] = "path"
+    usage: ClassVar[tuple[str, ...]] = ("callback: {path: my_callbacks.Histogram, arguments: {every: 2}}",)
     path: Annotated[str, BeforeValidator(_as_import_path), WithJsonSchema({"type": "string", "pattern": IMPORT_PATH})]
+    """Import path of the class, or of a function that returns a callback, such as `keras.callbacks.TensorBoard`."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """Keyword arguments for it; `{run}` in a string is replaced by the run folder."""
 
 
-Callback = Annotated[
-    Annotated[EarlyStopping, Tag("early_stopping")]
-    | Annotated[TensorBoard, Tag("tensorboard")]
-    | Annotated[UserCallback, Tag("callback")],
-    by_kind,
-]
+Callback = Annotated[EarlyStopping | TensorBoard | UserCallback, by_kind]

@@ -1,45 +1,41 @@
 """The two shapes of everything in an experiment file: a map with fixed keys, and one of several kinds.
 
-A docstring is the documentation of the file's words (`cnnlab schema` prints it): its paragraphs say what a kind is,
-a line `key: text` what an option means, a line `Example: yaml` how it is written.
+Docstrings of these classes and of their fields are the documentation of the experiment file: `cnnlab schema` prints it.
 """
 
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    GetJsonSchemaHandler,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import tagged_union_schema
 
-FLOAT32_MAX = 3.4e38  # what is computed with is float32
+FLOAT32_MAX = 3.4e38  # the network computes in float32
 Positive = Annotated[float, Field(gt=0, lt=FLOAT32_MAX)]
 NonNegative = Annotated[float, Field(ge=0, lt=FLOAT32_MAX)]
 Finite = Annotated[float, Field(gt=-FLOAT32_MAX, lt=FLOAT32_MAX)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Strict(BaseModel):
-    """A map whose keys are all known and whose values are of the stated type, never coerced."""
+    """A map whose keys are all known and whose values are of the declared type, never coerced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    usage: ClassVar[tuple[str, ...]] = ()
+    """Examples in YAML, for the documentation."""
 
 
 class Choice(Strict):
     """One of several kinds, written `kind: {option: value}`, `kind: value` or just `kind`.
 
-    `short` is the option that `kind: value` sets; where it is a map itself, the long form is the one to use. `keras`
-    are the names of Keras's class, where that means exactly the same: a file may use them in place of the kind.
+    A value that is a map itself needs the long form.
     """
 
     kind: ClassVar[str]
-    short: ClassVar[str | None] = None
+    shorthand: ClassVar[str | None] = None
+    """The option that `kind: value` sets."""
     keras: ClassVar[tuple[str, ...]] = ()
+    """Names of the equivalent Keras class; a file may use them in place of the kind."""
 
     @classmethod
     def aliases(cls) -> list[str]:
@@ -57,10 +53,10 @@ class Choice(Strict):
         options = value[cls.kind]
         if options is None or isinstance(options, dict):
             return options or {}
-        if cls.short is None:
+        if cls.shorthand is None:
             takes = f"a map of options ({', '.join(fields_of(cls))})" if cls.model_fields else "no options"
             raise PydanticCustomError("options_expected", f"expected {takes}, got {options!r}")
-        return {cls.short: options}
+        return {cls.shorthand: options}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -68,8 +64,8 @@ class Choice(Strict):
         options = dict(handler.resolve_ref_schema(handler(core_schema)))
         title, description = options.pop("title", cls.__name__), options.pop("description", "")
         values = [options]
-        if cls.short is not None:
-            values.append(options["properties"][cls.short])
+        if cls.shorthand is not None:
+            values.append(options["properties"][cls.shorthand])
         optional = not options.get("required")
         if optional:
             values.append({"type": "null"})
@@ -90,7 +86,7 @@ def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _kind_of(value: Any) -> str | None:
-    """The tag that selects the member of a union of choices; None where the value names no single kind."""
+    """The kind that a value names; None where it names no single one."""
     if isinstance(value, Choice):
         return value.kind
     if isinstance(value, dict):
@@ -98,14 +94,20 @@ def _kind_of(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-by_kind = Discriminator(_kind_of)
+class ByKind:
+    """Annotates a union of choices: the kind selects the member, so that errors are those of one member."""
+
+    def __get_pydantic_core_schema__(self, union: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A tagged union; pydantic's own `Discriminator` would need each kind a second time, as a `Tag`."""
+        members = {member.kind: handler.generate_schema(member) for member in get_args(union)}
+        return tagged_union_schema(members, discriminator=_kind_of)
+
+
+by_kind = ByKind()
 
 
 def plain(value: Any) -> Any:
-    """A part of an experiment as maps, lists and scalars, as a file would write it with every default.
-
-    A kind's own options come before those that it shares with others; what is None is left out.
-    """
+    """A part of an experiment as maps, lists and scalars, with every default written out but those that are None."""
     if isinstance(value, Strict):
         options = {name: plain(getattr(value, name)) for name in fields_of(type(value))}
         options = {name: option for name, option in options.items() if option is not None}
@@ -118,6 +120,6 @@ def plain(value: Any) -> Any:
 
 
 def fields_of(model: type[Strict]) -> list[str]:
-    """The names of its options, its own before those of its bases."""
-    own_first = [name for base in model.__mro__ for name in vars(base).get("__annotations__", {})]
-    return [name for name in dict.fromkeys(own_first) if name in model.model_fields]
+    """The names of a model's options, those of its bases last."""
+    names = [name for base in model.__mro__ for name in vars(base).get("__annotations__", {})]
+    return [name for name in dict.fromkeys(names) if name in model.model_fields]

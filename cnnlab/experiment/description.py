@@ -1,11 +1,11 @@
-"""What a network consists of and costs, as tables. No TensorFlow here: the specs know."""
+"""What a network consists of and costs, as tables. No TensorFlow here: the specs are enough."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnnlab.experiment.layers import Cost, Shape
 from cnnlab.experiment.schema import Experiment
-from cnnlab.experiment.summary import BYTES, Line, Summary, summarize
+from cnnlab.experiment.summary import BYTES, Summary, summarize
 from cnnlab.quantities import Bytes, Change
 
 COLUMNS = (
@@ -22,43 +22,39 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Description:
-    """A row a layer, and the totals; `weights_only` leaves biases out, as the course's slides do.
+    """One row per layer, and the totals.
 
-    `multiplications` and `additions` are those of one example going forward; a product goes with one addition.
-    Memory is in bytes of float32, that of activations for a whole batch.
+    Multiplications and additions are those of the forward pass for one example, with one addition per multiplication.
+    Memory is in bytes of float32; activations are those of a batch.
     """
 
     experiment: Experiment
     summary: Summary
     weights_only: bool = False
+    """Whether parameters exclude biases, as in the course's slides."""
 
     @classmethod
-    def of(cls, experiment: Experiment, *, weights_only: bool = False) -> "Description":
+    def from_experiment(cls, experiment: Experiment, *, weights_only: bool = False) -> "Description":
         """Describe an experiment. Raises LayerError where its network cannot be built."""
         return cls(experiment, summarize(experiment.model.layers, experiment.input_shape), weights_only)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a layer, in the order in which they compute."""
-        return [self._row(line) for line in self.summary.lines]
+        """One row per layer, in the order of computation."""
+        return [
+            self._row(line.place.name, line.output_shape, line.cost, line.activation_bytes, line.receptive_field)
+            for line in self.summary.lines
+        ]
 
     def total(self) -> dict[str, Any]:
-        """The row below them."""
-        lines = self.summary.lines
-        return {
-            "layer": "total",
-            "output_shape": list(self.summary.output_shape),
-            "parameters": self._parameters(lines),
-            "multiplications": self.summary.cost.multiplications,
-            "additions": self.summary.cost.additions,
-            "weight_memory": Bytes(self._parameters(lines) * BYTES),
-            "activation_memory": Bytes(self.summary.activation_bytes(self.experiment.train.batch_size)),
-            "receptive_field": list(self.summary.receptive_field),
-        }
+        """The row of totals."""
+        summary = self.summary
+        return self._row(
+            "total", summary.output_shape, summary.cost, summary.activation_bytes(1), summary.receptive_field
+        )
 
     def totals(self) -> dict[str, Any]:
-        """What the network comes to; what depends on the size of the data is None where that is not known yet."""
-        total = self.total()
-        cost, training = self.summary.cost, self.summary.training
+        """The totals by quantity; those that depend on the number of examples are None where it is not known yet."""
+        total, cost, training = self.total(), self.summary.cost, self.summary.training
         examples, batch_size = self.experiment.data.train_size(), self.experiment.train.batch_size
         return {
             "parameters": total["parameters"],
@@ -78,29 +74,31 @@ class Description:
         """The weight memory of each kind of layer that has weights, in bytes."""
         memory: dict[str, int] = {}
         for line in self.summary.lines:
-            if line.spec is not None and (count := self._parameters([line])):
-                memory[line.spec.kind] = memory.get(line.spec.kind, 0) + count * BYTES
+            if line.spec is not None and (parameters := self._parameters(line.cost)):
+                memory[line.spec.kind] = memory.get(line.spec.kind, 0) + parameters * BYTES
         return memory
 
-    def _row(self, line: Line) -> dict[str, Any]:
-        parameters = self._parameters([line])
+    def _row(
+        self, name: str, output_shape: Shape, cost: Cost, activation_bytes: int, receptive_field: tuple[int, int]
+    ) -> dict[str, Any]:
+        parameters = self._parameters(cost)
         return {
-            "layer": line.place.name,
-            "output_shape": list(line.output_shape),
+            "layer": name,
+            "output_shape": list(output_shape),
             "parameters": parameters,
-            "multiplications": line.cost.multiplications,
-            "additions": line.cost.additions,
+            "multiplications": cost.multiplications,
+            "additions": cost.additions,
             "weight_memory": Bytes(parameters * BYTES),
-            "activation_memory": Bytes(line.activation_bytes * self.experiment.train.batch_size),
-            "receptive_field": list(line.receptive_field),
+            "activation_memory": Bytes(activation_bytes * self.experiment.train.batch_size),
+            "receptive_field": list(receptive_field),
         }
 
-    def _parameters(self, lines: Sequence[Line]) -> int:
-        return sum(line.cost.weights if self.weights_only else line.cost.parameters for line in lines)
+    def _parameters(self, cost: Cost) -> int:
+        return cost.weights if self.weights_only else cost.parameters
 
 
 def side_by_side(other: Description, this: Description) -> list[dict[str, Any]]:
-    """A row a quantity: what it is in `other` and in `this`, and its change from the one to the other."""
+    """One row per quantity: its values in `other` and in `this`, and the relative change."""
     before, after = other.totals(), this.totals()
     quantities: dict[str, tuple[Any, Any]] = {key: (before[key], after[key]) for key in before}
     memory_before, memory_after = other.memory_by_kind(), this.memory_by_kind()

@@ -1,12 +1,10 @@
-"""How the weights of a layer start, and what keeps them small. Names and options are those of Keras.
+"""Initializers and regularizers of weights. Names and options are those of Keras.
 
-`fan_in` and `fan_out` are the values that one output depends on and that one input reaches:
-kernel height * kernel width * channels.
+`fan_in` and `fan_out` are the numbers of inputs of an output and of outputs of an input: kernel height * kernel width *
+channels.
 """
 
 from typing import Annotated, ClassVar
-
-from pydantic import Tag
 
 from cnnlab.experiment.choice import Choice, Finite, NonNegative, Positive, by_kind
 
@@ -54,150 +52,136 @@ class LecunNormal(Choice):
 
 
 class Xavier(Choice):
-    """Normal with stddev sqrt(2 / (fan_in + fan_out)), cut off at two stddev, as the Intel course defines it.
+    """Normal with stddev sqrt(2 / (fan_in + fan_out)), truncated at two stddev, as defined in the Intel course.
 
-    The cut makes its standard deviation 0.88 of that; `glorot_normal` corrects for it.
+    Truncation reduces the standard deviation to 0.88 of that; `glorot_normal` corrects for it.
     """
 
     kind: ClassVar[str] = "xavier"
 
 
 class He(Choice):
-    """Normal with stddev sqrt(2 / fan_in), cut off at two stddev, as the Intel course defines it.
+    """Normal with stddev sqrt(2 / fan_in), truncated at two stddev, as defined in the Intel course.
 
-    The cut makes its standard deviation 0.88 of that; `he_normal` corrects for it.
+    Truncation reduces the standard deviation to 0.88 of that; `he_normal` corrects for it.
     """
 
     kind: ClassVar[str] = "he"
 
 
 class TruncatedNormal(Choice):
-    """Normal, drawn again beyond two stddev from the mean.
-
-    stddev: the standard deviation before the cut.
-    mean: the middle.
-    Example: truncated_normal: {stddev: 0.1}
-    """
+    """Normal; values more than two stddev from the mean are drawn again."""
 
     kind: ClassVar[str] = "truncated_normal"
     keras: ClassVar[tuple[str, ...]] = ("TruncatedNormal",)
-    short: ClassVar[str | None] = "stddev"
+    shorthand: ClassVar[str | None] = "stddev"
+    usage: ClassVar[tuple[str, ...]] = ("truncated_normal: {stddev: 0.1}",)
     stddev: NonNegative = 0.05
+    """Standard deviation before truncation."""
     mean: Finite = 0.0
+    """Mean."""
 
 
 class RandomNormal(Choice):
-    """Normal.
-
-    stddev: the standard deviation.
-    mean: the middle.
-    Example: random_normal: {stddev: 0.01}
-    """
+    """Normal."""
 
     kind: ClassVar[str] = "random_normal"
     keras: ClassVar[tuple[str, ...]] = ("RandomNormal",)
-    short: ClassVar[str | None] = "stddev"
+    shorthand: ClassVar[str | None] = "stddev"
+    usage: ClassVar[tuple[str, ...]] = ("random_normal: {stddev: 0.01}",)
     stddev: NonNegative = 0.05
+    """Standard deviation."""
     mean: Finite = 0.0
+    """Mean."""
 
 
 class RandomUniform(Choice):
-    """Uniform from `minval` to `maxval`.
-
-    minval: the lower bound.
-    maxval: the upper bound.
-    Example: random_uniform: {minval: -0.1, maxval: 0.1}
-    """
+    """Uniform from `minval` to `maxval`."""
 
     kind: ClassVar[str] = "random_uniform"
     keras: ClassVar[tuple[str, ...]] = ("RandomUniform",)
+    usage: ClassVar[tuple[str, ...]] = ("random_uniform: {minval: -0.1, maxval: 0.1}",)
     minval: Finite = -0.05
+    """Lower bound."""
     maxval: Finite = 0.05
+    """Upper bound."""
 
 
 class Orthogonal(Choice):
-    """A random orthogonal matrix. Saxe et al. 2014.
-
-    gain: what it is multiplied by.
-    """
+    """A random orthogonal matrix. Saxe et al. 2014."""
 
     kind: ClassVar[str] = "orthogonal"
     keras: ClassVar[tuple[str, ...]] = ("Orthogonal", "OrthogonalInitializer")
-    short: ClassVar[str | None] = "gain"
+    shorthand: ClassVar[str | None] = "gain"
     gain: Finite = 1.0
+    """Factor applied to the matrix."""
 
 
 class Zeros(Choice):
-    """Zeros everywhere: what a network cannot learn from, for demonstrations."""
+    """All zeros, from which a network cannot learn; for demonstrations."""
 
     kind: ClassVar[str] = "zeros"
     keras: ClassVar[tuple[str, ...]] = ("Zeros",)
 
 
 class Ones(Choice):
-    """Ones everywhere, for demonstrations."""
+    """All ones; for demonstrations."""
 
     kind: ClassVar[str] = "ones"
     keras: ClassVar[tuple[str, ...]] = ("Ones",)
 
 
 Initializer = Annotated[
-    Annotated[GlorotUniform, Tag("glorot_uniform")]
-    | Annotated[GlorotNormal, Tag("glorot_normal")]
-    | Annotated[HeUniform, Tag("he_uniform")]
-    | Annotated[HeNormal, Tag("he_normal")]
-    | Annotated[LecunUniform, Tag("lecun_uniform")]
-    | Annotated[LecunNormal, Tag("lecun_normal")]
-    | Annotated[Xavier, Tag("xavier")]
-    | Annotated[He, Tag("he")]
-    | Annotated[TruncatedNormal, Tag("truncated_normal")]
-    | Annotated[RandomNormal, Tag("random_normal")]
-    | Annotated[RandomUniform, Tag("random_uniform")]
-    | Annotated[Orthogonal, Tag("orthogonal")]
-    | Annotated[Zeros, Tag("zeros")]
-    | Annotated[Ones, Tag("ones")],
+    GlorotUniform
+    | GlorotNormal
+    | HeUniform
+    | HeNormal
+    | LecunUniform
+    | LecunNormal
+    | Xavier
+    | He
+    | TruncatedNormal
+    | RandomNormal
+    | RandomUniform
+    | Orthogonal
+    | Zeros
+    | Ones,
     by_kind,
 ]
 
 
 class L1(Choice):
-    """Adds l1 * sum of |weight| to the loss.
-
-    l1: the factor.
-    Example: l1: 0.0001
-    """
+    """Adds l1 * sum of |weight| to the loss."""
 
     kind: ClassVar[str] = "l1"
     keras: ClassVar[tuple[str, ...]] = ("L1",)
-    short: ClassVar[str | None] = "l1"
+    shorthand: ClassVar[str | None] = "l1"
+    usage: ClassVar[tuple[str, ...]] = ("l1: 0.0001",)
     l1: Positive = 0.01
+    """Regularization factor."""
 
 
 class L2(Choice):
-    """Adds l2 * sum of weight² to the loss.
-
-    l2: the factor. The weight decay λ that papers print, with λ/2 in the loss, is twice it.
-    Example: l2: 0.0001
-    """
+    """Adds l2 * sum of weight² to the loss."""
 
     kind: ClassVar[str] = "l2"
     keras: ClassVar[tuple[str, ...]] = ("L2",)
-    short: ClassVar[str | None] = "l2"
+    shorthand: ClassVar[str | None] = "l2"
+    usage: ClassVar[tuple[str, ...]] = ("l2: 0.0001",)
     l2: Positive = 0.01
+    """Regularization factor. The weight decay λ of papers that add λ/2 to the loss is twice as large."""
 
 
 class L1L2(Choice):
-    """Both of them.
-
-    l1: the factor of the sum of |weight|.
-    l2: the factor of the sum of weight².
-    Example: l1_l2: {l1: 0.00001, l2: 0.0001}
-    """
+    """Adds l1 * sum of |weight| + l2 * sum of weight² to the loss."""
 
     kind: ClassVar[str] = "l1_l2"
     keras: ClassVar[tuple[str, ...]] = ("L1L2",)
+    usage: ClassVar[tuple[str, ...]] = ("l1_l2: {l1: 0.00001, l2: 0.0001}",)
     l1: NonNegative = 0.0
+    """Factor of the sum of |weight|."""
     l2: NonNegative = 0.0
+    """Factor of the sum of weight²."""
 
 
-Regularizer = Annotated[Annotated[L1, Tag("l1")] | Annotated[L2, Tag("l2")] | Annotated[L1L2, Tag("l1_l2")], by_kind]
+Regularizer = Annotated[L1 | L2 | L1L2, by_kind]

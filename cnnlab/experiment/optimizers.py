@@ -1,99 +1,83 @@
-"""How a step changes the weights. Names, options and defaults are those of `keras.optimizers`."""
+"""Optimizers. Names, options and defaults are those of `keras.optimizers`."""
 
 from typing import Annotated, ClassVar
 
-from pydantic import Tag
-
-from cnnlab.experiment.choice import Choice, NonNegative, Positive, Share, by_kind
+from cnnlab.experiment.choice import Choice, Fraction, NonNegative, Positive, by_kind
 
 
 class Sgd(Choice):
-    """Stochastic gradient descent.
-
-    learning_rate: the step's size.
-    momentum: the share of the last step that is added again.
-    nesterov: whether the gradient is taken at where the momentum leads.
-    weight_decay: the share of every weight, times the learning rate, that a step takes away.
-    Example: sgd: {learning_rate: 0.1, momentum: 0.9}
-    """
+    """Stochastic gradient descent."""
 
     kind: ClassVar[str] = "sgd"
     keras: ClassVar[tuple[str, ...]] = ("SGD",)
-    short: ClassVar[str | None] = "learning_rate"
+    shorthand: ClassVar[str | None] = "learning_rate"
+    usage: ClassVar[tuple[str, ...]] = ("sgd: {learning_rate: 0.1, momentum: 0.9}",)
     learning_rate: Positive = 0.01
-    momentum: Share = 0.0
+    """Step size."""
+    momentum: Fraction = 0.0
+    """Fraction of the last step that is added to the next one."""
     nesterov: bool = False
+    """Whether to use Nesterov momentum."""
     weight_decay: NonNegative = 0.0
+    """Decoupled weight decay: each step subtracts this fraction of every weight, times the learning rate."""
 
 
 class Adam(Choice):
-    """Steps scaled by running means of the gradient and its square. Kingma and Ba 2014.
-
-    learning_rate: the step's size.
-    beta_1: the share of the running mean that a step keeps.
-    beta_2: the same for the squares.
-    epsilon: added to the root of the squares.
-    Example: adam: {learning_rate: 0.001}
-    """
+    """Steps scaled by running means of the gradient and of its square. Kingma and Ba 2014."""
 
     kind: ClassVar[str] = "adam"
     keras: ClassVar[tuple[str, ...]] = ("Adam",)
-    short: ClassVar[str | None] = "learning_rate"
+    shorthand: ClassVar[str | None] = "learning_rate"
+    usage: ClassVar[tuple[str, ...]] = ("adam: {learning_rate: 0.001}",)
     learning_rate: Positive = 0.001
-    beta_1: Share = 0.9
-    beta_2: Share = 0.999
+    """Step size."""
+    beta_1: Fraction = 0.9
+    """Decay rate of the running mean of the gradient."""
+    beta_2: Fraction = 0.999
+    """Decay rate of the running mean of its square."""
     epsilon: Positive = 1e-7
+    """Constant added to the root of the squares, for numerical stability."""
 
 
 class AdamW(Adam):
-    """Adam with weight decay that is not part of the gradient. Loshchilov and Hutter 2017.
-
-    weight_decay: the share of every weight, times the learning rate, that a step takes away.
-    Example: adamw: {learning_rate: 0.001, weight_decay: 0.01}
-    """
+    """Adam with decoupled weight decay. Loshchilov and Hutter 2017."""
 
     kind: ClassVar[str] = "adamw"
     keras: ClassVar[tuple[str, ...]] = ("AdamW",)
+    usage: ClassVar[tuple[str, ...]] = ("adamw: {learning_rate: 0.001, weight_decay: 0.01}",)
     weight_decay: NonNegative = 0.004
+    """Decoupled weight decay: each step subtracts this fraction of every weight, times the learning rate."""
 
 
 class RMSprop(Choice):
-    """Steps scaled by a running mean of the gradient's square. Tieleman and Hinton 2012.
-
-    learning_rate: the step's size.
-    rho: the share of the running mean that a step keeps.
-    momentum: the share of the last step that is added again.
-    epsilon: added to the mean of the squares.
-    centered: whether the gradient's running mean is taken off, so that its variance scales the step.
-    Example: rmsprop: {learning_rate: 0.001}
-    """
+    """Steps scaled by a running mean of the squared gradient. Tieleman and Hinton 2012."""
 
     kind: ClassVar[str] = "rmsprop"
     keras: ClassVar[tuple[str, ...]] = ("RMSprop",)
-    short: ClassVar[str | None] = "learning_rate"
+    shorthand: ClassVar[str | None] = "learning_rate"
+    usage: ClassVar[tuple[str, ...]] = ("rmsprop: {learning_rate: 0.001}",)
     learning_rate: Positive = 0.001
-    rho: Share = 0.9
-    momentum: Share = 0.0
+    """Step size."""
+    rho: Fraction = 0.9
+    """Decay rate of the running mean."""
+    momentum: Fraction = 0.0
+    """Fraction of the last step that is added to the next one."""
     epsilon: Positive = 1e-7
+    """Constant added to the mean of the squares, for numerical stability."""
     centered: bool = False
+    """Whether to divide by the variance of the gradient instead of its mean square."""
 
 
-Optimizer = Annotated[
-    Annotated[Sgd, Tag("sgd")]
-    | Annotated[Adam, Tag("adam")]
-    | Annotated[AdamW, Tag("adamw")]
-    | Annotated[RMSprop, Tag("rmsprop")],
-    by_kind,
-]
+Optimizer = Annotated[Sgd | Adam | AdamW | RMSprop, by_kind]
 
 
 def lower_learning_rate(optimizer: Optimizer) -> str:
-    """What `--set` takes to try again what went too fast: a tenth of the rate, or the default if that is less."""
+    """The value of `--set` for a tenth of the learning rate, or for the default if that is lower."""
     default = type(optimizer).model_fields["learning_rate"].default
     return f"train.optimizer.{optimizer.kind}.learning_rate={min(optimizer.learning_rate / 10, default):.3g}"
 
 
 def higher_learning_rate(optimizer: Optimizer) -> str:
-    """The same for what goes too slowly: ten times the rate, or the default if that is more."""
+    """The value of `--set` for ten times the learning rate, or for the default if that is higher."""
     default = type(optimizer).model_fields["learning_rate"].default
     return f"train.optimizer.{optimizer.kind}.learning_rate={max(optimizer.learning_rate * 10, default):.3g}"

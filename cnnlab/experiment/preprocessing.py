@@ -1,105 +1,86 @@
-"""What a picture goes through before the network: the same for every example, and at random in training."""
+"""Preprocessing of images: padding and scaling of every image, augmentation of training images."""
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, Tag
+from pydantic import Field
 
 from cnnlab.experiment.choice import Choice, Strict, by_kind
 
 
 class RandomCrop(Choice):
-    """Shifts a picture by up to `padding` pixels each way; what comes in from outside is black.
+    """Shifts an image by up to `padding` pixels in each direction; exposed pixels are black.
 
-    As padding every side and cropping at random (He et al. 2015, section 4.2).
-
-    padding: how many pixels.
-    Example: random_crop: 4
+    Equivalent to padding each side and cropping at random (He et al. 2015, section 4.2).
     """
 
     kind: ClassVar[str] = "random_crop"
-    short: ClassVar[str | None] = "padding"
+    shorthand: ClassVar[str | None] = "padding"
+    usage: ClassVar[tuple[str, ...]] = ("random_crop: 4",)
     padding: Annotated[int, Field(gt=0, le=512)] = 4
+    """Largest shift in pixels."""
 
 
 class HorizontalFlip(Choice):
-    """Mirrors left and right in every second picture.
-
-    Example: horizontal_flip
-    """
+    """Mirrors an image left to right with probability 0.5."""
 
     kind: ClassVar[str] = "horizontal_flip"
+    usage: ClassVar[tuple[str, ...]] = ("horizontal_flip",)
 
 
 class Rotation(Choice):
-    """Turns a picture about its centre by a random angle, bilinearly; corners that come in are black.
-
-    degrees: at most so many, either way.
-    Example: rotation: 15
-    """
+    """Rotates an image about its centre by a random angle, with bilinear interpolation; exposed corners are black."""
 
     kind: ClassVar[str] = "rotation"
-    short: ClassVar[str | None] = "degrees"
+    shorthand: ClassVar[str | None] = "degrees"
+    usage: ClassVar[tuple[str, ...]] = ("rotation: 15",)
     degrees: Annotated[float, Field(gt=0, le=180)] = 15.0
+    """Largest angle, in either direction."""
 
 
 class Translation(Choice):
-    """Shifts a picture by whole pixels; what comes in from outside is black.
-
-    fraction: at most that part of its height and of its width, either way.
-    Example: translation: 0.1
-    """
+    """Shifts an image by whole pixels; exposed pixels are black."""
 
     kind: ClassVar[str] = "translation"
-    short: ClassVar[str | None] = "fraction"
+    shorthand: ClassVar[str | None] = "fraction"
+    usage: ClassVar[tuple[str, ...]] = ("translation: 0.1",)
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Largest shift as a fraction of the height and of the width, in either direction."""
 
 
 class Cutout(Choice):
-    """Blacks out a square whose centre is anywhere in the picture (DeVries and Taylor 2017).
-
-    size: the side of the square in pixels.
-    Example: cutout: 16
-    """
+    """Blacks out a square whose centre is anywhere in the image (DeVries and Taylor 2017)."""
 
     kind: ClassVar[str] = "cutout"
-    short: ClassVar[str | None] = "size"
+    shorthand: ClassVar[str | None] = "size"
+    usage: ClassVar[tuple[str, ...]] = ("cutout: 16",)
     size: Annotated[int, Field(gt=0, le=4096)] = 8
+    """Side of the square in pixels."""
 
 
 class Mixup(Choice):
-    """Mixes each picture with another of its batch, and their losses alike (Zhang et al. 2018). The last step.
+    """Mixes each image with another one of its batch, and their losses alike (Zhang et al. 2018). The last step.
 
-    The own picture has the larger part, so that its label is the one that accuracy counts.
-
-    alpha: parts are drawn from Beta(alpha, alpha): the larger, the closer to half and half.
-    Example: mixup: 0.2
+    An image has the larger weight in its own mixture, so that accuracy counts its label.
     """
 
     kind: ClassVar[str] = "mixup"
-    short: ClassVar[str | None] = "alpha"
+    shorthand: ClassVar[str | None] = "alpha"
+    usage: ClassVar[tuple[str, ...]] = ("mixup: 0.2",)
     alpha: Annotated[float, Field(ge=1e-3, le=1e3)] = 0.2
+    """Weights are drawn from Beta(alpha, alpha): the larger, the closer to one half each."""
 
 
-Augmentation = Annotated[
-    Annotated[RandomCrop, Tag("random_crop")]
-    | Annotated[HorizontalFlip, Tag("horizontal_flip")]
-    | Annotated[Rotation, Tag("rotation")]
-    | Annotated[Translation, Tag("translation")]
-    | Annotated[Cutout, Tag("cutout")]
-    | Annotated[Mixup, Tag("mixup")],
-    by_kind,
-]
+Augmentation = Annotated[RandomCrop | HorizontalFlip | Rotation | Translation | Cutout | Mixup, by_kind]
 
 
 class Preprocessing(Strict):
-    """What pictures go through before the network; the first two are part of the saved network.
-
-    zero_padding: rows and columns of black pixels around every picture.
-    scale: what pixels become: `zero_one` from 0 to 1, `minus_one_one` from -1 to 1, or `standardize`, mean 0 and
-    standard deviation 1 in every channel over the training examples.
-    augmentation: what changes training pictures at random, in this order, anew in every epoch.
-    """
+    """Preprocessing of images before the network; padding and scaling are part of the saved model."""
 
     zero_padding: Annotated[int, Field(ge=0, le=512)] = 0
+    """Rows and columns of black pixels added on each side of an image."""
     scale: Literal["zero_one", "minus_one_one", "standardize"] = "zero_one"
+    """Range of the pixel values: `zero_one`, 0 to 1; `minus_one_one`, -1 to 1; or `standardize`, mean 0 and standard
+    deviation 1 per channel over the training examples.
+    """
     augmentation: Annotated[list[Augmentation], Field(max_length=20)] = Field(default_factory=list)
+    """Random changes of training images, in this order, drawn anew in every epoch."""

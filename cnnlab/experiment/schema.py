@@ -1,6 +1,6 @@
 """One experiment: a data set, a network, how to train it.
 
-The models are frozen, so an experiment cannot drift from the file that it came from.
+The models are frozen, so that an experiment stays equal to its file.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -11,21 +11,21 @@ from pydantic_core import PydanticCustomError
 from cnnlab.experiment.callbacks import Callback
 from cnnlab.experiment.choice import FLOAT32_MAX, Strict
 from cnnlab.experiment.data import Data
-from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, depth, unrolled
+from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, count_layers, depth
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.optimizers import Optimizer, Sgd
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schedules import Constant, Schedule
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-FOLDER_NAME_TOLD = "at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
+FOLDER_NAME_RULE = "at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
 FolderName = Annotated[str, StringConstraints(pattern=FOLDER_NAME)]
 
 
 def _as_devices(value: Any) -> Any:
     if value not in ("auto", "cpu", "gpu") and not (type(value) is int and 1 <= value <= MAX_DEVICES):
         raise PydanticCustomError(
-            "devices_expected", f"expected 'auto', 'cpu', 'gpu' or how many devices, 1 to {MAX_DEVICES}"
+            "devices_expected", f"expected 'auto', 'cpu', 'gpu' or a number of devices, 1 to {MAX_DEVICES}"
         )
     return value
 
@@ -56,7 +56,7 @@ def _as_class_weights(value: Any) -> Any:
                 {"name": name, "weight": str(weight)},
             )
     if not any(value.values()):
-        raise PydanticCustomError("misfit", "every weight is 0: nothing would be learned")
+        raise PydanticCustomError("misfit", "all weights are 0, with which nothing is learned")
     return {name: float(weight) for name, weight in value.items()}
 
 
@@ -74,134 +74,132 @@ ClassWeights = Annotated[
     ),
 ]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(Strict):
-    """The network.
-
-    layers: what a picture goes through, in order, to one output a class.
-    """
+    """The network."""
 
     layers: Annotated[list[Layer], Field(min_length=1, max_length=MAX_LAYERS)]
+    """Layers in order, from the image to one output per class."""
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:
         if depth(self.layers) > MAX_DEPTH:
-            raise PydanticCustomError("misfit", f"blocks within blocks, more than {MAX_DEPTH} deep")
-        if (count := unrolled(self.layers)) > MAX_LAYERS:
+            raise PydanticCustomError("misfit", f"blocks nested more than {MAX_DEPTH} deep")
+        if (count := count_layers(self.layers)) > MAX_LAYERS:
             raise PydanticCustomError("misfit", f"{count:,} layers with all repeats; expected at most {MAX_LAYERS:,}")
         return self
 
 
 class Train(Strict):
-    """How to train.
-
-    epochs: how often every training example is seen.
-    batch_size: examples a step, over all replicas together.
-    optimizer: how a step changes the weights.
-    loss: what training makes small.
-    class_weights: what an example's loss is multiplied by in the gradient, by its class, as Keras's
-    `fit(class_weight=...)` does: `balanced`, examples / (classes * examples of the class) over the training split as in
-    scikit-learn, or a map of class names to weights, 1 for those that it leaves out. Losses that are reported, of
-    training and of validation, are not weighted.
-    schedule: how the learning rate changes.
-    callbacks: what watches the training.
-    precision: of the arithmetic: `float32`, or half of that for all but weights, their updates, losses and the last
-    layer: `mixed_bfloat16`, for processors that have it (AMX, AVX512-BF16) and newer GPUs, or `mixed_float16`, whose
-    losses are scaled so that small gradients do not vanish, for GPUs.
-    devices: what to train on: `auto`, all GPUs or TPUs that there are, else the CPU; `cpu`; `gpu`, all of them; or how
-    many: so many GPUs or, where there is none, so many parts of the CPU, which is for trying.
-    threads: how many threads compute an operation, and how many operations are computed beside each other; as many as
-    the process may use cores unless given. Sums are added in another order with another number, so that the last digits
-    are those of the same number only.
-    jit: whether XLA compiles the forward and backward pass: `auto`, on a GPU only, for on a CPU it made every network
-    slower, LeNet three times.
-    input_pipeline: how pictures come to the device: `resident`, all of them at once; `streamed`, batch by batch, in
-    memory that does not grow with the data; or `auto`, resident if they take at most half of its memory. The numbers
-    are the same.
-    deterministic: whether the same seed gives the same bits, on the same machine with the same versions. Without it
-    GPUs are somewhat faster, and a resumed run is not quite the one that was not interrupted.
-    test: when the test set is measured: at the `end` of the training, or `never`, so that it stays untouched until
-    `cnnlab evaluate` measures it.
-    keep: how many checkpoints are kept: the newest, and those before it for the case that it is damaged.
-    checkpoint_minutes: a checkpoint is written after every epoch, and within one after so many minutes.
-    """
+    """Training."""
 
     epochs: Annotated[int, Field(gt=0, le=1_000_000)] = 10
+    """Number of passes over the training examples."""
     batch_size: Annotated[int, Field(gt=0, lt=2**31)] = 128
+    """Number of examples per step, over all replicas together."""
     optimizer: Optimizer = Sgd()
+    """How a step changes the weights."""
     loss: Loss = CrossEntropy()
+    """What training minimizes."""
     class_weights: ClassWeights = None
+    """Factors of the loss of an example by its class, as in Keras's `fit(class_weight=...)`: `balanced`, examples /
+    (classes * examples of the class) over the training split as in scikit-learn, or a map from class names to weights,
+    1 for classes that it leaves out. Reported losses, of training and validation, are not weighted.
+    """
     schedule: Schedule = Constant()
+    """How the learning rate changes."""
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
+    """Callbacks that run during training."""
     precision: Precision = "float32"
+    """Precision of the computation: `float32`; `mixed_bfloat16`, for CPUs with AMX or AVX512-BF16 and recent GPUs; or
+    `mixed_float16`, for GPUs, with loss scaling against vanishing gradients. Mixed precision keeps weights, their
+    updates, losses and the last layer in float32.
+    """
     devices: Devices = "auto"
+    """Devices to train on: `auto`, all GPUs or TPUs, or the CPU if there are none; `cpu`; `gpu`, all GPUs; or a number
+    of GPUs. Without GPUs, a number splits the CPU into as many logical devices, for testing.
+    """
     threads: Annotated[int, Field(gt=0, le=MAX_THREADS)] | None = None
+    """Number of threads that compute an operation, and of operations that are computed at the same time; by default the
+    number of cores that the process may use. Another number adds in another order, which changes the last digits of
+    results.
+    """
     jit: Literal["auto", "on", "off"] = "auto"
+    """Whether XLA compiles the forward and backward pass: `auto` compiles on a GPU only, since on a CPU it made every
+    network slower, LeNet three times.
+    """
     input_pipeline: Literal["auto", "resident", "streamed"] = "auto"
+    """How images reach the device: `resident`, all of them at once; `streamed`, batch by batch, in memory that does not
+    grow with the data; or `auto`, resident if they take at most half of its memory. Results are the same.
+    """
     deterministic: bool = True
+    """Whether the same seed gives bitwise the same results on the same machine with the same versions. `false` is
+    somewhat faster on GPUs, and then a resumed run may differ slightly from an uninterrupted one.
+    """
     test: Literal["end", "never"] = "end"
+    """When the test set is evaluated: at the `end` of training, or `never`, which leaves it untouched until `cnnlab
+    evaluate`.
+    """
     keep: Annotated[int, Field(gt=0, le=1_000_000)] = 2
+    """Number of checkpoints to keep; an older one replaces a damaged one."""
     checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6)] = 10.0
+    """Interval in minutes between checkpoints within an epoch; one is also written after every epoch."""
 
 
 class Published(Strict):
-    """What the source of the experiment prints, to hold results against.
-
-    source: where it is printed.
-    id: what it is called there.
-    accuracy: on the test set after the last epoch, a fraction.
-    loss: on the test set after the last epoch.
-    training_loss: after the last epoch.
-    untrained_accuracy: on the test set before the first epoch.
-    epochs: how many epochs these are for.
-    table: rows of [epoch, accuracy, loss] on the test set, epochs from 1.
-    parameters: weights and biases.
-    weights: without the biases.
-    multiplications: of one example going forward.
-    additions: the same.
-    weight_memory: bytes of the weights, without the biases.
-    """
+    """Published results of the experiment, to compare with."""
 
     source: str
+    """Where the results are published."""
     id: str | None = None
-    accuracy: Fraction | None = None
+    """Name of the experiment there."""
+    accuracy: Accuracy | None = None
+    """Test accuracy after the last epoch, as a fraction."""
     loss: float | None = None
+    """Test loss after the last epoch."""
     training_loss: float | None = None
-    untrained_accuracy: Fraction | None = None
+    """Training loss after the last epoch."""
+    untrained_accuracy: Accuracy | None = None
+    """Test accuracy before the first epoch."""
     epochs: PositiveInt | None = None
+    """Number of epochs of these results."""
     table: list[Annotated[list[int | float], Field(min_length=3, max_length=3)]] | None = None
+    """Rows of [epoch, accuracy, loss] on the test set; epochs count from 1."""
     parameters: PositiveInt | None = None
+    """Number of weights and biases."""
     weights: PositiveInt | None = None
+    """Number of weights without biases."""
     multiplications: PositiveInt | None = None
+    """Multiplications of the forward pass for one example."""
     additions: PositiveInt | None = None
+    """Additions of the forward pass for one example."""
     weight_memory: PositiveInt | None = None
+    """Memory of the weights without biases, in bytes."""
 
 
 class Experiment(Strict):
-    """One YAML file: a data set, a network, how to train it.
-
-    name: what its run folders are called: the file's name unless given.
-    data: which examples.
-    preprocessing: what pictures go through before the network.
-    model: the network.
-    train: how to train.
-    seed: what the weights, the order of the examples and the dropout are drawn from.
-    published: what the source of the experiment prints.
-    """
+    """One YAML file: a data set, a network, how to train it."""
 
     name: FolderName
+    """Name of the run folders; by default the name of the file."""
     data: Data
+    """Data set."""
     preprocessing: Preprocessing = Preprocessing()
+    """Preprocessing of images before the network."""
     model: Model
+    """Network."""
     train: Train = Train()
+    """Training."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the weights, the order of the examples and dropout."""
     published: Published | None = None
+    """Published results to compare with."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """What the first layer gets: (height, width, channels) with the padding."""
+        """Input of the first layer: (height, width, channels) with the padding."""
         height, width, channels = self.data.image_shape
         padding = 2 * self.preprocessing.zero_padding
         return height + padding, width + padding, channels

@@ -1,4 +1,4 @@
-"""What an experiment meant when an earlier version wrote it out, with every default of then."""
+"""Experiments written by earlier versions, with the options that were added since."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ DATA: dict[str, dict[str, Any]] = {
     "idx": ARRAYS,
     "raw": ARRAYS,
 }
-"""By data set, the options that version 0.1.0 did not have, with what it did. Those that are None are not written."""
+"""By data set, the options that version 0.1.0 lacked, with its behaviour. Options that are None are not written."""
 
 
 TRAIN = {"test": "end"}
-"""The same of `train`."""
+"""The same for `train`."""
 
 
 def upgrade(experiment: Any) -> Any:
-    """The plain experiment of a run with the options that there were not when it was written."""
+    """The experiment of a run as data, with the options that were added since it was written."""
     if not isinstance(experiment, dict):
         return experiment
     data, train = experiment.get("data"), experiment.get("train")
-    meant = dict(experiment)
+    upgraded = dict(experiment)
     if isinstance(data, dict) and isinstance(data.get("name"), str):
-        meant["data"] = {**DATA.get(data["name"], {}), **data}
+        upgraded["data"] = {**DATA.get(data["name"], {}), **data}
     if isinstance(train, dict):
-        meant["train"] = {**TRAIN, **train}
-    return meant
+        upgraded["train"] = {**TRAIN, **train}
+    return upgraded

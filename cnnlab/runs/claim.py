@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import RequestError, RunError
-from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_TOLD
+from cnnlab.experiment.schema import FOLDER_NAME, FOLDER_NAME_RULE
 from cnnlab.messages import folder_name
 from cnnlab.runs import lock
 from cnnlab.runs.folder import Run
@@ -27,7 +27,7 @@ def check_writable(runs: Path) -> None:
 def check_name(runs: Path, name: str) -> None:
     """Raise RequestError unless `name` can be the name of a new run folder in `runs`."""
     if not re.fullmatch(FOLDER_NAME, name):
-        raise RequestError(f"--name {name}: expected {FOLDER_NAME_TOLD}; try --name {folder_name(name)}")
+        raise RequestError(f"--name {name}: expected {FOLDER_NAME_RULE}; try --name {folder_name(name)}")
     if (runs / name).exists():
         raise RequestError(
             f"--name {name}: {runs / name} exists and a run is never overwritten; "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from cnnlab.config.load import load_complete, to_data
+from cnnlab.config.load import load_complete, to_dict
 from cnnlab.config.overrides import Override
 from cnnlab.errors import RunError, printable
 from cnnlab.experiment.callbacks import UserCallback
@@ -65,5 +65,5 @@ def parameters_of(run: Run, experiment: Experiment) -> int:
 
 def digest(experiment: Experiment) -> str:
     """SHA-256 of all of an experiment that can change a number; the seed too."""
-    data = {key: value for key, value in to_data(experiment).items() if key not in COSMETIC_KEYS}
+    data = {key: value for key, value in to_dict(experiment).items() if key not in COSMETIC_KEYS}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

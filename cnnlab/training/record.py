@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cnnlab.config.load import to_data
+from cnnlab.config.load import to_dict
 from cnnlab.data import fingerprint
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs.checkpoints import Place
@@ -49,4 +49,4 @@ def of_resumed_run(plan: ResumePlan, after: Place | None, changed: Sequence[str]
 
 
 def _experiment(experiment: Experiment) -> dict[str, Any]:
-    return {"experiment": to_data(experiment), "experiment_sha256": digest(experiment)}
+    return {"experiment": to_dict(experiment), "experiment_sha256": digest(experiment)}

@@ -10,7 +10,7 @@ from cnnlab.analysis import reproduction, results
 from cnnlab.analysis.expected import compare_with_expected, describe_expected
 from cnnlab.analysis.results import Epoch, Result, recipe_of
 from cnnlab.config import shipped
-from cnnlab.config.load import load, load_file, to_data
+from cnnlab.config.load import load, load_file, to_dict
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError
 from cnnlab.experiment.summary import summarize
@@ -159,7 +159,7 @@ def test_seeds_that_happen_to_be_equal_prove_nothing_finer_than_an_example():
 
 
 def test_what_is_printed_is_for_the_data_and_epochs_that_it_was_printed_of():
-    own = to_data(load("fc"))
+    own = to_dict(load("fc"))
 
     def printed(experiment, figure="accuracy"):
         return reproduction.published_value(ExperimentRecord.parse(experiment), figure)

@@ -27,7 +27,6 @@ MENTIONS = {
     # Words, not commands.
     "cnnlab {}",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
-    "{}: no such file; the experiment that comes with cnnlab is called {}",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
     # What an option is about, or what it excludes; a part of a command.
     " --runs {}",
@@ -61,12 +60,12 @@ PRINTED = {
     "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server would not end
     "Leave the test set alone: `cnnlab evaluate RUN` measures it later.": (),
     "'': expected an experiment file, or a name that `cnnlab configs` lists": (),
-    "{}: no such file; `cnnlab configs` lists the experiments that come with cnnlab": (),
+    "{}: no such file; `cnnlab configs` lists the shipped experiments": (),
     "{}: empty; an experiment needs at least data and model (see `cnnlab configs`)": (),
     "{}: expected key=value, such as --set train.epochs=3": TRAIN,
     "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": (),
     "# Command: cnnlab train {}.yaml": (),
-    "# All that can be said here: cnnlab schema --format md": (),
+    "# Reference: cnnlab schema --format md": (),
     "data.validation: {} examples to hold out, but {} has {} training examples; try --set data.validation=0.1": TRAIN,
     "data.train_sizes: {} sizes, which `cnnlab train` trains one run each; expected one here, such as "
     "--set 'data.train_sizes=[{}]'": ("data", "info", CONFIG),

@@ -53,7 +53,7 @@ def test_a_gpu_that_is_not_there_is_an_error(cnnlab, tiny, tmp_path):
 )
 def test_devices_that_are_none_are_an_error(cnnlab, tiny, tmp_path, devices):
     done = cnnlab("train", tiny, f"--devices={devices}")
-    assert_one_line(done, 2, "train.devices: expected 'auto', 'cpu', 'gpu' or how many devices, 1 to 1024")
+    assert_one_line(done, 2, "train.devices: expected 'auto', 'cpu', 'gpu' or a number of devices, 1 to 1024")
     assert not (tmp_path / "runs").exists()
 
 

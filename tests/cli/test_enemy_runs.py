@@ -19,7 +19,7 @@ import pytest
 from cnnlab.analysis.compare import compare
 from cnnlab.analysis.verify import verify
 from cnnlab.cli import LONGEST_LINE
-from cnnlab.config.load import load_file, to_data
+from cnnlab.config.load import load_file, to_dict
 from cnnlab.errors import CnnlabError, ConfigError, RequestError, RunError, TrainingError
 from cnnlab.evaluation.evaluate import evaluate
 from cnnlab.runs import Run, checkpoints
@@ -69,7 +69,7 @@ def change_config(run, old, new, *, recorded=False):
     assert old in text
     (run / "config.yaml").write_text(text.replace(old, new))
     if recorded:
-        change_record(run, experiment=to_data(load_file(run / "config.yaml")))
+        change_record(run, experiment=to_dict(load_file(run / "config.yaml")))
 
 
 def outside(run):

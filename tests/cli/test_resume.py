@@ -205,9 +205,9 @@ def test_code_of_a_folders_own_is_not_imported_without_trust(run):
 
 
 def plain_of(run):
-    from cnnlab.config.load import load_complete, to_data
+    from cnnlab.config.load import load_complete, to_dict
 
-    return to_data(load_complete(run.config))
+    return to_dict(load_complete(run.config))
 
 
 def test_unfinished_runs_are_those_that_can_go_on(run, tmp_path, capsys):

@@ -116,7 +116,7 @@ def test_watching_the_test_set_is_flagged_and_recorded(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--quiet", "--set", "data.validation=test")
     assert done.stderr.splitlines() == [
         "cnnlab: warning: --set data.validation=test: data.validation: "
-        "the test set is watched while training; choose nothing by it [test-as-validation]"
+        "the test set is evaluated during training; choose nothing by it [test-as-validation]"
     ]
     record = json.loads((tmp_path / "runs/tiny-1/run.json").read_text())
     assert [use["by"] for use in record["test_uses"]] == ["validation", "train"]
@@ -126,7 +126,7 @@ def test_divergence_is_named_and_recorded(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--quiet", "--set", "train.optimizer.sgd.learning_rate=1e30")
     assert done.returncode == 1
     warning, line = done.stderr.splitlines()
-    assert "is far from what sgd usually takes" in warning
+    assert "is far from the usual range of sgd" in warning
     assert line.startswith("cnnlab: runs/tiny-1: diverged: the loss became ")
     assert "--set train.optimizer.sgd.learning_rate=0.01" in line
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "diverged"

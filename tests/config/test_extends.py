@@ -1,6 +1,6 @@
 import pytest
 
-from cnnlab.config.load import load, read, to_data, to_yaml
+from cnnlab.config.load import load, read, to_dict, to_yaml
 from cnnlab.errors import ConfigError
 
 BASE = """\
@@ -63,9 +63,9 @@ def test_another_kind_replaces_the_whole(write):
 @pytest.mark.parametrize("name", ["lenet", "lenet.yaml"])
 def test_a_shipped_experiment_can_be_extended_by_name(write, name):
     experiment = load(write("x.yaml", f"extends: {name}\nseed: 3\n"))
-    expected = {**to_data(load("lenet")), "name": "x", "seed": 3}
+    expected = {**to_dict(load("lenet")), "name": "x", "seed": 3}
     del expected["published"]
-    assert to_data(experiment) == expected
+    assert to_dict(experiment) == expected
 
 
 def test_a_file_beside_it_comes_before_a_shipped_one(write):
@@ -103,16 +103,16 @@ def test_places_follow_the_file_that_says_it(write, tmp_path):
     ("files", "message"),
     [
         ({"x.yaml": "extends: y.yaml", "y.yaml": "extends: z.yaml", "z.yaml": "extends: y.yaml"},
-         "z.yaml:1:10: extends: goes in a circle: x.yaml extends y.yaml extends z.yaml extends y.yaml"),
-        ({"x.yaml": "extends: ./x.yaml"}, "x.yaml:1:10: extends: goes in a circle: x.yaml extends x.yaml"),
-        ({"x.yaml": "seed: 1\nextends: nowhere.yaml"}, "x.yaml:2:10: extends: no file nowhere.yaml, and no shipped experiment; expected one of "),
+         "z.yaml:1:10: extends: circular: x.yaml extends y.yaml extends z.yaml extends y.yaml"),
+        ({"x.yaml": "extends: ./x.yaml"}, "x.yaml:1:10: extends: circular: x.yaml extends x.yaml"),
+        ({"x.yaml": "seed: 1\nextends: nowhere.yaml"}, "x.yaml:2:10: extends: no file nowhere.yaml, and no such shipped experiment; expected one of "),
         ({"x.yaml": "extends: [a, b]"}, "x.yaml:1:10: extends: expected a file or the name of a shipped experiment, got ['a', 'b']"),
         ({"x.yaml": "extends:"}, "x.yaml:1:9: extends: expected a file or the name of a shipped experiment, got nothing"),
-        ({"x.yaml": "extends: y.yaml", "y.yaml": "- 1"}, "x.yaml:1:10: extends: y.yaml is no experiment: expected a map of keys"),
+        ({"x.yaml": "extends: y.yaml", "y.yaml": "- 1"}, "x.yaml:1:10: extends: y.yaml is not an experiment: expected a map of keys"),
         ({"x.yaml": "extends: y.yaml", "y.yaml": ""}, "y.yaml: empty; an experiment needs at least data and model"),
         ({"x.yaml": "extends: y.yaml", "y.yaml": "a: [1"}, "y.yaml:1:6: not YAML"),
         ({"x.yaml": "extends: ."}, "x.yaml:1:10: extends: no file "),
-        ({f"x{i or ''}.yaml": f"extends: x{i + 1}.yaml" for i in range(30)}, "extends: more than 20 files that extend one another"),
+        ({f"x{i or ''}.yaml": f"extends: x{i + 1}.yaml" for i in range(30)}, "extends: a chain of more than 20 files"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_extended_is_told(write, tmp_path, monkeypatch, files, message):

@@ -1,7 +1,7 @@
 import pytest
 
 from cnnlab.config import shipped
-from cnnlab.config.load import load, load_file, to_data, to_yaml
+from cnnlab.config.load import load, load_file, to_dict, to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import ConfigError
 
@@ -47,7 +47,7 @@ def test_a_file_name_that_cannot_be_a_name_is_told_with_one_that_can(tmp_path, f
     with pytest.raises(ConfigError) as caught:
         load(str(path))
     missing, unknown = caught.value.problems
-    assert missing.startswith(f"{path}: name: missing, and the file's own, '")
+    assert missing.startswith(f"{path}: name: missing, and the file name '")
     assert missing.endswith(f"add `name: {name}`")
     assert "sed: unknown key" in unknown
     path.write_text(GOOD + f"name: {name}\n")
@@ -71,12 +71,12 @@ def test_all_problems_are_told_at_once(tmp_path):
         ("train.epochs=many", "--set train.epochs=many: train.epochs: expected an integer, got 'many'"),
         ("train.epoch=3", "--set train.epoch=3: train.epoch: unknown key; did you mean 'epochs'?"),
         ("model.layers[1].dense.unit=3", "--set model.layers[1].dense.unit=3: model.layers[1].dense.unit: unknown key; did you mean 'units'?"),
-        ("model.layers[2].dense.units=3", "--set model.layers[2].dense.units=3: model.layers: has 2 entries, [0] to [1]; [2] is not one of them"),
+        ("model.layers[2].dense.units=3", "--set model.layers[2].dense.units=3: model.layers: has 2 entries, [0] to [1]; [2] does not exist"),
         ("model.layers.dense=3", "--set model.layers.dense=3: model.layers: is a list; name an entry as [0] to [1]"),
         ("train.optimizer.adam.beta_3=0", "--set train.optimizer.adam.beta_3=0: train.optimizer.adam.beta_3: unknown key; did you mean 'beta_2'?"),
         ("model.layers[1].conv2d.filters=12", "--set model.layers[1].conv2d.filters=12: model.layers[1]: expected one kind, got 'dense' and 'conv2d'; keep one; --set replaces a layer by its whole value: --set 'model.layers[1]={kind: {option: value}}'"),
-        ("train.callbacks[0].patience=1", "--set train.callbacks[0].patience=1: train.callbacks: is an empty list; [0] is not one of them"),
-        ("seed[0]=3", "--set seed[0]=3: seed: is not a list; [0] is not one of them"),
+        ("train.callbacks[0].patience=1", "--set train.callbacks[0].patience=1: train.callbacks: is an empty list; [0] does not exist"),
+        ("seed[0]=3", "--set seed[0]=3: seed: is not a list; [0] does not exist"),
         ("train.epochs", "--set train.epochs: expected key=value, such as --set train.epochs=3"),
         ("train..epochs=3", "--set train..epochs=3: expected a key such as train.epochs or model.layers[0].conv2d.filters"),
         ("train.epochs=[3", "--set train.epochs=[3:1:3: not YAML: expected ',' or ']', but got '<stream end>'"),
@@ -93,7 +93,7 @@ def test_set_reaches_defaults_and_short_forms(tmp_path):
         "train.optimizer.sgd.momentum=0.9",
         "train.schedule={exponential: 0.5}",
     ]
-    data = to_data(load(str(tmp_path / "x.yaml"), [parse_set(change) for change in changes]))
+    data = to_dict(load(str(tmp_path / "x.yaml"), [parse_set(change) for change in changes]))
     assert data["model"]["layers"][1]["dense"]["units"] == 12
     assert data["train"]["optimizer"] == {
         "sgd": {"learning_rate": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
@@ -122,8 +122,8 @@ def test_files_that_are_no_experiment(tmp_path, text, message):
     ("config", "message"),
     [
         ("lenett", "lenett: no such file or shipped experiment; did you mean 'lenet'?"),
-        ("a/lenet.yaml", "a/lenet.yaml: no such file; the experiment that comes with cnnlab is called lenet"),
-        ("a/b.yaml", "a/b.yaml: no such file; `cnnlab configs` lists the experiments that come with cnnlab"),
+        ("a/lenet.yaml", "a/lenet.yaml: no such file; the shipped experiment is called lenet"),
+        ("a/b.yaml", "a/b.yaml: no such file; `cnnlab configs` lists the shipped experiments"),
         (".", ".: is a folder; expected an experiment file (.yaml)"),
         ("n" * 300, "n: File name too long"),
     ],
@@ -142,7 +142,7 @@ def test_a_folder_of_the_same_name_is_not_in_the_way(tmp_path, monkeypatch):
 
 def test_a_large_file_is_refused_before_it_is_read_to_its_end(tmp_path):
     (tmp_path / "x.yaml").write_text("- a\n" * 200_000)
-    with pytest.raises(ConfigError, match=r"x\.yaml:20000:3: too many values, or too deep, for an experiment"):
+    with pytest.raises(ConfigError, match=r"x\.yaml:20000:3: too many values, or nested too deeply, for an experiment"):
         load(str(tmp_path / "x.yaml"))
 
 
@@ -155,14 +155,14 @@ def test_set_of_another_kind_replaces_the_one_before(tmp_path):
 
 def test_set_reaches_into_blocks():
     change = parse_set("model.layers[3].repeat.layers[0].residual.layers[0].conv2d.filters=12")
-    data = to_data(load("resnet20", [change]))
+    data = to_dict(load("resnet20", [change]))
     assert data["model"]["layers"][3]["repeat"]["layers"][0]["residual"]["layers"][0]["conv2d"]["filters"] == 12
 
 
 def test_set_follows_a_short_block_as_it_is_written(tmp_path):
     (tmp_path / "x.yaml").write_text(HEAD + "    - parallel: [[residual: [conv2d: {filters: 1, kernel_size: 1}]]]\n")
     change = parse_set("model.layers[0].parallel[0][0].residual[0].conv2d.filters=7")
-    data = to_data(load(str(tmp_path / "x.yaml"), [change]))
+    data = to_dict(load(str(tmp_path / "x.yaml"), [change]))
     block = data["model"]["layers"][0]["parallel"]["branches"][0][0]["residual"]
     assert block["layers"][0]["conv2d"]["filters"] == 7
 

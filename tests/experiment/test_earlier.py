@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.config.load import to_data
+from cnnlab.config.load import to_dict
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.upgrade import upgrade
 
@@ -17,7 +17,7 @@ WRITTEN = json.loads(Path(__file__).with_name("experiments-0.1.0.json").read_tex
 def test_what_was_written_then_says_every_option_of_today(written):
     """Else runs of then and of now would not be the same experiment to `compare`: say in `earlier.py` what was done then."""
     meant = upgrade(written)
-    assert to_data(Experiment.model_validate(meant)) == meant
+    assert to_dict(Experiment.model_validate(meant)) == meant
     assert {key: meant[key] for key in written if key not in ("data", "train")} == {
         key: written[key] for key in written if key not in ("data", "train")
     }

@@ -15,22 +15,25 @@ def summary(layers, image_shape=(28, 28, 1)):
 
 
 def test_lenet_has_the_parameters_that_intel_prints():
-    lines = Description.of(load("lenet")).rows()
+    lines = Description.from_experiment(load("lenet")).rows()
     assert [row["parameters"] for row in lines if row["parameters"]] == [156, 2_416, 48_120, 10_164, 850]
-    assert Description.of(load("lenet")).total()["parameters"] == 61_706
+    assert Description.from_experiment(load("lenet")).total()["parameters"] == 61_706
 
 
 def test_the_first_networks_cost_what_the_slides_print():
-    mlp, conv = (Description.of(load(name), weights_only=True).totals() for name in ("mlp-mse", "conv"))
+    mlp, conv = (Description.from_experiment(load(name), weights_only=True).totals() for name in ("mlp-mse", "conv"))
     assert (mlp["forward_multiplications"], mlp["forward_additions"]) == (315_218, 315_218)
     assert (conv["forward_multiplications"], conv["forward_additions"]) == (59_584, 59_584)
     assert f"{mlp['weight_memory']}" == "1.26 MB"
     assert f"{conv['weight_memory']}" == "125.58 kB"
-    assert Description.of(load("fc"), weights_only=True).totals()["weight_memory"] == 31_360
+    assert Description.from_experiment(load("fc"), weights_only=True).totals()["weight_memory"] == 31_360
 
 
 def change(this, other, quantity):
-    rows = side_by_side(Description.of(load(other), weights_only=True), Description.of(load(this), weights_only=True))
+    rows = side_by_side(
+        Description.from_experiment(load(other), weights_only=True),
+        Description.from_experiment(load(this), weights_only=True),
+    )
     return f"{next(row['change'] for row in rows if row['quantity'] == quantity)}"
 
 
@@ -44,7 +47,9 @@ def test_the_percentages_are_those_of_the_slides():
 @pytest.mark.parametrize("name", shipped.paths())
 def test_what_a_shipped_file_says_was_published_of_its_network_is_what_it_costs(name):
     experiment = load(name)
-    weights, everything = (Description.of(experiment, weights_only=only).totals() for only in (True, False))
+    weights, everything = (
+        Description.from_experiment(experiment, weights_only=only).totals() for only in (True, False)
+    )
     computed = {
         "parameters": everything["parameters"],
         "weights": weights["parameters"],
@@ -105,13 +110,13 @@ def test_training_costs_three_passes_but_two_for_the_first_layer():
     first, second = 784 * 5, 5 * 10
     assert summed.cost.multiplications == first + second
     assert summed.training.multiplications == 2 * first + 3 * second
-    totals = Description.of(load("fc")).totals()
+    totals = Description.from_experiment(load("fc")).totals()
     assert totals["epoch_multiplications"] == 60_000 * 2 * 7840
     assert totals["steps_per_epoch"] == 469
 
 
 def test_activations_take_what_their_outputs_take():
-    described = Description.of(load("conv"))
+    described = Description.from_experiment(load("conv"))
     # 30·30 + 28·28·4 + 10 values of 4 bytes, 128 pictures; flatten is the same memory in another shape.
     assert described.total()["activation_memory"] == 128 * 4 * (30 * 30 + 28 * 28 * 4 + 10)
 
@@ -121,9 +126,9 @@ def test_activations_take_what_their_outputs_take():
     [
         ([{"conv2d": {"filters": 1, "kernel_size": 29}}], ("model", "layers", 0, "conv2d"), "29×29 is larger than its input (28, 28, 1)"),
         ([{"repeat": {"times": 9, "layers": [{"max_pool2d": 2}]}}], ("model", "layers", 0, "repeat", "layers", 0, "max_pool2d"), "its input (1, 1, 1)"),
-        ([{"residual": ["flatten"]}], ("model", "layers", 0, "residual"), "a picture cannot be added to features"),
-        (["flatten", {"residual": {"layers": [{"dense": 3}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "only pictures have shortcut: pad"),
-        ([{"conv2d": {"filters": 3, "kernel_size": 1}}, {"residual": {"layers": [{"conv2d": {"filters": 2, "kernel_size": 1}}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "cannot take channels away"),
+        ([{"residual": ["flatten"]}], ("model", "layers", 0, "residual"), "an image cannot be added to features"),
+        (["flatten", {"residual": {"layers": [{"dense": 3}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "only images have shortcut: pad"),
+        ([{"conv2d": {"filters": 3, "kernel_size": 1}}, {"residual": {"layers": [{"conv2d": {"filters": 2, "kernel_size": 1}}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "cannot remove channels"),
     ],
 )  # fmt: skip
 def test_a_misfit_names_the_layer(layers, path, reason):

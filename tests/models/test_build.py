@@ -33,9 +33,9 @@ def test_truncated_normal_starts_as_the_slides_say():
     ("change", "message"),
     [
         ("model.layers[7].dense.units=12", "model.layers: the network ends in (12,); expected (10,), one output per class"),
-        ("model.layers[2].conv2d.kernel_size=15", "model.layers[2].conv2d: nothing is left: its window of 15×15 is larger than its input (14, 14, 6)"),
-        ("model.layers=[dense: 10]", "model.layers[0].dense: expected (features,), got a picture (28, 28, 1); put flatten before it"),
-        ("model.layers=[flatten, {max_pool2d: 2}]", "model.layers[1].max_pool2d: expected a picture (height, width, channels), got (784,); move it before flatten"),
+        ("model.layers[2].conv2d.kernel_size=15", "model.layers[2].conv2d: empty output: its window of 15×15 is larger than its input (14, 14, 6)"),
+        ("model.layers=[dense: 10]", "model.layers[0].dense: expected (features,), got an image (28, 28, 1); put flatten before it"),
+        ("model.layers=[flatten, {max_pool2d: 2}]", "model.layers[1].max_pool2d: expected an image (height, width, channels), got (784,); move it before flatten"),
     ],
 )  # fmt: skip
 def test_layers_that_do_not_fit_are_named(change, message):

@@ -10,7 +10,7 @@ from cnnlab.config import yaml
 from cnnlab.config.json_schema import json_schema
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
-from cnnlab.config.schema_lookup import kinds_at, models_at
+from cnnlab.config.schema_lookup import kinds_by_name, models_at
 from cnnlab.experiment.choice import Strict, plain
 from cnnlab.models.build import INITIALIZERS, LAYERS, OPTIMIZERS, REGULARIZERS
 
@@ -43,7 +43,7 @@ def choices(model=Strict, path=()):
     """The paths of the language at which one of several kinds stands."""
     for name in model.model_fields:
         for at in ((*path, name), (*path, name, 0)):
-            if kinds_at(at):
+            if kinds_by_name(at):
                 yield at
 
 
@@ -57,15 +57,15 @@ def test_every_choice_of_the_language_is_looked_at():
 
 @pytest.mark.parametrize(("path", "kind", "name"), CASES, ids=[case[-1] for case in CASES])
 def test_a_kind_is_known_by_every_name_of_its_keras_class(path, kind, name):
-    assert kinds_at(path).get(name) == kind
+    assert kinds_by_name(path).get(name) == kind
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=str)
 def test_a_keras_class_that_is_called_as_a_kind_is_that_kind_or_known_to_be_another_thing(path):
     module, _ = CHOICES[path]
-    kinds = {kind.replace("_", "") for kind in kinds_at(path).values()}
+    kinds = {kind.replace("_", "") for kind in kinds_by_name(path).values()}
     alike = [name for name in dir(module) if inspect.isclass(getattr(module, name)) and name.lower() in kinds]
-    assert [name for name in alike if (name in kinds_at(path)) == (name in ELSEWHERE)] == []
+    assert [name for name in alike if (name in kinds_by_name(path)) == (name in ELSEWHERE)] == []
 
 
 @pytest.mark.parametrize(

@@ -131,26 +131,12 @@ TrainSizes = Annotated[
 
 
 class DataSpec(Strict):
-    """The examples of an experiment.
-
-    name: the data set.
-    validation: the examples held out of the training set, stratified, always the same: a count, a fraction, 0 for
-    none, or `test` to use the test set, as some published protocols do.
-    classes: use only these, by name; they are numbered in this order.
-    train_sizes: the number of training examples, stratified; several sizes train one run each, the smaller sets being
-    subsets of the larger ones.
-    limit: use only so many examples of each split, stratified.
-    dir: where to look for its files first; relative paths are relative to this file.
-    """
+    """The examples of an experiment."""
 
     licence: ClassVar[str] = ""
     origin: ClassVar[str] = ""
     split_sizes: ClassVar[tuple[int, int] | None] = None
     if TYPE_CHECKING:  # each data set has them, as a constant, an option or a property
-
-        @property
-        def name(self) -> str:
-            """What an experiment calls it."""
 
         @property
         def image_shape(self) -> tuple[int, int, int]:
@@ -164,11 +150,22 @@ class DataSpec(Strict):
         def class_names(self) -> tuple[str, ...] | None:
             """The names of all classes; None where only reading the data tells."""
 
+    name: str
+    """Name of the data set."""
     validation: Validation = SHARE_HELD_OUT
+    """The examples held out of the training set, stratified, always the same: a count, a fraction, 0 for none,
+    or `test` to use the test set, as some published protocols do.
+    """
     classes: ClassNames = None
+    """Use only these, by name; they are numbered in this order."""
     train_sizes: TrainSizes = None
+    """The number of training examples, stratified; several sizes train one run each, the smaller sets being
+    subsets of the larger ones.
+    """
     limit: PositiveInt | None = None
+    """Use only so many examples of each split, stratified."""
     dir: DataPath | None = None
+    """Where to look for its files first; relative paths are relative to this file."""
 
     @model_validator(mode="before")
     @classmethod

@@ -37,7 +37,6 @@ class PluginData(DataSpec):
 
     image_shape: ClassVar[tuple[int, int, int]]
     class_names: ClassVar[tuple[str, ...]]
-    name: str
 
     @property
     def num_classes(self) -> int:

@@ -13,8 +13,6 @@ class Digits(DataSpec):
     """1,797 real handwritten digits that come inside scikit-learn, enlarged to MNIST's 28×28. No download.
 
     Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits: 8×8 grey images of 17 levels.
-
-    Example: data: digits
     """
 
     licence: ClassVar[str] = "CC BY 4.0"
@@ -23,14 +21,12 @@ class Digits(DataSpec):
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
     split_sizes: ClassVar[tuple[int, int] | None] = (1437, 360)  # one fifth is the test set
+    usage: ClassVar[tuple[str, ...]] = ("data: digits",)
     name: Literal["digits"]
 
 
 class Mnist(DataSpec):
-    """70,000 handwritten digits, 28×28 grey. LeCun, Cortes and Burges 1998.
-
-    Example: data: {name: mnist, validation: 5000}
-    """
+    """70,000 handwritten digits, 28×28 grey. LeCun, Cortes and Burges 1998."""
 
     licence: ClassVar[str] = "CC BY-SA 3.0"
     origin: ClassVar[str] = "http://yann.lecun.com/exdb/mnist/"
@@ -38,14 +34,12 @@ class Mnist(DataSpec):
     num_classes: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...] | None] = DIGITS
     split_sizes: ClassVar[tuple[int, int] | None] = MNIST_SIZES
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: mnist, validation: 5000}",)
     name: Literal["mnist"]
 
 
 class FashionMnist(DataSpec):
-    """70,000 images of ten classes of clothes, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017.
-
-    Example: data: {name: fashion_mnist, validation: 5000}
-    """
+    """70,000 images of ten classes of clothes, 28×28 grey, in MNIST's format. Xiao, Rasul and Vollgraf 2017."""
 
     licence: ClassVar[str] = "MIT"
     origin: ClassVar[str] = "https://github.com/zalandoresearch/fashion-mnist"
@@ -55,14 +49,12 @@ class FashionMnist(DataSpec):
         "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot",
     )  # fmt: skip
     split_sizes: ClassVar[tuple[int, int] | None] = MNIST_SIZES
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: fashion_mnist, validation: 5000}",)
     name: Literal["fashion_mnist"]
 
 
 class Cifar10(DataSpec):
-    """60,000 colour images of ten classes of objects, 32×32. Krizhevsky 2009.
-
-    Example: data: cifar10
-    """
+    """60,000 colour images of ten classes of objects, 32×32. Krizhevsky 2009."""
 
     licence: ClassVar[str] = "none stated; cite the technical report"
     origin: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -72,6 +64,7 @@ class Cifar10(DataSpec):
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     )  # fmt: skip
     split_sizes: ClassVar[tuple[int, int] | None] = CIFAR_SIZES
+    usage: ClassVar[tuple[str, ...]] = ("data: cifar10",)
     name: Literal["cifar10"]
 
 
@@ -96,18 +89,16 @@ COARSE = (
 
 
 class Cifar100(DataSpec):
-    """60,000 colour images of a hundred classes of objects, 32×32. Krizhevsky 2009.
-
-    labels: `fine` for the hundred classes, `coarse` for the twenty superclasses.
-    Example: data: {name: cifar100, labels: coarse}
-    """
+    """60,000 colour images of a hundred classes of objects, 32×32. Krizhevsky 2009."""
 
     licence: ClassVar[str] = "none stated; cite the technical report"
     origin: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar.html"
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
     split_sizes: ClassVar[tuple[int, int] | None] = CIFAR_SIZES
+    usage: ClassVar[tuple[str, ...]] = ("data: {name: cifar100, labels: coarse}",)
     name: Literal["cifar100"]
     labels: Literal["fine", "coarse"] = "fine"
+    """`fine` for the hundred classes, `coarse` for the twenty superclasses."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The layers of a network: what can be written, and what each of them knows of itself."""
+"""The layers of a network, with their shapes and costs."""
 
 from cnnlab.experiment.layers.base import Cost, Leaf, Shape, ShapeError, show
 from cnnlab.experiment.layers.blocks import Layer, Parallel, Repeat, Residual

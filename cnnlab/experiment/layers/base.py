@@ -1,7 +1,6 @@
-"""What every layer of an experiment file knows without TensorFlow: its output's shape, its parameters, its cost.
+"""Base classes of layers: output shape, parameters and cost, without TensorFlow.
 
-Names and meanings are those of `keras.layers`. A spec's fields are keyword arguments of the Keras layer of the same
-name, so that `cnnlab.models` can build one from the other.
+Names are those of `keras.layers`. The fields of a spec are keyword arguments of the Keras layer of the same name.
 """
 
 import math
@@ -23,7 +22,7 @@ Activation = Literal[
 ]  # fmt: skip
 Padding = Literal["valid", "same"]
 Size = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow's kernels count in 32 bits
-LARGEST_WINDOW = 1024  # pixels: beyond any picture here, and below what makes TensorFlow's kernels crash
+LARGEST_WINDOW = 1024  # pixels; far larger ones crash TensorFlow's kernels
 
 
 def _pair_of(smallest: int) -> Any:
@@ -55,16 +54,15 @@ PairOrZero = Annotated[tuple[int, int], _pair_of(0), _pair_schema(0)]
 
 
 class ShapeError(Exception):
-    """A layer that cannot take what the one before it gives; the text says why and what to do."""
+    """A layer that cannot take its input; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer holds, and what it computes for one example going forward.
+    """Parameters of a layer, and operations of its forward pass for one example.
 
-    `weights` are multiplied with, `biases` are not, `state` is kept without being trained (batch normalisation's
-    running mean and variance). A product goes with one addition, onto the bias or onto the sum so far. Comparisons
-    (max pooling, ReLU) and the functions of activations are not counted.
+    `state` is not trained: the running mean and variance of batch normalization. Each multiplication is followed by one
+    addition. Comparisons (max pooling, ReLU) and activation functions are not counted.
     """
 
     weights: int = 0
@@ -75,22 +73,22 @@ class Cost:
 
     @property
     def trainable(self) -> int:
-        """The parameters that training changes."""
+        """Trainable parameters."""
         return self.weights + self.biases
 
     @property
     def parameters(self) -> int:
-        """All of them, as Keras's `count_params` counts."""
+        """All parameters, as in Keras's `count_params`."""
         return self.trainable + self.state
 
     def __add__(self, other: "Cost") -> "Cost":
-        """The cost of both."""
+        """The sum of both costs."""
         return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 @dataclass(frozen=True)
 class Window:
-    """The pixels (height, width) that one output pixel sees of the layer's input, and how far the next one's lie."""
+    """The input pixels (height, width) of one output pixel, and their distance from those of the next one."""
 
     size: tuple[int, int] = (1, 1)
     strides: tuple[int, int] = (1, 1)
@@ -101,37 +99,35 @@ class LayerSpec(Choice):
 
 
 class Leaf(LayerSpec):
-    """A single layer, from one input to one output. By default it keeps the shape and costs nothing."""
+    """A single layer. By default it keeps the shape and costs nothing."""
 
     is_view: ClassVar[bool] = False
-    """Whether its output is its input's memory in another shape."""
+    """Whether the output is a view of the input."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The output's shape for an input of `shape`. Raises ShapeError where it cannot take that."""
+        """The output shape for an input of `shape`. Raises ShapeError where the layer cannot take it."""
         return shape
 
     def cost(self, shape: Shape) -> Cost:
-        """What it costs on an input of `shape`, which it can take."""
+        """The cost for a valid input of `shape`."""
         return Cost()
 
     def window(self, shape: Shape) -> Window:
-        """What one output pixel sees of an input of `shape`."""
+        """The window of one output pixel in an input of `shape`."""
         return Window()
 
 
 class Weighted(Leaf):
-    """A layer with a kernel.
-
-    activation: the function applied to the outputs.
-    use_bias: whether every output has a bias of its own.
-    kernel_initializer: how the weights start.
-    kernel_regularizer: what is added to the loss to keep them small.
-    """
+    """A layer with a kernel."""
 
     activation: Activation = "linear"
+    """Activation function of the outputs."""
     use_bias: bool = True
+    """Whether every output has a bias."""
     kernel_initializer: Initializer = GlorotUniform()
+    """Initializer of the weights."""
     kernel_regularizer: Regularizer | None = None
+    """Regularizer of the weights."""
 
 
 def show(shape: Shape) -> str:
@@ -139,28 +135,28 @@ def show(shape: Shape) -> str:
     return str(tuple(shape))
 
 
-def as_picture(shape: Shape) -> tuple[int, int, int]:
-    """`shape` as (height, width, channels). Raises ShapeError where it is none."""
+def as_image(shape: Shape) -> tuple[int, int, int]:
+    """`shape` as (height, width, channels). Raises ShapeError where it is not an image."""
     if len(shape) != 3:
-        raise ShapeError(f"expected a picture (height, width, channels), got {show(shape)}; move it before flatten")
+        raise ShapeError(f"expected an image (height, width, channels), got {show(shape)}; move it before flatten")
     height, width, channels = shape
     return height, width, channels
 
 
 def slide(shape: Shape, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> tuple[int, int]:
-    """(height, width) of what a window gives that slides over a picture. Raises ShapeError where nothing is left."""
-    height, width, _ = as_picture(shape)
+    """The output (height, width) of a sliding window. Raises ShapeError where it is empty."""
+    height, width, _ = as_image(shape)
     if padding == "same":
         return -(-height // strides[0]), -(-width // strides[1])
     rows, columns = (height - size[0]) // strides[0] + 1, (width - size[1]) // strides[1] + 1
     if rows < 1 or columns < 1:
         raise ShapeError(
-            f"nothing is left: its window of {size[0]}×{size[1]} is larger than its input {show(shape)}; "
+            f"empty output: its window of {size[0]}×{size[1]} is larger than its input {show(shape)}; "
             "use padding: same, a smaller window, or less pooling before it"
         )
     return rows, columns
 
 
 def values_in(shape: Shape) -> int:
-    """How many numbers an array of `shape` holds."""
+    """The number of values in an array of `shape`."""
     return math.prod(shape)

@@ -1,9 +1,9 @@
-"""Layers made of layers, and the union of everything that `model.layers` can hold."""
+"""Blocks of layers, and the union of all layers and blocks."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, Tag
+from pydantic import Field
 
 from cnnlab.experiment.choice import by_kind
 from cnnlab.experiment.layers import base
@@ -12,100 +12,99 @@ from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout,
 from cnnlab.experiment.layers.pooling import AvgPool2D, ChannelMaxPool, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from cnnlab.experiment.layers.weighted import Conv2D, Dense, DepthwiseConv2D, SeparableConv2D
 
-MAX_LAYERS = 500  # unrolled: Keras itself recurses layer by layer, and Python ends that at 1,000
+MAX_LAYERS = 500  # with repeats: Keras recurses over layers, and Python's limit is 1,000
 MAX_DEPTH = 20  # of blocks within blocks
 
 
 class Residual(LayerSpec):
-    """What its layers give, added to their input. He et al. 2015.
+    """The output of its layers added to their input. He et al. 2015.
 
-    Where the two shapes differ, the input goes through a projection: a 1×1 convolution without bias (of features: a
-    dense layer), strided to fit, and a batch normalisation if the layers have one.
-
-    layers: the branch, in order.
-    shortcut: where shapes differ, `projection`, or `pad` for every n-th pixel with channels of zeros, no parameters.
-    activation: the function applied to the sum.
-    Example: residual: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]
-    Example: residual: {activation: relu, layers: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]}
+    Where the two shapes differ, the input passes through a projection: a 1×1 convolution without bias (for features, a
+    dense layer), with strides to fit, and batch normalization if the layers include one.
     """
 
     kind: ClassVar[str] = "residual"
-    short: ClassVar[str | None] = "layers"
+    shorthand: ClassVar[str | None] = "layers"
+    usage: ClassVar[tuple[str, ...]] = (
+        "residual: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]",
+        "residual: {activation: relu, layers: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]}",
+    )
     shortcut: Literal["projection", "pad"] = "projection"
+    """Shortcut where shapes differ: `projection`, or `pad`, which takes every n-th pixel and adds channels of zeros,
+    without parameters.
+    """
     activation: base.Activation = "linear"
+    """Activation function of the sum."""
     layers: Annotated[list["Layer"], Field(min_length=1, max_length=MAX_LAYERS)]
+    """Layers of the branch, in order."""
 
 
 class Parallel(LayerSpec):
-    """Several branches of the same input, their channels put side by side. Szegedy et al. 2014.
-
-    branches: a list of lists of layers; an empty one passes the input on.
-    Example: parallel: [[{conv2d: {filters: 8, kernel_size: 1}}], [{dropout: 0.5}]]
-    """
+    """Several branches with the same input, concatenated along the channels. Szegedy et al. 2014."""
 
     kind: ClassVar[str] = "parallel"
-    short: ClassVar[str | None] = "branches"
+    shorthand: ClassVar[str | None] = "branches"
+    usage: ClassVar[tuple[str, ...]] = ("parallel: [[{conv2d: {filters: 8, kernel_size: 1}}], [{dropout: 0.5}]]",)
     branches: Annotated[
         list[Annotated[list["Layer"], Field(max_length=MAX_LAYERS)]], Field(min_length=1, max_length=MAX_LAYERS)
     ]
+    """List of lists of layers; an empty one passes the input through."""
 
 
 class Repeat(LayerSpec):
-    """The same layers several times in a row, each time with weights of their own.
-
-    times: how often they are repeated.
-    layers: what is repeated.
-    Example: repeat: {times: 3, layers: [{dense: {units: 1200, activation: relu}}]}
-    """
+    """The same layers several times in sequence, each time with their own weights."""
 
     kind: ClassVar[str] = "repeat"
+    usage: ClassVar[tuple[str, ...]] = ("repeat: {times: 3, layers: [{dense: {units: 1200, activation: relu}}]}",)
     times: Annotated[int, Field(gt=0, le=MAX_LAYERS)]
+    """Number of repetitions."""
     layers: Annotated[list["Layer"], Field(min_length=1, max_length=MAX_LAYERS)]
+    """Layers to repeat."""
 
 
 Layer = Annotated[
-    Annotated[Dense, Tag("dense")]
-    | Annotated[Conv2D, Tag("conv2d")]
-    | Annotated[DepthwiseConv2D, Tag("depthwise_conv2d")]
-    | Annotated[SeparableConv2D, Tag("separable_conv2d")]
-    | Annotated[MaxPool2D, Tag("max_pool2d")]
-    | Annotated[AvgPool2D, Tag("avg_pool2d")]
-    | Annotated[GlobalAvgPool2D, Tag("global_avg_pool2d")]
-    | Annotated[GlobalMaxPool2D, Tag("global_max_pool2d")]
-    | Annotated[ChannelMaxPool, Tag("channel_max_pool")]
-    | Annotated[Flatten, Tag("flatten")]
-    | Annotated[Dropout, Tag("dropout")]
-    | Annotated[BatchNorm, Tag("batch_norm")]
-    | Annotated[Activation, Tag("activation")]
-    | Annotated[ZeroPadding2D, Tag("zero_padding2d")]
-    | Annotated[Rescale, Tag("rescale")]
-    | Annotated[Residual, Tag("residual")]
-    | Annotated[Parallel, Tag("parallel")]
-    | Annotated[Repeat, Tag("repeat")],
+    Dense
+    | Conv2D
+    | DepthwiseConv2D
+    | SeparableConv2D
+    | MaxPool2D
+    | AvgPool2D
+    | GlobalAvgPool2D
+    | GlobalMaxPool2D
+    | ChannelMaxPool
+    | Flatten
+    | Dropout
+    | BatchNorm
+    | Activation
+    | ZeroPadding2D
+    | Rescale
+    | Residual
+    | Parallel
+    | Repeat,
     by_kind,
 ]
 for _block in (Residual, Parallel, Repeat):
     _block.model_rebuild()
 
 
-def unrolled(layers: Sequence[LayerSpec]) -> int:
-    """How many layers these come to when every block is written out."""
+def count_layers(layers: Sequence[LayerSpec]) -> int:
+    """The number of layers of the built network."""
     total = 0
     for layer in layers:
         match layer:
             case Residual():
-                total += 4 + unrolled(layer.layers)  # the shortcut, its normalisation, the sum, the activation
+                total += 4 + count_layers(layer.layers)  # shortcut, its normalization, sum, activation
             case Parallel():
-                total += 1 + sum(unrolled(branch) for branch in layer.branches)
+                total += 1 + sum(count_layers(branch) for branch in layer.branches)
             case Repeat():
-                total += layer.times * unrolled(layer.layers)
+                total += layer.times * count_layers(layer.layers)
             case _:
                 total += 1
     return total
 
 
 def depth(layers: Sequence[LayerSpec]) -> int:
-    """How many blocks lie within one another."""
+    """The depth of nested blocks."""
     deepest = 0
     for layer in layers:
         if isinstance(layer, Residual | Parallel | Repeat):

@@ -1,4 +1,4 @@
-"""Layers that summarise neighbours."""
+"""Pooling layers."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from cnnlab.experiment.layers.base import (
     ShapeError,
     Size,
     Window,
-    as_picture,
+    as_image,
     show,
     slide,
     values_in,
@@ -21,21 +21,19 @@ from cnnlab.experiment.layers.base import (
 
 
 class Pooling(Leaf):
-    """A window that slides over every channel.
+    """A window that slides over every channel."""
 
-    pool_size: its pixels, or [height, width].
-    strides: how far it moves, or [down, right]; `pool_size` unless given.
-    padding: `same` also takes the windows that hang over the edge; `valid` leaves them out.
-    """
-
-    short: ClassVar[str | None] = "pool_size"
+    shorthand: ClassVar[str | None] = "pool_size"
     pool_size: Pair = (2, 2)
+    """Side of the window in pixels, or [height, width]."""
     strides: Pair | None = None
+    """Step of the window, or [vertical, horizontal]; by default `pool_size`."""
     padding: Padding = "valid"
+    """`same` includes windows that extend beyond the edge; `valid` omits them."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', channels)."""
-        return (*slide(shape, self.pool_size, self.strides or self.pool_size, self.padding), as_picture(shape)[2])
+        return (*slide(shape, self.pool_size, self.strides or self.pool_size, self.padding), as_image(shape)[2])
 
     def window(self, shape: Shape) -> Window:
         """The window."""
@@ -43,40 +41,38 @@ class Pooling(Leaf):
 
 
 class MaxPool2D(Pooling):
-    """The maximum of every window.
-
-    Example: max_pool2d: 2
-    Example: max_pool2d: {pool_size: 3, strides: 2}
-    """
+    """The maximum of each window."""
 
     kind: ClassVar[str] = "max_pool2d"
     keras: ClassVar[tuple[str, ...]] = ("MaxPooling2D", "MaxPool2D")
+    usage: ClassVar[tuple[str, ...]] = (
+        "max_pool2d: 2",
+        "max_pool2d: {pool_size: 3, strides: 2}",
+    )
 
 
 class AvgPool2D(Pooling):
-    """The mean of every window.
-
-    Example: avg_pool2d: 2
-    """
+    """The mean of each window."""
 
     kind: ClassVar[str] = "avg_pool2d"
     keras: ClassVar[tuple[str, ...]] = ("AveragePooling2D", "AvgPool2D")
+    usage: ClassVar[tuple[str, ...]] = ("avg_pool2d: 2",)
 
     def cost(self, shape: Shape) -> Cost:
-        """The window added up, and one product."""
+        """The sum of the window, and one multiplication."""
         outputs = values_in(self.output_shape(shape))
         return Cost(multiplications=outputs, additions=outputs * (self.pool_size[0] * self.pool_size[1] - 1))
 
 
 class GlobalPooling(Leaf):
-    """One value a channel: (height, width, channels) to (channels,)."""
+    """One value per channel: (height, width, channels) to (channels,)."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(channels,)."""
-        return (as_picture(shape)[2],)
+        return (as_image(shape)[2],)
 
     def window(self, shape: Shape) -> Window:
-        """The whole picture."""
+        """The image."""
         return Window(shape[:2])  # type: ignore[arg-type]
 
 
@@ -87,8 +83,8 @@ class GlobalAvgPool2D(GlobalPooling):
     keras: ClassVar[tuple[str, ...]] = ("GlobalAveragePooling2D", "GlobalAvgPool2D")
 
     def cost(self, shape: Shape) -> Cost:
-        """The channel added up, and one product."""
-        channels = as_picture(shape)[2]
+        """The sum of the channel, and one multiplication."""
+        channels = as_image(shape)[2]
         return Cost(multiplications=channels, additions=values_in(shape) - channels)
 
 
@@ -100,19 +96,18 @@ class GlobalMaxPool2D(GlobalPooling):
 
 
 class ChannelMaxPool(Leaf):
-    """The maximum over groups of neighbouring channels, maxout: (height, width, channels) to
-    (height, width, channels / pool_size). Goodfellow et al. 2013.
-
-    pool_size: how many channels a group has.
-    Example: channel_max_pool: 2
+    """The maximum over groups of neighbouring channels, maxout: (height, width, channels) to (height, width, channels /
+    pool_size). Goodfellow et al. 2013.
     """
 
     kind: ClassVar[str] = "channel_max_pool"
-    short: ClassVar[str | None] = "pool_size"
+    shorthand: ClassVar[str | None] = "pool_size"
+    usage: ClassVar[tuple[str, ...]] = ("channel_max_pool: 2",)
     pool_size: Size = Field(default=2)
+    """Number of channels per group."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height, width, channels / pool_size), or (features / pool_size,)."""
         if shape[-1] % self.pool_size:
-            raise ShapeError(f"its input {show(shape)} has {shape[-1]} channels, no multiple of {self.pool_size}")
+            raise ShapeError(f"its input {show(shape)} has {shape[-1]} channels, not a multiple of {self.pool_size}")
         return (*shape[:-1], shape[-1] // self.pool_size)

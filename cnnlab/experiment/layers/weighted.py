@@ -1,4 +1,4 @@
-"""Layers that multiply: dense and the convolutions."""
+"""Dense and convolutional layers."""
 
 from typing import Annotated, ClassVar
 
@@ -13,7 +13,7 @@ from cnnlab.experiment.layers.base import (
     Size,
     Weighted,
     Window,
-    as_picture,
+    as_image,
     show,
     slide,
     values_in,
@@ -21,41 +21,39 @@ from cnnlab.experiment.layers.base import (
 
 
 class Dense(Weighted):
-    """A fully connected layer: (features,) to (units,).
-
-    units: how many values come out.
-    Example: dense: {units: 84, activation: relu}
-    Example: dense: 10
-    """
+    """A fully connected layer: (features,) to (units,)."""
 
     kind: ClassVar[str] = "dense"
     keras: ClassVar[tuple[str, ...]] = ("Dense",)
-    short: ClassVar[str | None] = "units"
+    shorthand: ClassVar[str | None] = "units"
+    usage: ClassVar[tuple[str, ...]] = (
+        "dense: {units: 84, activation: relu}",
+        "dense: 10",
+    )
     units: Size
+    """Number of outputs."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(units,)."""
         if len(shape) != 1:
-            raise ShapeError(f"expected (features,), got a picture {show(shape)}; put flatten before it")
+            raise ShapeError(f"expected (features,), got an image {show(shape)}; put flatten before it")
         return (self.units,)
 
     def cost(self, shape: Shape) -> Cost:
-        """Every output is a sum over all features."""
+        """One weight per input and output."""
         weights = shape[0] * self.units
         return Cost(weights, self.units * self.use_bias, multiplications=weights, additions=weights)
 
 
 class Convolution(Weighted):
-    """A kernel that slides over a picture.
-
-    kernel_size: its pixels, or [height, width].
-    strides: how far it moves, or [down, right].
-    padding: `same` puts zeros around the picture, so that stride 1 keeps its size; `valid` does not.
-    """
+    """A kernel that slides over an image."""
 
     kernel_size: Pair
+    """Side of the kernel in pixels, or [height, width]."""
     strides: Pair = (1, 1)
+    """Step of the kernel, or [vertical, horizontal]."""
     padding: Padding = "valid"
+    """`same` pads the image with zeros, so that stride 1 keeps its size; `valid` does not."""
 
     def window(self, shape: Shape) -> Window:
         """The kernel."""
@@ -67,72 +65,71 @@ class Convolution(Weighted):
     def _area(self) -> int:
         return self.kernel_size[0] * self.kernel_size[1]
 
+    def _cost(self, shape: Shape, weights: int, channels: int) -> Cost:
+        """Every weight at every position, padding included."""
+        operations = weights * values_in(self._positions(shape))
+        return Cost(weights, channels * self.use_bias, multiplications=operations, additions=operations)
+
     def _check_strides_are_equal(self) -> None:
         if self.strides[0] != self.strides[1]:
             raise ShapeError(
-                f"expected equal strides, got {list(self.strides)}: TensorFlow has no other for this layer; use conv2d"
+                f"expected equal strides, got {list(self.strides)}: TensorFlow requires it for this layer; use conv2d"
             )
 
 
 class Conv2D(Convolution):
-    """A convolution: (height, width, channels) to (height', width', filters).
-
-    filters: how many kernels there are, and channels come out.
-    Example: conv2d: {filters: 6, kernel_size: 5, padding: same, activation: relu}
-    Example: conv2d: {filters: 16, kernel_size: [1, 7], strides: [1, 2]}
-    """
+    """A convolution: (height, width, channels) to (height', width', filters)."""
 
     kind: ClassVar[str] = "conv2d"
     keras: ClassVar[tuple[str, ...]] = ("Conv2D", "Convolution2D")
+    usage: ClassVar[tuple[str, ...]] = (
+        "conv2d: {filters: 6, kernel_size: 5, padding: same, activation: relu}",
+        "conv2d: {filters: 16, kernel_size: [1, 7], strides: [1, 2]}",
+    )
     filters: Size
+    """Number of kernels, and of output channels."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', filters)."""
         return (*self._positions(shape), self.filters)
 
     def cost(self, shape: Shape) -> Cost:
-        """Every kernel at every position, also where it lies on padding."""
-        weights = self._area() * as_picture(shape)[2] * self.filters
-        products = weights * values_in(self._positions(shape))
-        return Cost(weights, self.filters * self.use_bias, multiplications=products, additions=products)
+        """Every kernel at every position, padding included."""
+        return self._cost(shape, self._area() * as_image(shape)[2] * self.filters, self.filters)
 
 
 class DepthwiseConv2D(Convolution):
-    """A convolution of every channel by itself: (height, width, channels) to (height', width', channels * multiplier).
-
-    depth_multiplier: how many kernels a channel has.
-    Example: depthwise_conv2d: {kernel_size: 3, padding: same}
-    """
+    """A convolution per channel: (height, width, channels) to (height', width', channels * multiplier)."""
 
     kind: ClassVar[str] = "depthwise_conv2d"
     keras: ClassVar[tuple[str, ...]] = ("DepthwiseConv2D",)
+    usage: ClassVar[tuple[str, ...]] = ("depthwise_conv2d: {kernel_size: 3, padding: same}",)
     depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
+    """Number of kernels per channel."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', channels * depth_multiplier)."""
         self._check_strides_are_equal()
-        return (*self._positions(shape), as_picture(shape)[2] * self.depth_multiplier)
+        return (*self._positions(shape), as_image(shape)[2] * self.depth_multiplier)
 
     def cost(self, shape: Shape) -> Cost:
-        """Every kernel at every position of its own channel."""
-        channels = as_picture(shape)[2] * self.depth_multiplier
-        weights = self._area() * channels
-        products = weights * values_in(self._positions(shape))
-        return Cost(weights, channels * self.use_bias, multiplications=products, additions=products)
+        """Every kernel at every position of its channel."""
+        channels = as_image(shape)[2] * self.depth_multiplier
+        return self._cost(shape, self._area() * channels, channels)
 
 
 class SeparableConv2D(Convolution):
-    """A depthwise convolution, and a 1×1 convolution of what it gives: to (height', width', filters).
-
-    filters: how many channels come out.
-    depth_multiplier: how many kernels a channel has.
-    Example: separable_conv2d: {filters: 32, kernel_size: 3, padding: same, activation: relu}
-    """
+    """A depthwise and a 1×1 convolution: (height, width, channels) to (height', width', filters)."""
 
     kind: ClassVar[str] = "separable_conv2d"
     keras: ClassVar[tuple[str, ...]] = ("SeparableConv2D", "SeparableConvolution2D")
+    usage: ClassVar[tuple[str, ...]] = (
+        "separable_conv2d: {filters: 32, kernel_size: 3, padding: same, activation: relu}",
+    )
     filters: Size
+    """Number of output channels."""
     depth_multiplier: Annotated[int, Field(gt=0, le=1024)] = 1
+    """Number of kernels per channel."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """(height', width', filters)."""
@@ -141,7 +138,5 @@ class SeparableConv2D(Convolution):
 
     def cost(self, shape: Shape) -> Cost:
         """Both convolutions; only the second one has a bias."""
-        channels = as_picture(shape)[2] * self.depth_multiplier
-        weights = self._area() * channels + channels * self.filters
-        products = weights * values_in(self._positions(shape))
-        return Cost(weights, self.filters * self.use_bias, multiplications=products, additions=products)
+        channels = as_image(shape)[2] * self.depth_multiplier
+        return self._cost(shape, self._area() * channels + channels * self.filters, self.filters)

@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 
 from cnnlab.config import yaml
-from cnnlab.config.schema_lookup import without_defaults
+from cnnlab.config.schema_lookup import strip_defaults
 from cnnlab.data.check import IMBALANCE
 from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.choice import plain
@@ -59,7 +59,7 @@ def overfitting(e: Evidence) -> Found | None:
     if losses and min(losses) < (1 - RISE) * losses[-1] and not is_stopped:
         found += f", whose loss was lowest in epoch {losses.index(min(losses)) + 1} of {len(losses)}"
         stop = EarlyStopping(patience=PATIENCE, restore_best_weights=True)
-        callbacks = without_defaults(("train", "callbacks"), plain([*e.train.callbacks, stop]))
+        callbacks = strip_defaults(("train", "callbacks"), plain([*e.train.callbacks, stop]))
         return found, [f"train.callbacks={yaml.dump_inline(callbacks)}"]
     # Neither augmentation nor weight decay, mixup or label smoothing helped reliably where the loss does not rise.
     is_wide = e.training.accuracy - e.held_out.accuracy >= WIDE_GAP

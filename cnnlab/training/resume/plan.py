@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnlab.config.differences import brief, differing_keys
-from cnnlab.config.load import to_data
+from cnnlab.config.load import to_dict
 from cnnlab.config.overrides import Override
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.callbacks import EarlyStopping
@@ -123,7 +123,7 @@ def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: boo
 
 def _check_changes(run: Run, was: Experiment, wanted: Experiment) -> bool:
     """Whether there are more epochs. Raises RequestError where anything else differs."""
-    differing = differing_keys([to_data(was), to_data(wanted)])
+    differing = differing_keys([to_dict(was), to_dict(wanted)])
     then, now = differing.get(EPOCHS, (0, 0))
     if now < then:
         raise RequestError(f"{run.path}: {EPOCHS}: {now}, and it is trained for {then}; it may be raised only")

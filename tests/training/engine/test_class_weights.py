@@ -130,7 +130,7 @@ def test_a_class_that_the_data_do_not_have_is_an_error_before_and_after_they_are
         ("{'0': -1}", "expected a weight of 0 or more for '0', got -1"),
         ("{'0': true}", "expected a weight of 0 or more for '0', got True"),
         ("{'0': 1e39}", "expected a weight of 0 or more for '0', got 1e+39"),
-        ("{'0': 0}", "every weight is 0: nothing would be learned"),
+        ("{'0': 0}", "all weights are 0, with which nothing is learned"),
     ],
 )
 def test_what_is_no_weight_is_one_clear_error(value, message):
