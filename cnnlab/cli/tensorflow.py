@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cnnlab.data.locate import cache_folder
-
 if TYPE_CHECKING:
     from cnnlab.training.distribution.devices import Setting
 
@@ -37,6 +35,8 @@ def import_tensorflow(devices: "Setting | None" = None, threads: int | None = No
     # 2: errors only, once its logging is set up. 3, fatal ones, of several workers: the line about one that is lost is
     # ours, TensorFlow has seven.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "TF_CONFIG" in os.environ else "2")
+    from cnnlab.data.locate import cache_folder
+
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Not ~/.keras: a keras.json there may say channels_first or float64, which would change the numbers.
     os.environ["KERAS_HOME"] = str(cache_folder() / "keras")

@@ -65,7 +65,7 @@ def load_file(path: Path) -> Experiment:
 
 def read(config: str | Source, changes: Sequence[Override] = ()) -> Config:
     """As `load`, with the places. Raises ConfigError as `load` does."""
-    return _read(parse(config) if isinstance(config, str) else config, changes)
+    return _read(config if isinstance(config, Source) else parse(config), changes)
 
 
 def read_file(path: Path, changes: Sequence[Override] = ()) -> Config:

@@ -102,7 +102,7 @@ class _Failures:
     def check(self) -> None:
         """Raise TrainingError if there were any."""
         if self._failed:
-            raise TrainingError(f"{self._failed} of {self._total} runs failed; the others are finished")
+            raise TrainingError(f"{self._failed} of {self._total} runs failed; the others finished")
 
 
 def _groups(tasks: Sequence[Task]) -> list[list[Task]]:

@@ -346,10 +346,10 @@ CONFIGS = {
     "a tag on a map": (lambda text: f"!!python/object/new:os.system [touch marker]\n{text}", "not YAML"),
     "billion laughs": (lambda text: f"{LAUGHS}\n{text}", "aliases (*name) that repeat too much"),
     "an alias of itself": (lambda text: f"a: &a [*a]\n{text}", "aliases (*name) that repeat too much"),
-    "nested deep": (lambda text: f"a: {'[' * 100_000}\n{text}", "too many values, or too deep"),
+    "nested deep": (lambda text: f"a: {'[' * 100_000}\n{text}", "too many values, or nested too deeply"),
     "long": (lambda text: text + "#" * 1_000_000, "an experiment file has at most"),
-    "extends a file": (lambda text: f"extends: ../../other.yaml\n{text}", "extends: not in a run"),
-    "extends a shipped one": (lambda text: f"extends: lenet\n{text}", "extends: not in a run"),
+    "extends a file": (lambda text: f"extends: ../../other.yaml\n{text}", "extends: not allowed in a run"),
+    "extends a shipped one": (lambda text: f"extends: lenet\n{text}", "extends: not allowed in a run"),
     "a name that climbs": (lambda text: text.replace("name: tiny", "name: ../../x"), "name: expected at most 100 letters"),
     "a name that is absolute": (lambda text: text.replace("name: tiny", "name: /tmp/x"), "name: expected at most 100"),
     "a billion epochs": (lambda text: text.replace("epochs: 2", "epochs: 1000000000"), "train.epochs: expected"),
@@ -683,7 +683,7 @@ def test_arrays_of_another_network_are_refused_and_change_nothing(interrupted, t
     assert_refused(
         interrupted,
         lambda run: load_checkpoint(run).restore_variables(trainer.model),
-        "epoch-00002.safetensors: is not of the network in config.yaml",
+        "epoch-00002.safetensors: its network is not that of config.yaml",
         error=RunError,
     )
     for name, variable in checkpoint.variables_of(trainer.model).items():
@@ -692,7 +692,7 @@ def test_arrays_of_another_network_are_refused_and_change_nothing(interrupted, t
 
 def test_arrays_of_another_network_end_the_run_in_one_line(interrupted):
     put_checkpoint(interrupted, change_arrays=ARRAYS["another shape"])
-    assert_refused(interrupted, resumed, "is not of the network in config.yaml", error=RunError)
+    assert_refused(interrupted, resumed, "its network is not that of config.yaml", error=RunError)
 
 
 def test_numbers_that_are_none_are_no_result(interrupted):
@@ -706,7 +706,7 @@ def test_numbers_that_are_none_are_no_result(interrupted):
 @pytest.mark.parametrize("count", [1, 3])
 def test_memories_of_more_callbacks_than_there_are_are_refused(interrupted, count):
     put_checkpoint(interrupted, of_state(callbacks=[{"callback": "EarlyStopping", "state": {}}] * count))
-    assert_refused(interrupted, resumed, "is not of the callbacks in config.yaml", error=RunError)
+    assert_refused(interrupted, resumed, "its callbacks are not those of config.yaml", error=RunError)
 
 
 STOPPING = {"wait": 0, "stopped_epoch": 0, "best": 0.25, "best_epoch": 1}
@@ -737,7 +737,7 @@ def test_a_memory_that_is_not_what_is_remembered_is_refused_and_reaches_nothing(
     def restored(run):
         load_checkpoint(run).restore(trainer.model, [callback], MetricsTable(None))
 
-    assert_refused(interrupted, restored, "damaged: that is not what EarlyStopping remembers", error=RunError)
+    assert_refused(interrupted, restored, "damaged: not a state of EarlyStopping", error=RunError)
     assert vars(callback) == before
 
 
@@ -767,7 +767,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_a_place_that_the_training_does_not_have_is_refused(interrupted, place):
     put_checkpoint(interrupted, lambda state: state.update(place, rows=state["rows"][: place["epoch"]]))
-    assert_refused(interrupted, resumed, "there is no such step in the experiment of config.yaml", error=RunError)
+    assert_refused(interrupted, resumed, "the experiment of config.yaml has no such step", error=RunError)
 
 
 def with_events(run):

@@ -222,7 +222,7 @@ def test_synthetic_data_take_the_shape_of_the_files(cnnlab, tmp_path, name):
 
 def test_missing_data_are_an_error_that_names_an_alternative(cnnlab, tmp_path):
     parts = {
-        "cifar": "cifar-10-binary.tar.gz: is not here, and CNNLAB_OFFLINE forbids downloads",
+        "cifar": "cifar-10-binary.tar.gz: missing, and CNNLAB_OFFLINE forbids downloads",
         "gender-cnn": "gender/train_images.bin: no such file or folder beside the experiment file, in",
     }
     for name, part in parts.items():

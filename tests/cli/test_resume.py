@@ -250,7 +250,7 @@ def test_one_run_that_cannot_go_on_does_not_keep_the_others_from_it(cnnlab, run)
     assert "runs/a-damaged/config.yaml:1:" in damaged
     assert damaged.endswith("; left out")
     assert "runs/b-diverges: diverged" in diverged
-    assert last == "cnnlab: 1 of 3 runs could not be finished; the others are done"
+    assert last == "cnnlab: 1 of 3 runs failed; the others finished"
 
 
 def to_rate(path, rate):
@@ -279,7 +279,7 @@ def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tin
     assert done.returncode == 0, done.stderr
     done = cnnlab("train", "tiny.yaml", "--resume", "runs/tiny-1", "--epochs", "4")
     assert done.returncode == 0, done.stderr
-    assert "goes on after epoch 3" in done.stderr
+    assert "resumed after epoch 3" in done.stderr
     assert len(run.metrics.read_text().splitlines()) == 5
     assert json.loads((run.path / "run.json").read_text())["experiment"]["train"]["epochs"] == 4
     tiny.write_text(tiny.read_text().replace("filters: 4", "filters: 5"))
@@ -310,7 +310,7 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_
     warning = next(line for line in done.stderr.splitlines() if line.startswith("cnnlab: warning"))
     assert "epoch-00002.safetensors: damaged" in warning
     assert "it is set aside as epoch-00002.safetensors.damaged, and the one before is used" in warning
-    assert "goes on after epoch 1" in done.stderr
+    assert "resumed after epoch 1" in done.stderr
     before = trained / "runs" / "tiny-1"
     assert run.weights.read_bytes() == (before / "weights.safetensors").read_bytes()
     assert [str(place) for place in checkpoints.places(run)] == ["epoch 2", "epoch 1"]

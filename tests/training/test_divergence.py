@@ -75,7 +75,7 @@ def test_the_step_is_named_and_the_state_before_it_is_kept(tmp_path, rate):
 
 def test_the_first_layer_whose_outputs_left_the_finite_is_named(tmp_path):
     message, run = diverged(tmp_path, "train.optimizer={adam: 1e25}")
-    assert re.search(r"the outputs of dense_[12] left the finite first; ", message)
+    assert re.search(r"the outputs of dense_[12] were the first to become non-finite; ", message)
     assert run.record().status == "diverged"
     assert run.record().error in message
 
@@ -103,7 +103,7 @@ def test_a_divergence_that_validation_sees_names_the_layer_too(tmp_path):
     changes = ("train.optimizer={sgd: 1e25}", "train.batch_size=200", "train.loss=mse")  # one step an epoch
     message, run = diverged(tmp_path, *changes)
     assert "on the validation examples after epoch 1; " in message
-    assert "left the finite first" in message or "the loss is not" in message
+    assert "were the first to become non-finite" in message or "the loss is not" in message
     assert [str(place) for place in checkpoints.places(run)] == ["epoch 0"]
 
 
@@ -118,7 +118,7 @@ def test_a_run_that_diverged_is_not_resumed_for_it_would_again(tmp_path):
 def test_one_seed_that_diverges_does_not_keep_the_others_from_being_trained(tmp_path, capsys):
     good, bad = experiment_of("seed=1"), experiment_of("train.optimizer={adam: 1e25}")
     done = []
-    with pytest.raises(TrainingError, match="1 of 2 runs diverged; the others are done"):
+    with pytest.raises(TrainingError, match="1 of 2 runs failed; the others finished"):
         done.extend(train([NewRun(bad, "bad"), NewRun(good, "good")], tmp_path))
     assert json.loads((tmp_path / "bad" / "run.json").read_text())["status"] == "diverged"
     assert json.loads((tmp_path / "good" / "run.json").read_text())["status"] == "finished"

@@ -279,7 +279,7 @@ class Tells(keras.callbacks.Callback):
         ("raising.Raises, arguments: {hook: on_epoch_end}", "Raises: KeyError: 'nope' (raising.py, line 10)"),
         ("raising.Raises, arguments: {hook: on_train_begin}", "Raises: KeyError: 'nope' (raising.py, line 10)"),
         ("raising.Tells, arguments: {what: nan}", "Tells.get_state: "),
-        ("raising.Tells, arguments: {what: keys}", "Tells.get_state: expected a map of what JSON can say"),
+        ("raising.Tells, arguments: {what: keys}", "Tells.get_state: expected a map that JSON can represent"),
         ("keras.callbacks.ModelCheckpoint, arguments: {filepath: /proc/x.keras}", "ModelCheckpoint: "),
     ],
     ids=["epoch", "begin", "nan", "keys", "keras"],

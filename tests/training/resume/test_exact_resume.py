@@ -224,5 +224,5 @@ def test_a_worker_that_is_not_the_chief_takes_up_what_its_callbacks_remember():
     table = MetricsTable(None)
     states.Checkpoint(state, arrays).restore(model, [other], table, is_chief=False)
     assert other.wait == 3
-    with pytest.raises(RunError, match="is not of the callbacks"):
+    with pytest.raises(RunError, match="its callbacks are not those"):
         states.Checkpoint(state, arrays).restore(model, [other], table)
