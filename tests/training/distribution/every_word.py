@@ -194,4 +194,5 @@ def train(experiments, devices, folder):
 
 
 if __name__ == "__main__":
-    train([*map(experiment, EXPERIMENTS), *shipped_experiments()], "auto", Path(sys.argv[1]))
+    experiments = {"words": map(experiment, EXPERIMENTS), "shipped": shipped_experiments()}
+    train(experiments[sys.argv[2]], "auto", Path(sys.argv[1]))

@@ -1,6 +1,7 @@
 """Every word of the language and every shipped experiment, trained on two replicas as on one device.
 
-Shipped experiments are trained on two workers here, on two devices of one process by .ci/run.
+The shipped experiments are trained on two workers by the slow test here, and on two devices of one process by
+.ci/smoke.py; .ci/run runs both.
 """
 
 import csv
@@ -8,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +35,19 @@ ELSEWHERE = {("devices", "cpu"), ("devices", "gpu")}  # in tests/cli/test_device
 def runs(tmp_path_factory):
     """The folders of run folders, by where the runs were trained."""
     folder = tmp_path_factory.mktemp("words")
-    addresses = _free_addresses(2)
-    workers = [start_worker(folder / "two workers", addresses, index) for index in range(2)]
-    try:
+    with two_workers(folder / "two workers", "words"):
         for where, devices in (("one device", "auto"), ("two devices", "2")):
             every_word.train(map(experiment, EXPERIMENTS), devices, folder / where)
+    return folder
+
+
+@contextmanager
+def two_workers(folder, which):
+    """Two workers train the experiments of `which` meanwhile, and are waited for."""
+    addresses = _free_addresses(2)
+    workers = [start_worker(folder, which, addresses, index) for index in range(2)]
+    try:
+        yield
         for worker in workers:
             _, stderr = worker.communicate(timeout=600)
             assert worker.returncode == 0, stderr
@@ -45,13 +55,12 @@ def runs(tmp_path_factory):
         for worker in workers:
             worker.kill()
             worker.communicate()
-    return folder
 
 
-def start_worker(folder, addresses, index):
+def start_worker(folder, which, addresses, index):
     task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.distribution.every_word", folder],
+        [sys.executable, "-m", "tests.training.distribution.every_word", folder, which],
         cwd=Path(__file__).parents[3],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(task)},
         stdout=subprocess.DEVNULL,
@@ -73,15 +82,22 @@ def test_no_schedule_is_forgotten_with_a_warm_up():
     assert {one.kind for one in schedules if one.warmup} == {one.kind for one in schedules}
 
 
-@pytest.mark.parametrize(
-    ("where", "name"),
-    [
-        *(("two devices", name) for name in EXPERIMENTS),
-        *(("two workers", name) for name in (*EXPERIMENTS, *(f"shipped-{name}" for name in shipped.paths()))),
-    ],
-)
-def test_every_word_and_every_shipped_experiment_is_trained_on_two_replicas(runs, where, name):
-    record = json.loads((runs / where / name / "run.json").read_text())
+@pytest.mark.parametrize("where", SEVERAL)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_word_is_trained_on_two_replicas(runs, where, name):
+    assert_trained_on_two_replicas(runs / where / name)
+
+
+@pytest.mark.slow
+def test_every_shipped_experiment_is_trained_on_two_workers(tmp_path):
+    with two_workers(tmp_path, "shipped"):
+        pass
+    for name in shipped.paths():
+        assert_trained_on_two_replicas(tmp_path / f"shipped-{name}")
+
+
+def assert_trained_on_two_replicas(run):
+    record = json.loads((run / "run.json").read_text())
     assert record["status"] == "finished"
     assert record["devices"]["replicas"] == 2
 
