@@ -30,8 +30,11 @@ def models(base=Strict):
         yield from models(model)
 
 
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
 def accepts(data):
-    return jsonschema.Draft202012Validator(SCHEMA).is_valid(data)
+    return VALIDATOR.is_valid(data)
 
 
 def test_the_schema_is_a_schema():
@@ -47,8 +50,8 @@ def test_the_shipped_schema_is_up_to_date():
 def test_the_schema_accepts_shipped_files_short_and_complete(name):
     path = shipped.paths()[name]
     assert MODELINE in path.read_text(encoding="utf-8").splitlines()
-    jsonschema.validate(yaml.parse(path.read_text(encoding="utf-8"), "x").data, SCHEMA)
-    jsonschema.validate(to_dict(load(name)), SCHEMA)
+    VALIDATOR.validate(yaml.parse(path.read_text(encoding="utf-8"), "x").data)
+    VALIDATOR.validate(to_dict(load(name)))
 
 
 @pytest.mark.parametrize("text", [text for text, _ in IN_LAYERS + IN_SETTINGS])

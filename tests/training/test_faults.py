@@ -114,7 +114,7 @@ def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp
     assert counted.weights.read_bytes() == whole.weights.read_bytes()
     assert total > 60
     for fault in range(1, total + 1):
-        if (fault % 5 != 0) if works[fault - 1] == "write" else half:
+        if (fault % 10 != 0) if works[fault - 1] == "write" else half:
             continue  # of the many writes of a file some; every flush and every rename, which have no halves, once
         name = f"fault-{fault}"
         with pytest.MonkeyPatch.context() as patch:
