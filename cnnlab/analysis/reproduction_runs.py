@@ -8,9 +8,9 @@ from cnnlab.analysis.results import recipe_of
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
+from cnnlab.runs.experiment import recorded_experiment
 from cnnlab.runs.find import find
 from cnnlab.runs.record import RunRecord
-from cnnlab.runs.recorded import recorded_experiment
 from cnnlab.runs.status import RESUMABLE, status_of
 from cnnlab.terminal import proposed, warn
 from cnnlab.training.resume.plan import ResumePlan, plan

@@ -14,8 +14,8 @@ from cnnlab.analysis.significance import mcnemar
 from cnnlab.config.load import to_dict
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
 from cnnlab.runs import Run, files
+from cnnlab.runs.experiment import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.metrics import read_rows
-from cnnlab.runs.recorded import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.terminal import proposed
 from cnnlab.training import environment
 from cnnlab.training.finish import evaluated_split

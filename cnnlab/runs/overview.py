@@ -40,7 +40,7 @@ def details(record: RunRecord) -> dict[str, Any]:
         said["results"] = {TRAINING.get(key, key): value for key, value in record.results.items()}
     if known["status"] == "finished" and known["test_accuracy"] is None:
         said["test"] = f"never measured; {proposed('evaluate', run.path)} does it"
-    return {**known, **said, "checkpoints": [str(place) for place in checkpoints.places(run)]}
+    return {**known, **said, "checkpoints": [str(place) for place in checkpoints.positions(run)]}
 
 
 def notes(record: RunRecord) -> list[str]:

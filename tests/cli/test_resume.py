@@ -12,7 +12,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
-from cnnlab.runs.recorded import experiment_of
+from cnnlab.runs.experiment import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
 from tests.cli.killing import Kills, assert_same, train_and_kill
 from tests.conftest import assert_one_line, invoke, run_cnnlab
@@ -313,7 +313,7 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_
     assert "goes on after epoch 1" in done.stderr
     before = trained / "runs" / "tiny-1"
     assert run.weights.read_bytes() == (before / "weights.safetensors").read_bytes()
-    assert [str(place) for place in checkpoints.places(run)] == ["epoch 2", "epoch 1"]
+    assert [str(place) for place in checkpoints.positions(run)] == ["epoch 2", "epoch 1"]
 
 
 def test_two_that_resume_at_once_do_the_work_once(tmp_path, run):
