@@ -18,7 +18,7 @@ from cnnlab.plots.figure import check_ending, drawing, write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MAX_NAMED = 10  # groups with a name and a style of their own
+MAX_NAMED = 10  # groups with a distinct name and style
 MAX_WITH_TRAINING = 5  # groups with which the training curves are drawn too
 MARKERS_PER_LINE = 8
 MARKERS = "os^Dv*<P>X"

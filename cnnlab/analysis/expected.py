@@ -1,4 +1,4 @@
-"""Whether the results of a run are the usual ones of its experiment."""
+"""Results of a run, compared with the usual ones of its experiment."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Published results of the shipped experiments beside our own."""
+"""Published results of the shipped experiments, compared with ours."""
 
 import sys
 from collections.abc import Iterator, Sequence

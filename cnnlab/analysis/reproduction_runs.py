@@ -17,7 +17,7 @@ from cnnlab.training.resume.plan import ResumePlan, plan
 
 
 def finished_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group | None:
-    """The finished runs, of each seed the newest; None where there is none."""
+    """The finished runs, the newest of each seed; None if no run is finished."""
     groups = group(_runs_of(experiment, seeds, runs)).groups
     if len(groups) > 1:
         names = "; ".join(", ".join(one.runs) for one in groups)
@@ -26,7 +26,7 @@ def finished_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> G
 
 
 def resumable_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[ResumePlan]:
-    """How runs that did not finish go on, of seeds of which none finished."""
+    """Plans for resuming unfinished runs of seeds without a finished run."""
     done = _seeds(experiment, seeds, runs)
     found = []
     for record in _runs_of(experiment, seeds, runs):
@@ -72,11 +72,11 @@ def _runs_of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[R
     for run in _inside(runs):
         try:
             record = run.record()
-            own = recorded_experiment(record)
+            recorded = recorded_experiment(record)
         except CnnlabError as error:
             warn(f"{error}; skipped")
             continue
-        if own.seed not in seeds or recipe_of(own) != recipe:
+        if recorded.seed not in seeds or recipe_of(recorded) != recipe:
             continue
         if record.status == "finished" and "test_accuracy" not in record.results:
             warn(f"{run.path}: its test set was never measured; {proposed('evaluate', run.path)} does it; skipped")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 ALPHA = 0.05
-"""Of all tables in which nothing differs, the share that may say otherwise."""
+"""The fraction of tables without any real difference that may claim one."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ def estimate(
 ) -> Estimate:
     """Of values (n,) that are drawn independently, such as accuracies of n seeds; the interval is by Student's t.
 
-    No value can lie outside `bounds`, nor can the interval. It takes
-    no std to be less than what rounding to the `resolution` makes.
+    Neither values nor the interval can lie outside `bounds`. The std is taken to be at least that of rounding to the
+    `resolution`.
     """
     array = np.asarray(values, float)
     if len(array) < 2:
@@ -49,12 +49,12 @@ def format_mean_std(estimate: Estimate | None) -> str | None:
 
 
 POWER = 0.8
-"""How often a difference that there is should be detected, where seeds are counted for it. Cohen 1988."""
+"""The probability of detecting a real difference for which seeds are counted. Cohen 1988."""
 MOST_SEEDS = 100
 CERTAIN = 10
-"""Critical values: a difference that is so many is missed once in thousands of cases."""
+"""A difference of this many critical values is missed once in thousands of cases."""
 TINY = 1e-30
-"""A variance that rounding makes of equal values."""
+"""The variance of equal values, after rounding."""
 
 
 @dataclass(frozen=True)

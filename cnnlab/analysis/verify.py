@@ -1,4 +1,4 @@
-"""Training a run once more from its record, and holding the two against each other."""
+"""Training a run again from its record, and comparing the two."""
 
 import math
 import tempfile
@@ -74,7 +74,7 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
             raise type(error)(f"interrupted; {run.path} is unchanged") from None
         except CnnlabError as error:
             raise TrainingError(f"{run.path}: training it again failed: {error}") from error
-        again = trained[0].run if trained else run  # other workers than the chief have no run of their own
+        again = trained[0].run if trained else run  # only the chief has a run
         now, here = _read(again, split), again.record()
     changed = environment.changes(record.raw, here.raw)
     if not experiment.train.deterministic:
@@ -116,7 +116,7 @@ def _compared(run: Run, split: str | None, then: _Numbers, now: _Numbers, change
     kinds = [{name: (a.dtype, a.shape) for name, a in one.weights.items()} for one in (then, now)]
     if len(then.predictions) != len(now.predictions) or kinds[0] != kinds[1]:
         raise RunError(f"{run.path}: its files are not of the network and data in its config.yaml")
-    right, right_again = ([label == said for label, said in one.predictions] for one in (then, now))
+    right, right_again = ([label == prediction for label, prediction in one.predictions] for one in (then, now))
     p_value = mcnemar(right, right_again).p if split else None
     differing = [int(a["epoch"] or 0) for a, b in zip(then.rows, now.rows, strict=False) if a != b]
     if len(then.rows) != len(now.rows):

@@ -12,7 +12,7 @@ from cnnlab.messages import did_you_mean
 
 
 def is_imbalanced(counts: ArrayLike) -> bool:
-    """Whether the largest class has so many times the examples of the smallest that accuracy alone misleads."""
+    """Whether the largest class is so much larger than the smallest that accuracy alone is misleading."""
     return bool(np.max(counts) > IMBALANCE * np.min(counts))
 
 

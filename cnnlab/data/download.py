@@ -37,7 +37,7 @@ def mirrors(*bases: str) -> tuple[str, ...]:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of the bytes as they are."""
+    """SHA-256 of the bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

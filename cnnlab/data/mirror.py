@@ -143,7 +143,7 @@ def _refusal(error: urllib.error.HTTPError, offset: int) -> Fault:
 
 
 def extent(response: http.client.HTTPResponse, offset: int) -> tuple[int, int | None]:
-    """The byte of the file at which the body begins, and the size of the whole file, None where unknown."""
+    """The byte of the file at which the body begins, and the size of the complete file, None if unknown."""
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
         return 0, response.length
     sent = re.match(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})?", response.headers.get("Content-Range", ""))

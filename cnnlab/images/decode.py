@@ -123,7 +123,7 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
 
 @contextlib.contextmanager
 def _quiet(content: bytes) -> Iterator[None]:
-    """For what libtiff writes to standard error by itself."""
+    """For what libtiff writes to standard error."""
     if not content.startswith(TIFF):
         yield
         return

@@ -73,7 +73,7 @@ def save(
 def newest(
     run: Run, most: int | None = None, *, set_aside: bool = True
 ) -> tuple[Path, dict[str, Any], dict[str, "NDArray[Any]"]] | None:
-    """The newest checkpoint that is not damaged: its file, its state and its arrays; None where there is none.
+    """The newest checkpoint that is not damaged: its file, its state and its arrays; None if there is none.
 
     One that is damaged, or has more than `most` bytes, is skipped with a warning, and renamed if `set_aside`.
     Raises OSError where one may not be read.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
-"""What run.json can say; `status_of` says `crashed` of a run that is said to be running and whose process is gone."""
+"""The statuses in run.json; `status_of` returns `crashed` for a run that is `running` there without a process."""
 COSMETIC_KEYS = ("name", "published")
 """The keys of an experiment that change no number."""
 
@@ -61,7 +61,7 @@ class ExperimentRecord:
 
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> "ExperimentRecord":
-        """That of a plain experiment. Raises ValueError where it is none."""
+        """From plain data. Raises ValueError if it is not an experiment."""
         data, train = get(raw, "experiment.data", dict), get(raw, "experiment.train", dict)
         get(data, "experiment.data.name", str)
         get(train, "experiment.train.callbacks", list, [])
@@ -131,7 +131,7 @@ class PixelStatistics:
 class RunRecord:
     """What the run.json of `run` says; `raw` is all of it, unknown keys included.
 
-    Whatever a run gets only as it goes on, or has only since a later version, is None or empty where it is missing.
+    What a run gets only during training, or only since a later version, is None or empty if it is missing.
     `results` are in the names of run.json: `loss` and `accuracy` are those of the last training epoch.
     """
 

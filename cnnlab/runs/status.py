@@ -9,7 +9,7 @@ from cnnlab.runs.record import STATUSES, Process, RunRecord
 
 ALL_STATUSES = (*STATUSES, "crashed")
 RESUMABLE = ("interrupted", "failed", "crashed")
-"""The statuses of runs that can be resumed as they are."""
+"""The statuses of runs that can be resumed unchanged."""
 
 
 def status_of(record: RunRecord) -> str:

@@ -199,7 +199,7 @@ def test_code_of_a_folders_own_is_not_imported_without_trust(run):
     config = run.config.read_text().replace("callbacks: []", "callbacks: [callback: evil.Callback]")
     run.write_config(config)
     change(run.path, experiment=plain_of(run))
-    with pytest.raises(RunError, match=r"has code of its own imported: evil.Callback; if you trust .*, add --trust"):
+    with pytest.raises(RunError, match=r"imports code: evil.Callback; if you trust .*, add --trust"):
         plan(run)
     assert plan(run, trust=True)
 
@@ -294,7 +294,7 @@ def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tin
         (["train", "--resume", "runs/tiny-1", "--name", "x"], "--name: not with --resume"),
         (["train", "--resume", "runs/tiny-1", "--smoke"], "--smoke: not with --resume"),
         (["train", "--resume", "runs/none"], "runs/none: no such folder"),
-        (["resume", "runs"], "runs: not a run folder; it holds runs, such as runs/tiny-1"),
+        (["resume", "runs"], "runs: not a run folder; it contains runs, such as runs/tiny-1"),
         (["resume", "runs/tiny-1", "--epochs", "0"], "--epochs 0: train.epochs: expected a value greater than 0"),
     ],
 )

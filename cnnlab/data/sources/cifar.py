@@ -78,7 +78,7 @@ def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Sou
     if variants:
         warn(
             f"{place}: a variant, not the genuine {published.title}: {len(variants)} of its {len(published.files)} "
-            "files differ; used as it is"
+            "files differ; used unchanged"
         )
 
     def examples(names: Mapping[str, str]) -> Examples:

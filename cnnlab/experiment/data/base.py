@@ -148,7 +148,7 @@ class DataSpec(Strict):
 
         @property
         def class_names(self) -> tuple[str, ...] | None:
-            """The names of all classes; None where only reading the data tells."""
+            """The names of all classes; None if they are known only from the data."""
 
     name: str
     """Name of the data set."""
@@ -194,7 +194,7 @@ class DataSpec(Strict):
         return [name for name, field in cls.model_fields.items() if _is_path(field)]
 
     def published_sizes(self) -> tuple[int, int] | None:
-        """The numbers of training and test examples before splitting; None where only reading tells."""
+        """The numbers of training and test examples before splitting; None if known only from the data."""
         return self.split_sizes
 
     def known_sizes(self) -> tuple[int, int] | None:
@@ -202,7 +202,7 @@ class DataSpec(Strict):
         return None if self.classes else self.published_sizes()
 
     def train_size(self) -> int | None:
-        """The number of training examples, the largest of several; None where only reading tells."""
+        """The number of training examples, the largest of several; None if known only from the data."""
         sizes = self.known_sizes()
         if sizes is None:
             return None
