@@ -40,18 +40,11 @@ def resumable_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> 
 def missing_experiments(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Experiment]:
     """The experiment for every seed that has not finished and is not being trained."""
     done = _seeds(experiment, seeds, runs)
-    done |= _running(experiment, [seed for seed in seeds if seed not in done], runs)
-    return [experiment.model_copy(update={"seed": seed}) for seed in seeds if seed not in done]
-
-
-def _running(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
-    """The seeds that another command trains at this moment, with a warning each."""
-    found = set()
-    for record in _runs_of(experiment, seeds, runs):
+    for record in _runs_of(experiment, [seed for seed in seeds if seed not in done], runs):
         if status_of(record) == "running":
             warn(f"{record.run.path} skipped: another command is training it")
-            found.add(record.experiment.seed)
-    return found
+            done.add(record.experiment.seed)
+    return [experiment.model_copy(update={"seed": seed}) for seed in seeds if seed not in done]
 
 
 def _seeds(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:

@@ -178,6 +178,7 @@ def _record(run: "Run", raw: Any) -> RunRecord:
     if status not in STATUSES:
         raise ValueError(f"'status' is {shorten(status)}; expected one of {', '.join(STATUSES)}")
     raw["experiment"] = upgrade(get(raw, "experiment", dict))
+    results = get(raw, "results", dict, {})
     return RunRecord(
         run=run,
         raw=raw,
@@ -191,7 +192,7 @@ def _record(run: "Run", raw: Any) -> RunRecord:
         environment=_environment(raw),
         parameters=count(raw, "parameters", None),
         multiplications=count(raw, "multiplications", None),
-        results=_results(get(raw, "results", dict, {})),
+        results={key: number(results, f"results.{key}", 1.0 if key.endswith("accuracy") else None) for key in results},
         stopped_early=get(raw, "stopped_early", bool, False),
         error=get(raw, "error", str, None),
         findings=list_of(str, raw, "findings", []),
@@ -238,7 +239,3 @@ def _environment(raw: dict[str, Any]) -> Environment:
         get(cpu, "cpu.model", str, ""),
         count(threads, "threads.cores", None),
     )
-
-
-def _results(raw: dict[str, Any]) -> dict[str, float | None]:
-    return {key: number(raw, f"results.{key}", 1.0 if key.endswith("accuracy") else None) for key in raw}
