@@ -94,10 +94,7 @@ def _fetch_from_mirrors(remote: Remote, destination: Path) -> None:
     from cnnlab.data.mirror import Download, Fault  # an HTTP client is slow to import, and seldom needed
 
     # One partial file for each URL, since mirrors serve different .gz files of one content.
-    partials = {
-        url: destination.with_name(f".{destination.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
-        for url in remote.urls
-    }
+    partials = {url: destination.with_name(f".{destination.name}.{_short_digest(url)}.part") for url in remote.urls}
     reasons: list[str] = []  # not the faults, whose tracebacks would keep sockets open
     reached = not remote.urls
     with download_progress() as progress:
@@ -117,3 +114,7 @@ def _fetch_from_mirrors(remote: Remote, destination: Path) -> None:
                 return
     why = "cannot be downloaded" if reached else "no network to download it: no mirror can be reached"
     raise DownloadError(f"{destination.name}: {why} ({'; '.join(reasons) or 'no mirror is known'})")
+
+
+def _short_digest(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:8]

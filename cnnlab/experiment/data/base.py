@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, 
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from cnnlab.experiment.choice import Strict
+from cnnlab.experiment.choice import NULL, Strict, any_schema, list_schema
 
 LONGEST_SIDE = 4096  # pixels
 MAX_CLASSES = 10_000
@@ -21,17 +21,15 @@ def _is_share(value: Any) -> bool:
 
 def _as_validation(value: Any) -> Any:
     if not (_is_share(value) or value == "test"):
-        raise PydanticCustomError(
-            "validation_expected", "expected a count such as 5000, a fraction such as 0.1, or 'test'"
-        )
+        expected = "expected a count such as 5000, a fraction such as 0.1, or 'test'"
+        raise PydanticCustomError("validation_expected", expected)
     return value
 
 
 def _as_user_validation(value: Any) -> Any:
     if not (_is_share(value) or value in ("test", "auto")):
-        raise PydanticCustomError(
-            "validation_expected", "expected a count such as 5000, a fraction such as 0.1, 'test' or 'auto'"
-        )
+        expected = "expected a count such as 5000, a fraction such as 0.1, 'test' or 'auto'"
+        raise PydanticCustomError("validation_expected", expected)
     return value
 
 
@@ -81,52 +79,31 @@ DataPath = Annotated[str, _DataPath()]
 ImageShape = Annotated[
     tuple[int, int, int],
     BeforeValidator(as_image_shape),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE},
-            "minItems": 3,
-            "maxItems": 3,
-        }
-    ),
+    WithJsonSchema(list_schema({"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE}, 3, 3)),
 ]
 NumClasses = Annotated[int, Field(ge=2, le=MAX_CLASSES)]
 _Validation = int | float | Literal["test", "auto"]
 Validation = Annotated[
     _Validation,
     BeforeValidator(_as_validation),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"const": "test"}]}),
+    any_schema({"type": "number", "minimum": 0}, {"const": "test"}),
 ]
 UserValidation = Annotated[
     _Validation,
     BeforeValidator(_as_user_validation),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["test", "auto"]}]}),
+    any_schema({"type": "number", "minimum": 0}, {"enum": ["test", "auto"]}),
 ]
 """`auto` where the data may come with validation examples."""
 Share = Annotated[int | float, BeforeValidator(as_share), WithJsonSchema({"type": "number", "minimum": 0})]
 ClassNames = Annotated[
     tuple[str, ...] | None,
     BeforeValidator(_as_classes),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 2, "uniqueItems": True},
-                {"type": "null"},
-            ]
-        }
-    ),
+    any_schema(list_schema({"type": ["string", "integer"]}, 2), NULL),
 ]
 TrainSizes = Annotated[
     tuple[int, ...] | None,
     BeforeValidator(_as_train_sizes),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "uniqueItems": True},
-                {"type": "null"},
-            ]
-        }
-    ),
+    any_schema(list_schema({"type": "integer", "minimum": 1}, 1), NULL),
 ]
 
 
