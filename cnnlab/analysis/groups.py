@@ -80,7 +80,7 @@ class Group:
         return [value for value in found if value is not None] if None not in found else []
 
     def split(self, name: str) -> SplitRecord | None:
-        """The examples of a split; None where there is no such split."""
+        """The examples of a split; None if the run has no such split."""
         return self.record.data.splits.get(name)
 
     @cached_property
@@ -132,7 +132,7 @@ def group(records: Iterable[RunRecord]) -> Grouped:
 
 
 def read_correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
-    """Which of the run's saved predictions on a split are right, (examples,); None where there are none that fit."""
+    """Which of the run's saved predictions on a split are correct, (examples,); None if none were saved for them."""
     try:
         packed = files.read(run.correct(split), examples // 8 + 1)
     except (OSError, ValueError):

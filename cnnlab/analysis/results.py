@@ -192,7 +192,7 @@ def _rounded(value: float) -> float:
 
 
 def _read(path: Path, kind: type) -> Iterable[dict[str, Any]]:
-    """The rows of a table; none where there is no file. Raises RequestError for another kind of file."""
+    """The rows of a table; none if the file does not exist. Raises RequestError for another kind of file."""
     if not path.exists():
         return
     kinds = {field.name: field.type for field in fields(kind)}

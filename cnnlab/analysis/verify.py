@@ -27,13 +27,13 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of it.
+    """The result of `verify`.
 
-    verdict: `identical`: table, weights and predictions are the same bits; `within noise`: they are not, and the
-    accuracies differ by no more than chance has them differ (McNemar's exact test); `different`: by more, or there are
-    no examples to tell by.
-    split: what predictions and accuracies are on: the test set or, where that is left alone, the validation examples,
-    if there are any.
+    verdict: `identical`: table, weights and predictions are equal bit for bit; `within noise`: they are not, but chance
+    explains the difference of the accuracies (McNemar's exact test); `different`: it does not, or there are no
+    examples to test on.
+    split: the split of predictions and accuracies: the test set or, if that was not measured, the validation examples;
+    None without any.
     """
 
     run: str
@@ -54,9 +54,9 @@ class Verdict:
 
 
 def verify(run: Run, console: Console | None = None) -> Verdict:
-    """Train what `run` recorded once more, beside it in a folder that is removed again, and compare.
+    """Train the experiment of `run` again, in a temporary folder, and compare.
 
-    Raises RunError where the run did not finish, its files contradict each other, it has code imported, or the data
+    Raises RunError where the run did not finish, its files contradict each other, it imports code, or the data
     are not those that it was trained on.
     """
     record = run.record()

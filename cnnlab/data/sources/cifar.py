@@ -178,7 +178,7 @@ class _Bounded:
         content = self._file.read(size)
         self._left -= len(content)
         self._ends += not content
-        if self._ends > 2:  # tarfile skips what a header promises, however much, by reading
+        if self._ends > 2:  # tarfile skips a member of any size by reading it
             raise EOFError("ends within a member")
         if self._left < 0:
             raise DataError(f"{self._path}: unpacks to more than {MAX_ARCHIVE:,} bytes")

@@ -140,7 +140,7 @@ class DataSpec(Strict):
     subsets of the larger ones.
     """
     limit: PositiveInt | None = None
-    """Use only so many examples of each split, stratified."""
+    """Use only this many examples of each split, stratified."""
     dir: DataPath | None = None
     """Where to look for its files first; relative paths are relative to this file."""
 

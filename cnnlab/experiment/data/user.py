@@ -63,7 +63,7 @@ class UserData(DataSpec):
     """Examples in files of the user."""
 
     test: Share = 0.2
-    """The part of the training examples that becomes the test set where there is none, stratified, always the
+    """The part of the training examples that becomes the test set if the data have none, stratified, always the
     same: a count or a fraction.
     """
 
