@@ -19,8 +19,8 @@ from cnnlab.cli.tables import Format, render
 from cnnlab.evaluation.load import load_dataset, load_model
 from cnnlab.models.inference import to_input
 from cnnlab.runs import Run
+from cnnlab.runs.experiment import experiment_of
 from cnnlab.runs.find import find
-from cnnlab.runs.recorded import experiment_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "working-filters.md"
 EXPERIMENTS = ("conv", "conv-pool")

@@ -7,7 +7,7 @@ A message says what happened, where, what was expected and what to do next.
     ├── DataError               a file of examples that cannot be used
     │   └── DownloadError       a data set that cannot be fetched
     ├── RunError                a run folder that cannot be read or written
-    ├── TrainingError           training that cannot go on
+    ├── TrainingError           training that cannot continue
     │   └── Diverged            a loss that is no longer a number
     ├── Interrupted             exit 130: Ctrl-C
     │   └── Terminated          exit 143: SIGTERM
@@ -45,7 +45,7 @@ class RunError(CnnlabError):
 
 
 class TrainingError(CnnlabError):
-    """Training that cannot go on, such as for lack of memory."""
+    """Training that cannot continue, such as for lack of memory."""
 
 
 class Diverged(TrainingError):

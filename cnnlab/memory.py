@@ -35,6 +35,6 @@ def _limits() -> list[int]:
             if soft != resource.RLIM_INFINITY:
                 limits.append(soft)
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # `max` where there is none
+        with suppress(OSError, ValueError):  # `max` without a limit
             limits.append(int(Path(file).read_text()))
     return limits

@@ -1,4 +1,4 @@
-"""What was probably meant, and how what was got is shown."""
+"""Parts of messages: suggestions, lists of names, shortened values."""
 
 import difflib
 import re

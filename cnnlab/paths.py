@@ -23,7 +23,7 @@ def show_path(path: Sequence[str | int]) -> str:
 
 
 def value_at(data: Any, path: Sequence[str | int], default: Any = ...) -> Any:
-    """What is at `path` in nested maps and lists, or the default. Raises KeyError where there is neither."""
+    """The value at `path` in nested maps and lists, or the default. Raises KeyError without either."""
     for step in path:
         keys = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
         if step not in keys:

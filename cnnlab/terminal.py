@@ -41,7 +41,7 @@ def hint(message: str) -> None:
 
 
 def proposed(*words: str | Path) -> str:
-    """`cnnlab WORDS` as a message proposes it, quoted so that a shell takes it as it is printed."""
+    """`cnnlab WORDS` as a message proposes it, quoted for a shell."""
     return f"`{shlex.join(['cnnlab', *map(str, words)])}`"
 
 

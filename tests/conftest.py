@@ -18,7 +18,7 @@ import pytest
 from cnnlab import terminal
 from cnnlab.cli import main
 from cnnlab.runs import Run
-from cnnlab.runs.claim import claimed
+from cnnlab.runs.claim import new_run_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +76,7 @@ def complete(record: Mapping[str, Any], base: Mapping[str, Any] = RECORD) -> dic
 
 def make_run(runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any]) -> Run:
     """A run folder with nothing but this record, completed, which no process works on."""
-    with claimed(runs, experiment_name, name, complete(record)) as run:
+    with new_run_folder(runs, experiment_name, name, complete(record)) as run:
         return run
 
 

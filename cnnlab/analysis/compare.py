@@ -1,4 +1,4 @@
-"""Which experiment is better, and is the difference real? No TensorFlow here: everything comes from the records."""
+"""Comparison of experiments: groups of runs, and whether they differ. No TensorFlow here: the records suffice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -165,10 +165,10 @@ def _read(paths: Sequence[Path]) -> list[RunRecord]:
 def _matching(records: list[RunRecord], where: Sequence[Where]) -> list[RunRecord]:
     for condition in where:
         condition.check_known([record.experiment.raw for record in records])
-    found = [record for record in records if all(condition.holds(record.experiment.raw) for condition in where)]
+    found = [record for record in records if all(condition.matches(record.experiment.raw) for condition in where)]
     if not found:
         conditions = " and ".join(condition.option for condition in where)
-        raise RunError(f"{conditions}: holds for none of the {len(records)} runs")
+        raise RunError(f"{conditions}: true of none of the {len(records)} runs")
     return found
 
 

@@ -18,7 +18,7 @@ from cnnlab.plots.figure import check_ending, drawing, write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MAX_NAMED = 10  # groups with a name and a style of their own
+MAX_NAMED = 10  # groups with a distinct name and style
 MAX_WITH_TRAINING = 5  # groups with which the training curves are drawn too
 MARKERS_PER_LINE = 8
 MARKERS = "os^Dv*<P>X"
@@ -49,7 +49,7 @@ class _Style:
 def plot(groups: Sequence[Group], path: Path) -> None:
     """Draw accuracy and loss by epoch, the mean of each group; by the number of training examples where that differs.
 
-    Validation with a band of one standard deviation to either side, where there are several runs; training dotted.
+    Validation with a band of one standard deviation to either side, for several runs; training dotted.
     Raises RequestError for a file of another kind, RunError where no run has a table or `path` cannot be written.
     """
     check_ending(path, "--plot")
@@ -152,15 +152,8 @@ def _draw(axes: "Axes", group: Group, column: str, style: _Style, label: str, *,
         if not epochs:
             epochs, values = rows
         elif rows[0]:
-            training_means = [np.mean(some) for some in rows[1]]
-            axes.plot(
-                rows[0],
-                training_means,
-                color=f"C{style.index % MAX_NAMED}",
-                linestyle=":",
-                linewidth=1,
-                alpha=0.8,
-            )
+            color = f"C{style.index % MAX_NAMED}"
+            axes.plot(rows[0], [np.mean(some) for some in rows[1]], color=color, linestyle=":", linewidth=1, alpha=0.8)
     if not epochs:
         return
     means = np.array([np.mean(some) for some in values])

@@ -1,4 +1,4 @@
-"""Whether the results of a run are the usual ones of its experiment."""
+"""Results of a run, compared with the usual ones of its experiment."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from cnnlab.analysis.significance import ALPHA, estimate, format_mean_std
 def compare_with_expected(accuracies: Sequence[float], usual: Sequence[Result], examples: int) -> str:
     """One line that compares test accuracies of an experiment with its `usual` results on the same data.
 
-    `0.9810, as expected (0.9820 ± 0.0010, n = 5)`; empty where there are fewer than two of those. `examples`: those of
-    the test set. A single run is as expected inside the 95 % prediction interval, several where their mean does not
-    differ detectably.
+    `0.9810, as expected (0.9820 ± 0.0010, n = 5)`; empty with fewer than two usual results. `examples` is the
+    size of the test set. A single run is as expected inside the 95 % prediction interval, several if their mean does
+    not differ detectably.
     """
     if len(usual) < 2:
         return ""
@@ -29,7 +29,7 @@ def compare_with_expected(accuracies: Sequence[float], usual: Sequence[Result], 
 
 
 def describe_expected(usual: Sequence[Result], after: Sequence[tuple[int, Sequence[float]]] = ()) -> str:
-    """What an experiment's file says to expect of it: the accuracies, also `after` some of its epochs, and the time."""
+    """The expected results in the header of an experiment file: accuracies, also `after` some epochs, and time."""
     if not usual:
         return "not measured yet"
     text = f"test accuracy {format_mean_std(estimate([result.accuracy for result in usual]))} ({_seeds(usual)})"

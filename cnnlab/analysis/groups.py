@@ -1,4 +1,4 @@
-"""Finished runs that differ in nothing but their seeds: what a mean and a standard deviation can be taken of."""
+"""Groups of finished runs that differ only in their seeds, over which a mean and a standard deviation are taken."""
 
 import json
 import math
@@ -80,7 +80,7 @@ class Group:
         return [value for value in found if value is not None] if None not in found else []
 
     def split(self, name: str) -> SplitRecord | None:
-        """The examples of a split; None where there is no such split."""
+        """The examples of a split; None if the run has no such split."""
         return self.record.data.splits.get(name)
 
     @cached_property
@@ -132,7 +132,7 @@ def group(records: Iterable[RunRecord]) -> Grouped:
 
 
 def read_correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | None:
-    """Which of the run's saved predictions on a split are right, (examples,); None where there are none that fit."""
+    """Which of the run's saved predictions on a split are correct, (examples,); None if none were saved for them."""
     try:
         packed = files.read(run.correct(split), examples // 8 + 1)
     except (OSError, ValueError):
@@ -147,11 +147,11 @@ def _key(record: RunRecord) -> str:
 
 
 def _names(groups: Sequence[Sequence[RunRecord]]) -> list[str]:
-    """What tells a group from the others: its experiment's name, else its first run's, else where that is."""
+    """What distinguishes a group from the others: its experiment's name, else its first run's, else that run's path."""
     firsts = [members[0] for members in groups]
     names = [(record.experiment.name, record.run.path.name, str(record.run.path)) for record in firsts]
     counts = [Counter(column) for column in zip(*names, strict=True)]
     return [
-        next(name for name, count in zip(own, counts, strict=True) if count[name] == 1 or name == own[-1])
-        for own in names
+        next(name for name, count in zip(choices, counts, strict=True) if count[name] == 1 or name == choices[-1])
+        for choices in names
     ]

@@ -1,4 +1,4 @@
-"""What groups of runs are called in a figure."""
+"""Labels of groups of runs in a figure."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,14 @@ MAX_LENGTH = 45  # characters of a name or of what differs in a label
 
 
 def display_names(groups: Sequence[Group], ignored: str = "") -> list[str]:
-    """The name of each group, and what tells it from the others where that is short, but for keys like `ignored`."""
+    """The name of each group, with the settings in which it differs if they are short; without keys like `ignored`."""
     differing = differing_keys([group.experiment.without("seed") for group in groups])
     differing = {key: values for key, values in differing.items() if not (ignored and key.startswith(ignored))}
-    words = [brief(key, values) for key, values in differing.items()]
+    values_by_key = [brief(key, values) for key, values in differing.items()]
     names = []
     for index, group in enumerate(groups):
-        differences = ", ".join(f"{name} {own[index]}" for name, own in zip(short(list(differing)), words, strict=True))
+        pairs = zip(short(list(differing)), values_by_key, strict=True)
+        differences = ", ".join(f"{key} {values[index]}" for key, values in pairs)
         name = shortened(group.name, MAX_LENGTH)
         names.append(f"{name}: {differences}" if 0 < len(differences) <= MAX_LENGTH else name)
     return names

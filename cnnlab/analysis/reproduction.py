@@ -1,4 +1,4 @@
-"""Published results of the shipped experiments beside our own."""
+"""Published results of the shipped experiments, compared with ours."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ class PublishedComparison:
 
     @property
     def difference(self) -> float | None:
-        """How far ours is above."""
+        """Ours minus the published value."""
         return None if self.published is None or self.ours is None else self.ours.mean - self.published
 
 
@@ -116,7 +116,7 @@ def _shipped() -> dict[tuple[Any, Any], set[str]]:
 def compare_with_published(
     name: str, experiment: Experiment, runs: Sequence[Result], epochs: Sequence[Epoch]
 ) -> Iterator[EpochComparison]:
-    """What is printed for an experiment, an epoch a line, the last one last; at least that one."""
+    """Published and measured values of an experiment, one per epoch, in order; at least of the last epoch."""
     source = _source(experiment)
     table = {int(epoch): (accuracy, loss) for epoch, accuracy, loss in source.table or []}
     last = source.epochs or experiment.train.epochs

@@ -8,16 +8,16 @@ from cnnlab.analysis.results import recipe_of
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
+from cnnlab.runs.experiment import recorded_experiment
 from cnnlab.runs.find import find
 from cnnlab.runs.record import RunRecord
-from cnnlab.runs.recorded import recorded_experiment
 from cnnlab.runs.status import RESUMABLE, status_of
 from cnnlab.terminal import proposed, warn
 from cnnlab.training.resume.plan import ResumePlan, plan
 
 
 def finished_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group | None:
-    """The finished runs, of each seed the newest; None where there is none."""
+    """The finished runs, the newest of each seed; None if no run is finished."""
     groups = group(_runs_of(experiment, seeds, runs)).groups
     if len(groups) > 1:
         names = "; ".join(", ".join(one.runs) for one in groups)
@@ -26,7 +26,7 @@ def finished_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> G
 
 
 def resumable_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[ResumePlan]:
-    """How runs that did not finish go on, of seeds of which none finished."""
+    """Plans for resuming unfinished runs of seeds without a finished run."""
     done = _seeds(experiment, seeds, runs)
     found = []
     for record in _runs_of(experiment, seeds, runs):
@@ -40,18 +40,11 @@ def resumable_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> 
 def missing_experiments(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[Experiment]:
     """The experiment for every seed that has not finished and is not being trained."""
     done = _seeds(experiment, seeds, runs)
-    done |= _running(experiment, [seed for seed in seeds if seed not in done], runs)
-    return [experiment.model_copy(update={"seed": seed}) for seed in seeds if seed not in done]
-
-
-def _running(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
-    """The seeds that another command trains at this moment, with a warning each."""
-    found = set()
-    for record in _runs_of(experiment, seeds, runs):
+    for record in _runs_of(experiment, [seed for seed in seeds if seed not in done], runs):
         if status_of(record) == "running":
             warn(f"{record.run.path} skipped: another command is training it")
-            found.add(record.experiment.seed)
-    return found
+            done.add(record.experiment.seed)
+    return [experiment.model_copy(update={"seed": seed}) for seed in seeds if seed not in done]
 
 
 def _seeds(experiment: Experiment, seeds: Sequence[int], runs: Path) -> set[int]:
@@ -72,11 +65,11 @@ def _runs_of(experiment: Experiment, seeds: Sequence[int], runs: Path) -> list[R
     for run in _inside(runs):
         try:
             record = run.record()
-            own = recorded_experiment(record)
+            recorded = recorded_experiment(record)
         except CnnlabError as error:
             warn(f"{error}; skipped")
             continue
-        if own.seed not in seeds or recipe_of(own) != recipe:
+        if recorded.seed not in seeds or recipe_of(recorded) != recipe:
             continue
         if record.status == "finished" and "test_accuracy" not in record.results:
             warn(f"{run.path}: its test set was never measured; {proposed('evaluate', run.path)} does it; skipped")

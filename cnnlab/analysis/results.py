@@ -1,4 +1,4 @@
-"""The results of the shipped experiments: small tables that come with them.
+"""The shipped results of the shipped experiments.
 
 `runs.csv` has one row per run, `epochs.csv` one per epoch of those that measure the test set after each. New runs are
 compared with them, without training anything.
@@ -81,8 +81,8 @@ def recipe_of(experiment: Experiment) -> str:
         relevant = {key: value for key, value in train.items() if key not in IGNORED_TRAIN_KEYS}
         relevant["callbacks"] = [callback for callback in relevant["callbacks"] if "tensorboard" not in callback]
         data["train"] = relevant
-    meant = json.dumps(strip_defaults((), data), sort_keys=True)
-    return hashlib.sha256(meant.encode()).hexdigest()[:SHORT]
+    text = json.dumps(strip_defaults((), data), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:SHORT]
 
 
 def data_of(data: DataRecord) -> str:
@@ -123,9 +123,9 @@ def summarize(name: str, experiment: Experiment, group: Group) -> tuple[list[Res
 
 
 def check_writable(target: Path) -> None:
-    """Make the folder `target` if there is none.
+    """Create the folder `target` if it does not exist.
 
-    Raises RequestError where nothing can be written there, or its tables are none.
+    Raises RequestError if it cannot be written, or contains other files of the names of the tables.
     """
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ def _rounded(value: float) -> float:
 
 
 def _read(path: Path, kind: type) -> Iterable[dict[str, Any]]:
-    """The rows of a table; none where there is no file. Raises RequestError for another kind of file."""
+    """The rows of a table; none if the file does not exist. Raises RequestError for another kind of file."""
     if not path.exists():
         return
     kinds = {field.name: field.type for field in fields(kind)}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 ALPHA = 0.05
-"""Of all tables in which nothing differs, the share that may say otherwise."""
+"""The fraction of tables without any real difference that may claim one."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ def estimate(
 ) -> Estimate:
     """Of values (n,) that are drawn independently, such as accuracies of n seeds; the interval is by Student's t.
 
-    No value can lie outside `bounds`, nor can the interval. It takes
-    no std to be less than what rounding to the `resolution` makes.
+    Neither values nor the interval can lie outside `bounds`. The std is taken to be at least that of rounding to the
+    `resolution`.
     """
     array = np.asarray(values, float)
     if len(array) < 2:
@@ -49,12 +49,12 @@ def format_mean_std(estimate: Estimate | None) -> str | None:
 
 
 POWER = 0.8
-"""How often a difference that there is should be detected, where seeds are counted for it. Cohen 1988."""
+"""The probability of detecting a real difference for which seeds are counted. Cohen 1988."""
 MOST_SEEDS = 100
 CERTAIN = 10
-"""Critical values: a difference that is so many is missed once in thousands of cases."""
+"""A difference of this many critical values is missed once in thousands of cases."""
 TINY = 1e-30
-"""A variance that rounding makes of equal values."""
+"""The variance of equal values, after rounding."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,16 @@ def student(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Tes
 def unpaired(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
     """Of Welch's and Student's tests of values (n,) and (m,), n and m > 1, the one with the larger p.
 
-    That is Welch's where n = m. Where one has two values and the other seven, Welch's alone finds a difference between
-    equals in 8 % of cases, not 5.
+    That is Welch's where n = m. With two values on one side and seven on the other, Welch's alone has 8 % false
+    positives, not 5 %.
     """
     return max(welch(first, second, resolution), student(first, second, resolution), key=lambda test: test.p)
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> Test:
-    """McNemar's exact test of two classifiers, right or not on the same examples (n,).
+    """McNemar's exact test of two classifiers, correct or not on the same examples (n,).
 
-    Only examples on which exactly one is right speak; McNemar 1947, by the binomial distribution.
+    Only examples on which exactly one is correct count; McNemar 1947, by the binomial distribution.
     """
     from scipy.special import bdtr
 
@@ -123,10 +123,10 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> Test:
 
 
 def holm(values: Sequence[float], comparisons: int | None = None) -> list[float]:
-    """The p values of several tests, each corrected for there being several. Holm 1979.
+    """The p values of several tests, corrected for multiple comparisons. Holm 1979.
 
-    `comparisons` is out of how many these were picked by what came out, if more: with the best of k groups against the
-    others, k (k - 1) / 2, for which two of all would be the best and another was not known before.
+    `comparisons` is the number of possible comparisons, if these were selected by the results: for the best of k groups
+    against the others, k (k - 1) / 2, since any pair could have been the best and another.
     """
     count = len(values) if comparisons is None else comparisons
     corrected = [0.0] * len(values)
@@ -138,10 +138,10 @@ def holm(values: Sequence[float], comparisons: int | None = None) -> list[float]
 
 
 def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, alpha: float = ALPHA) -> int | None:
-    """How many values each would tell the means of these (n,) and (m,), n and m > 1, apart in 80 % of cases.
+    """How many values of each would distinguish the means of these (n,) and (m,), n and m > 1, in 80 % of cases.
 
-    If difference and spread are what they seem, by the power of Student's test at `alpha`. At least one more than
-    there are; None where it would be more than MOST_SEEDS.
+    Assumes the observed difference and spread, by the power of Student's test at `alpha`. At least one more than
+    now; None if it is more than MOST_SEEDS.
     """
     from scipy.special import nctdtr, stdtrit
 
@@ -152,16 +152,16 @@ def seeds_needed(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, a
     degrees_of_freedom = 2 * n - 2
     critical = stdtrit(degrees_of_freedom, 1 - alpha / 2)
     noncentrality = difference / np.sqrt(2 * variance / n)
-    # So far off it is certain, and SciPy's noncentral t gives no number.
+    # For such large values power is 1, and SciPy's noncentral t is nan.
     missed = np.where(noncentrality > CERTAIN * critical, 0.0, nctdtr(degrees_of_freedom, noncentrality, critical))
     enough = n[missed <= 1 - POWER]
     return int(enough[0]) if len(enough) else None
 
 
 def standard_deviations_off(value: float, values: ArrayLike, resolution: float = 0.0) -> tuple[float, bool]:
-    """How many standard deviations of `values` (n,), n > 1, a new one lies above their mean; whether that is chance.
+    """How many standard deviations of `values` (n,), n > 1, a new one is above their mean; whether it is noise.
 
-    It is, inside the 95 % prediction interval, which is as much wider as the deviation of few values is uncertain.
+    It is inside the 95 % prediction interval, which is wider for few values, whose standard deviation is uncertain.
     """
     array = np.asarray(values, float)
     std = max(float(array.std(ddof=1)), resolution / math.sqrt(12))
@@ -182,7 +182,7 @@ def _t_test(method: str, difference: float, error: float, degrees_of_freedom: fl
 
 
 def _quantile(degrees_of_freedom: float) -> float:
-    """What Student's t exceeds, on either side, in 5 % of cases."""
+    """The two-sided 5 % critical value of Student's t."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees_of_freedom, 1 - ALPHA / 2))

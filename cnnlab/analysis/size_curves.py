@@ -1,4 +1,4 @@
-"""Learning curves by the number of training examples: what more data would bring."""
+"""Learning curves by the number of training examples."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZES = "data.train_sizes"
-OFFSET = 0.03  # of the size, by which lines stand beside one another, so that bars do not hide bars
+OFFSET = 0.03  # relative shift of each line, so that error bars do not overlap
 MARKERS = "os^Dv*<P>X"
 
 
@@ -29,14 +29,14 @@ def plot(groups: Sequence[Group], path: Path) -> None:
     """Draw accuracy and loss by the number of training examples, a line for each experiment that has several.
 
     On the test set, or validation examples where not all measured that; with 95 % intervals of the mean over seeds.
-    Raises RunError where there is nothing to draw or `path` cannot be written.
+    Raises RunError if nothing can be drawn or `path` cannot be written.
     """
     split = next(
         (split for split in ("test", "val") if all(group.values(METRICS[f"{split}_accuracy"]) for group in groups)),
         None,
     )
     if split is None:
-        raise RunError(f"--plot {path}: these runs have no results that all of them have")
+        raise RunError(f"--plot {path}: these runs have no metric in common")
     lines = _lines(groups)
     names = display_names([replace(line[0], name=line[0].experiment.name) for line in lines], SIZES)
     with drawing(names) as plain:

@@ -1,4 +1,4 @@
-"""Is a group better than another, or is that chance?"""
+"""Whether a group is better than another by more than chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,13 +8,13 @@ from cnnlab.analysis.groups import Group, Metric, read_correct
 from cnnlab.analysis.significance import ALPHA, Estimate, Test
 
 MIN_PAIRED_SEEDS = 3
-"""The fewest seeds that are compared in pairs: of two, pairing would leave a single degree of freedom."""
+"""The fewest seeds that are compared in pairs: two pairs leave a single degree of freedom."""
 TOO_FEW_SEEDS = 2
-"""So few that their spread is hardly known: that they show no difference says nothing."""
+"""So few that their spread is hardly known: no detectable difference then means nothing."""
 BASELINE = "baseline"
 UNKNOWN = "run.json does not say on which examples"
 LOSS_DIGITS = 1e-4
-"""Of a loss, what is not taken for a difference: float32 has seven digits, and a sum over thousands fewer."""
+"""Losses that differ by a smaller fraction count as equal: float32 has seven digits, a sum of thousands fewer."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Verdict:
     """Corrected for all comparisons of the table."""
     is_detected: bool = False
     seeds_needed: int | None = None
-    """How many of each would probably make the difference detectable; None where it is, or where too many would."""
+    """Seeds per group that would probably make the difference detectable; None if it is, or if it takes too many."""
 
 
 def resolution(group: Group, metric: Metric) -> float:
@@ -54,10 +54,10 @@ def verdicts(
     *,
     chosen: str,
 ) -> list[Verdict]:
-    """How each group stands to the one of index `reference`, which is `chosen` as "baseline", or for what came out.
+    """How each group compares with that of index `reference`, which is `chosen` as "baseline", or by the results.
 
-    `estimates` are of the groups' values of that metric, None where a group has none. Which test a comparison gets
-    depends on the seeds alone, never on what came out; p is corrected for all comparisons together.
+    `estimates` are those of the metric, None for a group without it. Which test is used depends on the seeds only,
+    never on the results; p is corrected for all comparisons.
     """
     if reference is None:
         return [Verdict("has no such metric")] * len(groups)
@@ -67,7 +67,7 @@ def verdicts(
     ]
     found[reference] = chosen
     tested = {index: test for index, test in enumerate(found) if isinstance(test, Test)}
-    # The best is not known before: any two could have been the best and another.
+    # The best is not known in advance: any pair could have been the best and another.
     comparisons = len(tested) if chosen == BASELINE else len(tested) * (len(tested) + 1) // 2
     corrected = dict(zip(tested, significance.holm([test.p for test in tested.values()], comparisons), strict=True))
     verdicts = [
@@ -84,60 +84,59 @@ def verdicts(
     ]
 
 
-def _seeds_needed(own: Group, reference: Group, metric: Metric, comparisons: int) -> int | None:
-    smallest = max(resolution(own, metric), resolution(reference, metric))
-    return significance.seeds_needed(own.values(metric), reference.values(metric), smallest, ALPHA / comparisons)
+def _seeds_needed(group: Group, reference: Group, metric: Metric, comparisons: int) -> int | None:
+    smallest = max(resolution(group, metric), resolution(reference, metric))
+    return significance.seeds_needed(group.values(metric), reference.values(metric), smallest, ALPHA / comparisons)
 
 
 def _verdict(
-    own: Estimate | None, reference: Estimate | None, outcome: Test | str, p: float | None, metric: Metric
+    estimate: Estimate | None, reference: Estimate | None, outcome: Test | str, p: float | None, metric: Metric
 ) -> Verdict:
-    difference = own.mean - reference.mean if own and reference else None
+    difference = estimate.mean - reference.mean if estimate and reference else None
     if isinstance(outcome, str) or p is None or difference is None:
         return Verdict(str(outcome), difference)
     if p >= ALPHA:
-        few = own is not None and reference is not None and min(own.n, reference.n) == TOO_FEW_SEEDS
+        few = estimate is not None and reference is not None and min(estimate.n, reference.n) == TOO_FEW_SEEDS
         return Verdict("two seeds are too few" if few else "no detectable difference", difference, outcome, p)
     better = (difference > 0) == metric.higher_is_better
     return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p, is_detected=True)
 
 
-def compare_by_seed(own: Mapping[str, float], reference: Mapping[str, float], resolution: float) -> Test:
-    """Whether values differ that are given by seed, several on each side; in pairs where the seeds are equal.
+def compare_by_seed(values: Mapping[str, float], reference: Mapping[str, float], resolution: float) -> Test:
+    """Whether values by seed differ, several on each side; paired if both have the same seeds.
 
     `resolution` is the smallest difference that one example makes.
     """
-    if len(own) >= MIN_PAIRED_SEEDS and own.keys() == reference.keys():
-        return significance.paired(list(own.values()), [reference[seed] for seed in own], resolution)
-    return significance.unpaired(list(own.values()), list(reference.values()), resolution)
+    if len(values) >= MIN_PAIRED_SEEDS and values.keys() == reference.keys():
+        return significance.paired(list(values.values()), [reference[seed] for seed in values], resolution)
+    return significance.unpaired(list(values.values()), list(reference.values()), resolution)
 
 
-def _test(own: Group, reference: Group, metric: Metric) -> Test | str:
-    """The test that fits, or why there is none."""
-    mine, theirs = own.split(metric.split), reference.split(metric.split)
-    if own is reference:
+def _test(group: Group, reference: Group, metric: Metric) -> Test | str:
+    """The test that fits, or the reason why nothing is tested."""
+    examples, others = group.split(metric.split), reference.split(metric.split)
+    if group is reference:
         return ""
-    if mine != theirs or mine is None:
-        return f"not tested: other {metric.split} examples" if mine and theirs else f"not tested: {UNKNOWN}"
-    if not metric.is_accuracy and own.experiment.loss != reference.experiment.loss:
+    if examples != others or examples is None:
+        return f"not tested: other {metric.split} examples" if examples and others else f"not tested: {UNKNOWN}"
+    if not metric.is_accuracy and group.experiment.loss != reference.experiment.loss:
         return "not tested: another loss function"
-    values, others = (
-        dict(zip(map(repr, group.seeds), group.values(metric), strict=True)) for group in (own, reference)
-    )
-    if min(len(values), len(others)) == 1 < max(len(values), len(others)):
-        which = own if len(values) == 1 else reference
-        return f"not tested: one run of {which.name}, whose seeds may spread otherwise"
+    pair = (group, reference)
+    values, reference_values = (dict(zip(map(repr, one.seeds), one.values(metric), strict=True)) for one in pair)
+    if min(len(values), len(reference_values)) == 1 < max(len(values), len(reference_values)):
+        single = group if len(values) == 1 else reference
+        return f"not tested: one run of {single.name}, whose seeds may spread otherwise"
     if len(values) > 1:
-        return compare_by_seed(values, others, max(resolution(group, metric) for group in (own, reference)))
+        return compare_by_seed(values, reference_values, max(resolution(one, metric) for one in pair))
     if not metric.is_accuracy:
         return "not tested: one run each; try --seeds 5"
-    right = [read_correct(group.record.run, metric.split, mine.examples) for group in (own, reference)]
-    if right[0] is None or right[1] is None:
+    correct = [read_correct(one.record.run, metric.split, examples.examples) for one in pair]
+    if correct[0] is None or correct[1] is None:
         return (
             f"not tested: one run each, without saved {metric.split} predictions "
             f"(`cnnlab evaluate RUN --split {metric.split}` saves them)"
         )
-    for group, those in ((own, right[0]), (reference, right[1])):
-        if those.sum() != round(group.values(metric)[0] * mine.examples):
-            return f"not tested: {group.runs[0]}: its saved predictions are not those of its run.json"
-    return significance.mcnemar(right[0], right[1])
+    for one, those in zip(pair, correct, strict=True):
+        if those is None or those.sum() != round(one.values(metric)[0] * examples.examples):
+            return f"not tested: {one.runs[0]}: its saved predictions are not those of its run.json"
+    return significance.mcnemar(correct[0], correct[1])

@@ -1,4 +1,4 @@
-"""Training a run once more from its record, and holding the two against each other."""
+"""Training a run again from its record, and comparing the two."""
 
 import math
 import tempfile
@@ -14,8 +14,8 @@ from cnnlab.analysis.significance import mcnemar
 from cnnlab.config.load import to_dict
 from cnnlab.errors import CnnlabError, Interrupted, RunError, TrainingError
 from cnnlab.runs import Run, files
+from cnnlab.runs.experiment import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.metrics import read_rows
-from cnnlab.runs.recorded import check_finished, check_imports, experiment_of, recorded_experiment
 from cnnlab.terminal import proposed
 from cnnlab.training import environment
 from cnnlab.training.finish import evaluated_split
@@ -27,13 +27,13 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of it.
+    """The result of `verify`.
 
-    verdict: `identical`: table, weights and predictions are the same bits; `within noise`: they are not, and the
-    accuracies differ by no more than chance has them differ (McNemar's exact test); `different`: by more, or there are
-    no examples to tell by.
-    split: what predictions and accuracies are on: the test set or, where that is left alone, the validation examples,
-    if there are any.
+    verdict: `identical`: table, weights and predictions are equal bit for bit; `within noise`: they are not, but chance
+    explains the difference of the accuracies (McNemar's exact test); `different`: it does not, or there are no
+    examples to test on.
+    split: the split of predictions and accuracies: the test set or, if that was not measured, the validation examples;
+    None without any.
     """
 
     run: str
@@ -54,9 +54,9 @@ class Verdict:
 
 
 def verify(run: Run, console: Console | None = None) -> Verdict:
-    """Train what `run` recorded once more, beside it in a folder that is removed again, and compare.
+    """Train the experiment of `run` again, in a temporary folder, and compare.
 
-    Raises RunError where the run did not finish, its files contradict each other, it has code imported, or the data
+    Raises RunError where the run did not finish, its files contradict each other, it imports code, or the data
     are not those that it was trained on.
     """
     record = run.record()
@@ -74,7 +74,7 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
             raise type(error)(f"interrupted; {run.path} is unchanged") from None
         except CnnlabError as error:
             raise TrainingError(f"{run.path}: training it again failed: {error}") from error
-        again = trained[0].run if trained else run  # other workers than the chief have no run of their own
+        again = trained[0].run if trained else run  # only the chief has a run
         now, here = _read(again, split), again.record()
     changed = environment.changes(record.raw, here.raw)
     if not experiment.train.deterministic:
@@ -116,7 +116,7 @@ def _compared(run: Run, split: str | None, then: _Numbers, now: _Numbers, change
     kinds = [{name: (a.dtype, a.shape) for name, a in one.weights.items()} for one in (then, now)]
     if len(then.predictions) != len(now.predictions) or kinds[0] != kinds[1]:
         raise RunError(f"{run.path}: its files are not of the network and data in its config.yaml")
-    right, right_again = ([label == said for label, said in one.predictions] for one in (then, now))
+    right, right_again = ([label == prediction for label, prediction in one.predictions] for one in (then, now))
     p_value = mcnemar(right, right_again).p if split else None
     differing = [int(a["epoch"] or 0) for a, b in zip(then.rows, now.rows, strict=False) if a != b]
     if len(then.rows) != len(now.rows):

@@ -20,7 +20,7 @@ class Where:
     value: Any
     option: str
 
-    def holds(self, experiment: Any) -> bool:
+    def matches(self, experiment: Any) -> bool:
         """Whether it does for this plain experiment."""
         found = value_at(experiment, self.path, _MISSING)
         if isinstance(found, dict) and isinstance(self.value, str):

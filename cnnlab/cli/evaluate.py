@@ -55,8 +55,8 @@ def evaluate(
     confusion matrix, and images a second. The network is rebuilt from the run's config and its weights; the results,
     every prediction and the pictures go into the run's evaluation/ folder.
     """
+    from cnnlab.runs.experiment import check_finished, experiment_of
     from cnnlab.runs.find import find_one
-    from cnnlab.runs.recorded import check_finished, experiment_of
 
     folder = find_one(run)
     check_finished(folder.record())  # told before the seconds that TensorFlow takes

@@ -31,8 +31,8 @@ def verify(
     changed. The run itself is left as it is.
     """
     from cnnlab.cli.tensorflow import import_tensorflow
+    from cnnlab.runs.experiment import check_finished, experiment_of
     from cnnlab.runs.find import find_one
-    from cnnlab.runs.recorded import check_finished, experiment_of
     from cnnlab.terminal import stderr
 
     folder = find_one(run)

@@ -24,9 +24,9 @@ def brief(key: str, values: Sequence[Any]) -> list[Any]:
     from cnnlab.config.schema_lookup import strip_defaults  # imports the schema: 0.1 s
 
     distinct = len({repr(value) for value in values})
-    meant = [strip_defaults(parse_path(key), value) for value in values]
+    stripped = [strip_defaults(parse_path(key), value) for value in values]
     for detail in (0, 1, 2):
-        texts = [_describe(value, detail) for value in meant]
+        texts = [_describe(value, detail) for value in stripped]
         if len({repr(text) for text in texts}) == distinct:
             break
     return texts
@@ -37,21 +37,21 @@ def short(keys: Sequence[str]) -> list[str]:
 
     An option of a layer includes at least the kind.
     """
-    parts = [key.split(".") if key.startswith(PARTS) else [key] for key in keys]
+    names = [key.split(".") if key.startswith(PARTS) else [key] for key in keys]
     return [
         next(
-            ".".join(own[-length:])
-            for length in range(2 if own[0] == "model" and len(own) > 2 else 1, len(own) + 1)
-            if length == len(own) or sum(other[-length:] == own[-length:] for other in parts) == 1
+            ".".join(name[-length:])
+            for length in range(2 if name[0] == "model" and len(name) > 2 else 1, len(name) + 1)
+            if length == len(name) or sum(other[-length:] == name[-length:] for other in names) == 1
         )
-        for own in parts
+        for name in names
     ]
 
 
 def _differing(path: KeyPath, values: Sequence[Any]) -> Iterator[tuple[KeyPath, list[Any]]]:
     if path in _IGNORED or all(value == values[0] for value in values):
         return
-    if all(isinstance(value, dict) for value in values) and (not path or _same_keys(values)):
+    if all(isinstance(value, dict) and (not path or value.keys() == values[0].keys()) for value in values):
         for key in dict.fromkeys(key for value in values for key in value):
             yield from _differing((*path, key), [value.get(key) for value in values])
     elif all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
@@ -59,10 +59,6 @@ def _differing(path: KeyPath, values: Sequence[Any]) -> Iterator[tuple[KeyPath, 
             yield from _differing((*path, index), items)
     else:
         yield path, list(values)
-
-
-def _same_keys(maps: Sequence[dict[str, Any]]) -> bool:
-    return all(map_.keys() == maps[0].keys() for map_ in maps)
 
 
 def _describe(value: Any, detail: int) -> Any:

@@ -25,7 +25,7 @@ class Documentation:
 
 
 def documentation(model: type[Strict]) -> Documentation:
-    """What the docstrings of `model` and of its bases say."""
+    """The documentation in the docstrings of `model` and of its bases."""
     options: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, Strict):

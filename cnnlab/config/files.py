@@ -15,10 +15,7 @@ from cnnlab.paths import KeyPath
 
 MAX_BYTES = 1_000_000
 MAX_CHAIN = 20  # files that extend one another
-NOT_INHERITED = (
-    "name",
-    "published",
-)  # a variant of an experiment is not the published one
+NOT_INHERITED = ("name", "published")  # a variant of an experiment is not the published one
 _ALLOW = re.compile(r"#\s*cnnlab:\s*allow\s*\[([^\]]*)\]")
 
 
@@ -98,14 +95,15 @@ def _read(path: Path, extending: Sequence[Path]) -> Source:
     if not isinstance(document.data, dict) or "extends" not in document.data:
         return Source(path, document, allowed)
     base = _base_of(path, document, extending)
-    own = {key: value for key, value in document.data.items() if key != "extends"}
+    inherited = {key: value for key, value in base.document.data.items() if key not in NOT_INHERITED}
+    overrides = {key: value for key, value in document.data.items() if key != "extends"}
     keys, values = dict(document.keys), dict(document.values)
-    merged = _Merge(base.document, keys, values).of(base.document.data, own)
+    merged = _Merge(base.document, keys, values).merge((), inherited, overrides)
     return Source(path, Document(merged, keys, values), base.allowed | allowed)
 
 
 def _allowed(text: str, source: str) -> dict[tuple[str, int], frozenset[str]]:
-    """The rules that comments allow, by file and line; a comment on its own line is about the next one."""
+    """The rules that comments allow, by file and line; a comment on a separate line refers to the next one."""
     allowed: dict[tuple[str, int], frozenset[str]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         for match in _ALLOW.finditer(line):
@@ -147,35 +145,32 @@ class _Merge:
         self._base = base
         self._keys, self._values = keys, values  # of the result; those from the base are added here
 
-    def of(self, base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        merged: dict[str, Any] = self._merged((), {key: base[key] for key in base if key not in NOT_INHERITED}, own)
-        return merged
-
-    def _merged(self, path: KeyPath, base: Any, own: Any) -> Any:
-        if not isinstance(own, dict):
-            return own
+    def merge(self, path: KeyPath, base: Any, value: Any) -> Any:
+        """`value`, which stands at `path` of the extending file, with what it inherits from `base`."""
+        if not isinstance(value, dict):
+            return value
         base = _expand_shorthand(path, base)
-        if not isinstance(base, dict) or _replaces_kind(path, base, own):
-            return own
+        if not isinstance(base, dict) or _replaces_kind(path, base, value):
+            return value
         result = {}
-        for key, value in base.items():
-            if key in own:
-                result[key] = self._merged((*path, key), value, own[key])
+        for key, inherited in base.items():
+            if key in value:
+                result[key] = self.merge((*path, key), inherited, value[key])
             else:
-                self._take_places((*path, key))
-                result[key] = value
-        return result | {key: value for key, value in own.items() if key not in base}
+                self._inherit_places((*path, key))
+                result[key] = inherited
+        return result | {key: item for key, item in value.items() if key not in base}
 
-    def _take_places(self, path: KeyPath) -> None:
+    def _inherit_places(self, path: KeyPath) -> None:
         for places, of_base in ((self._keys, self._base.keys), (self._values, self._base.values)):
             places.update({p: place for p, place in of_base.items() if p[: len(path)] == path})
 
 
-def _replaces_kind(path: KeyPath, base: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Whether `own` is another optimizer, loss or data set than `base`, whose options do not apply to it."""
+def _replaces_kind(path: KeyPath, base: dict[str, Any], value: dict[str, Any]) -> bool:
+    """Whether `value` is another optimizer, loss or data set than `base`, whose options do not apply to it."""
     if path == ("data",):
-        return "name" in own and own["name"] != base.get("name")
-    return is_choice(path) and len(base) == len(own) == 1 and base.keys() != own.keys()
+        return "name" in value and value["name"] != base.get("name")
+    return is_choice(path) and len(base) == len(value) == 1 and base.keys() != value.keys()
 
 
 def _expand_shorthand(path: KeyPath, value: Any) -> Any:

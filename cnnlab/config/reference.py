@@ -21,7 +21,7 @@ A kind is written `kind: {option: value}`; often `kind: value` for a single opti
 Keras class is equivalent, its name is accepted too (`BatchNormalization`, `batch_normalization`). Numbers may be
 written `1e-3`; `on`, `off`, `yes` and `no` are strings. An unknown key is an error.
 
-`<<: *name` merges the map with the anchor `&name`, `<<: [*a, *b]` several: the map's own keys take precedence, then
+`<<: *name` merges the map with the anchor `&name`, `<<: [*a, *b]` several: the map's keys take precedence, then
 those of `a`.
 
 `extends: lenet` (a shipped experiment) or `extends: mine.yaml` (a file in the same folder) inherits everything from
@@ -132,7 +132,7 @@ def _rules() -> Iterator[str]:
     yield "## Rules of `cnnlab validate`\n"
     yield "Errors:"
     yield "\n| rule | |\n|---|---|"
-    yield "| `shape` | Every layer must accept the output of the one before it, and its own output must not be empty. |"
+    yield "| `shape` | Every layer must accept the output of the one before it, and its output must not be empty. |"
     for rule in rules.ERRORS:
         yield f"| `{rules.name_of(rule)}` | {rule.__doc__} |"
     yield "\nWarnings, silenced by a comment `# cnnlab: allow[rule]` on its line or the line above it:"

@@ -39,7 +39,7 @@ def kinds_by_name(path: Sequence[str | int]) -> dict[str, str]:
 
 
 def canonicalize(document: Document, path: KeyPath = ()) -> Document:
-    """`document`, the part of an experiment at `path`, with Keras's names of kinds replaced by our own.
+    """`document`, the part of an experiment at `path`, with Keras's names of kinds replaced by those of cnnlab.
 
     `BatchNormalization` becomes `batch_norm`, also in the paths of the places.
     """
@@ -67,7 +67,7 @@ def canonicalize(document: Document, path: KeyPath = ()) -> Document:
 
 
 def canonicalize_path(path: KeyPath) -> KeyPath:
-    """`path` with Keras's names of kinds replaced by our own."""
+    """`path` with Keras's names of kinds replaced by those of cnnlab."""
     result: KeyPath = ()
     full: KeyPath = ()  # with the options that shorthands leave out
     for step in path:
@@ -113,7 +113,7 @@ def _models_at(path: tuple[str | int, ...]) -> tuple[type[Strict], ...]:
 
 
 def _annotation_at(annotation: Any, step: str | int) -> Any:
-    """The annotation of an entry, a member or an option of `annotation`; None where there is none."""
+    """The annotation of an entry, a member or an option of `annotation`; None if it has none."""
     if isinstance(step, int):
         lists = [member for member in _members(annotation) if typing.get_origin(member) is list]
         return typing.get_args(lists[0])[0] if lists else None

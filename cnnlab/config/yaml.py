@@ -154,9 +154,9 @@ class _Reading:
         return parents | {id(node.value)}  # the same object for every alias
 
     def _entries(self, node: yaml.MappingNode, parents: frozenset[int]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """The nodes of a map by key: merged ones, then its own, which take precedence. Raises ConfigError."""
+        """The nodes of a map by key; explicit keys take precedence over merged ones. Raises ConfigError."""
         _check_tag(node, "map", _place(node, self._source))
-        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        explicit: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merge: yaml.Node | None = None
         for key_node, value_node in node.value:
@@ -171,12 +171,12 @@ class _Reading:
                     )
                 merge = key_node
                 merged = self._merged(value_node, parents)
-            elif (key := str(key_node.value)) in own:
-                first = _place(own[key][0], self._source).line
+            elif (key := str(key_node.value)) in explicit:
+                first = _place(explicit[key][0], self._source).line
                 raise ConfigError(f"{place}: duplicate key '{key}' (first on line {first}); keep one")
             else:
-                own[key] = key_node, value_node
-        return merged | own
+                explicit[key] = key_node, value_node
+        return merged | explicit
 
     def _merged(self, node: yaml.Node, parents: frozenset[int]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """The entries of the maps that `<<` names; the first map with a key takes precedence."""

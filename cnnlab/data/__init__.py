@@ -3,7 +3,7 @@
 To add a data set:
 1. Describe it in `cnnlab/experiment/data/published.py`: a subclass of `DataSpec`, appended to `PUBLISHED`. This is what
    commands need that do not read examples: options, sizes, classes, licence.
-2. Read it in a module of its own in `cnnlab/data/sources/`, which defines a `LOADER`. Files in MNIST's or CIFAR's
+2. Read it in a new module in `cnnlab/data/sources/`, which defines a `LOADER`. Files in MNIST's or CIFAR's
    format need no more than their digests and URLs, as in `fashion_mnist.py`.
 3. Enter it in the dict `LOADERS` in `cnnlab/data/loaders.py`.
 

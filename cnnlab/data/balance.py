@@ -1,4 +1,4 @@
-"""How many examples each class has, and the weights that make up for unequal numbers."""
+"""Class imbalance, and class weights that compensate for it."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,14 +12,14 @@ from cnnlab.messages import did_you_mean
 
 
 def is_imbalanced(counts: ArrayLike) -> bool:
-    """Whether the largest class has so many times the examples of the smallest that accuracy alone misleads."""
+    """Whether the largest class is so much larger than the smallest that accuracy alone is misleading."""
     return bool(np.max(counts) > IMBALANCE * np.min(counts))
 
 
 def class_weights(
     spec: Literal["balanced"] | dict[str, float] | None, labels: NDArray[np.int32], class_names: Sequence[str]
 ) -> NDArray[np.float32] | None:
-    """The weight of each class's loss, (classes,); None where all count alike.
+    """The weight of each class's loss, (classes,); None if all are equal.
 
     `balanced` is scikit-learn's: examples / (classes * examples of the class), so that the mean over the examples is 1.
     A class that a map does not name has a weight of 1, as in Keras's `fit(class_weight=...)`.

@@ -38,7 +38,7 @@ def entries() -> list[Entry]:
 
 
 def named(name: str) -> Data:
-    """The data set of that name as it is published, nothing held out. Raises RequestError where it needs options."""
+    """The data set of that name as published, nothing held out. Raises RequestError where it needs options."""
     if name not in (*DATA_NAMES, *plugin.names()):
         raise RequestError(f"{name}: no such data set; {did_you_mean(name, [*DATA_NAMES, *plugin.names()])}")
     try:

@@ -78,7 +78,7 @@ class Origin:
 class Source:
     """A data set before splitting: a training set, optionally a validation set, a test set.
 
-    `genuine`: whether its files have the published digests; None where there are none.
+    `genuine`: whether its files have the published digests; None if none are published.
     """
 
     train: Examples
@@ -106,7 +106,7 @@ class Loader(Generic[Spec]):
 
 @dataclass(frozen=True)
 class Dataset:
-    """What one experiment trains on, watches and is measured on.
+    """The examples that an experiment is trained, validated and tested on.
 
     `validation` is None where nothing is held out, and the test set itself with `validation: test`.
     """
@@ -131,7 +131,7 @@ class Dataset:
         return len(self.class_names)
 
     def splits(self) -> dict[str, Examples]:
-        """The splits that there are, by name."""
+        """The splits by name, without those that the data set lacks."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: examples for name, examples in splits.items() if examples is not None}
 

@@ -154,7 +154,7 @@ class DecodedImages:
                 f"{summary.deep - report.floats:,} of integers of more than 8 bits, which have no scale in common; "
                 "convert them to one type"
             )
-        if self.levels is None and summary.white is not None:  # once more: only now is it known how bright they are
+        if self.levels is None and summary.white is not None:  # again, since the largest value is known only now
             again = self._decode_with(pixels, Levels(white=summary.white))
             report = replace(again, brightest=report.brightest, floats=report.floats)
         return np.frombuffer(bytes(report.digests), np.uint8).reshape(-1, 32), Summary.of(report)

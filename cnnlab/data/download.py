@@ -37,7 +37,7 @@ def mirrors(*bases: str) -> tuple[str, ...]:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of the bytes as they are."""
+    """SHA-256 of the bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -63,8 +63,8 @@ def content_sha256(path: Path) -> str | None:
 def fetch(remote: Remote, destination: Path) -> None:
     """Download `remote` from the first mirror that serves the genuine file, unless `destination` exists.
 
-    `destination` appears complete and checked, or not at all. What had arrived when the network failed stays beside
-    it, for the next fetch to go on from. Raises DownloadError naming each mirror's fault, or the disk's, or saying
+    `destination` appears complete and checked, or not at all. The partial file of an interrupted download stays beside
+    it and is resumed by the next fetch. Raises DownloadError naming each mirror's fault, or the disk's, or saying
     that `$CNNLAB_OFFLINE` is set.
     """
     try:
@@ -91,7 +91,7 @@ def _remove(*paths: Path) -> None:
 
 
 def _fetch_from_mirrors(remote: Remote, destination: Path) -> None:
-    from cnnlab.data.mirror import Download, Fault  # an HTTP client is slow to import, and seldom needed
+    from cnnlab.data.mirror import Download, Fault  # an HTTP client is slow to import, and rarely needed
 
     # One partial file for each URL, since mirrors serve different .gz files of one content.
     partials = {url: destination.with_name(f".{destination.name}.{_short_digest(url)}.part") for url in remote.urls}

@@ -48,7 +48,8 @@ def record(dataset: Dataset) -> dict[str, Any]:
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """How the data of `now` differ from those `recorded`, both from `record`; none where they are the same."""
-    recorded = {**recorded, "classes": list(map(_normalized, recorded["classes"]))}
+    # run.json of version 0.1.0 has the names of the folders unchanged, not in NFC.
+    recorded = {**recorded, "classes": [unicodedata.normalize("NFC", name) for name in recorded["classes"]]}
     if all(recorded[key] == now[key] for key in ("fingerprint", "classes")):
         return []
     found = []
@@ -62,11 +63,6 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
         if difference:
             found.append(f"{split}: {difference}")
     return found or ["the same splits under another name"]
-
-
-def _normalized(name: str) -> str:
-    """Names of classes in NFC; run.json of version 0.1.0 has the names of the folders unchanged."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _class_difference(then: list[str], now: list[str]) -> str:

@@ -71,7 +71,7 @@ def find(name: str, directory: str | None, kind: str) -> Path:
 
 
 def expanded(path: str) -> Path:
-    """With `~` replaced by the home folder; unchanged where there is no such user."""
+    """With `~` replaced by the home folder; unchanged for an unknown user."""
     return Path(os.path.expanduser(path))
 
 

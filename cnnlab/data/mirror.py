@@ -1,4 +1,4 @@
-"""Downloads one file from one server: resumed where it broke off, retried where that may help."""
+"""Downloads one file from one server: resumed after an interruption, retried after a transient failure."""
 
 import http.client
 import os
@@ -23,7 +23,7 @@ BACKOFF = 1.0  # seconds before the second attempt, doubled before each later on
 MAX_RETRY_AFTER = 5.0  # seconds; a server may ask for more
 SCHEMES = ("http", "https")
 TIMEOUT = 20.0  # seconds without an answer or a byte
-SLOW_WINDOW, SLOW_BYTES = 30.0, 30_000  # fewer bytes in so many seconds: stalled, though not silent
+SLOW_WINDOW, SLOW_BYTES = 30.0, 30_000  # fewer bytes in this many seconds count as stalled
 
 
 class Fault(Exception):
@@ -143,7 +143,7 @@ def _refusal(error: urllib.error.HTTPError, offset: int) -> Fault:
 
 
 def extent(response: http.client.HTTPResponse, offset: int) -> tuple[int, int | None]:
-    """The byte of the file at which the body begins, and the size of the whole file, None where unknown."""
+    """The byte of the file at which the body begins, and the size of the complete file, None if unknown."""
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
         return 0, response.length
     sent = re.match(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})?", response.headers.get("Content-Range", ""))

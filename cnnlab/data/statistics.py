@@ -1,4 +1,4 @@
-"""What the pixels of some examples are like, exactly: every level of every channel is counted."""
+"""Exact pixel statistics: every level of every channel is counted."""
 
 from dataclasses import dataclass
 
@@ -39,6 +39,6 @@ def pixel_statistics(examples: Examples) -> PixelStatistics:
 
 
 def _counts(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often every level is there, (channels, 256)."""
+    """The histogram of each channel, (channels, 256)."""
     channels = images.shape[-1]
     return np.stack([np.bincount(images[..., channel].ravel(), minlength=LEVELS) for channel in range(channels)])

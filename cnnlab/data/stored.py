@@ -33,7 +33,7 @@ class StoredImages:
 
     `rows` (n,) are their indices in the file; `digests` (n, 32) are the SHA-256 of each.
     Read by position, not mapped into memory, so that what was read does not stay there. The file stays open: it may be
-    deleted meanwhile.
+    deleted since.
     """
 
     def __init__(

@@ -14,8 +14,8 @@ from cnnlab.models.build import Inputs, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import ForwardPass
 from cnnlab.runs import Run
+from cnnlab.runs.experiment import BYTES, HEADERS, check_finished, experiment_of, parameters_of
 from cnnlab.runs.record import RECORD, RunRecord
-from cnnlab.runs.recorded import BYTES, HEADERS, check_finished, experiment_of, parameters_of
 from cnnlab.terminal import note
 
 

@@ -6,7 +6,15 @@ Docstrings of these classes and of their fields are the documentation of the exp
 import re
 from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import tagged_union_schema
 
@@ -15,6 +23,7 @@ Positive = Annotated[float, Field(gt=0, lt=FLOAT32_MAX)]
 NonNegative = Annotated[float, Field(ge=0, lt=FLOAT32_MAX)]
 Finite = Annotated[float, Field(gt=-FLOAT32_MAX, lt=FLOAT32_MAX)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+NULL = {"type": "null"}
 
 
 class Strict(BaseModel):
@@ -104,6 +113,17 @@ class ByKind:
 
 
 by_kind = ByKind()
+
+
+def list_schema(items: dict[str, Any], shortest: int, longest: int | None = None) -> dict[str, Any]:
+    """The JSON Schema of a list; without a `longest` length its items are unique."""
+    rest = {"uniqueItems": True} if longest is None else {"maxItems": longest}
+    return {"type": "array", "items": items, "minItems": shortest, **rest}
+
+
+def any_schema(*schemas: dict[str, Any]) -> WithJsonSchema:
+    """Annotates a field that accepts what one of these JSON Schemas describes."""
+    return WithJsonSchema({"anyOf": list(schemas)})
 
 
 def plain(value: Any) -> Any:

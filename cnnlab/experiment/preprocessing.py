@@ -83,4 +83,4 @@ class Preprocessing(Strict):
     deviation 1 per channel over the training examples.
     """
     augmentation: Annotated[list[Augmentation], Field(max_length=20)] = Field(default_factory=list)
-    """Random changes of training images, in this order, drawn anew in every epoch."""
+    """Random changes of training images, in this order, drawn again in every epoch."""

@@ -5,11 +5,11 @@ The models are frozen, so that an experiment stays equal to its file.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.callbacks import Callback
-from cnnlab.experiment.choice import FLOAT32_MAX, Strict
+from cnnlab.experiment.choice import FLOAT32_MAX, NULL, Strict, any_schema
 from cnnlab.experiment.data import Data
 from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, count_layers, depth
 from cnnlab.experiment.losses import CrossEntropy, Loss
@@ -35,9 +35,7 @@ MAX_THREADS = 1024
 Devices = Annotated[
     Literal["auto", "cpu", "gpu"] | int,
     BeforeValidator(_as_devices),
-    WithJsonSchema(
-        {"anyOf": [{"enum": ["auto", "cpu", "gpu"]}, {"type": "integer", "minimum": 1, "maximum": MAX_DEVICES}]}
-    ),
+    any_schema({"enum": ["auto", "cpu", "gpu"]}, {"type": "integer", "minimum": 1, "maximum": MAX_DEVICES}),
 ]
 
 
@@ -63,14 +61,10 @@ def _as_class_weights(value: Any) -> Any:
 ClassWeights = Annotated[
     Literal["balanced"] | dict[str, float] | None,
     BeforeValidator(_as_class_weights),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": "balanced"},
-                {"type": "object", "minProperties": 1, "additionalProperties": {"type": "number", "minimum": 0}},
-                {"type": "null"},
-            ]
-        }
+    any_schema(
+        {"const": "balanced"},
+        {"type": "object", "minProperties": 1, "additionalProperties": {"type": "number", "minimum": 0}},
+        NULL,
     ),
 ]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]

@@ -1,4 +1,4 @@
 """From image files to pixels.
 
-Nothing here imports more of cnnlab than its errors, since every process that decodes imports it anew.
+Nothing here imports more of cnnlab than its errors, since every decoding process imports it.
 """

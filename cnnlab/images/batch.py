@@ -88,7 +88,7 @@ def decode_into(path: Path, files: Sequence[str], size: Size, levels: Levels | N
 
 @contextlib.contextmanager
 def _blocked_interrupts() -> Iterator[None]:
-    """Ctrl-C waits; processes started meanwhile never receive it: the parent handles it."""
+    """Ctrl-C waits; processes started here never receive it: the parent handles it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -123,7 +123,7 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
 
 @contextlib.contextmanager
 def _quiet(content: bytes) -> Iterator[None]:
-    """For what libtiff writes to standard error by itself."""
+    """For what libtiff writes to standard error."""
     if not content.startswith(TIFF):
         yield
         return
@@ -177,7 +177,7 @@ class _Conversion:
     def _upright(self, image: Image.Image) -> Image.Image:
         if "exif" not in image.info and image.format not in ("MPO", "TIFF"):
             return image
-        # Not `exif_transpose`, which also writes the tags anew, and fails where one of them is odd.
+        # Not `exif_transpose`, which also rewrites the tags, and fails at an invalid one.
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
         if turn is None:
             return image

@@ -34,7 +34,7 @@ def without_metadata(content: bytes) -> Png:
     """The file without what its pixels do not depend on. Raises DataError where the rest is damaged.
 
     A colour profile or a text is left out, however large it is and whatever is wrong with it: Pillow refuses the
-    whole file for a text of more than a megabyte.
+    entire file for a text of more than a megabyte.
     """
     parts = [SIGNATURE]
     is_animated = False

@@ -25,7 +25,7 @@ DAMAGED = ".damaged"
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """The progress of a training: `epoch` complete epochs, and `step` steps of the next one."""
 
     epoch: int
@@ -42,18 +42,20 @@ class Place:
         return f"step {self.step:,} of epoch {self.epoch + 1}" if self.step else f"epoch {self.epoch}"
 
 
-def places(run: Run) -> list[Place]:
-    """The places of all checkpoints, newest first. Raises OSError where the folder may not be read."""
+def positions(run: Run) -> list[Position]:
+    """The positions of all checkpoints, newest first. Raises OSError where the folder may not be read."""
     try:
         names = os.listdir(run.checkpoints)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [place for name in names if (place := _place_of(name))]
-    return sorted(found, key=lambda place: (place.epoch, place.step), reverse=True)
+    found = [position for name in names if (position := _position_of(name))]
+    return sorted(found, key=lambda position: (position.epoch, position.step), reverse=True)
 
 
-def save(run: Run, place: Place, arrays: Mapping[str, "NDArray[Any]"], state: Mapping[str, Any], keep: int) -> None:
-    """Write the checkpoint of `place`, and then remove all but the newest `keep`.
+def save(
+    run: Run, position: Position, arrays: Mapping[str, "NDArray[Any]"], state: Mapping[str, Any], keep: int
+) -> None:
+    """Write the checkpoint of `position`, and then remove all but the newest `keep`.
 
     Raises RunError where it cannot be written; the earlier ones are then untouched.
     """
@@ -61,9 +63,9 @@ def save(run: Run, place: Place, arrays: Mapping[str, "NDArray[Any]"], state: Ma
 
     text = json.dumps(state)
     laid_out = {name: array.astype(array.dtype.newbyteorder("="), "C", copy=False) for name, array in arrays.items()}
-    described = {"state": text, "place": place.name, "sha256": _checksum(laid_out, place.name, text)}
-    files.write_bytes(run.checkpoints / place.name, safetensors.numpy.save(laid_out, described))
-    for old in places(run)[keep:]:
+    described = {"state": text, "place": position.name, "sha256": _checksum(laid_out, position.name, text)}
+    files.write_bytes(run.checkpoints / position.name, safetensors.numpy.save(laid_out, described))
+    for old in positions(run)[keep:]:
         with suppress(OSError):
             (run.checkpoints / old.name).unlink()
 
@@ -71,21 +73,21 @@ def save(run: Run, place: Place, arrays: Mapping[str, "NDArray[Any]"], state: Ma
 def newest(
     run: Run, most: int | None = None, *, set_aside: bool = True
 ) -> tuple[Path, dict[str, Any], dict[str, "NDArray[Any]"]] | None:
-    """The newest checkpoint that is not damaged: its file, its state and its arrays; None where there is none.
+    """The newest checkpoint that is not damaged: its file, its state and its arrays; None if there is none.
 
     One that is damaged, or has more than `most` bytes, is skipped with a warning, and renamed if `set_aside`.
     Raises OSError where one may not be read.
     """
-    found = places(run)
-    for place in found:
-        path = run.checkpoints / place.name
+    found = positions(run)
+    for position in found:
+        path = run.checkpoints / position.name
         try:
             return path, *read(path, most)
         except FileNotFoundError:  # removed since, by the process that trains
             continue
         except RunError as error:
             if set_aside:
-                before = "there is none before it" if place == found[-1] else "the one before is used"
+                before = "no earlier one exists" if position == found[-1] else "the one before is used"
                 warn(f"{error}; {_set_aside(path)}, and {before}")
     return None
 
@@ -121,11 +123,11 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, Any], dict[str,
     return state, arrays
 
 
-def _place_of(name: str) -> Place | None:
-    """The place whose checkpoint has that name."""
+def _position_of(name: str) -> Position | None:
+    """The position whose checkpoint has this file name."""
     match = NAME.fullmatch(name)
-    place = Place(int(match[1]), int(match[2] or 0)) if match else None
-    return place if place and place.name == name else None
+    position = Position(int(match[1]), int(match[2] or 0)) if match else None
+    return position if position and position.name == name else None
 
 
 def _set_aside(path: Path) -> str:
@@ -138,9 +140,9 @@ def _set_aside(path: Path) -> str:
     return f"it is set aside as {aside.name}"
 
 
-def _checksum(arrays: Mapping[str, "NDArray[np.generic]"], place: str, text: str) -> str:
+def _checksum(arrays: Mapping[str, "NDArray[np.generic]"], file_name: str, text: str) -> str:
     """SHA-256 of everything in the file."""
-    digest = hashlib.sha256(f"{place}\n{text}".encode())
+    digest = hashlib.sha256(f"{file_name}\n{text}".encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())

@@ -36,7 +36,7 @@ def check_name(runs: Path, name: str) -> None:
 
 
 @contextmanager
-def claimed(
+def new_run_folder(
     runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any], config: str = ""
 ) -> Iterator[Run]:
     """A new, locked run folder, `runs/NAME` or else `runs/EXPERIMENT-N` with the first free N.

@@ -61,7 +61,7 @@ def list_of(kind: type, parent: Mapping[str, Any], path: str, default: Any = REQ
 
 
 def _depth(value: Any) -> int:
-    """How many maps and lists are in one another; without recursion, which has its own limit."""
+    """The depth of nested maps and lists; without recursion, which has a lower limit."""
     depth, level = 0, [value]
     while level := [item for item in level if isinstance(item, dict | list)]:
         depth += 1

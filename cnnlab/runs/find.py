@@ -36,12 +36,12 @@ def read_records(runs: Iterable[Run]) -> Iterator[RunRecord]:
 
 
 def find_one(path: Path) -> Run:
-    """The run at `path`. Raises RequestError where there is none."""
+    """The run at `path`. Raises RequestError if it does not exist."""
     if (path / RECORD).is_file():
         return Run(path)
     if path.is_dir():
         children = _inside(path)
-        hint = f"; it holds runs, such as {min(children, key=_natural)}" if children else f": it has no {RECORD}"
+        hint = f"; it contains runs, such as {min(children, key=_natural)}" if children else f": it has no {RECORD}"
         raise RequestError(f"{path}: not a run folder{hint}")
     raise RequestError(_missing(path))
 

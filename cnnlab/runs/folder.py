@@ -5,7 +5,7 @@ runs/lenet-1/
   run.json                         status, versions, devices, data fingerprint, timings, results
   metrics.csv                      one row per epoch, from 1
   weights.safetensors              the final weights, read by cnnlab
-  checkpoints/epoch-00003.safetensors   all that resuming needs; only the newest few are kept
+  checkpoints/epoch-00003.safetensors   the state for resuming; only the newest few remain
   model.keras                      the same network for other tools; cnnlab never reads it
   evaluation/test.json             the metrics on the test set
   evaluation/test-predictions.csv  the prediction of each example
@@ -73,7 +73,7 @@ class Run:
     def record(self) -> RunRecord:
         """What run.json says.
 
-        Raises RunError where there is none, or none that can be read, and where something in the folder is a link:
+        Raises RunError where it is missing or cannot be read, and where something in the folder is a link:
         cnnlab makes none, and what it writes there would go elsewhere.
         """
         path = self.path / RECORD
@@ -89,7 +89,7 @@ class Run:
         return RunRecord.parse(self, content)
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Change keys of run.json, and leave all others as they are; None removes a key."""
+        """Change keys of run.json, but no others; None removes a key."""
         with _updating:
             record = {**self.record().raw, **changes}
             self.create({key: value for key, value in record.items() if value is not None})

@@ -27,7 +27,7 @@ def held(folder: Path) -> Iterator[None]:
     """Lock the run in `folder` for this process. Raises RequestError where another process has locked it."""
     path = folder / FILE
     if not folder.is_dir():
-        raise RunError(f"{folder}: no such folder; it was removed meanwhile")
+        raise RunError(f"{folder}: no such folder; it has been removed")
     lock = filelock.FileLock(path, mode=0o644)
     try:
         lock.acquire(timeout=LOCK_TIMEOUT, poll_interval=0.02)

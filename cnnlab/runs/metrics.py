@@ -57,7 +57,7 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _numbers(cells: Sequence[str]) -> list[float]:
-    """Empty where one is none."""
+    """Empty if one is not a number."""
     try:
         numbers = [float(cell) for cell in cells]
     except ValueError:

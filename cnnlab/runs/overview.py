@@ -35,12 +35,12 @@ def details(record: RunRecord) -> dict[str, Any]:
     In `results`, the training pass is called `train_loss` and `train_accuracy`.
     """
     run, known = record.run, overview(record)
-    said = {key: value for key, value in record.raw.items() if key not in known or key == "seconds"}
-    if "results" in said:
-        said["results"] = {TRAINING.get(key, key): value for key, value in record.results.items()}
+    recorded = {key: value for key, value in record.raw.items() if key not in known or key == "seconds"}
+    if "results" in recorded:
+        recorded["results"] = {TRAINING.get(key, key): value for key, value in record.results.items()}
     if known["status"] == "finished" and known["test_accuracy"] is None:
-        said["test"] = f"never measured; {proposed('evaluate', run.path)} does it"
-    return {**known, **said, "checkpoints": [str(place) for place in checkpoints.places(run)]}
+        recorded["test"] = f"never measured; {proposed('evaluate', run.path)} does it"
+    return {**known, **recorded, "checkpoints": [str(position) for position in checkpoints.positions(run)]}
 
 
 def notes(record: RunRecord) -> list[str]:
@@ -50,6 +50,6 @@ def notes(record: RunRecord) -> list[str]:
         return []
     epochs, extreme = count_epochs(record.run.metrics), "a maximum" if "accuracy" in monitor else "a minimum"
     return [
-        f"the results and weights are those of epoch {epoch}, the best of {epochs} by {monitor}: its own {monitor} is "
+        f"the results and weights are those of epoch {epoch}, the best of {epochs} by {monitor}: its {monitor} is "
         f"{extreme} over epochs, a little too good"
     ]

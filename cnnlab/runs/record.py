@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
-"""What run.json can say; `status_of` says `crashed` of a run that is said to be running and whose process is gone."""
+"""The statuses in run.json; `status_of` returns `crashed` for a run that is `running` there without a process."""
 COSMETIC_KEYS = ("name", "published")
 """The keys of an experiment that change no number."""
 
@@ -61,7 +61,7 @@ class ExperimentRecord:
 
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> "ExperimentRecord":
-        """That of a plain experiment. Raises ValueError where it is none."""
+        """From plain data. Raises ValueError if it is not an experiment."""
         data, train = get(raw, "experiment.data", dict), get(raw, "experiment.train", dict)
         get(data, "experiment.data.name", str)
         get(train, "experiment.train.callbacks", list, [])
@@ -131,7 +131,7 @@ class PixelStatistics:
 class RunRecord:
     """What the run.json of `run` says; `raw` is all of it, unknown keys included.
 
-    Whatever a run gets only as it goes on, or has only since a later version, is None or empty where it is missing.
+    What a run gets only during training, or only since a later version, is None or empty if it is missing.
     `results` are in the names of run.json: `loss` and `accuracy` are those of the last training epoch.
     """
 
@@ -178,6 +178,7 @@ def _record(run: "Run", raw: Any) -> RunRecord:
     if status not in STATUSES:
         raise ValueError(f"'status' is {shorten(status)}; expected one of {', '.join(STATUSES)}")
     raw["experiment"] = upgrade(get(raw, "experiment", dict))
+    results = get(raw, "results", dict, {})
     return RunRecord(
         run=run,
         raw=raw,
@@ -191,7 +192,7 @@ def _record(run: "Run", raw: Any) -> RunRecord:
         environment=_environment(raw),
         parameters=count(raw, "parameters", None),
         multiplications=count(raw, "multiplications", None),
-        results=_results(get(raw, "results", dict, {})),
+        results={key: number(results, f"results.{key}", 1.0 if key.endswith("accuracy") else None) for key in results},
         stopped_early=get(raw, "stopped_early", bool, False),
         error=get(raw, "error", str, None),
         findings=list_of(str, raw, "findings", []),
@@ -238,7 +239,3 @@ def _environment(raw: dict[str, Any]) -> Environment:
         get(cpu, "cpu.model", str, ""),
         count(threads, "threads.cores", None),
     )
-
-
-def _results(raw: dict[str, Any]) -> dict[str, float | None]:
-    return {key: number(raw, f"results.{key}", 1.0 if key.endswith("accuracy") else None) for key in raw}

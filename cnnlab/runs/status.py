@@ -9,17 +9,17 @@ from cnnlab.runs.record import STATUSES, Process, RunRecord
 
 ALL_STATUSES = (*STATUSES, "crashed")
 RESUMABLE = ("interrupted", "failed", "crashed")
-"""The statuses of runs that can be resumed as they are."""
+"""The statuses of runs that can be resumed unchanged."""
 
 
 def status_of(record: RunRecord) -> str:
-    """`running`, `finished`, `interrupted`, `failed`, `diverged`, or `crashed`: its process is gone."""
+    """`running`, `finished`, `interrupted`, `failed`, `diverged`, or `crashed`: its process no longer exists."""
     is_crashed = record.status == "running" and not is_live(record.run, record.process)
     return "crashed" if is_crashed else record.status
 
 
 def is_live(run: Run, process: Process | None) -> bool:
-    """Whether a process, by its record `process`, works on the run at this moment."""
+    """Whether a process, by its record `process`, is working on the run."""
     return lock.is_held(run.path, elsewhere=process is not None and process.host not in (None, platform.node()))
 
 

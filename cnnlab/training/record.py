@@ -6,9 +6,9 @@ from typing import Any
 from cnnlab.config.load import to_dict
 from cnnlab.data import fingerprint
 from cnnlab.experiment.schema import Experiment
-from cnnlab.runs.checkpoints import Place
+from cnnlab.runs.checkpoints import Position
+from cnnlab.runs.experiment import digest
 from cnnlab.runs.folder import now
-from cnnlab.runs.recorded import digest
 from cnnlab.training import environment
 from cnnlab.training.resume.plan import ResumePlan
 from cnnlab.training.trainer import Trainer
@@ -35,7 +35,7 @@ def of_new_run(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def of_resumed_run(plan: ResumePlan, after: Place | None, changed: Sequence[str]) -> dict[str, Any]:
+def of_resumed_run(plan: ResumePlan, after: Position | None, changed: Sequence[str]) -> dict[str, Any]:
     """What changes in the record of a run that goes on; None removes a key."""
     entry = {"after": str(after) if after else None, "when": now(), "changed": changed}
     return {

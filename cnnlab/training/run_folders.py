@@ -14,7 +14,7 @@ from cnnlab.config.load import to_yaml
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, RunError, Terminated, TrainingError
 from cnnlab.evaluation.load import check_same_data
 from cnnlab.runs import Run, checkpoints, files, lock
-from cnnlab.runs.claim import claimed
+from cnnlab.runs.claim import new_run_folder
 from cnnlab.runs.folder import now
 from cnnlab.terminal import proposed, warn
 from cnnlab.training import environment, record
@@ -95,7 +95,7 @@ class RunFolders:
             check_same_data(task.repeats.record(), self._trainer.dataset)
         experiment = task.experiment
         first_record, config = record.of_new_run(self._trainer, experiment), to_yaml(experiment)
-        run = stack.enter_context(claimed(self._folder, experiment.name, task.name, first_record, config))
+        run = stack.enter_context(new_run_folder(self._folder, experiment.name, task.name, first_record, config))
         self._open.append(run)
         return run
 
@@ -162,5 +162,5 @@ def record_failure(run: Run | None, batch_size: int) -> Iterator[None]:
 def _how_to_resume(run: Run) -> str:
     places = []
     with suppress(OSError):
-        places = checkpoints.places(run)
+        places = checkpoints.positions(run)
     return f"{proposed('resume', run.path)} " + (f"goes on after {places[0]}" if places else "begins anew")

@@ -372,8 +372,8 @@ def test_where_keeps_the_runs_that_have_it(add, tmp_path, condition, kept):
 @pytest.mark.parametrize(
     ("condition", "error", "message"),
     [
-        ("train.epochs=13", RunError, "--where train.epochs=13: holds for none of the 1 runs"),
-        ("train.deterministic=1", RunError, "holds for none"),
+        ("train.epochs=13", RunError, "--where train.epochs=13: true of none of the 1 runs"),
+        ("train.deterministic=1", RunError, "true of none"),
         ("epochs=12", RequestError, "--where epochs=12: no run here has that key; did you mean 'train.epochs'?"),
         ("train.epoch=12", RequestError, "did you mean 'train.epochs'?"),
         ("model.layers[9]=flatten", RequestError, "no run here has that key"),

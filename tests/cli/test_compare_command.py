@@ -228,7 +228,7 @@ def test_bad_requests_are_one_line(trained, tmp_path):
         ([tmp_path / "empty"], 2, "no runs in this folder"),
         (["runs", "--sort", "acuracy"], 2, "no such column; did you mean 'test_accuracy'?"),
         (["runs", "--metric", "f1"], 2, "--metric f1: no such metric; expected one of accuracy, "),
-        (["runs", "--where", "train.epochs=99"], 1, "--where train.epochs=99: holds for none of the 1 runs"),
+        (["runs", "--where", "train.epochs=99"], 1, "--where train.epochs=99: true of none of the 1 runs"),
         (["runs", "--where", "epochs"], 2, "expected key=value, such as --where train.epochs=12"),
         (["runs", "--baseline", "tinny"], 2, "--baseline tinny: no such experiment or run here; did you mean 'tiny'?"),
         (["runs", "--top", "0"], 2, "Invalid value for '--top'"),

@@ -23,8 +23,8 @@ from cnnlab.config.load import load_file, to_dict
 from cnnlab.errors import CnnlabError, ConfigError, RequestError, RunError, TrainingError
 from cnnlab.evaluation.evaluate import evaluate
 from cnnlab.runs import Run, checkpoints
-from cnnlab.runs.checkpoints import Place
-from cnnlab.runs.recorded import experiment_of
+from cnnlab.runs.checkpoints import Position
+from cnnlab.runs.experiment import experiment_of
 from cnnlab.runs.remove import check_removable, remove
 from cnnlab.training.callbacks.metrics_table import COLUMNS, MetricsTable
 from cnnlab.training.resume import checkpoint
@@ -228,9 +228,7 @@ def with_callback(interrupted):
 
 @pytest.mark.parametrize("arguments", [["resume", "runs/tiny-1"], ["train", "--resume", "runs/tiny-1"]])
 def test_code_is_not_imported_without_trust(with_callback, arguments):
-    assert_reported(
-        with_callback, *arguments, parts=["config.yaml has code of its own imported: evil.Callback", "--trust"]
-    )
+    assert_reported(with_callback, *arguments, parts=["config.yaml imports code: evil.Callback", "--trust"])
     assert json.loads((with_callback / "run.json").read_text())["status"] == "interrupted"
 
 
@@ -572,7 +570,7 @@ def put_checkpoint(run, change=lambda state: None, change_arrays=lambda arrays: 
     state, arrays = checkpoints.read(run / "checkpoints/epoch-00002.safetensors")
     change(state)
     change_arrays(arrays)
-    checkpoints.save(Run(run), Place(2), arrays, state, keep=2)
+    checkpoints.save(Run(run), Position(2), arrays, state, keep=2)
 
 
 def of_rows(change):
@@ -643,7 +641,7 @@ def test_a_state_that_lies_is_damaged(interrupted, change):
 def test_a_state_that_is_none_is_damaged(interrupted, text, monkeypatch):
     state, arrays = checkpoints.read(interrupted / "checkpoints/epoch-00002.safetensors")
     monkeypatch.setattr(checkpoints.json, "dumps", lambda state: text)
-    checkpoints.save(Run(interrupted), Place(2), arrays, state, keep=2)
+    checkpoints.save(Run(interrupted), Position(2), arrays, state, keep=2)
     monkeypatch.undo()
     path = interrupted / "checkpoints/epoch-00002.safetensors"
     assert_refused(interrupted, lambda run: checkpoints.read(path), ": damaged", error=RunError)

@@ -147,5 +147,5 @@ def test_a_split_that_was_not_held_out_is_refused(cnnlab, tiny):
 
 
 def test_what_is_no_run_is_one_line(trained):
-    assert_one_line(invoke("evaluate", "runs", cwd=trained), 2, "it holds runs, such as runs/tiny-1")
+    assert_one_line(invoke("evaluate", "runs", cwd=trained), 2, "it contains runs, such as runs/tiny-1")
     assert_one_line(invoke("evaluate", "tiny-1", cwd=trained), 2, "did you mean runs/tiny-1?")

@@ -12,7 +12,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
-from cnnlab.runs.recorded import experiment_of
+from cnnlab.runs.experiment import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
 from tests.cli.killing import Kills, assert_same, train_and_kill
 from tests.conftest import assert_one_line, invoke, run_cnnlab
@@ -199,7 +199,7 @@ def test_code_of_a_folders_own_is_not_imported_without_trust(run):
     config = run.config.read_text().replace("callbacks: []", "callbacks: [callback: evil.Callback]")
     run.write_config(config)
     change(run.path, experiment=plain_of(run))
-    with pytest.raises(RunError, match=r"has code of its own imported: evil.Callback; if you trust .*, add --trust"):
+    with pytest.raises(RunError, match=r"imports code: evil.Callback; if you trust .*, add --trust"):
         plan(run)
     assert plan(run, trust=True)
 
@@ -294,7 +294,7 @@ def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tin
         (["train", "--resume", "runs/tiny-1", "--name", "x"], "--name: not with --resume"),
         (["train", "--resume", "runs/tiny-1", "--smoke"], "--smoke: not with --resume"),
         (["train", "--resume", "runs/none"], "runs/none: no such folder"),
-        (["resume", "runs"], "runs: not a run folder; it holds runs, such as runs/tiny-1"),
+        (["resume", "runs"], "runs: not a run folder; it contains runs, such as runs/tiny-1"),
         (["resume", "runs/tiny-1", "--epochs", "0"], "--epochs 0: train.epochs: expected a value greater than 0"),
     ],
 )
@@ -313,7 +313,7 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_
     assert "resumed after epoch 1" in done.stderr
     before = trained / "runs" / "tiny-1"
     assert run.weights.read_bytes() == (before / "weights.safetensors").read_bytes()
-    assert [str(place) for place in checkpoints.places(run)] == ["epoch 2", "epoch 1"]
+    assert [str(place) for place in checkpoints.positions(run)] == ["epoch 2", "epoch 1"]
 
 
 def test_two_that_resume_at_once_do_the_work_once(tmp_path, run):

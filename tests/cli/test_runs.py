@@ -156,7 +156,7 @@ def test_bad_requests_are_one_line(cnnlab, copy):
         (["list", "--status", "finishd"], "--status finishd: expected one of running, "),
         (["list", "--status", ""], "expected one of running, finished, interrupted, failed, diverged, crashed"),
         (["list", "--format", "xml"], "Invalid value for '--format'"),
-        (["show", "runs"], "runs: not a run folder; it holds runs, such as runs/tiny-1"),
+        (["show", "runs"], "runs: not a run folder; it contains runs, such as runs/tiny-1"),
         (["show", "tiny-1"], "tiny-1: no such folder; did you mean runs/tiny-1?"),
         (["show", "runs/tiny-2"], "runs/tiny-2: not a run folder: it has no run.json"),
         (["show", "runs/tiny-1/run.json"], "run.json: is a file; expected a run folder"),
@@ -280,7 +280,7 @@ def test_rm_asks_at_a_terminal(tmp_path, copy):
     ("what", "part"),
     [
         ("nowhere", "nowhere: no such folder"),
-        ("runs", "runs: not a run folder; it holds runs, such as runs/a"),
+        ("runs", "runs: not a run folder; it contains runs, such as runs/a"),
         ("runs/notes", "runs/notes: not a run folder: it has no run.json"),
         ("runs/a/run.json", "runs/a/run.json: is a file; expected a run folder"),
         ("runs/link", "runs/link: is a symbolic link; remove the link, or name the folder"),

@@ -107,7 +107,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     count = len(published.files)
     assert of_files(capsys.readouterr().err) == (
         f"cnnlab: warning: {place}: a variant, not the genuine {published.title}: {count} of its {count} files differ; "
-        "used as it is\n"
+        "used unchanged\n"
     )
 
 

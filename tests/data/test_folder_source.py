@@ -187,7 +187,7 @@ def test_a_link_to_a_folder_above_a_class_brings_no_other_class_into_it(pets, ta
 def test_folders_that_are_plainly_splits_are_not_taken_for_classes(data_dir, places):
     for place in places:
         write_image(data_dir / "pets" / place / "1.png")
-    assert_refused(spec(), "each hold the folders", "splits are folders called train, validation and test")
+    assert_refused(spec(), "each contain the folders", "splits are folders called train, validation and test")
 
 
 def test_splits_stay_splits_where_the_number_of_classes_is_wrong(pets):

@@ -237,7 +237,7 @@ class Trap:
 def test_pickled_objects_are_refused_and_not_unpickled(npz_file, tmp_path, array):
     objects = np.array([Trap(tmp_path / "sprung")] * 12, object)
     write_npz(npz_file, **{"x_train": IMAGES, "y_train": LABELS, array: objects})
-    assert_refused(npz(), f"{npz_file / 'a.npz'}: {array}: holds pickled objects")
+    assert_refused(npz(), f"{npz_file / 'a.npz'}: {array}: contains pickled objects")
     assert not (tmp_path / "sprung").exists()
 
 

@@ -138,7 +138,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     warning = of_files(capsys.readouterr().err)
     assert len(warning.splitlines()) == 1
     assert warning.startswith(f"cnnlab: warning: {data_dir}")
-    assert f"a variant, not the genuine {MODULES[name].PUBLISHED.title}; used as it is" in warning
+    assert f"a variant, not the genuine {MODULES[name].PUBLISHED.title}; used unchanged" in warning
 
 
 def test_one_file_that_differs_makes_a_variant_and_is_named(data_dir, genuine, capsys):
@@ -148,7 +148,7 @@ def test_one_file_that_differs_makes_a_variant_and_is_named(data_dir, genuine, c
     assert load(spec("mnist")).genuine is False
     assert of_files(capsys.readouterr().err) == (
         f"cnnlab: warning: {folder / 't10k-labels-idx1-ubyte.gz'}: a variant, not the genuine MNIST, 1 of its four "
-        "files differ; used as it is\n"
+        "files differ; used unchanged\n"
     )
 
 

@@ -142,7 +142,7 @@ def test_what_is_held_out_does_not_depend_on_the_seed_of_training(tmp_path, seed
     path.write_text(
         f"name: x\nseed: {seed}\ndata: digits\nmodel: {{layers: [flatten, {{dense: 10}}]}}\ntrain: {{epochs: 1, batch_size: 8, optimizer: sgd}}\n"
     )
-    experiment = load_experiment(path)
+    experiment = load_experiment(str(path))
     assert experiment.seed == seed
     np.random.seed(seed)
     assert fingerprint(load(experiment.data)) == FINGERPRINT

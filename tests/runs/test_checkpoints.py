@@ -17,14 +17,14 @@ import safetensors.numpy
 
 from cnnlab.errors import RunError
 from cnnlab.runs import Run, checkpoints
-from cnnlab.runs.checkpoints import Place
+from cnnlab.runs.checkpoints import Position
 
 ARRAYS = {"a/kernel": np.arange(6, dtype="float32").reshape(2, 3), "a/count": np.array(7), "b": np.zeros((0, 2))}
 STATE = {"epoch": 1, "loss": 0.1}
 NUMBER = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 EMPTY = {"dtype": "F32", "data_offsets": [0, 0]}
-PLACE = Place(2).name  # of the files that lie
-METADATA = {"state": "{}", "place": PLACE, "sha256": "0"}
+POSITION = Position(2).name  # of the files that lie
+METADATA = {"state": "{}", "place": POSITION, "sha256": "0"}
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def run(tmp_path):
     return Run(tmp_path)
 
 
-def save(run, *places, keep=99):
-    for place in places:
-        checkpoints.save(run, place, ARRAYS, {**STATE, "epoch": place.epoch}, keep)
+def save(run, *positions, keep=99):
+    for position in positions:
+        checkpoints.save(run, position, ARRAYS, {**STATE, "epoch": position.epoch}, keep)
 
 
 def names(run):
@@ -51,12 +51,12 @@ def file_of(header, data=b"", length=None):
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
 
-def checksum(text, place=PLACE):
+def checksum(text, place=POSITION):
     """That of a file without arrays."""
     return hashlib.sha256(f"{place}\n{text}".encode()).hexdigest()
 
 
-def file_with_state(text, place=PLACE):
+def file_with_state(text, place=POSITION):
     """A file with this state, of this place, and a checksum that is right."""
     return safetensors.numpy.save({}, {"state": text, "place": place, "sha256": checksum(text, place)})
 
@@ -100,13 +100,13 @@ def no_more_files():
 def test_arrays_are_read_back(run, dtype, shape):
     bits = np.random.default_rng(0).integers(0, 2, (*shape, np.dtype(dtype).itemsize), dtype="uint8")
     array = bits.view(dtype).reshape(shape)
-    checkpoints.save(run, Place(1), {"x": array}, {}, 1)
-    assert_same_arrays(checkpoints.read(run.checkpoints / Place(1).name)[1], {"x": array})
+    checkpoints.save(run, Position(1), {"x": array}, {}, 1)
+    assert_same_arrays(checkpoints.read(run.checkpoints / Position(1).name)[1], {"x": array})
 
 
 def test_arrays_are_read_back_bit_for_bit(run):
     array = np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324, 1 / 3])
-    checkpoints.save(run, Place(1), {"x": array}, {}, 1)
+    checkpoints.save(run, Position(1), {"x": array}, {}, 1)
     assert_same_arrays(checkpoints.newest(run)[2], {"x": array})
 
 
@@ -122,15 +122,15 @@ def test_arrays_are_read_back_bit_for_bit(run):
     ids=["transposed", "every other", "reversed", "broadcast", "of another byte order"],
 )
 def test_arrays_that_are_laid_out_otherwise_are_read_back(run, array):
-    checkpoints.save(run, Place(1), {"x": array}, {}, 1)
-    np.testing.assert_array_equal(checkpoints.read(run.checkpoints / Place(1).name)[1]["x"], array)
+    checkpoints.save(run, Position(1), {"x": array}, {}, 1)
+    np.testing.assert_array_equal(checkpoints.read(run.checkpoints / Position(1).name)[1]["x"], array)
 
 
 def test_arrays_may_have_any_name(run):
     arrays = {
         name: np.ones(1) for name in ["", "a/b:0", "a b", 'quote "', "back\\slash", "line\nbreak", "é×😀", "state"]
     }
-    checkpoints.save(run, Place(1), arrays, {}, 1)
+    checkpoints.save(run, Position(1), arrays, {}, 1)
     assert_same_arrays(checkpoints.newest(run)[2], arrays)
 
 
@@ -139,14 +139,14 @@ def test_arrays_may_have_any_name(run):
     [0.1, 1 / 3, -0.0, 5e-324, 1e-308, sys.float_info.max, sys.float_info.epsilon, math.inf, -math.inf, 2**64, None],
 )
 def test_numbers_of_the_state_are_read_back_exactly(run, number):
-    checkpoints.save(run, Place(1), {}, {"x": [number]}, 1)
+    checkpoints.save(run, Position(1), {}, {"x": [number]}, 1)
     (got,) = checkpoints.newest(run)[1]["x"]
     assert repr(got) == repr(number)
 
 
 def test_a_state_is_read_back(run):
     state = {"rows": [{"epoch": 1, "loss": None}], "é\n": {"": []}, "on": True, "text": 'a "b" \\ \x1b \ud800'}
-    checkpoints.save(run, Place(1), ARRAYS, state, 1)
+    checkpoints.save(run, Position(1), ARRAYS, state, 1)
     path, said, arrays = checkpoints.newest(run)
     assert path == run.checkpoints / "epoch-00001.safetensors"
     assert said == state
@@ -154,37 +154,37 @@ def test_a_state_is_read_back(run):
 
 
 def test_not_a_number_is_read_back(run):
-    checkpoints.save(run, Place(1), {}, {"x": math.nan}, 1)
+    checkpoints.save(run, Position(1), {}, {"x": math.nan}, 1)
     assert math.isnan(checkpoints.newest(run)[1]["x"])
 
 
-def test_a_place_is_named_after_what_is_done(run):
-    assert Place(3).name == "epoch-00003.safetensors"
-    assert Place(3, 120).name == "epoch-00003-step-000120.safetensors"
-    assert str(Place(3)) == "epoch 3"
-    assert str(Place(3, 1200)) == "step 1,200 of epoch 4"
+def test_a_position_is_named_after_what_is_done(run):
+    assert Position(3).name == "epoch-00003.safetensors"
+    assert Position(3, 120).name == "epoch-00003-step-000120.safetensors"
+    assert str(Position(3)) == "epoch 3"
+    assert str(Position(3, 1200)) == "step 1,200 of epoch 4"
 
 
-def test_places_are_in_the_order_of_training(run):
+def test_positions_are_in_the_order_of_training(run):
     in_order = [
-        Place(0, 5),
-        Place(1),
-        Place(8),
-        Place(8, 9),
-        Place(8, 10),
-        Place(9),
-        Place(10),
-        Place(99_999),
-        Place(99_999, 999_999),
-        Place(99_999, 1_000_000),
-        Place(100_000),
+        Position(0, 5),
+        Position(1),
+        Position(8),
+        Position(8, 9),
+        Position(8, 10),
+        Position(9),
+        Position(10),
+        Position(99_999),
+        Position(99_999, 999_999),
+        Position(99_999, 1_000_000),
+        Position(100_000),
     ]
     save(run, *random.Random(0).sample(in_order, len(in_order)))
-    assert checkpoints.places(run) == in_order[::-1]
+    assert checkpoints.positions(run) == in_order[::-1]
 
 
 def test_a_run_that_has_saved_nothing_has_no_checkpoint(run):
-    assert checkpoints.places(run) == []
+    assert checkpoints.positions(run) == []
     assert checkpoints.newest(run) is None
     run.checkpoints.mkdir()
     assert checkpoints.newest(run) is None
@@ -192,10 +192,10 @@ def test_a_run_that_has_saved_nothing_has_no_checkpoint(run):
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
 def test_the_newest_are_kept(run, keep):
-    everything = [Place(8), Place(9), Place(9, 50), Place(10), Place(10, 7)]
+    everything = [Position(8), Position(9), Position(9, 50), Position(10), Position(10, 7)]
     for done, place in enumerate(everything, 1):
         save(run, place, keep=keep)
-        assert checkpoints.places(run) == everything[max(0, done - keep) : done][::-1]
+        assert checkpoints.positions(run) == everything[max(0, done - keep) : done][::-1]
 
 
 def test_nothing_but_checkpoints_is_removed(run):
@@ -211,7 +211,7 @@ def test_nothing_but_checkpoints_is_removed(run):
     for name in others:
         (run.checkpoints / name).write_text("mine")
     (run.checkpoints / "epoch-00001.safetensors").mkdir()
-    save(run, Place(2), Place(3), keep=1)
+    save(run, Position(2), Position(3), keep=1)
     assert set(names(run)) == {*others, "epoch-00001.safetensors", "epoch-00003.safetensors"}
 
 
@@ -228,7 +228,7 @@ def test_nothing_but_checkpoints_is_removed(run):
 def test_a_name_that_cnnlab_does_not_give_is_no_checkpoint(run, name, capsys):
     run.checkpoints.mkdir()
     (run.checkpoints / name).write_text("mine")
-    save(run, Place(2), Place(3), keep=1)
+    save(run, Position(2), Position(3), keep=1)
     assert names(run) == sorted([name, "epoch-00003.safetensors"])
     assert checkpoints.newest(run)[0].name == "epoch-00003.safetensors"
     (run.checkpoints / "epoch-00003.safetensors").unlink()
@@ -263,71 +263,71 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(run, damage, capsys):
-    save(run, Place(1), Place(1, 5), Place(2))
-    damage(run.checkpoints / Place(2).name)
+    save(run, Position(1), Position(1, 5), Position(2))
+    damage(run.checkpoints / Position(2).name)
     path, state, arrays = checkpoints.newest(run)
-    assert (path.name, state) == (Place(1, 5).name, STATE)
+    assert (path.name, state) == (Position(1, 5).name, STATE)
     assert_same_arrays(arrays, ARRAYS)
-    assert names(run) == [Place(1, 5).name, Place(1).name, "epoch-00002.safetensors.damaged"]
+    assert names(run) == [Position(1, 5).name, Position(1).name, "epoch-00002.safetensors.damaged"]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"cnnlab: warning: {run.checkpoints / Place(2).name}: damaged: ")
+    assert line.startswith(f"cnnlab: warning: {run.checkpoints / Position(2).name}: damaged: ")
     assert line.endswith("; it is set aside as epoch-00002.safetensors.damaged, and the one before is used")
     assert checkpoints.newest(run)[0] == path
     assert capsys.readouterr().err == ""
 
 
 def test_all_that_are_damaged_are_set_aside(run, capsys):
-    save(run, Place(1), Place(2), Place(3))
-    for place in (Place(1), Place(2), Place(3)):
+    save(run, Position(1), Position(2), Position(3))
+    for place in (Position(1), Position(2), Position(3)):
         os.truncate(run.checkpoints / place.name, 100)
     assert checkpoints.newest(run) is None
-    assert names(run) == [f"{place.name}.damaged" for place in (Place(1), Place(2), Place(3))]
+    assert names(run) == [f"{place.name}.damaged" for place in (Position(1), Position(2), Position(3))]
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
 def test_the_one_before_a_damaged_one_is_used_without_touching_it(run, capsys):
-    save(run, Place(1), Place(2), Place(3))
-    os.truncate(run.checkpoints / Place(3).name, 100)
-    replaced_by_folder(run.checkpoints / Place(2).name)
+    save(run, Position(1), Position(2), Position(3))
+    os.truncate(run.checkpoints / Position(3).name, 100)
+    replaced_by_folder(run.checkpoints / Position(2).name)
     before = contents(run.path)
-    assert checkpoints.newest(run, set_aside=False)[0].name == Place(1).name
+    assert checkpoints.newest(run, set_aside=False)[0].name == Position(1).name
     assert contents(run.path) == before
     assert capsys.readouterr().err == ""
 
 
 def test_what_cannot_be_set_aside_is_not_said_to_be(run, capsys):
-    save(run, Place(1), Place(2))
-    os.truncate(run.checkpoints / Place(2).name, 100)
+    save(run, Position(1), Position(2))
+    os.truncate(run.checkpoints / Position(2).name, 100)
     aside = run.checkpoints / "epoch-00002.safetensors.damaged"
     aside.mkdir()
     (aside / "file").write_text("")
-    assert checkpoints.newest(run)[0].name == Place(1).name
-    assert (run.checkpoints / Place(2).name).exists()
+    assert checkpoints.newest(run)[0].name == Position(1).name
+    assert (run.checkpoints / Position(2).name).exists()
     assert "is set aside" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("other", [Place(9), Place(2, 1)])
-def test_a_checkpoint_with_the_name_of_another_place_is_set_aside(run, other, capsys):
-    save(run, Place(1), Place(2))
+@pytest.mark.parametrize("other", [Position(9), Position(2, 1)])
+def test_a_checkpoint_with_the_name_of_another_position_is_set_aside(run, other, capsys):
+    save(run, Position(1), Position(2))
     aside = run.checkpoints / f"{other.name}.damaged"
     path = run.checkpoints / other.name
-    shutil.copy(run.checkpoints / Place(1).name, path)
+    shutil.copy(run.checkpoints / Position(1).name, path)
     content = path.read_bytes()
     told = f"{path}: damaged: it is that of epoch-00001.safetensors"
     with pytest.raises(RunError) as caught:
         checkpoints.read(path)
     assert str(caught.value) == told
     path, state, _ = checkpoints.newest(run)
-    assert (path.name, state["epoch"]) == (Place(2).name, 2)
-    assert names(run) == sorted([Place(1).name, Place(2).name, aside.name])
+    assert (path.name, state["epoch"]) == (Position(2).name, 2)
+    assert names(run) == sorted([Position(1).name, Position(2).name, aside.name])
     assert aside.read_bytes() == content
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"cnnlab: warning: {told}; it is set aside as {aside.name}, and the one before is used"
 
 
 def test_a_checkpoint_cut_anywhere_is_refused(run):
-    save(run, Place(1))
-    path = run.checkpoints / Place(1).name
+    save(run, Position(1))
+    path = run.checkpoints / Position(1).name
     for length in reversed(range(path.stat().st_size)):
         os.truncate(path, length)
         with pytest.raises(RunError, match=r"epoch-00001.safetensors: damaged: "):
@@ -335,8 +335,8 @@ def test_a_checkpoint_cut_anywhere_is_refused(run):
 
 
 def test_a_checkpoint_with_any_byte_changed_is_refused_or_says_the_same(run):
-    save(run, Place(1))
-    path = run.checkpoints / Place(1).name
+    save(run, Position(1))
+    path = run.checkpoints / Position(1).name
     state, arrays = checkpoints.read(path)
     with path.open("r+b", buffering=0) as file:
         for offset, byte in enumerate(path.read_bytes()):
@@ -351,8 +351,8 @@ def test_a_checkpoint_with_any_byte_changed_is_refused_or_says_the_same(run):
 
 
 def test_a_checkpoint_with_anything_changed_is_refused_or_says_the_same(run):
-    save(run, Place(1))
-    path = run.checkpoints / Place(1).name
+    save(run, Position(1))
+    path = run.checkpoints / Position(1).name
     whole = path.read_bytes()
     chance = random.Random(0)
     for _ in range(500):
@@ -399,9 +399,9 @@ LIES = {
     "metadata no map": file_of({"__metadata__": []}),
     "metadata of numbers": file_of({"__metadata__": {"state": 3, "place": 2, "sha256": 0}}),
     "metadata with half a character": file_of(b'{"__metadata__":{"state":"\\ud800","place":"","sha256":"0"}}'),
-    "no state": file_of({"__metadata__": {"place": PLACE, "sha256": checksum("")}}),
+    "no state": file_of({"__metadata__": {"place": POSITION, "sha256": checksum("")}}),
     "no place": file_of({"__metadata__": {"state": "{}", "sha256": checksum("{}")}}),
-    "no checksum": file_of({"__metadata__": {"state": "{}", "place": PLACE}}),
+    "no checksum": file_of({"__metadata__": {"state": "{}", "place": POSITION}}),
     "checksum without the place": file_of({"__metadata__": {**METADATA, "sha256": checksum("{}", "")}}),
     "checksum of something else": file_of({"__metadata__": METADATA}),
     "array hidden as metadata": file_of({"__metadata__": {**METADATA, "x": json.dumps(NUMBER)}}, b"1234"),
@@ -412,26 +412,26 @@ LIES = {
     "state of lists in lists": file_with_state("[" * 100_000),
     "state of maps in maps": file_with_state('{"a":' * 100_000),
     "state of too many digits": file_with_state('{"a": %s}' % ("9" * 5000)),
-    "place before": file_with_state("{}", Place(1).name),
+    "place before": file_with_state("{}", Position(1).name),
     "place empty": file_with_state("{}", ""),
-    "place in a folder": file_with_state("{}", f"checkpoints/{Place(2).name}"),
+    "place in a folder": file_with_state("{}", f"checkpoints/{Position(2).name}"),
 }
 
 
 def test_a_file_that_tells_the_truth_is_read(run):
     run.checkpoints.mkdir()
-    (run.checkpoints / Place(2).name).write_bytes(file_with_state('{"epoch": 2}'))
-    assert checkpoints.newest(run) == (run.checkpoints / Place(2).name, {"epoch": 2}, {})
+    (run.checkpoints / Position(2).name).write_bytes(file_with_state('{"epoch": 2}'))
+    assert checkpoints.newest(run) == (run.checkpoints / Position(2).name, {"epoch": 2}, {})
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_a_file_that_lies_is_refused(run, lie, capsys):
-    save(run, Place(1))
-    path = run.checkpoints / Place(2).name
+    save(run, Position(1))
+    path = run.checkpoints / Position(2).name
     path.write_bytes(lie)
     with pytest.raises(RunError, match=r"epoch-00002.safetensors: damaged: ."):
         checkpoints.read(path)
-    assert checkpoints.newest(run)[0].name == Place(1).name
+    assert checkpoints.newest(run)[0].name == Position(1).name
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -444,9 +444,9 @@ def test_a_file_that_lies_is_refused(run, lie, capsys):
     ids=["dtype", "place"],
 )
 def test_a_warning_is_one_line_whatever_the_file_says(run, lie, capsys):
-    save(run, Place(1))
-    (run.checkpoints / Place(2).name).write_bytes(lie)
-    assert checkpoints.newest(run)[0].name == Place(1).name
+    save(run, Position(1))
+    (run.checkpoints / Position(2).name).write_bytes(lie)
+    assert checkpoints.newest(run)[0].name == Position(1).name
     told = capsys.readouterr().err
     assert len(told.splitlines()) == 1
     assert "\x1b" not in told
@@ -454,7 +454,7 @@ def test_a_warning_is_one_line_whatever_the_file_says(run, lie, capsys):
 
 def test_a_missing_file_is_not_taken_for_a_damaged_one(run):
     with pytest.raises(FileNotFoundError, match=r"No such file or directory: .*epoch-00001.safetensors"):
-        checkpoints.read(run.checkpoints / Place(1).name)
+        checkpoints.read(run.checkpoints / Position(1).name)
 
 
 def test_a_checkpoint_that_may_not_be_read_is_not_set_aside(tmp_path, monkeypatch):
@@ -462,12 +462,12 @@ def test_a_checkpoint_that_may_not_be_read_is_not_set_aside(tmp_path, monkeypatc
     tmp_path.chmod(0o755)
     run = Run(Path("run"))
     run.path.mkdir()
-    save(run, Place(1), Place(2))
+    save(run, Position(1), Position(2))
     run.checkpoints.chmod(0o777)
-    (run.checkpoints / Place(2).name).chmod(0)
+    (run.checkpoints / Position(2).name).chmod(0)
     with another_user(), pytest.raises(PermissionError, match="Permission denied"):
         checkpoints.newest(run)
-    assert names(run) == [Place(1).name, Place(2).name]
+    assert names(run) == [Position(1).name, Position(2).name]
 
 
 def test_a_folder_of_checkpoints_that_may_not_be_read_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
@@ -475,7 +475,7 @@ def test_a_folder_of_checkpoints_that_may_not_be_read_is_not_taken_for_an_empty_
     tmp_path.chmod(0o755)
     run = Run(Path("run"))
     run.path.mkdir()
-    save(run, Place(1))
+    save(run, Position(1))
     run.checkpoints.chmod(0)
     with another_user(), pytest.raises((PermissionError, RunError), match="Permission denied"):
         checkpoints.newest(run)
@@ -483,18 +483,18 @@ def test_a_folder_of_checkpoints_that_may_not_be_read_is_not_taken_for_an_empty_
 
 
 def test_too_many_open_files_do_not_make_a_checkpoint_damaged(run):
-    save(run, Place(1))
+    save(run, Position(1))
     checkpoints.newest(run)
     with no_more_files(), pytest.raises(OSError, match="Too many open files"):
-        checkpoints.read(run.checkpoints / Place(1).name)
+        checkpoints.read(run.checkpoints / Position(1).name)
     with no_more_files(), pytest.raises((OSError, RunError), match="Too many open files"):
         checkpoints.newest(run)
-    assert names(run) == [Place(1).name]
+    assert names(run) == [Position(1).name]
 
 
 def test_a_pipe_is_set_aside_without_waiting_for_it(run):
-    save(run, Place(1))
-    os.mkfifo(run.checkpoints / Place(2).name)
+    save(run, Position(1))
+    os.mkfifo(run.checkpoints / Position(2).name)
     code = (
         "import sys; from pathlib import Path; from cnnlab.runs import Run, checkpoints; "
         "print(checkpoints.newest(Run(Path(sys.argv[1])))[0].name)"

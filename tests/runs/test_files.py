@@ -16,7 +16,7 @@ import pytest
 
 from cnnlab.errors import RunError
 from cnnlab.runs import Run, checkpoints, files
-from cnnlab.runs.checkpoints import Place
+from cnnlab.runs.checkpoints import Position
 from tests.conftest import RECORD
 
 
@@ -197,24 +197,24 @@ def test_the_newest_checkpoint_is_the_old_or_the_new_one_after_any_fault(tmp_pat
     run = Run(tmp_path)
     arrays = [np.full(LARGE, epoch, dtype="float32") for epoch in range(4)]
     for epoch in (1, 2):
-        checkpoints.save(run, Place(epoch), {"x": arrays[epoch]}, {"epoch": epoch}, 2)
-    path = run.checkpoints / Place(3).name
-    assert_fails(number, fault, path, lambda: checkpoints.save(run, Place(3), {"x": arrays[3]}, {"epoch": 3}, 2))
-    expected = [Place(3), Place(2), Place(1)] if fault in HEARTBEAT_TIMEOUT else [Place(2), Place(1)]
+        checkpoints.save(run, Position(epoch), {"x": arrays[epoch]}, {"epoch": epoch}, 2)
+    path = run.checkpoints / Position(3).name
+    assert_fails(number, fault, path, lambda: checkpoints.save(run, Position(3), {"x": arrays[3]}, {"epoch": 3}, 2))
+    expected = [Position(3), Position(2), Position(1)] if fault in HEARTBEAT_TIMEOUT else [Position(2), Position(1)]
     assert sorted(run.checkpoints.iterdir(), reverse=True) == [run.checkpoints / place.name for place in expected]
     path, state, got = checkpoints.newest(run)
     assert (path.name, state) == (expected[0].name, {"epoch": expected[0].epoch})
     np.testing.assert_array_equal(got["x"], arrays[expected[0].epoch])
     assert capsys.readouterr().err == ""
-    checkpoints.save(run, Place(3), {"x": arrays[3]}, {"epoch": 3}, 2)
-    assert checkpoints.places(run) == [Place(3), Place(2)]
+    checkpoints.save(run, Position(3), {"x": arrays[3]}, {"epoch": 3}, 2)
+    assert checkpoints.positions(run) == [Position(3), Position(2)]
 
 
 def test_writing_a_checkpoint_anew_leaves_it_whole_when_that_fails(tmp_path):
     run = Run(tmp_path)
-    checkpoints.save(run, Place(1), {}, {"times": 1}, 1)
-    path = run.checkpoints / Place(1).name
-    assert_fails(errno.ENOSPC, on_fsync, path, lambda: checkpoints.save(run, Place(1), {}, {"times": 2}, 1))
+    checkpoints.save(run, Position(1), {}, {"times": 1}, 1)
+    path = run.checkpoints / Position(1).name
+    assert_fails(errno.ENOSPC, on_fsync, path, lambda: checkpoints.save(run, Position(1), {}, {"times": 2}, 1))
     assert checkpoints.newest(run)[1] == {"times": 1}
 
 

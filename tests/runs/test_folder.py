@@ -74,7 +74,7 @@ def test_what_is_no_run_is_told_apart(tmp_path, monkeypatch, finder):
 
 def test_a_folder_of_runs_is_not_a_run(tmp_path):
     make_run(tmp_path, "lenet", None, RECORD)
-    with pytest.raises(RequestError, match=r"it holds runs, such as .*lenet-1"):
+    with pytest.raises(RequestError, match=r"it contains runs, such as .*lenet-1"):
         find_one(tmp_path)
 
 

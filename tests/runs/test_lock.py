@@ -307,7 +307,7 @@ def test_what_is_not_there_cannot_be_held(tmp_path, name):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunError) as caught, lock.held(tmp_path / name):
         pass
-    assert str(caught.value) == f"{tmp_path / name}: no such folder; it was removed meanwhile"
+    assert str(caught.value) == f"{tmp_path / name}: no such folder; it has been removed"
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -96,7 +96,7 @@ def test_a_run_from_before_there_was_the_column_goes_on(imbalanced, tmp_path):
     state = newest[1]
     for row in state["rows"]:
         del row[BALANCED]
-    checkpoints.save(run, checkpoints.places(run)[0], newest[2], state, 2)
+    checkpoints.save(run, checkpoints.positions(run)[0], newest[2], state, 2)
     run.write_metrics(state["rows"], COLUMNS)
     train([plan(run, [parse_set("train.epochs=3")])])
     with run.metrics.open() as file:

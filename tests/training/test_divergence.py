@@ -61,7 +61,7 @@ def test_the_step_is_named_and_the_state_before_it_is_kept(tmp_path, rate):
         patch.setattr(Engine, "_resize_call", lambda engine, steps, seconds: setattr(engine, "_steps_per_call", 1))
         epoch, step, weights = first_bad_step(experiment_of(*changes), tmp_path)
     assert f"in step {step} of epoch {epoch};" in message
-    place = checkpoints.places(run)[0]
+    place = checkpoints.positions(run)[0]
     assert (place.epoch, place.step) == (epoch - 1, step - 1)
     kept = states.load(run, experiment_of(*changes))
     names = [name for name in kept.arrays if not name.startswith("optimizer/")]
@@ -104,7 +104,7 @@ def test_a_divergence_that_validation_sees_names_the_layer_too(tmp_path):
     message, run = diverged(tmp_path, *changes)
     assert "on the validation examples after epoch 1; " in message
     assert "were the first to become non-finite" in message or "the loss is not" in message
-    assert [str(place) for place in checkpoints.places(run)] == ["epoch 0"]
+    assert [str(place) for place in checkpoints.positions(run)] == ["epoch 0"]
 
 
 def test_a_run_that_diverged_is_not_resumed_for_it_would_again(tmp_path):

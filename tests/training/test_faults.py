@@ -95,7 +95,7 @@ def assert_nothing_readable_is_wrong(run, whole):
     assert status_of(record) in ("failed", "crashed", "finished")
     if run.metrics.exists():
         assert numbers(run) == numbers(whole)[: len(numbers(run))]
-    for place in checkpoints.places(run):
+    for place in checkpoints.positions(run):
         checkpoints.read(run.checkpoints / place.name)
     if (newest := states.load(run, experiment())) is not None:
         assert [row["epoch"] for row in newest.state.rows] == list(range(1, newest.state.epoch + 1))
@@ -164,4 +164,4 @@ def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(
     run = Run(tmp_path / "runs/tiny-1")
     assert run.record().status == "failed"
     assert "cannot be written" in json.loads((run.path / "run.json").read_text())["error"]
-    assert [str(place) for place in checkpoints.places(run)] == ["epoch 1"]
+    assert [str(place) for place in checkpoints.positions(run)] == ["epoch 1"]

@@ -89,7 +89,7 @@ def _from_one_hot(labels: NDArray[Any], where: Where) -> NDArray[np.intp]:
 
 
 def numbered(num_classes: int, first: int = 0) -> tuple[str, ...]:
-    """Names for classes that have none: their numbers, as they are in the file."""
+    """Names for classes without names: their numbers in the file."""
     return tuple(map(str, range(first, first + num_classes)))
 
 

@@ -71,14 +71,17 @@ def load(data: Cifar10 | Cifar100, published: Published, label_byte: int) -> Sou
     Raises DataError where a file is damaged, DownloadError where it is missing and cannot be downloaded.
     """
     place = locate(data, published) or fetch_archive(data, published)
-    contents = _from_folder(place, published) if place.is_dir() else _from_archive(place, published)
+    if place.is_dir():
+        contents = checks.read_all({name: partial(_read, place / name) for name in published.files})
+    else:
+        contents = _from_archive(place, published)
     variants = [
         name for name, sha256 in published.files.items() if hashlib.sha256(contents[name]).hexdigest() != sha256
     ]
     if variants:
         warn(
             f"{place}: a variant, not the genuine {published.title}: {len(variants)} of its {len(published.files)} "
-            "files differ; used as it is"
+            "files differ; used unchanged"
         )
 
     def examples(names: Mapping[str, str]) -> Examples:
@@ -119,10 +122,6 @@ def fetch_archive(data: Cifar10 | Cifar100, published: Published) -> Path:
             f"or, {SUBSTITUTE}"
         ) from None
     return destination
-
-
-def _from_folder(folder: Path, published: Published) -> dict[str, bytes]:
-    return checks.read_all({name: partial(_read, folder / name) for name in published.files})
 
 
 def _read(path: Path) -> bytes:
@@ -179,7 +178,7 @@ class _Bounded:
         content = self._file.read(size)
         self._left -= len(content)
         self._ends += not content
-        if self._ends > 2:  # tarfile skips what a header promises, however much, by reading
+        if self._ends > 2:  # tarfile skips a member of any size by reading it
             raise EOFError("ends within a member")
         if self._left < 0:
             raise DataError(f"{self._path}: unpacks to more than {MAX_ARCHIVE:,} bytes")

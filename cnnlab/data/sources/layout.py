@@ -60,14 +60,14 @@ def find_layout(root: Path, num_classes: int) -> Layout:
         inside = [folder.name for folder in subfolders(folders[0])]
         if any(map(_is_like_a_split, [*as_classes.classes, *inside])):
             raise DataError(
-                f"{root}: {join_names(as_classes.classes, MAX_NAMED)} each hold the folders "
+                f"{root}: {join_names(as_classes.classes, MAX_NAMED)} each contain the folders "
                 f"{join_names(inside, MAX_NAMED)}; {EXPECTED}, with the classes in each"
             )
     return chosen
 
 
 def _hold_the_same(folders: Sequence[Path]) -> bool:
-    """Whether several folders hold no images, but folders of the same names: as splits do."""
+    """Whether several folders contain no images, but folders of the same names: as splits do."""
     inside = [frozenset(by_name(subfolders(folder))) for folder in folders]
     return len(folders) > 1 and len(set(inside)) == 1 and bool(inside[0]) and not any(map(has_images, folders))
 

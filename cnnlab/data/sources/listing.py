@@ -37,7 +37,7 @@ class Listing:
     labels: NDArray[np.int32]
     splits: dict[str, slice]
     unread: dict[str, list[str]]
-    """What lies among them and is not read, by the reason."""
+    """Entries among them that are not read, by reason."""
     state: str
     newest: float
 

@@ -91,13 +91,13 @@ def load(data: Mnist | FashionMnist, published: Published) -> Source:
     variants = [name for name in FILES if not published.is_genuine(name, arrays[name])]
     if variants:
         count = "" if len(variants) == len(FILES) else f", {len(variants)} of its four files differ"
-        warn(f"{origins[variants[0]]}: a variant, not the genuine {published.title}{count}; used as it is")
+        warn(f"{origins[variants[0]]}: a variant, not the genuine {published.title}{count}; used unchanged")
     return Source(train, test, data.class_names or (), genuine=not variants, origin=Origin(str(_place(found))))
 
 
 def locate(data: Mnist | FashionMnist, published: Published) -> dict[str, Path] | Path | None:
     """The four files, or the one archive of NumPy arrays that has them all; None where neither exists."""
-    # The last is for the archive: loose files are in a folder of their own.
+    # The last is for the archive: loose files are in a separate folder.
     for folder in places(data.dir, (*published.layouts, "")):
         files = {name: first_existing(_spellings(folder, name)) for name in FILES}
         found = {name: path for name, path in files.items() if path is not None}

@@ -108,7 +108,7 @@ class _Archive:
         except Exception as error:  # whatever a damaged file leads NumPy and zipfile to
             reason = str(error)
             if "allow_pickle" in reason:
-                reason = "holds pickled objects, which could run code and are never loaded; save it as numbers"
+                reason = "contains pickled objects, which could run code and are never loaded; save it as numbers"
             raise DataError(f"{self.path}: {name}: {' '.join(reason.split())}") from None
         return array
 

@@ -1,4 +1,4 @@
-"""Which values of arrays are black and white, and their conversion to bytes."""
+"""The range of values of image arrays, and their conversion to bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def darkness(where: str, images: NDArray[np.uint8]) -> Remark | None:
 
 
 def _span(where: str, images: NDArray[Any]) -> Range | None:
-    """The smallest and the largest value; None where there are no images."""
+    """The smallest and the largest value; None without images."""
     if images.ndim not in (3, 4):
         raise DataError(f"{where}: {images.ndim} dimensions; expected images, 3 or 4")
     kind = images.dtype
@@ -112,7 +112,7 @@ def _shown(where: str, images: NDArray[Any], spans: dict[str, Range]) -> Range:
 
 
 def _advice(spans: dict[str, Range]) -> str:
-    """The option to set, with the range that is the likeliest."""
+    """The option to set, with the most likely range."""
     low, high = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
     black, white = low, high
     if low >= 0:

@@ -73,5 +73,5 @@ def spec_of(value: Any) -> Data:
 
 
 def num_outputs(data: Data) -> int:
-    """How many classes are kept: one output of the network each."""
+    """The number of classes in use: one output of the network each."""
     return len(data.classes) if data.classes else data.num_classes

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, 
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from cnnlab.experiment.choice import Strict
+from cnnlab.experiment.choice import NULL, Strict, any_schema, list_schema
 
 LONGEST_SIDE = 4096  # pixels
 MAX_CLASSES = 10_000
@@ -21,17 +21,15 @@ def _is_share(value: Any) -> bool:
 
 def _as_validation(value: Any) -> Any:
     if not (_is_share(value) or value == "test"):
-        raise PydanticCustomError(
-            "validation_expected", "expected a count such as 5000, a fraction such as 0.1, or 'test'"
-        )
+        expected = "expected a count such as 5000, a fraction such as 0.1, or 'test'"
+        raise PydanticCustomError("validation_expected", expected)
     return value
 
 
 def _as_user_validation(value: Any) -> Any:
     if not (_is_share(value) or value in ("test", "auto")):
-        raise PydanticCustomError(
-            "validation_expected", "expected a count such as 5000, a fraction such as 0.1, 'test' or 'auto'"
-        )
+        expected = "expected a count such as 5000, a fraction such as 0.1, 'test' or 'auto'"
+        raise PydanticCustomError("validation_expected", expected)
     return value
 
 
@@ -81,52 +79,31 @@ DataPath = Annotated[str, _DataPath()]
 ImageShape = Annotated[
     tuple[int, int, int],
     BeforeValidator(as_image_shape),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE},
-            "minItems": 3,
-            "maxItems": 3,
-        }
-    ),
+    WithJsonSchema(list_schema({"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE}, 3, 3)),
 ]
 NumClasses = Annotated[int, Field(ge=2, le=MAX_CLASSES)]
 _Validation = int | float | Literal["test", "auto"]
 Validation = Annotated[
     _Validation,
     BeforeValidator(_as_validation),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"const": "test"}]}),
+    any_schema({"type": "number", "minimum": 0}, {"const": "test"}),
 ]
 UserValidation = Annotated[
     _Validation,
     BeforeValidator(_as_user_validation),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["test", "auto"]}]}),
+    any_schema({"type": "number", "minimum": 0}, {"enum": ["test", "auto"]}),
 ]
 """`auto` where the data may come with validation examples."""
 Share = Annotated[int | float, BeforeValidator(as_share), WithJsonSchema({"type": "number", "minimum": 0})]
 ClassNames = Annotated[
     tuple[str, ...] | None,
     BeforeValidator(_as_classes),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 2, "uniqueItems": True},
-                {"type": "null"},
-            ]
-        }
-    ),
+    any_schema(list_schema({"type": ["string", "integer"]}, 2), NULL),
 ]
 TrainSizes = Annotated[
     tuple[int, ...] | None,
     BeforeValidator(_as_train_sizes),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "uniqueItems": True},
-                {"type": "null"},
-            ]
-        }
-    ),
+    any_schema(list_schema({"type": "integer", "minimum": 1}, 1), NULL),
 ]
 
 
@@ -148,7 +125,7 @@ class DataSpec(Strict):
 
         @property
         def class_names(self) -> tuple[str, ...] | None:
-            """The names of all classes; None where only reading the data tells."""
+            """The names of all classes; None if they are known only from the data."""
 
     name: str
     """Name of the data set."""
@@ -163,7 +140,7 @@ class DataSpec(Strict):
     subsets of the larger ones.
     """
     limit: PositiveInt | None = None
-    """Use only so many examples of each split, stratified."""
+    """Use only this many examples of each split, stratified."""
     dir: DataPath | None = None
     """Where to look for its files first; relative paths are relative to this file."""
 
@@ -194,7 +171,7 @@ class DataSpec(Strict):
         return [name for name, field in cls.model_fields.items() if _is_path(field)]
 
     def published_sizes(self) -> tuple[int, int] | None:
-        """The numbers of training and test examples before splitting; None where only reading tells."""
+        """The numbers of training and test examples before splitting; None if known only from the data."""
         return self.split_sizes
 
     def known_sizes(self) -> tuple[int, int] | None:
@@ -202,7 +179,7 @@ class DataSpec(Strict):
         return None if self.classes else self.published_sizes()
 
     def train_size(self) -> int | None:
-        """The number of training examples, the largest of several; None where only reading tells."""
+        """The number of training examples, the largest of several; None if known only from the data."""
         sizes = self.known_sizes()
         if sizes is None:
             return None

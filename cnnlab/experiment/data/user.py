@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnlab.experiment.choice import FLOAT32_MAX
+from cnnlab.experiment.choice import FLOAT32_MAX, NULL, any_schema, list_schema
 from cnnlab.experiment.data.base import (
     LONGEST_SIDE,
     ClassNames,
@@ -33,13 +33,8 @@ def _as_image_size(value: Any) -> Any:
 ImageSize = Annotated[
     tuple[int, int],
     BeforeValidator(_as_image_size),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE},
-                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2},
-            ]
-        }
+    any_schema(
+        {"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE}, list_schema({"type": "integer", "minimum": 1}, 2, 2)
     ),
 ]
 
@@ -60,14 +55,7 @@ def _as_range(value: Any) -> Any:
 ValueRange = Annotated[
     tuple[float, float] | None,
     BeforeValidator(_as_range),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
-                {"type": "null"},
-            ]
-        }
-    ),
+    any_schema(list_schema({"type": "number"}, 2, 2), NULL),
 ]
 
 
@@ -75,7 +63,7 @@ class UserData(DataSpec):
     """Examples in files of the user."""
 
     test: Share = 0.2
-    """The part of the training examples that becomes the test set where there is none, stratified, always the
+    """The part of the training examples that becomes the test set if the data have none, stratified, always the
     same: a count or a fraction.
     """
 

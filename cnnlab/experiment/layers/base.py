@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cnnlab.experiment.choice import Choice
+from cnnlab.experiment.choice import Choice, any_schema, list_schema
 from cnnlab.experiment.initializers import GlorotUniform, Initializer, Regularizer
 
 Shape = tuple[int, ...]
@@ -46,7 +46,7 @@ def _pair_of(smallest: int) -> Any:
 
 def _pair_schema(smallest: int) -> WithJsonSchema:
     length = {"type": "integer", "minimum": smallest, "maximum": LARGEST_WINDOW}
-    return WithJsonSchema({"anyOf": [length, {"type": "array", "items": length, "minItems": 2, "maxItems": 2}]})
+    return any_schema(length, list_schema(length, 2, 2))
 
 
 Pair = Annotated[tuple[int, int], _pair_of(1), _pair_schema(1)]

@@ -18,8 +18,8 @@ from pydantic_core import PydanticCustomError
 from cnnlab.errors import RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints
-from cnnlab.runs.checkpoints import Place
-from cnnlab.runs.recorded import BYTES, HEADERS, parameters_of
+from cnnlab.runs.checkpoints import Position
+from cnnlab.runs.experiment import BYTES, HEADERS, parameters_of
 from cnnlab.training.callbacks import state as callback_states
 from cnnlab.training.callbacks.metrics_table import COLUMNS, COLUMNS_OF_IMBALANCED, MetricsTable
 from cnnlab.training.callbacks.state import CallbackState, CheckpointPart
@@ -61,9 +61,9 @@ class Checkpoint:
     path: Path | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Position:
         """How far the training is."""
-        return Place(self.state.epoch, self.state.step)
+        return Position(self.state.epoch, self.state.step)
 
     @property
     def progress(self) -> Progress:

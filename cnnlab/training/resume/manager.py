@@ -31,7 +31,7 @@ class CheckpointManager:
 
     def write_last(self) -> None:
         """Write the last saved state to disk, unless it is there."""
-        if self._run and self.last and self.last.place not in checkpoints.places(self._run):
+        if self._run and self.last and self.last.place not in checkpoints.positions(self._run):
             self._write(self._run, self.last)
 
     def save(self, epoch: int, progress: Progress = START, *, write: bool = True) -> None:

@@ -12,11 +12,11 @@ from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.optimizers import lower_learning_rate
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run
-from cnnlab.runs.checkpoints import places
+from cnnlab.runs.checkpoints import positions
+from cnnlab.runs.experiment import check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.find import find
 from cnnlab.runs.metrics import count_epochs
 from cnnlab.runs.record import RunRecord
-from cnnlab.runs.recorded import check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.status import RESUMABLE, check_idle, status_of
 from cnnlab.terminal import proposed, warn
 
@@ -62,7 +62,7 @@ def plan(
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
     if record.status == "finished":
         _check_unfinished(record, was.train, raised=raised, trust=trust)
-    if raised and was.train.schedule.spans_training and (count_epochs(run.metrics) or places(run)):
+    if raised and was.train.schedule.spans_training and (count_epochs(run.metrics) or positions(run)):
         raise RequestError(
             f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
             f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew: "

@@ -116,7 +116,7 @@ def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tm
         with pytest.raises(Interrupted, match="goes on after"):
             train([task], tmp_path)
         assert cut.record().status == "interrupted"
-        places.append(checkpoints.places(cut)[0])
+        places.append(checkpoints.positions(cut)[0])
     assert any(place.step for place in places)
     assert numbers(cut) == numbers(whole)
     assert len(numbers(whole)) > 2
@@ -136,7 +136,7 @@ def test_a_run_resumed_after_all_its_checkpoints_were_lost_begins_anew_and_ends_
     with pytest.raises(Interrupted):
         train([NewRun(experiment, "cut")], tmp_path)
     cut = Run(tmp_path / "cut")
-    for place in checkpoints.places(cut):
+    for place in checkpoints.positions(cut):
         (cut.checkpoints / place.name).write_bytes(b"damaged")
     interrupted_after(monkeypatch, None)
     train([plan(cut)])

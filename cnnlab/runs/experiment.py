@@ -30,7 +30,7 @@ def experiment_of(run: Run, changes: Sequence[Override] = ()) -> Experiment:
 
 
 def recorded_experiment(record: RunRecord) -> Experiment:
-    """The experiment that run.json says was trained. Raises RunError where that is none."""
+    """The experiment that run.json says was trained. Raises RunError if it is not valid."""
     try:
         return Experiment.model_validate(record.experiment.raw)
     except (ValidationError, RecursionError):
@@ -42,11 +42,11 @@ def check_imports(run: Run, experiment: Experiment, advice: str) -> None:
     paths = [callback.path for callback in experiment.train.callbacks if isinstance(callback, UserCallback)]
     if paths:
         names = printable(", ".join(paths))
-        raise RunError(f"{run.path}: its config.yaml has code of its own imported: {names}; {advice}")
+        raise RunError(f"{run.path}: its config.yaml imports code: {names}; {advice}")
 
 
 def check_finished(record: RunRecord) -> None:
-    """Raise RunError where the run has no final weights; one that goes on for more epochs has those of before."""
+    """Raise RunError if the run is not finished; a run that is being extended still has its earlier weights."""
     run, status = record.run, status_of(record)
     if status != "finished":
         raise RunError(f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them")
@@ -56,7 +56,7 @@ def check_finished(record: RunRecord) -> None:
 
 
 def parameters_of(run: Run, experiment: Experiment) -> int:
-    """How many the network of the run has. Raises RunError where its layers do not fit."""
+    """The number of parameters of its network. Raises RunError if its layers do not fit."""
     try:
         return summarize(experiment.model.layers, experiment.input_shape).cost.parameters
     except LayerError as error:
