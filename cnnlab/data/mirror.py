@@ -16,7 +16,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from rich.progress import Progress, TaskID
 
 from cnnlab import __version__
-from cnnlab.data.download import CHUNK_BYTES, Remote
+from cnnlab.data.remote import CHUNK_BYTES, Remote
 
 ATTEMPTS = 4
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each later one

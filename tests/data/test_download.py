@@ -19,8 +19,9 @@ from urllib.request import Request
 
 import pytest
 
-from cnnlab.data import download, locks, mirror
-from cnnlab.data.download import Remote, fetch
+from cnnlab.data import download, locks, mirror, remote
+from cnnlab.data.download import fetch
+from cnnlab.data.remote import Remote
 from cnnlab.errors import DownloadError
 
 CONTENT = bytes(range(256)) * 2000
@@ -113,16 +114,16 @@ def folder(tmp_path):
 
 
 def is_genuine(path):
-    return download.content_sha256(path) == DIGEST
+    return remote.content_sha256(path) == DIGEST
 
 
-def remote(*urls, **changes):
+def remote_file(*urls, **changes):
     return Remote(**{"name": "file", "urls": urls, "max_bytes": len(BODY) + 1000, "is_genuine": is_genuine, **changes})
 
 
 def fetched(folder, *urls, **changes):
     """Fetch into `folder`, which then holds the genuine file and nothing else."""
-    fetch(remote(*urls, **changes), folder / "file")
+    fetch(remote_file(*urls, **changes), folder / "file")
     assert (folder / "file").read_bytes() == BODY
     assert [path.name for path in folder.iterdir()] == ["file"]
 
@@ -130,7 +131,7 @@ def fetched(folder, *urls, **changes):
 def failed(folder, *urls, kept=(), **changes):
     """The error of a fetch into `folder`, in which no file but those of the URLs `kept` stays."""
     with pytest.raises(DownloadError) as caught:
-        fetch(remote(*urls, **changes), folder / "file")
+        fetch(remote_file(*urls, **changes), folder / "file")
     assert "\n" not in str(caught.value)
     left = {path for path in folder.iterdir() if path.suffix != ".lock"}
     assert left == {partial(folder, url) for url in kept}
@@ -169,7 +170,7 @@ def test_a_fetch_that_fails_tells_each_mirrors_fault_in_one_line(server, folder)
 def test_a_file_that_is_there_is_not_fetched_nor_locked(server, folder):
     (folder / ".file.lock").mkdir(parents=True)  # as if the folder were read-only
     (folder / "file").write_bytes(b"what it is")
-    fetch(remote(server.url("good")), folder / "file")
+    fetch(remote_file(server.url("good")), folder / "file")
     assert (folder / "file").read_bytes() == b"what it is"
     assert server.requests == []
 
@@ -483,20 +484,20 @@ def test_a_url_that_is_not_of_the_web_is_a_fault(tmp_path, folder, url):
 
 def test_the_users_mirror_comes_first(monkeypatch):
     monkeypatch.delenv("CNNLAB_MIRROR", raising=False)
-    assert download.mirrors("https://a/", "https://b/") == ("https://a/", "https://b/")
+    assert remote.mirrors("https://a/", "https://b/") == ("https://a/", "https://b/")
     monkeypatch.setenv("CNNLAB_MIRROR", "http://our-server/data")
-    assert download.mirrors("https://a/") == ("http://our-server/data/", "https://a/")
+    assert remote.mirrors("https://a/") == ("http://our-server/data/", "https://a/")
 
 
 FETCH = """
 import sys
 from pathlib import Path
-from cnnlab.data import download, locks
+from cnnlab.data import download, locks, remote
 
 folder, *urls = sys.argv[1:]
 locks.SILENT_WAIT = 0.1
-check = lambda path: download.content_sha256(path) == {digest!r}
-download.fetch(download.Remote("file", tuple(urls), 10**9, check), Path(folder) / "file")
+check = lambda path: remote.content_sha256(path) == {digest!r}
+download.fetch(remote.Remote("file", tuple(urls), 10**9, check), Path(folder) / "file")
 """
 
 
@@ -602,7 +603,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(
         DownloadError, match=r"new/folder/file: cannot be written: Not a directory; set CNNLAB_DATA_DIR"
     ):
-        fetch(remote("http://127.0.0.1:9/"), tmp_path / "new" / "folder" / "file")
+        fetch(remote_file("http://127.0.0.1:9/"), tmp_path / "new" / "folder" / "file")
 
 
 def test_nothing_is_printed_where_nobody_watches(server, folder, capsys):
@@ -627,21 +628,21 @@ def test_the_bar_starts_at_the_resumed_position(server, folder, monkeypatch):
 def test_the_sha256_of_content_sees_through_gzip(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(gzip.compress(b"one") + gzip.compress(b" two"))
-    assert download.content_sha256(path) == hashlib.sha256(b"one two").hexdigest()
-    assert download.file_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert remote.content_sha256(path) == hashlib.sha256(b"one two").hexdigest()
+    assert remote.file_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
     path.write_bytes(b"one two")
-    assert download.content_sha256(path) == download.file_sha256(path) == hashlib.sha256(b"one two").hexdigest()
+    assert remote.content_sha256(path) == remote.file_sha256(path) == hashlib.sha256(b"one two").hexdigest()
 
 
 @pytest.mark.parametrize("damage", [lambda good: good[:-9], lambda good: good[:2], lambda good: good + b"x", lambda good: good[:15] + b"xxxx" + good[19:]])  # fmt: skip
 def test_damaged_gzip_has_no_content(tmp_path, damage):
     (tmp_path / "file").write_bytes(damage(gzip.compress(os.urandom(1000))))
-    assert download.content_sha256(tmp_path / "file") is None
+    assert remote.content_sha256(tmp_path / "file") is None
 
 
 def test_a_gzip_bomb_has_no_content(tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "MAX_CONTENT_BYTES", 10**6)
+    monkeypatch.setattr(remote, "MAX_CONTENT_BYTES", 10**6)
     (tmp_path / "file").write_bytes(gzip.compress(bytes(10**6)))
-    assert download.content_sha256(tmp_path / "file") == hashlib.sha256(bytes(10**6)).hexdigest()
+    assert remote.content_sha256(tmp_path / "file") == hashlib.sha256(bytes(10**6)).hexdigest()
     (tmp_path / "file").write_bytes(gzip.compress(bytes(10**6 + 1)))
-    assert download.content_sha256(tmp_path / "file") is None
+    assert remote.content_sha256(tmp_path / "file") is None

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Examples, Loader, Origin, Source
-from cnnlab.data.download import Remote, fetch, file_sha256, mirrors
+from cnnlab.data.download import fetch
 from cnnlab.data.locate import SUBSTITUTE, data_folders, places
+from cnnlab.data.remote import Remote, file_sha256, mirrors
 from cnnlab.data.sources import checks
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100

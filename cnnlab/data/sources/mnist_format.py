@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cnnlab.data import download
 from cnnlab.data.dataset import Examples, Loader, Origin, Source
-from cnnlab.data.download import Remote, content_sha256, file_sha256, mirrors
 from cnnlab.data.locate import data_folders, first_existing, places
+from cnnlab.data.remote import Remote, content_sha256, file_sha256, mirrors
 from cnnlab.data.sources import checks, idx, npz
 from cnnlab.errors import DataError, DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
