@@ -76,7 +76,7 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
             raise TrainingError(f"{run.path}: training it again failed: {error}") from error
         again = trained[0].run if trained else run  # only the chief has a run
         now, here = _read(again, split), again.record()
-    changed = environment.changes(record.raw, here.raw)
+    changed = environment.differences(record.raw, here.raw)
     if not experiment.train.deterministic:
         changed.append("train.deterministic is off")
     return _compared(run, split, then, now, changed)

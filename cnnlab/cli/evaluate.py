@@ -10,7 +10,7 @@ import typer
 
 from cnnlab.cli import tables
 
-MOST_CLASSES = 20  # whose confusion matrix can be read in a terminal
+MAX_MATRIX_CLASSES = 20  # whose confusion matrix can be read in a terminal
 
 
 class Split(StrEnum):
@@ -59,7 +59,7 @@ def evaluate(
     from cnnlab.runs.find import find_one
 
     folder = find_one(run)
-    check_finished(folder.record())  # told before the seconds that TensorFlow takes
+    check_finished(folder.record())  # summary before the seconds that TensorFlow takes
     from cnnlab.cli.tensorflow import import_tensorflow
 
     import_tensorflow(threads=experiment_of(folder).train.threads)
@@ -88,16 +88,16 @@ def _report(measured: Mapping[str, Any]) -> str:
     ]
     return "\n\n".join(
         [
-            _in_short(measured),
+            _summary(measured),
             tables.render(classes, list(classes[0]), tables.Format.TABLE),
             tables.render(matrix, list(matrix[0]), tables.Format.TABLE)
-            if len(names) <= MOST_CLASSES
+            if len(names) <= MAX_MATRIX_CLASSES
             else f"the confusion matrix of {len(names)} classes is in the pictures and in --format json",
         ]
     )
 
 
-def _in_short(measured: Mapping[str, Any]) -> str:
+def _summary(measured: Mapping[str, Any]) -> str:
     low, high = measured["accuracy_interval"]
     figures = {
         "balanced accuracy": measured["balanced_accuracy"],
@@ -106,15 +106,15 @@ def _in_short(measured: Mapping[str, Any]) -> str:
         "weighted F1": measured["weighted_f1"],
         "expected calibration error": measured["expected_calibration_error"],
     }
-    told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
+    summary = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
     if absent := measured["absent_classes"]:
         present = len(measured["classes"]) - len(absent)
-        told += (
+        summary += (
             f"\nbalanced accuracy and macro F1 are over {present} of {len(measured['classes'])} classes: no examples "
             f"of {', '.join(absent)}"
         )
     return (
         f"{measured['split']} accuracy {measured['accuracy']:.4f}, loss {measured['loss']:.4f} "
         f"({measured['examples']:,} examples; 95 % interval of the accuracy: {low:.4f} to {high:.4f})\n"
-        f"{told}\n{measured['images_per_second']:,.0f} images/s"
+        f"{summary}\n{measured['images_per_second']:,.0f} images/s"
     )

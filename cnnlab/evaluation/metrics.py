@@ -16,7 +16,7 @@ from sklearn.metrics import (
 from cnnlab.errors import printable
 from cnnlab.models.inference import Outcome
 
-TOP = (2, 3, 5)  # the k of top-k accuracies, where there are more classes than that
+TOP_K = (2, 3, 5)  # the k of top-k accuracies, where there are more classes than that
 BINS = 15  # of confidence, as in Guo et al. 2017, "On calibration of modern neural networks"
 
 
@@ -46,7 +46,7 @@ def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> di
         "weighted_f1": float(f1_score(labels, predictions, average="weighted", zero_division=0)),
         "top_k": {
             str(k): float(top_k_accuracy_score(labels, outcome.scores, k=k, labels=classes))
-            for k in TOP
+            for k in TOP_K
             if k < len(classes)
         },
         **calibration(outcome),
@@ -98,12 +98,12 @@ def calibration(outcome: Outcome) -> dict[str, Any]:
     edges = np.linspace(0, 1, BINS + 1)
     counts = np.bincount(np.searchsorted(edges[1:-1], confidence), minlength=BINS)
     accuracies, means = calibration_curve(right, np.minimum(confidence, 1), n_bins=BINS, pos_label=True)
-    kept = counts[counts > 0]
+    occupied = counts[counts > 0]
     return {
-        "expected_calibration_error": float(np.average(np.abs(accuracies - means), weights=kept)),
+        "expected_calibration_error": float(np.average(np.abs(accuracies - means), weights=occupied)),
         "calibration": [
             {"confidence": float(mean), "accuracy": float(accuracy), "examples": int(count)}
-            for mean, accuracy, count in zip(means, accuracies, kept, strict=True)
+            for mean, accuracy, count in zip(means, accuracies, occupied, strict=True)
         ],
     }
 

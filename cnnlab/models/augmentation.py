@@ -43,7 +43,7 @@ class Augmenter:
             for number, _ in enumerate(self._steps, start=1)
         ]
         if self._mixup:
-            columns.append(_own_parts(size, tf.random.experimental.stateless_fold_in(key, 0), self._mixup.alpha))
+            columns.append(_mixing_weights(size, tf.random.experimental.stateless_fold_in(key, 0), self._mixup.alpha))
         return tf.concat(columns, axis=1)
 
     @tf.autograph.experimental.do_not_convert  # nothing in here depends on values, and it cannot read `match`
@@ -54,13 +54,13 @@ class Augmenter:
         return images
 
     def mix(self, images: tf.Tensor, partners: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Each picture mixed with its partner, and the part that is its own, (n,) from a half to 1."""
-        own = draws[:, -1]
-        part = own[:, tf.newaxis, tf.newaxis, tf.newaxis]
-        return part * images + (1 - part) * partners, own
+        """Each picture mixed with its partner, and the part that is its weights, (n,) from a half to 1."""
+        weights = draws[:, -1]
+        part = weights[:, tf.newaxis, tf.newaxis, tf.newaxis]
+        return part * images + (1 - part) * partners, weights
 
 
-def _own_parts(size: int, seed: tf.Tensor, alpha: float) -> tf.Tensor:
+def _mixing_weights(size: int, seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """The larger of two parts drawn from Beta(alpha, alpha), (size, 1).
 
     From the logarithms of two gamma variables, since those themselves round to zero where alpha is small:
@@ -89,12 +89,12 @@ def _apply(step: Augmentation, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor
     raise TypeError(step)
 
 
-def _shifted(images: tf.Tensor, draws: tf.Tensor, most_rows: int, most_columns: int) -> tf.Tensor:
+def _shifted(images: tf.Tensor, draws: tf.Tensor, max_rows: int, max_columns: int) -> tf.Tensor:
     """Each picture shifted by whole pixels, all shifts up to the most equally likely; black comes in."""
     height, width = images.shape[1:3]
-    padded = tf.pad(images, [[0, 0], [most_rows, most_rows], [most_columns, most_columns], [0, 0]])
-    first_row = tf.cast(draws[:, 0] * (2 * most_rows + 1), tf.int32)
-    first_column = tf.cast(draws[:, 1] * (2 * most_columns + 1), tf.int32)
+    padded = tf.pad(images, [[0, 0], [max_rows, max_rows], [max_columns, max_columns], [0, 0]])
+    first_row = tf.cast(draws[:, 0] * (2 * max_rows + 1), tf.int32)
+    first_column = tf.cast(draws[:, 1] * (2 * max_columns + 1), tf.int32)
     rows = first_row[:, tf.newaxis] + tf.range(height)
     columns = first_column[:, tf.newaxis] + tf.range(width)
     return tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)

@@ -191,9 +191,9 @@ class _KerasAssembler:
                     groups = (*rest, channels // spec.pool_size, spec.pool_size)
                     return keras.ops.max(keras.layers.Reshape(groups, **common)(value), axis=-1)
                 case PadShortcut():
-                    kept = keras.layers.MaxPooling2D(1, spec.strides, "same", **common)(value)
+                    pooled = keras.layers.MaxPooling2D(1, spec.strides, "same", **common)(value)
                     missing = spec.channels - value.shape[-1]
-                    return keras.ops.pad(kept, [(0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)])
+                    return keras.ops.pad(pooled, [(0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)])
             return LAYERS[spec.kind](**_arguments(spec), **common)(value)
         except (OverflowError, tf.errors.ResourceExhaustedError) as error:
             raise ConfigError(f"{show_path(place.path)}: its weights need more memory than there is") from error

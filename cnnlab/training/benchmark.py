@@ -43,7 +43,7 @@ def benchmark(experiment: Experiment, epochs: int, count: Epochs = range) -> dic
     with strategy.scope():
         first_step, seconds = _train(trainer.engine, epochs, count)
         peak = _peak_memory()
-        keeping, looking = _extras(trainer)
+        saving, tensorboard_seconds = _extras(trainer)
     examples = len(trainer.dataset.train)
     cost = trainer.summary.training
     reached = (cost.multiplications + cost.additions) * examples / statistics.median(seconds)
@@ -59,10 +59,10 @@ def benchmark(experiment: Experiment, epochs: int, count: Epochs = range) -> dic
         "seconds_per_epoch": statistics.median(seconds),
         "fastest_epoch": min(seconds),
         "slowest_epoch": max(seconds),
-        "seconds_per_checkpoint": keeping,
-        "checkpoint_share": keeping / statistics.median(seconds),
-        "seconds_per_epoch_of_tensorboard": looking,
-        "tensorboard_share": looking / statistics.median(seconds),
+        "seconds_per_checkpoint": saving,
+        "checkpoint_share": saving / statistics.median(seconds),
+        "seconds_per_epoch_of_tensorboard": tensorboard_seconds,
+        "tensorboard_share": tensorboard_seconds / statistics.median(seconds),
         "seconds_to_first_step": first_step,
         "peak_memory": Bytes(peak),
         "gflops": reached / 1e9,
@@ -96,18 +96,18 @@ def _extras(trainer: Trainer) -> tuple[float, float]:
         manager = CheckpointManager(trainer.model, trainer.experiment.train, table, [], run)
         events = Events(TensorBoard(), trainer, run)
         events.on_epoch_begin(0)
-        keeping, looking = [], []
+        saving, tensorboard_seconds = [], []
         for epoch in range(ROUNDS):
             started = time.perf_counter()
             table.on_epoch_end(epoch, row)
             manager.save(epoch + 1)
-            kept = time.perf_counter()
+            saved = time.perf_counter()
             events.on_epoch_end(epoch, row)
             events.get_state()
-            keeping.append(kept - started)
-            looking.append(time.perf_counter() - kept)
+            saving.append(saved - started)
+            tensorboard_seconds.append(time.perf_counter() - saved)
         events.close()
-    return statistics.median(keeping), statistics.median(looking[1:])  # the first one traces
+    return statistics.median(saving), statistics.median(tensorboard_seconds[1:])  # the first one traces
 
 
 def matmul_rate(precision: Precision = "float32") -> float:

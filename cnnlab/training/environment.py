@@ -107,7 +107,7 @@ def environment(strategy: tf.distribute.Strategy) -> dict[str, Any]:
     }
 
 
-def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """How the environment `now` differs from what run.json recorded `then`: `tensorflow 2.20.0 then, 2.21.0 now`."""
     found = []
     for part in PARTS:
@@ -117,10 +117,10 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             continue
         for key in [*here, *(key for key in recorded if key not in here)]:
             if key != "cores" and recorded.get(key) != here.get(key):  # cores matter by the threads that they get
-                found.append(f"{key} {_said(recorded, key)} then, {_said(here, key)} now")
+                found.append(f"{key} {_format_value(recorded, key)} then, {_format_value(here, key)} now")
     return [printable(line) for line in found]
 
 
-def _said(part: Mapping[str, Any], key: str) -> str:
+def _format_value(part: Mapping[str, Any], key: str) -> str:
     value = part.get(key, "none")
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

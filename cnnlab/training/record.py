@@ -14,7 +14,7 @@ from cnnlab.training.resume.plan import ResumePlan
 from cnnlab.training.trainer import Trainer
 
 
-def of_new_run(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
+def for_new_run(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
     """The first record of a run of `experiment`, which `trainer` is about to train."""
     test_uses = [{"by": "validation", "when": now()}] if experiment.data.validation == "test" else []
     inputs, weights = trainer.inputs, trainer.named_class_weights
@@ -35,7 +35,7 @@ def of_new_run(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def of_resumed_run(plan: ResumePlan, after: Position | None, changed: Sequence[str]) -> dict[str, Any]:
+def for_resumed_run(plan: ResumePlan, after: Position | None, changed: Sequence[str]) -> dict[str, Any]:
     """What changes in the record of a run that goes on; None removes a key."""
     entry = {"after": str(after) if after else None, "when": now(), "changed": changed}
     return {

@@ -94,7 +94,7 @@ class RunFolders:
         if task.repeats:
             check_same_data(task.repeats.record(), self._trainer.dataset)
         experiment = task.experiment
-        first_record, config = record.of_new_run(self._trainer, experiment), to_yaml(experiment)
+        first_record, config = record.for_new_run(self._trainer, experiment), to_yaml(experiment)
         run = stack.enter_context(new_run_folder(self._folder, experiment.name, task.name, first_record, config))
         self._open.append(run)
         return run
@@ -111,13 +111,13 @@ class RunFolders:
             for folder in (run.path, run.checkpoints, run.path / "evaluation"):
                 files.remove_left_overs(folder)
             checkpoint = self._checkpoint(plan)
-            changed = environment.changes(plan.record.raw, environment.environment(self._trainer.strategy))
+            changed = environment.differences(plan.record.raw, environment.environment(self._trainer.strategy))
             if changed:
                 differences = "; ".join(changed)
                 warn(f"{run.path}: {differences}; its numbers may differ from those of an uninterrupted run")
             if plan.is_raised:
                 run.write_config(to_yaml(plan.experiment))
-            run.update(record.of_resumed_run(plan, checkpoint.place if checkpoint else None, changed))
+            run.update(record.for_resumed_run(plan, checkpoint.place if checkpoint else None, changed))
             self._open.append(run)
             try:
                 yield run, checkpoint

@@ -63,7 +63,7 @@ def train(
                         started = time.perf_counter()
                         trainer = trainer if task is group[0] else trainer.reset(task.experiment)
                         _announce(trainer, checkpoint, console)
-                        with devices.together(trainer.strategy):
+                        with devices.synchronized_exit(trainer.strategy):
                             history = fit(
                                 trainer,
                                 run,

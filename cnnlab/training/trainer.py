@@ -29,7 +29,7 @@ from cnnlab.training.callbacks import user
 from cnnlab.training.callbacks.metrics_table import columns_for
 from cnnlab.training.distribution import devices
 from cnnlab.training.engine.engine import Engine
-from cnnlab.training.engine.input_pipeline import Placement, place
+from cnnlab.training.engine.input_pipeline import Placement, choose_placement
 from cnnlab.training.resume.checkpoint import variables_of
 
 
@@ -84,7 +84,7 @@ class Trainer:
     ) -> Self:
         """A trainer of a model that has its optimizer, under the current strategy."""
         settings = experiment.train
-        placement = place(settings.input_pipeline, dataset.train)
+        placement = choose_placement(settings.input_pipeline, dataset.train)
         weights = class_weights(settings.class_weights, dataset.train.labels, dataset.class_names)
         engine = Engine(
             model,
@@ -95,7 +95,7 @@ class Trainer:
             augmentation=experiment.preprocessing.augmentation,
             class_weights=weights,
             placement=placement.kind,
-            jit=devices.compiles(settings.jit, model),
+            jit=devices.uses_xla(settings.jit, model),
         )
         scalars = {
             name: keras.ops.convert_to_numpy(variable)

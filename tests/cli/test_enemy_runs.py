@@ -265,7 +265,7 @@ def test_code_that_only_one_of_the_two_files_names_is_not_imported(with_callback
     assert_refused(
         with_callback,
         lambda run: plan(run, trust=trust),
-        "would go on as another experiment: train.callbacks",
+        "would become another experiment: train.callbacks",
         error=RequestError,
     )
     change_record(with_callback, status="finished")

@@ -166,9 +166,7 @@ def test_fewer_epochs_are_refused(run):
     ],
 )
 def test_any_other_change_is_refused_with_the_difference(run, change, told):
-    with pytest.raises(
-        RequestError, match=f"would go on as another experiment: {told}; only train.epochs may be raised"
-    ):
+    with pytest.raises(RequestError, match=f"would become another experiment: {told}; only train.epochs may be raised"):
         plan(run, [parse_set(change)])
     run.write_config(run.config.read_text())
     with pytest.raises(RequestError, match=told):

@@ -27,10 +27,10 @@ class ReportingEarlyStopping(keras.callbacks.EarlyStopping):
         """Restore the weights if asked to."""
         super().on_train_end(logs)
         if self._console and self.stopped_epoch:
-            kept = restored_epoch([self], self.stopped_epoch + 1)
+            restored = restored_epoch([self], self.stopped_epoch + 1)
             self._console.print(
                 f"stopped early: {self.monitor} was best after epoch {self.best_epoch + 1}, and no better for "
-                f"{self.patience} epochs; the weights are those of epoch {kept}"
+                f"{self.patience} epochs; the weights are those of epoch {restored}"
             )
 
 

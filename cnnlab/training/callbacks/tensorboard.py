@@ -85,7 +85,7 @@ class Events(keras.callbacks.Callback):
             }
             self._files["validation"].add_values(epoch + 1, _scalars(validation))
         if self._spec.histograms and (epoch + 1) % self._spec.histograms == 0:
-            self._files["train"].add_values(epoch + 1, self._look())
+            self._files["train"].add_values(epoch + 1, self._inspect())
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Have all of it on disk."""
@@ -96,7 +96,7 @@ class Events(keras.callbacks.Callback):
         for file in self._files.values():
             file.close()
 
-    def _look(self) -> Iterator[Any]:
+    def _inspect(self) -> Iterator[Any]:
         """Weights, gradients and outputs, of the first examples in their own order."""
         train = self._trainer.dataset.train
         first = slice(0, min(self._spec.examples, self._trainer.experiment.train.batch_size))
@@ -170,10 +170,10 @@ class _File:
         self._file = os.fdopen(os.open(self._path, flags, 0o644), "ab")
         if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "is no file")
-        there = self._file.tell()
-        if there < size:
-            warn(f"{self._path}: {there:,} bytes, and there were {size:,}; events are missing")
-        self._file.truncate(min(size, there))
+        size_on_disk = self._file.tell()
+        if size_on_disk < size:
+            warn(f"{self._path}: {size_on_disk:,} bytes, and size_on_disk were {size:,}; events are missing")
+        self._file.truncate(min(size, size_on_disk))
         self._file.seek(0, os.SEEK_END)
 
     def _guarded(self, work: Callable[[], object]) -> None:

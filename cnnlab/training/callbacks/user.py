@@ -64,8 +64,8 @@ def attributed_errors(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
             if name := files.get(frame.filename):
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                place = f"{Path(frame.filename).name}, line {frame.lineno}"
-                raise TrainingError(f"train.callbacks: {name}: {reason} ({place})") from error
+                location = f"{Path(frame.filename).name}, line {frame.lineno}"
+                raise TrainingError(f"train.callbacks: {name}: {reason} ({location})") from error
         raise
 
 

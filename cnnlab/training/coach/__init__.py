@@ -12,10 +12,10 @@ from typing import Any
 
 from cnnlab.models.inference import Outcome
 from cnnlab.training.coach import network, optimization, outcome
-from cnnlab.training.coach.evidence import Evidence, Found, Table
+from cnnlab.training.coach.evidence import Evidence, Finding, Table
 from cnnlab.training.trainer import Trainer
 
-FEW_STEPS = 20  # which need not lead anywhere
+MIN_STEPS = 20  # which need not lead anywhere
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Diagnosis:
         return f"{self.name}: {self.evidence}" + (f"; try {options}" if options else "")
 
 
-DIAGNOSES: Mapping[str, Callable[[Evidence], Found | None]] = {
+DIAGNOSES: Mapping[str, Callable[[Evidence], Finding | None]] = {
     "batch of one": network.batch_of_one,
     "batch normalization not settled": network.batch_norm_not_settled,
     "output and loss do not fit": network.wrong_loss,
@@ -62,7 +62,7 @@ def diagnose(
     complete experiment.
     """
     evidence = Evidence(trainer, table, results, held_out, config)
-    if evidence.steps < FEW_STEPS:
+    if evidence.steps < MIN_STEPS:
         return None
     for name, diagnosis in DIAGNOSES.items():
         if found := diagnosis(evidence):

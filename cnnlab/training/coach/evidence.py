@@ -20,17 +20,22 @@ from cnnlab.models.inference import Outcome, to_input
 from cnnlab.paths import show_path
 from cnnlab.training.trainer import Trainer
 
-MEASURED = 2048  # training examples at most, in inference mode
-INSPECTED, BYTES = 256, 1 << 28  # training examples whose activations are looked at; fewer of large ones
-SURE = 3  # standard deviations above chance
-LEARNED = 0.9  # balanced accuracy on the training split, above which no cause is looked for in network or optimizer
-GAP = 0.05  # of accuracies
-FAR_OFF = 10  # times He's standard deviation, or less than it by as much
-BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+MAX_MEASURED_EXAMPLES = 2048  # training examples at most, in inference mode
+MAX_INSPECTED_EXAMPLES, MAX_ACTIVATION_BYTES = (
+    256,
+    1 << 28,
+)  # training examples whose activations are looked at; fewer of large ones
+CHANCE_STDS = 3  # standard deviations above chance
+MIN_LEARNED_ACCURACY = (
+    0.9  # balanced accuracy on the training split, above which no cause is looked for in network or optimizer
+)
+ACCURACY_GAP = 0.05  # of accuracies
+MAX_STD_RATIO = 10  # times He's standard deviation, or less than it by as much
+ACTIVATION_BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 Table = Mapping[str, Sequence[float]]
 """The table of epochs, by column."""
-Found = tuple[str, Sequence[str]]
+Finding = tuple[str, Sequence[str]]
 """What is seen, and what `--set` takes to make it better."""
 
 
@@ -88,12 +93,12 @@ class Evidence:
     @cached_property
     def training(self) -> Outcome:
         """What it makes of the training split, or of a part of that, in inference mode."""
-        return self.trainer.forward(self._sample(MEASURED))
+        return self.trainer.forward(self._sample(MAX_MEASURED_EXAMPLES))
 
     @property
     def has_learned(self) -> bool:
         """Whether it does well on the training split, which no fault of the network or the optimizer lets it."""
-        return self.training.balanced_accuracy >= LEARNED
+        return self.training.balanced_accuracy >= MIN_LEARNED_ACCURACY
 
     @property
     def late_fall(self) -> float:
@@ -158,7 +163,9 @@ class Evidence:
 
     @cached_property
     def _inspected(self) -> Examples:
-        return self._sample(max(1, min(INSPECTED, BYTES // self.summary.activation_bytes(1))))
+        return self._sample(
+            max(1, min(MAX_INSPECTED_EXAMPLES, MAX_ACTIVATION_BYTES // self.summary.activation_bytes(1)))
+        )
 
     def _sample(self, most: int) -> Examples:
         """Training examples, evenly from all of them: they may be in the order of their classes."""
@@ -177,7 +184,7 @@ def is_at_chance(outcome: Outcome) -> bool:
     rates = np.bincount(outcome.predictions, minlength=len(counts)) / len(outcome.labels)
     classes = int(present.sum())
     variance = np.sum((rates * (1 - rates))[present] / counts[present]) / classes**2
-    return classes > 1 and outcome.balanced_accuracy <= 1 / classes + SURE * math.sqrt(variance) < 1
+    return classes > 1 and outcome.balanced_accuracy <= 1 / classes + CHANCE_STDS * math.sqrt(variance) < 1
 
 
 def activation_of(layer: Layer) -> str:

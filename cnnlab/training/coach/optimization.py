@@ -8,25 +8,32 @@ from cnnlab.experiment.losses import SumOfSquares
 from cnnlab.experiment.optimizers import higher_learning_rate, lower_learning_rate
 from cnnlab.experiment.schedules import Constant
 from cnnlab.paths import show_path
-from cnnlab.training.coach.evidence import BOUNDS, FAR_OFF, GAP, Evidence, Found, activation_of
+from cnnlab.training.coach.evidence import (
+    ACCURACY_GAP,
+    ACTIVATION_BOUNDS,
+    MAX_STD_RATIO,
+    Evidence,
+    Finding,
+    activation_of,
+)
 
 HIGH_DROPOUT, USUAL_DROPOUT = 0.7, 0.2
 HIGH_DECAY = 1e-3  # of every weight, taken away in a step; of ResNet-20's training it is 5e-5
 HIGH_MOMENTUM = 0.97
-RISE, MOVED = 0.1, 0.01  # of what the loss had fallen by; of the first epoch's loss
-DEAD_SHARE, SATURATED_SHARE, NEAR = 0.5, 0.8, 0.01  # of units; of outputs; how near to a bound is at it
+MIN_LOSS_RISE, MIN_LOSS_CHANGE = 0.1, 0.01  # of what the loss had fallen by; of the first epoch's loss
+DEAD_FRACTION, SATURATED_FRACTION, BOUND_MARGIN = 0.5, 0.8, 0.01  # of units; of outputs; how near to a bound is at it
 MIN_LOSS_DROP = 0.25  # of the first epoch's loss
-DECAYED = 0.01  # of the first learning rate
+DECAYED_RATE_RATIO = 0.01  # of the first learning rate
 
 
-def too_much_regularization(e: Evidence) -> Found | None:
+def too_much_regularization(e: Evidence) -> Finding | None:
     """Weights are kept so small that nothing is left of them."""
     if e.has_learned:
         return None
     regularized = {path: line for path, line in e.weighted.items() if getattr(line.spec, "kernel_regularizer", None)}
     spreads = {line.place.name: e.spread(line) for line in regularized.values()}
     shrunk = min(spreads, key=lambda name: spreads[name][0] / spreads[name][1], default=None)
-    if shrunk and (spreads[shrunk][0] < spreads[shrunk][1] / FAR_OFF or e.penalty > e.losses[-1]):
+    if shrunk and (spreads[shrunk][0] < spreads[shrunk][1] / MAX_STD_RATIO or e.penalty > e.losses[-1]):
         found = (
             f"regularizers add {e.penalty:.2g} to a loss of {e.losses[-1]:.4g}, and the weights of {shrunk} have "
             f"a standard deviation of {spreads[shrunk][0]:.2g}; He's is {spreads[shrunk][1]:.2g}"
@@ -40,7 +47,7 @@ def too_much_regularization(e: Evidence) -> Found | None:
     return found, [f"train.optimizer.{optimizer.kind}.weight_decay=0"]
 
 
-def too_much_dropout(e: Evidence) -> Found | None:
+def too_much_dropout(e: Evidence) -> Finding | None:
     """Too little goes through the network while it is trained."""
     high = [line for line in e.lines if isinstance(line.spec, Dropout) and line.spec.rate >= HIGH_DROPOUT]
     if not high or e.has_learned:
@@ -50,7 +57,7 @@ def too_much_dropout(e: Evidence) -> Found | None:
     return found, [f"{path}.rate={USUAL_DROPOUT}" for path in paths]
 
 
-def rate_too_high(e: Evidence) -> Found | None:
+def rate_too_high(e: Evidence) -> Finding | None:
     """Steps so large that the loss rises or units die."""
     if e.has_learned or not e.losses:
         return None
@@ -61,7 +68,7 @@ def rate_too_high(e: Evidence) -> Found | None:
     usual = type(optimizer).model_fields["learning_rate"].default
     broken = next(_broken(e), "") if rate >= usual else ""
     risen, range_ = losses[-1] - min(losses), max(losses[0], losses[-1]) - min(losses)
-    is_rising = e.shows_what_is_minimized and risen > max(RISE * range_, MOVED * losses[0])
+    is_rising = e.shows_what_is_minimized and risen > max(MIN_LOSS_RISE * range_, MIN_LOSS_CHANGE * losses[0])
     if not (is_rising or broken or rate > rules.USUAL_RATES[optimizer.kind][1]):
         return None
     found = (
@@ -76,9 +83,9 @@ def rate_too_high(e: Evidence) -> Found | None:
     return found, [lower_learning_rate(optimizer)]
 
 
-def unsteady(e: Evidence) -> Found | None:
+def unsteady(e: Evidence) -> Finding | None:
     """Steps that are right at first and too large at the end: the last of them made it worse."""
-    if not e.shows_what_is_minimized or e.training_mode_accuracy - e.training.accuracy < GAP:
+    if not e.shows_what_is_minimized or e.training_mode_accuracy - e.training.accuracy < ACCURACY_GAP:
         return None
     optimizer = e.train.optimizer
     found = (
@@ -89,14 +96,14 @@ def unsteady(e: Evidence) -> Found | None:
     return found, ["train.schedule=cosine" if is_constant else lower_learning_rate(optimizer)]
 
 
-def rate_too_low(e: Evidence) -> Found | None:
+def rate_too_low(e: Evidence) -> Finding | None:
     """Steps so small that the loss has not come far."""
     losses, optimizer = e.losses, e.train.optimizer
     if e.has_learned or not losses or losses[-1] >= losses[0]:
         return None
     rates = e.table.get("learning_rate", [optimizer.learning_rate])
     found = f"the training loss went from {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} epochs"
-    if rates[-1] < DECAYED * max(rates) and not e.train.schedule.spans_training:
+    if rates[-1] < DECAYED_RATE_RATIO * max(rates) and not e.train.schedule.spans_training:
         return f"{found}, and the learning rate from {max(rates):.2g} to {rates[-1]:.2g}", ["train.schedule=constant"]
     usual = type(optimizer).model_fields["learning_rate"].default
     has_hardly_fallen = e.shows_what_is_minimized and losses[-1] > (1 - MIN_LOSS_DROP) * losses[0]
@@ -113,11 +120,11 @@ def _broken(e: Evidence) -> Iterator[str]:
         units = values.shape[-1]
         if activation == "relu":
             dead = int((values.reshape(-1, units).max(axis=0) <= 0).sum())
-            if dead >= DEAD_SHARE * units:
+            if dead >= DEAD_FRACTION * units:
                 yield f"{dead:,} of {units:,} units of {name} are above 0 on none of {len(values)} training examples"
-        elif activation in BOUNDS:
-            low, high = BOUNDS[activation]
-            near = NEAR * (high - low)
+        elif activation in ACTIVATION_BOUNDS:
+            low, high = ACTIVATION_BOUNDS[activation]
+            near = BOUND_MARGIN * (high - low)
             share = float(((values < low + near) | (values > high - near)).mean())
-            if share >= SATURATED_SHARE:
+            if share >= SATURATED_FRACTION:
                 yield f"{100 * share:.0f} % of the outputs of {name} are at the bounds of {activation}"

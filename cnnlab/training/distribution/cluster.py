@@ -38,7 +38,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | N
     if text := environment.get("TF_CONFIG"):
         cluster = _parse(text)
     elif "SLURM_PROCID" in environment and environment.get("SLURM_STEP_NUM_TASKS", "1") != "1":
-        cluster = _of_slurm()
+        cluster = _from_slurm()
     else:
         return None
     return cluster if len(cluster.workers) > 1 else None
@@ -78,7 +78,7 @@ def _is_address(value: Any) -> bool:
     return match is not None and 0 < int(match[1]) < 1 << 16
 
 
-def _of_slurm() -> Cluster:
+def _from_slurm() -> Cluster:
     """What Slurm's variables say, through TensorFlow's resolver; `TF_CONFIG` is set to it for the strategy to read."""
     import tensorflow as tf
 

@@ -46,9 +46,9 @@ def strategy_for(setting: Setting, threads: int | None = None) -> tf.distribute.
     if used != gpus:
         tf.config.set_visible_devices(used, "GPU")
     if workers:
-        return _of_workers(workers, setting, bool(used))
+        return _multi_worker_strategy(workers, setting, bool(used))
     if setting in ("auto", "gpu") and not used and _has_tpu():
-        return _of_tpu()
+        return _tpu_strategy()
     if len(used) > 1:
         return tf.distribute.MirroredStrategy()
     if isinstance(setting, int) and setting > 1:
@@ -78,7 +78,7 @@ def set_threads(threads: int | None) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def _of_workers(workers: cluster.Cluster, setting: Setting, has_gpus: bool) -> tf.distribute.Strategy:
+def _multi_worker_strategy(workers: cluster.Cluster, setting: Setting, has_gpus: bool) -> tf.distribute.Strategy:
     if isinstance(setting, int) and setting > 1 and not has_gpus:
         raise RequestError(f"train.devices: {setting}: a worker without a GPU trains on its CPU as one; leave it out")
     with _waiting_for(workers):
@@ -107,7 +107,7 @@ def _has_tpu() -> bool:
     return bool(os.environ.get("TPU_NAME") or tf.config.list_physical_devices("TPU"))
 
 
-def _of_tpu() -> tf.distribute.Strategy:
+def _tpu_strategy() -> tf.distribute.Strategy:
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=os.environ.get("TPU_NAME", "local"))
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
@@ -115,7 +115,7 @@ def _of_tpu() -> tf.distribute.Strategy:
 
 
 def num_workers(strategy: tf.distribute.Strategy) -> int:
-    """How many processes train together, this one among them."""
+    """How many processes train synchronized_exit, this one among them."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     return sum(map(len, strategy.cluster_resolver.cluster_spec().as_dict().values()))
@@ -131,7 +131,7 @@ def has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def compiles(setting: Literal["auto", "on", "off"], model: keras.Model) -> bool:
+def uses_xla(setting: Literal["auto", "on", "off"], model: keras.Model) -> bool:
     """Whether `train.jit` means that XLA compiles the step of `model`.
 
     By itself on GPUs alone, and not where there is max pooling: XLA has no gradient of it that repeats itself.
@@ -160,7 +160,7 @@ def signal_of_any(strategy: tf.distribute.Strategy, number: int) -> int:
 
 
 @contextmanager
-def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
+def synchronized_exit(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Have no worker leave what is inside before all do: the others would take it for dead.
 
     Raises TrainingError where one is lost.

@@ -12,9 +12,11 @@ from cnnlab import memory
 from cnnlab.data import Examples
 from cnnlab.errors import DataError
 
-SHARE = 0.5  # of the device's memory that pictures may take: the rest is for the network, its gradients and the batch
-AHEAD = 4  # batches read before they are needed, as long as they are small:
-AHEAD_BYTES = 1 << 26
+MAX_MEMORY_FRACTION = (
+    0.5  # of the device's memory that pictures may take: the rest is for the network, its gradients and the batch
+)
+MAX_PREFETCHED_BATCHES = 4  # batches read before they are needed, as long as they are small:
+MAX_PREFETCHED_BYTES = 1 << 26
 ALIGNMENT = 64  # bytes; what TensorFlow takes over without a copy must begin at a multiple of it
 
 
@@ -26,18 +28,18 @@ class Placement:
     why: str
 
 
-def place(setting: Literal["auto", "resident", "streamed"], examples: Examples) -> Placement:
-    """Resident where the pictures fit in `SHARE` of the smallest device's memory, unless the experiment says."""
+def choose_placement(setting: Literal["auto", "resident", "streamed"], examples: Examples) -> Placement:
+    """Resident if the images fit in MAX_MEMORY_FRACTION of the smallest device's memory, unless the setting says."""
     size = f"{examples.images.nbytes / 1e6:,.1f} MB"
     if setting != "auto":
         return Placement(setting, f"{size} {setting}, as the experiment says")
-    room = _memory()
-    if room is None or examples.images.nbytes <= SHARE * room:
+    memory = _device_memory()
+    if memory is None or examples.images.nbytes <= MAX_MEMORY_FRACTION * memory:
         return Placement("resident", f"{size} resident")
-    return Placement("streamed", f"{size} streamed: more than half of the device's {room / 1e6:,.1f} MB")
+    return Placement("streamed", f"{size} streamed: more than half of the device's {memory / 1e6:,.1f} MB")
 
 
-def _memory() -> int | None:
+def _device_memory() -> int | None:
     """Bytes of the smallest device that trains; None where nothing tells."""
     if tf.config.list_logical_devices("GPU"):
         from tensorflow.python.client import device_lib  # its public places do not tell the memory
@@ -67,7 +69,8 @@ def batches(
     """The pictures of an epoch, batch by batch (batch, height, width, channels) uint8, in the order of `order`.
 
     Why reading failed is put into `failures`: TensorFlow itself only tells that it did.
-    Reading goes on beside training, `AHEAD` batches or `AHEAD_BYTES` at most, and always gives the same order.
+    At most MAX_PREFETCHED_BATCHES batches, or MAX_PREFETCHED_BYTES, are read ahead of training, always in the same
+    order.
     """
     images = examples.images
     shape = [None, *images.shape[1:]]
@@ -83,5 +86,5 @@ def batches(
         return tf.ensure_shape(tf.numpy_function(read, [step], tf.uint8, stateful=False), shape)
 
     steps = -(-len(order) // batch_size)
-    ahead = max(1, min(AHEAD, AHEAD_BYTES // (batch_size * math.prod(images.shape[1:]))))
+    ahead = max(1, min(MAX_PREFETCHED_BATCHES, MAX_PREFETCHED_BYTES // (batch_size * math.prod(images.shape[1:]))))
     return tf.data.Dataset.range(steps).map(load, num_parallel_calls=2, deterministic=True).prefetch(ahead)

@@ -137,9 +137,9 @@ def load(run: Run, experiment: Experiment, *, set_aside: bool = True) -> Checkpo
     found = checkpoints.newest(run, most, set_aside=set_aside)
     if found is None:
         return None
-    path, said, arrays = found
+    path, content, arrays = found
     try:
-        state = State.model_validate(said)
+        state = State.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""

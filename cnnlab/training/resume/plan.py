@@ -72,7 +72,7 @@ def plan(
 
 
 def plan_all(folders: Sequence[Path], changes: Sequence[Override], *, trust: bool = False) -> Iterator[ResumePlan]:
-    """How the unfinished runs in `folders` go on; one that cannot is told and left out."""
+    """How the unfinished runs in `folders` go on; one that cannot is changed and left out."""
     for run in unfinished(folders):
         try:
             yield plan(run, changes, trust=trust)
@@ -82,7 +82,7 @@ def plan_all(folders: Sequence[Path], changes: Sequence[Override], *, trust: boo
 
 
 def unfinished(folders: Sequence[Path]) -> Iterator[Run]:
-    """The runs in `folders` that can go on; what can not be read, or is trained at the moment, is told."""
+    """The runs in `folders` that can go on; what can not be read, or is trained at the moment, is changed."""
     for run in find(folders):
         try:
             record = run.record()
@@ -129,8 +129,9 @@ def _check_changes(run: Run, was: Experiment, wanted: Experiment) -> bool:
         raise RequestError(f"{run.path}: {EPOCHS}: {now}, and it is trained for {then}; it may be raised only")
     rest = {key: brief(key, values) for key, values in differing.items() if key != EPOCHS}
     if rest:
-        told = "; ".join(f"{key}: {values[1]}, was {values[0]}" for key, values in rest.items())
+        changed = "; ".join(f"{key}: {values[1]}, was {values[0]}" for key, values in rest.items())
         raise RequestError(
-            f"{run.path}: would go on as another experiment: {told}; only {EPOCHS} may be raised; train it as a new run"
+            f"{run.path}: would become another experiment: {changed}; only {EPOCHS} may be raised; train it as a new "
+            "run"
         )
     return bool(now > then)
