@@ -24,9 +24,9 @@ def run(command: Sequence[str], count: int) -> int:
     Ctrl-C and SIGTERM go to all of them.
     """
     with _workers(command, count) as workers, _signals_passed_to(workers):
-        told: dict[str, str] = {}
+        shown: dict[str, str] = {}
         streams = [
-            threading.Thread(target=_prefix, args=(worker.stderr, f"[{number}] ", told), daemon=True)
+            threading.Thread(target=_prefix, args=(worker.stderr, f"[{number}] ", shown), daemon=True)
             for number, worker in enumerate(workers)
         ]
         for stream in streams:
@@ -143,10 +143,10 @@ def _end(workers: Sequence[subprocess.Popen[str]]) -> None:
             worker.wait()
 
 
-def _prefix(lines: IO[str], prefix: str, told: dict[str, str]) -> None:
-    """Write every line as it comes, after `prefix`; an error or a warning only if no other worker has `told` it."""
+def _prefix(lines: IO[str], prefix: str, shown: dict[str, str]) -> None:
+    """Write every line as it comes, after `prefix`; an error or a warning only if no other worker has `shown` it."""
     for line in lines:
-        if line.startswith("cnnlab: ") and told.setdefault(line, prefix) != prefix:
+        if line.startswith("cnnlab: ") and shown.setdefault(line, prefix) != prefix:
             continue
         sys.stderr.write(f"{prefix}{line}")
         sys.stderr.flush()

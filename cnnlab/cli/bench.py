@@ -42,7 +42,7 @@ def bench(
     loaded = read(config, changes)
     check(loaded)
     if replacement := _replacement(loaded.experiment.data):
-        warn(f"{loaded.experiment.data.name} is not on this machine: measured with random pictures of its shape")
+        warn(f"{loaded.experiment.data.name} is not on this machine: measured with random images of its shape")
         loaded = read(config, [*changes, replacement])
     from cnnlab.cli.tensorflow import import_tensorflow
 

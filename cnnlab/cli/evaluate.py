@@ -40,9 +40,10 @@ class FigureFormat(StrEnum):
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
     split: Annotated[Split, typer.Option(help="The examples to measure on.")] = Split.TEST,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Draw confusions, reliability and mistakes too.")
+    figures: Annotated[
+        bool, typer.Option("--figures/--no-figures", help="Draw confusions, reliability and mistakes too.")
     ] = True,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", hidden=True)] = True,  # as of version 0.1.0
     figure_format: Annotated[FigureFormat, typer.Option(help="Of the figures.")] = FigureFormat.PNG,
     format: Annotated[
         Format, typer.Option(help="table for people, json for everything, csv for the classes.")
@@ -53,7 +54,7 @@ def evaluate(
     Accuracy with its 95 % bootstrap interval over the examples (other seeds vary too: see `compare`), balanced and
     top-k accuracy, macro and weighted F1, the expected calibration error, each class's precision and recall, the
     confusion matrix, and images a second. The network is rebuilt from the run's config and its weights; the results,
-    every prediction and the pictures go into the run's evaluation/ folder.
+    every prediction and the figures go into the run's evaluation/ folder.
     """
     from cnnlab.runs.experiment import check_finished, experiment_of
     from cnnlab.runs.find import find_one
@@ -65,7 +66,7 @@ def evaluate(
     import_tensorflow(threads=experiment_of(folder).train.threads)
     from cnnlab.evaluation.evaluate import evaluate as measure
 
-    measured = measure(folder, split.value, figures=figure_format.value if pictures else None)
+    measured = measure(folder, split.value, figures=figure_format.value if figures and pictures else None)
     if format is Format.JSON:
         print(json.dumps(measured, indent=2))
         return
@@ -76,7 +77,7 @@ def evaluate(
     print(_report(measured))
     print(f"\npredictions: {folder.predictions(split.value)}")
     if measured["pictures"]:
-        print(f"pictures: {', '.join(measured['pictures'])}")
+        print(f"figures: {', '.join(measured['pictures'])}")
 
 
 def _report(measured: Mapping[str, Any]) -> str:
@@ -92,7 +93,7 @@ def _report(measured: Mapping[str, Any]) -> str:
             tables.render(classes, list(classes[0]), tables.Format.TABLE),
             tables.render(matrix, list(matrix[0]), tables.Format.TABLE)
             if len(names) <= MAX_MATRIX_CLASSES
-            else f"the confusion matrix of {len(names)} classes is in the pictures and in --format json",
+            else f"the confusion matrix of {len(names)} classes is in the figures and in --format json",
         ]
     )
 

@@ -18,7 +18,7 @@ def launch(
 
     Each is a process of its own with its place in `TF_CONFIG`, and an equal share of the cores. What they write to
     standard error comes with the worker's number before it, an error that all have only once; the result, which the
-    chief alone prints, is left as it is, for scripts. When one ends badly all are ended.
+    chief alone prints, is unchanged, for scripts. When one fails all are ended.
 
     Example: `cnnlab launch --workers 2 -- train lenet --epochs 3`.
     """

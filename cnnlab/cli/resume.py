@@ -32,9 +32,9 @@ def resume(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
-    """Go on with runs that did not finish: their numbers are, bit for bit, those of uninterrupted ones.
+    """Resume runs that did not finish: their numbers are, bit for bit, those of uninterrupted ones.
 
-    Each goes on after its newest checkpoint that is whole. `--epochs` trains longer, also a run that has finished; any
+    Each continues after its newest undamaged checkpoint. `--epochs` trains longer, also a run that has finished; any
     other change is refused, for it would be another experiment.
 
     Several workers need to see the same folder: `cnnlab launch --workers 2 -- resume runs/lenet-1`.
@@ -64,7 +64,7 @@ def resume_runs(
     if all:
         plans = list(plan_all(paths, changes, trust=trust))
         if not plans:
-            raise RequestError(f"{', '.join(map(str, paths))}: no run here is unfinished and can go on")
+            raise RequestError(f"{', '.join(map(str, paths))}: no run here can be resumed")
     else:
         runs = [find_one(path) for path in {path.resolve(): path for path in paths}.values()]
         # A file that the user names may have code imported, as with `cnnlab train`.

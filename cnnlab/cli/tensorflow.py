@@ -59,7 +59,7 @@ def import_tensorflow(devices: "Setting | None" = None, threads: int | None = No
 def _hidden(*packages: str) -> Iterator[None]:
     """Have imports of these packages fail, as if they were not installed.
 
-    Keras imports them where it finds them, for pictures and tables that cnnlab does not have it make: half a second.
+    Keras imports them where it finds them, for plots and tables that cnnlab does not use: half a second.
     """
     missing = [package for package in packages if package not in sys.modules]
     sys.modules.update(dict.fromkeys(missing))  # type: ignore[arg-type]  # None is how Python itself marks them

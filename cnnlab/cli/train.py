@@ -58,7 +58,7 @@ def train(
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on with this run, as `cnnlab resume` does.", metavar="RUN", show_default=False),
+        typer.Option(help="Resume this run, as `cnnlab resume` does.", metavar="RUN", show_default=False),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Do not train where `validate` warns.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
@@ -67,7 +67,7 @@ def train(
     """Train an experiment into a new run folder, and measure it on the test set unless --no-test.
 
     Where `data.train_sizes` has several sizes or there are several seeds, a run each: in one process, and what differs
-    in the seed alone is compiled once. Ctrl-C saves the run, and `cnnlab resume` goes on with it.
+    in the seed alone is compiled once. Ctrl-C saves the run, and `cnnlab resume` continues it.
 
     Examples: `cnnlab train lenet --seeds 5`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05`.
     """
@@ -81,7 +81,7 @@ def train(
     if resume is not None:
         unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data, "--tensorboard": tensorboard}
         if given := [option for option, value in unfit.items() if value]:
-            raise RequestError(f"{given[0]}: not with --resume, which goes on with a run as it is")
+            raise RequestError(f"{given[0]}: not with --resume, which continues a run unchanged")
     source = None if config is None else parse(config)
     options = overrides_from_options(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard, no_test)
     changes = [*options, *sets]

@@ -28,7 +28,7 @@ def verify(
     Identical: table, weights and predictions are the same bits. Within noise: they are not, but the accuracy on the
     test set (of a run that leaves it alone: on the validation examples) differs by no more than chance. Different: by
     more; the exit code is 1 then. In either of the last two cases it says what of the machine or the versions has
-    changed. The run itself is left as it is.
+    changed. The run itself is not changed.
     """
     from cnnlab.cli.tensorflow import import_tensorflow
     from cnnlab.runs.experiment import check_finished, experiment_of

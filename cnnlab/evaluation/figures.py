@@ -93,7 +93,7 @@ def _reliability(evaluation: _Evaluation) -> Path:
         figure, (above, below) = plt.subplots(
             2, 1, figsize=(5, 7), height_ratios=[2, 1], sharex=True, layout="constrained"
         )
-        above.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="as sure as it is right")
+        above.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="perfectly calibrated")
         for is_few, fill, label in (
             (False, "C0", "the network, ± standard error"),
             (True, "white", f"fewer than {MIN_BIN_EXAMPLES} examples"),

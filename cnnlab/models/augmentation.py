@@ -1,6 +1,6 @@
-"""What changes training pictures at random, inside the graph.
+"""What changes training images at random, inside the graph.
 
-Every picture's random numbers are a function of the seed, the epoch and its place among the examples alone, so that it
+Every image's random numbers are a function of the seed, the epoch and its place among the examples alone, so that it
 comes out the same in a resumed run, with another batch size's neighbours or on another number of replicas.
 """
 
@@ -22,7 +22,7 @@ from cnnlab.experiment.preprocessing import (
 
 
 class Augmenter:
-    """The steps of an experiment's augmentation on pictures (n, height, width, channels) float32 in [0, 1]."""
+    """The steps of an experiment's augmentation on images (n, height, width, channels) float32 in [0, 1]."""
 
     def __init__(self, steps: Sequence[Augmentation]) -> None:
         self._steps = [step for step in steps if not isinstance(step, Mixup)]
@@ -30,7 +30,7 @@ class Augmenter:
 
     @property
     def mixes(self) -> bool:
-        """Whether pictures of a batch are mixed."""
+        """Whether images of a batch are mixed."""
         return self._mixup is not None
 
     def draws(self, size: int, seed: int, epoch: int) -> tf.Tensor | None:
@@ -48,13 +48,13 @@ class Augmenter:
 
     @tf.autograph.experimental.do_not_convert  # nothing in here depends on values, and it cannot read `match`
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """The pictures, each changed by its row of `draws`; not yet mixed."""
+        """The images, each changed by its row of `draws`; not yet mixed."""
         for number, step in enumerate(self._steps):
             images = _apply(step, images, draws[:, 2 * number : 2 * number + 2])
         return images
 
     def mix(self, images: tf.Tensor, partners: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Each picture mixed with its partner, and the part that is its weights, (n,) from a half to 1."""
+        """Each image mixed with its partner, and the part that is its weights, (n,) from a half to 1."""
         weights = draws[:, -1]
         part = weights[:, tf.newaxis, tf.newaxis, tf.newaxis]
         return part * images + (1 - part) * partners, weights
@@ -90,7 +90,7 @@ def _apply(step: Augmentation, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor
 
 
 def _shifted(images: tf.Tensor, draws: tf.Tensor, max_rows: int, max_columns: int) -> tf.Tensor:
-    """Each picture shifted by whole pixels, all shifts up to the most equally likely; black comes in."""
+    """Each image shifted by whole pixels, all shifts up to the most equally likely; black comes in."""
     height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [max_rows, max_rows], [max_columns, max_columns], [0, 0]])
     first_row = tf.cast(draws[:, 0] * (2 * max_rows + 1), tf.int32)
@@ -101,7 +101,7 @@ def _shifted(images: tf.Tensor, draws: tf.Tensor, max_rows: int, max_columns: in
 
 
 def _rotated(images: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
-    """Each picture turned about its centre by its angle, radians."""
+    """Each image rotated about its centre by its angle, radians."""
     height, width = images.shape[1:3]
     y, x = (height - 1) / 2, (width - 1) / 2
     cos, sin = tf.cos(angles), tf.sin(angles)
@@ -112,7 +112,7 @@ def _rotated(images: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
 
 
 def _cut_out(images: tf.Tensor, draws: tf.Tensor, size: int) -> tf.Tensor:
-    """Each picture with a black square whose centre is at any of its pixels."""
+    """Each image with a black square whose centre is at any of its pixels."""
     height, width = images.shape[1:3]
 
     def outside(draw: tf.Tensor, side: int) -> tf.Tensor:

@@ -75,7 +75,7 @@ OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network takes and tells apart: the part of a data set that its layers depend on.
+    """The part of a data set that the layers of a network depend on.
 
     `image_shape` is (height, width, channels). `mean` and `std` are those of each channel over the training images, as
     values in [0, 1]; None unless `preprocessing.scale` is `standardize`.

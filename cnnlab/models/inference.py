@@ -24,7 +24,7 @@ class Outcome:
     scores: NDArray[np.float32]
     losses: NDArray[np.float32]
     are_probabilities: bool = True
-    """Else each class has a score of its own that may be any number."""
+    """Otherwise scores may be any numbers."""
 
     @property
     def predictions(self) -> NDArray[np.intp]:

@@ -23,7 +23,7 @@ class Gradients:
 
 
 class Inspector:
-    """Outputs of every layer and gradients of a network, which stays as it is.
+    """Outputs of every layer and gradients of a network, which is not changed.
 
     Images are (n, height, width, channels) float32 in [0, 1], labels (n,) int32. Of several replicas the first one
     computes.

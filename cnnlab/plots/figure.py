@@ -42,7 +42,7 @@ def drawing(texts: Iterable[str] = ()) -> Iterator[Callable[[str], str]]:
 def class_labels(names: Sequence[str]) -> list[str]:
     """What classes are called in a figure: where no font has a name's characters, its number and their escapes.
 
-    Those are told once.
+    Those are reported once.
     """
     from cnnlab.terminal import warn
 

@@ -16,7 +16,7 @@ from cnnlab.training.resume.checkpoint import Checkpoint
 from cnnlab.training.resume.manager import CheckpointManager
 from cnnlab.training.trainer import Trainer
 
-BATCH = 256  # examples at once where a step's own batch is not what is looked at
+BATCH = 256  # examples at once when searching a whole split
 
 
 def in_step(
@@ -25,7 +25,7 @@ def in_step(
     """The error of a step whose loss is not finite; `epoch` counts from 0.
 
     The training is repeated from the last good state to just before that step, which gives the same bits, and the
-    state there is kept. Then its batch goes through the network layer by layer.
+    state there is saved. Then its batch goes through the network layer by layer.
     """
     step = reached.diverged_at or 0
     culprit = _first_layer(trainer.model)

@@ -1,4 +1,4 @@
-"""The first pictures of an epoch exactly as training gets them."""
+"""The first images of an epoch exactly as training gets them."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from cnnlab.training.engine.batch import batch_of
 
 @dataclass(frozen=True)
 class PreviewBatch:
-    """Pictures (n, height, width, channels) uint8 of a batch, padded and not yet scaled, and what they are called."""
+    """Images (n, height, width, channels) uint8 of a batch, padded and not yet scaled, and what they are called."""
 
     images: NDArray[np.uint8]
     titles: list[str]

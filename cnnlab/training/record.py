@@ -36,7 +36,7 @@ def for_new_run(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
 
 
 def for_resumed_run(plan: ResumePlan, after: Position | None, changed: Sequence[str]) -> dict[str, Any]:
-    """What changes in the record of a run that goes on; None removes a key."""
+    """What changes in the record of a resumed run; None removes a key."""
     entry = {"after": str(after) if after else None, "when": now(), "changed": changed}
     return {
         "status": "running",

@@ -1,4 +1,4 @@
-"""The run folders of a training: opened before it, and never left saying that a run goes on which does not."""
+"""The run folders of a training: opened before it, and never left with the status `running` after it."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ class RunFolders:
 
     @contextmanager
     def open(self, task: Task) -> Iterator[tuple[Run | None, Checkpoint | None]]:
-        """The folder of a task, None on other workers than the chief, and the checkpoint that it goes on from.
+        """The folder of a task, None on other workers than the chief, and the checkpoint to resume from.
 
         Where the work inside fails, run.json says how.
         """
@@ -125,7 +125,7 @@ class RunFolders:
                 self.mark_interrupted()  # before the lock is released
 
     def _checkpoint(self, plan: ResumePlan, *, set_aside: bool = True) -> Checkpoint | None:
-        """Where the run goes on. Raises RunError where that cannot be a place in it."""
+        """The checkpoint to resume from. Raises RunError where it cannot be one of this run."""
         checkpoint = checkpoint_files.load(plan.run, plan.experiment, set_aside=set_aside)
         if checkpoint:
             size, steps = len(self._trainer.dataset.train), self._trainer.engine.steps_per_epoch
@@ -163,4 +163,4 @@ def _how_to_resume(run: Run) -> str:
     places = []
     with suppress(OSError):
         places = checkpoints.positions(run)
-    return f"{proposed('resume', run.path)} " + (f"goes on after {places[0]}" if places else "begins anew")
+    return f"{proposed('resume', run.path)} " + (f"continues after {places[0]}" if places else "starts over")

@@ -41,7 +41,7 @@ def train(
     on_finished: Callable[[TrainedRun], object] = lambda trained: None,
     after_epoch: AfterEpoch = lambda row: False,
 ) -> list[TrainedRun]:
-    """Train new runs, each into a new folder in `folder`, and go on with runs that did not finish.
+    """Train new runs, each into a new folder in `folder`, and resume runs that did not finish.
 
     Tasks that differ only in the seed share data, network and compiled graph. `on_finished` is called after every run,
     `after_epoch` after every epoch, which it may be the last to be trained. Progress goes to `console`. Of several

@@ -34,7 +34,7 @@ MENTIONS = {
     "Which epoch, with --augment.",
     "Runs that did not finish; with --all, folders of runs.",
     "--seed {}: not with a list of --seeds, which names them all",
-    "{}: not with --resume, which goes on with a run as it is",
+    "{}: not with --resume, which continues a run unchanged",
     "--name {}: {} exists and a run is never overwritten; choose another name, or leave --name out for a numbered one",
     "Go on with this run, as `cnnlab resume` does.",
     "# Source: started from {}, `cnnlab init`.",
@@ -53,7 +53,7 @@ PRINTED = {
     "Data sets that `cnnlab data list` lists.": (),
     "no: cnnlab data fetch {}": (),
     "A data set that `cnnlab data list` lists, or an experiment.": (),
-    "the confusion matrix of {} classes is in the pictures and in --format json": ("evaluate", RUN),
+    "the confusion matrix of {} classes is in the figures and in --format json": ("evaluate", RUN),
     "{}: --yes is needed where no terminal can be asked": ("runs", "rm", RUN, "--yes"),
     "{}: no run here has events; `cnnlab train … --tensorboard` writes them": (),
     "train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`": (),
@@ -82,8 +82,8 @@ PRINTED = {
     ),
     "{}: no runs in this folder; `cnnlab train digits` makes one in runs/": (),
     "diverged: {}; {}; try {}, such as --set {}": TRAIN,
-    "another worker was lost, and training cannot go on without it; see its own output; `cnnlab resume RUN` in all "
-    "workers goes on after the last checkpoint": (),
+    "another worker was lost, and training cannot continue without it; see its own output; `cnnlab resume RUN` in all "
+    "workers continues after the last checkpoint": (),
     "try a smaller batch, such as --set train.batch_size={}": TRAIN,
     "{}.path: a run that was ended goes on with `cnnlab resume RUN`; leave BackupAndRestore out": (),
     "if you trust whoever made this folder, add --trust": ("resume", RUN),

@@ -43,7 +43,7 @@ def test_data_that_are_not_here_are_replaced_by_random_ones(cnnlab, tmp_path):
     folder.mkdir()
     done = cnnlab("bench", "fc", "--epochs", "1", CNNLAB_DATA_DIR=str(folder), XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "mnist is not on this machine: measured with random pictures of its shape" in done.stderr
+    assert "mnist is not on this machine: measured with random images of its shape" in done.stderr
     assert ["examples", "60,000"] in [line.split() for line in done.stdout.splitlines()]
 
 

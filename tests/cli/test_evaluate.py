@@ -63,7 +63,7 @@ def test_the_table_has_classes_and_confusion(cnnlab, run):
     assert lines[4].split() == ["class", "precision", "recall", "f1", "examples"]
     assert lines[16].split() == ["true", "\\", "predicted", *"0123456789"]
     assert lines[-2] == f"predictions: {run / 'evaluation/test-predictions.csv'}"
-    assert lines[-1].startswith(f"pictures: {run / 'evaluation/test-confusion.png'}, ")
+    assert lines[-1].startswith(f"figures: {run / 'evaluation/test-confusion.png'}, ")
 
 
 def test_pictures_are_drawn_only_if_wanted(cnnlab, run):

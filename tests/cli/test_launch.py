@@ -169,7 +169,9 @@ def test_a_worker_that_is_killed_ends_all_and_is_named(launched, lost):
     assert launched.process.returncode == 1
     assert f"cnnlab: worker {lost} was ended by SIGKILL; the others are ended" in lines
     others = [line for line in lines if line.startswith(f"[{1 - lost}] ")]
-    assert others[0].startswith(f"[{1 - lost}] cnnlab: another worker was lost, and training cannot go on without it")
+    assert others[0].startswith(
+        f"[{1 - lost}] cnnlab: another worker was lost, and training cannot continue without it"
+    )
     assert len(others) == 1
     assert len(lines) == 2
     assert status_of(launched.folder) == ("failed" if lost == 1 else "running")  # a chief that is dead says nothing

@@ -229,7 +229,7 @@ def test_several_runs_go_on_in_one_process_and_the_result_is_told_of_all(cnnlab,
     assert [result["run"] for result in json.loads(done.stdout)] == ["runs/tiny-1", "runs/tiny-2"]
     tables = [(run.path.with_name(name) / "metrics.csv").read_text().splitlines() for name in ("tiny-1", "tiny-2")]
     assert [len(table) for table in tables] == [4, 4]
-    assert_one_line(cnnlab("resume", "runs", "--all"), 2, "runs: no run here is unfinished")
+    assert_one_line(cnnlab("resume", "runs", "--all"), 2, "runs: no run here can be resumed")
 
 
 def test_one_run_that_cannot_go_on_does_not_keep_the_others_from_it(cnnlab, run):
@@ -246,7 +246,7 @@ def test_one_run_that_cannot_go_on_does_not_keep_the_others_from_it(cnnlab, run)
     assert [result["run"] for result in json.loads(done.stdout)] == ["runs/c-cosine", "runs/tiny-1"]
     damaged, diverged, last = done.stderr.splitlines()
     assert "runs/a-damaged/config.yaml:1:" in damaged
-    assert damaged.endswith("; left out")
+    assert damaged.endswith("; skipped")
     assert "runs/b-diverges: diverged" in diverged
     assert last == "cnnlab: 1 of 3 runs failed; the others finished"
 

@@ -77,7 +77,7 @@ def test_a_signal_saves_within_the_epoch_and_says_how_to_go_on(tmp_path, number,
     (newest,) = sorted(path.name for path in (tmp_path / "runs/long-1/checkpoints").iterdir())[-1:]
     epoch, step = int(newest.split("-")[1].partition(".")[0]), newest.rpartition("-step-")[2].partition(".")[0]
     where = f"step {int(step):,} of epoch {epoch + 1}" if "step" in newest else f"epoch {epoch}"
-    assert last == f"cnnlab: interrupted; `cnnlab resume runs/long-1` goes on after {where}"
+    assert last == f"cnnlab: interrupted; `cnnlab resume runs/long-1` continues after {where}"
     if options:
         assert lines == []
     else:
@@ -98,7 +98,7 @@ def test_a_second_ctrl_c_stops_in_the_midst_of_a_graph_call_with_the_last_checkp
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
     assert time.monotonic() - sent < 30  # the step takes a minute
-    assert stderr.splitlines()[-1] == "cnnlab: interrupted; `cnnlab resume runs/slow-1` begins anew"
+    assert stderr.splitlines()[-1] == "cnnlab: interrupted; `cnnlab resume runs/slow-1` starts over"
     assert status_of(tmp_path / "runs/slow-1") == "interrupted"
     assert not list((tmp_path / "runs/slow-1").glob("checkpoints/*"))
 

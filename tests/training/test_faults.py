@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("cnnlab: ")]
     assert "epoch-00002.safetensors: cannot be written: File too large; when that is mended, " in line
-    assert "`cnnlab resume runs/tiny-1` goes on after epoch 1" in line
+    assert "`cnnlab resume runs/tiny-1` continues after epoch 1" in line
     run = Run(tmp_path / "runs/tiny-1")
     assert run.record().status == "failed"
     assert "cannot be written" in json.loads((run.path / "run.json").read_text())["error"]

@@ -41,7 +41,7 @@ class MetricsTable(keras.callbacks.Callback):
         return self._seconds
 
     def restore(self, rows: Sequence[dict[str, Any]], seconds: float) -> None:
-        """Go on with a table, perhaps one of fewer columns, in an epoch that has taken so many seconds."""
+        """Continue a table, perhaps of fewer columns, in an epoch that has taken `seconds`."""
         self.rows[:] = [{column: row.get(column) for column in self.columns} for row in rows]
         self._before = seconds
         self._write()

@@ -1,6 +1,6 @@
 """Events for TensorBoard: what became of an epoch, and what a look at a few examples shows of the network.
 
-Event files are written with TensorBoard's own record writer, since TensorFlow's cannot go on with a file: a run that
+Event files are written with TensorBoard's own record writer, since TensorFlow's cannot append to a file: a run that
 was killed after it wrote an epoch's events and before its checkpoint would have them twice. Here the checkpoint knows
 how long the files were, and they are cut to that.
 """
@@ -67,10 +67,10 @@ class Events(keras.callbacks.Callback):
         train = self._files["train"]
         train.add(0, graph_def=self._trainer.inspector.graph)
         if self._spec.images:
-            pictures = batch_of(self._trainer.experiment, self._trainer.dataset.train, 0, most=self._spec.images)
+            batch = batch_of(self._trainer.experiment, self._trainer.dataset.train, 0, most=self._spec.images)
             names = self._trainer.dataset.class_names
-            labels = [names[label] for label in self._trainer.dataset.train.labels[pictures.numbers]]
-            train.add_values(0, _images(pictures.inputs.numpy(), labels))
+            labels = [names[label] for label in self._trainer.dataset.train.labels[batch.numbers]]
+            train.add_values(0, _images(batch.inputs.numpy(), labels))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write what the epoch came to."""
@@ -97,7 +97,7 @@ class Events(keras.callbacks.Callback):
             file.close()
 
     def _inspect(self) -> Iterator[Any]:
-        """Weights, gradients and outputs, of the first examples in their own order."""
+        """Weights, gradients and outputs, of the first training examples."""
         train = self._trainer.dataset.train
         first = slice(0, min(self._spec.examples, self._trainer.experiment.train.batch_size))
         images, labels = to_input(tf.constant(train.images[first])), tf.constant(train.labels[first])
@@ -123,7 +123,7 @@ class _File:
         self._file: IO[bytes] | None = None
 
     def cut(self, size: int) -> None:
-        """Go on after `size` bytes; with 0, anew."""
+        """Truncate to `size` bytes and append from there."""
         self.close()
         self._guarded(partial(self._open, size))
         if size == 0:
@@ -196,14 +196,16 @@ def _histogram(tag: str, values: Any) -> Iterator[Any]:
     yield from histogram_pb(tag, values.astype(np.float64)).value
 
 
-def _images(pictures: Any, labels: list[str]) -> Iterator[Any]:
-    """Pictures (n, height, width, channels) float32 in [0, 1], each under its number and label."""
+def _images(images: Any, labels: list[str]) -> Iterator[Any]:
+    """Images (n, height, width, channels) float32 in [0, 1], each under its number and label."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    for number, (picture, label) in enumerate(zip(pictures, labels, strict=True), start=1):
-        pixels = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True), start=1):
+        pixels = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
         height, width, channels = pixels.shape
         encoded = io.BytesIO()
         Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels[:, :, :3]).save(encoded, "PNG")
-        image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=encoded.getvalue())
-        yield Summary.Value(tag=f"examples/{number:02} {label}", image=image)
+        encoded_image = Summary.Image(
+            height=height, width=width, colorspace=channels, encoded_image_string=encoded.getvalue()
+        )
+        yield Summary.Value(tag=f"examples/{number:02} {label}", image=encoded_image)

@@ -72,9 +72,7 @@ def attributed_errors(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator
 def _factory(key: str, spec: UserCallback) -> Factory:
     target = _find(f"{key}.path", spec.path)
     if target is keras.callbacks.BackupAndRestore:
-        raise ConfigError(
-            f"{key}.path: a run that was ended goes on with `cnnlab resume RUN`; leave BackupAndRestore out"
-        )
+        raise ConfigError(f"{key}.path: `cnnlab resume RUN` resumes an interrupted run; leave BackupAndRestore out")
     if isinstance(target, type) and not issubclass(target, keras.callbacks.Callback):
         raise ConfigError(f"{key}.path: {spec.path} is no keras.callbacks.Callback")
     try:

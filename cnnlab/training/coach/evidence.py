@@ -86,7 +86,7 @@ class Evidence:
 
     @cached_property
     def weighted(self) -> dict[str, Line]:
-        """The layers that have a kernel and a place of their own in the experiment, by that."""
+        """The layers with a kernel, by their key in the experiment."""
         found = {show_path(line.place.path): line for line in self.lines if isinstance(line.spec, Weighted)}
         return {path: line for path, line in found.items() if path.endswith(f".{line.spec.kind}")}  # type: ignore[union-attr]
 
@@ -113,7 +113,7 @@ class Evidence:
 
     @property
     def judged(self) -> Outcome:
-        """What tells how good it is."""
+        """The outcome that the network is judged by."""
         return self.training if self.held_out is None else self.held_out
 
     @cached_property

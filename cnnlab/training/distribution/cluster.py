@@ -82,7 +82,7 @@ def _from_slurm() -> Cluster:
     """What Slurm's variables say, through TensorFlow's resolver; `TF_CONFIG` is set to it for the strategy to read."""
     import tensorflow as tf
 
-    # Without GPUs it divides none among the tasks, and fails: here it is told of more than enough, and sets nothing.
+    # Without GPUs it divides none among the tasks, and fails: here it gets more than enough, and sets nothing.
     without_gpus = {} if shutil.which("nvidia-smi") else {"gpus_per_node": 1 << 16, "gpus_per_task": 1}
     try:
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(auto_set_gpu=not without_gpus, **without_gpus)

@@ -172,6 +172,6 @@ def synchronized_exit(strategy: tf.distribute.Strategy) -> Iterator[None]:
         if num_workers(strategy) == 1 or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         raise TrainingError(
-            "another worker was lost, and training cannot go on without it; see its own output; `cnnlab resume RUN` in "
-            "all workers goes on after the last checkpoint"
+            "another worker was lost, and training cannot continue without it; see its output; `cnnlab resume RUN` in "
+            "all workers continues after the last checkpoint"
         ) from error

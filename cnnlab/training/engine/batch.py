@@ -14,9 +14,9 @@ from cnnlab.models.inference import to_input
 
 @dataclass(frozen=True)
 class Batch:
-    """The numbers of the examples (n,), and their pictures (n, height, width, channels) float32 in [0, 1].
+    """The numbers of the examples (n,), and their images (n, height, width, channels) float32 in [0, 1].
 
-    `part` of each picture is its own where pictures are mixed, (n,); the rest is that of its partner, the one at the
+    With mixup, `part` of each image is its own, (n,); the rest is that of its partner, the one at the
     same place from the batch's end.
     """
 
@@ -30,16 +30,16 @@ def batch_of(experiment: Experiment, examples: Examples, epoch: int, step: int =
     size = experiment.train.batch_size
     order = order_of(len(examples), experiment.seed, epoch).numpy()
     numbers = order[step * size : (step + 1) * size][:most]
-    pictures = to_input(tf.constant(examples.images[numbers]))
+    inputs = to_input(tf.constant(examples.images[numbers]))
     augmenter = Augmenter(experiment.preprocessing.augmentation)
     draws = augmenter.draws(len(examples), experiment.seed, epoch)
     part = None
     if draws is not None:
-        own = tf.gather(draws, numbers)
-        pictures = augmenter(pictures, own)
+        batch_draws = tf.gather(draws, numbers)
+        inputs = augmenter(inputs, batch_draws)
         if augmenter.mixes:
-            pictures, part = augmenter.mix(pictures, tf.reverse(pictures, [0]), own)
-    return Batch(numbers, pictures, part)
+            inputs, part = augmenter.mix(inputs, tf.reverse(inputs, [0]), batch_draws)
+    return Batch(numbers, inputs, part)
 
 
 def order_of(size: int, seed: int, epoch: int) -> tf.Tensor:

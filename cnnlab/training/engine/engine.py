@@ -1,4 +1,4 @@
-"""The compiled epoch: many steps in one graph call, on pictures that are on every device or come as a stream.
+"""The compiled epoch: many steps per graph call, on images that are resident on every device or streamed.
 
 Where Keras's `fit` goes through Python for every batch, here a `tf.while_loop` shuffles, gathers, casts, augments, and
 runs forward, backward and update for as many steps as take about half a second.
@@ -32,12 +32,12 @@ SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom
 class Engine:
     """Trains `model` with its optimizer on examples, under the strategy that both were made in.
 
-    `batch_size` is global. In every epoch each example counts exactly once: the last batch is as short as it is, every
+    `batch_size` is global. In every epoch each example counts exactly once: the last batch may be shorter, every
     batch is divided evenly over the replicas, and its gradient is the mean over its examples wherever they lie (for
     `sum_of_squares` their sum). `class_weights` (classes,) multiply the losses that the gradient is of, and the mean
     is still over the number of examples, as in Keras. Neither they nor what regularizers add is part of the loss that
     is reported, which thus compares with that of validation.
-    Whether pictures are `resident` or `streamed` changes no number. With `jit`, XLA compiles the forward and backward
+    `resident` and `streamed` images give the same numbers. With `jit`, XLA compiles the forward and backward
     pass, for GPUs.
     """
 
@@ -89,8 +89,8 @@ class Engine:
         """Train one epoch, yielding after every graph call; `before_call` hears each one's first step, from 0.
 
         `rates` (steps,) are the learning rates of the steps, where they are not all the optimizer's.
-        An epoch that had come to `start` goes on there, and one may end after `steps`.
-        Raises DataError where pictures that are streamed can no longer be read.
+        An epoch continues at `start`, and may end after `steps`.
+        Raises DataError where streamed images can no longer be read.
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
         end = self.steps_per_epoch if steps is None else steps
@@ -167,10 +167,10 @@ class Engine:
             batch = order[begin : tf.minimum(begin + self._batch_size, self._size)]
             if stream is None:
                 images, places = self._images, batch
-            else:  # the batch itself, not all pictures
+            else:  # the batch itself, not all images
                 images, places = next(stream), tf.range(tf.shape(batch)[0])
-            own_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws))
-            step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, own_sums, axis=None)
+            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws))
+            step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, replica_sums, axis=None)
             sums += step_sums
             diverged_at = tf.where((diverged_at < 0) & ~tf.math.is_finite(step_sums[0]), step, diverged_at)
         return sums, diverged_at
@@ -180,28 +180,28 @@ class Engine:
     ) -> tf.Tensor:
         """One update from this replica's share of the batch, an even part of it; the sums over that, (2,) float64.
 
-        `batch` are the examples' numbers, `places` where their pictures are in `images`.
+        `batch` are the examples' numbers, `places` their indices in `images`.
         """
         positions, counts = _share_of(batch)
 
         def pick(positions: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
-            """Pictures as they go into the network, their labels and their random numbers."""
+            """Inputs of the network, their labels and their random numbers."""
             numbers = batch if positions is None else tf.gather(batch, positions)
-            pictures = to_input(tf.gather(images, places if positions is None else tf.gather(places, positions)))
+            inputs = to_input(tf.gather(images, places if positions is None else tf.gather(places, positions)))
             if draws is None:
-                return pictures, tf.gather(labels, numbers), None
-            own_draws = tf.gather(draws, numbers)
-            return self._augmenter(pictures, own_draws), tf.gather(labels, numbers), own_draws
+                return inputs, tf.gather(labels, numbers), None
+            batch_draws = tf.gather(draws, numbers)
+            return self._augmenter(inputs, batch_draws), tf.gather(labels, numbers), batch_draws
 
-        inputs, own_labels, own_draws = pick(positions)
+        inputs, batch_labels, batch_draws = pick(positions)
         part = partner_labels = None
         if self._augmenter.mixes:
             # The first of the batch with the last, and so on: the order is random already.
             partners = tf.range(tf.shape(batch)[0]) if positions is None else positions
             others, partner_labels, _ = pick(tf.shape(batch)[0] - 1 - partners)
-            inputs, part = self._augmenter.mix(inputs, others, own_draws)
+            inputs, part = self._augmenter.mix(inputs, others, batch_draws)
         gradients, losses, correct = self._gradients(
-            inputs, own_labels, part, partner_labels, counts, tf.shape(batch)[0]
+            inputs, batch_labels, part, partner_labels, counts, tf.shape(batch)[0]
         )
         self._model.optimizer.apply(gradients, self._model.trainable_variables)
         return tf.reduce_sum(tf.cast([losses, tf.cast(correct, tf.float32)], tf.float64), axis=1)

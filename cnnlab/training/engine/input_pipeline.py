@@ -1,4 +1,4 @@
-"""How training pictures come to the devices: all of them at once, or batch by batch while training goes on."""
+"""How training images get to the devices: all at once, or batch by batch during training."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cnnlab.data import Examples
 from cnnlab.errors import DataError
 
 MAX_MEMORY_FRACTION = (
-    0.5  # of the device's memory that pictures may take: the rest is for the network, its gradients and the batch
+    0.5  # of the device's memory that images may take: the rest is for the network, its gradients and the batch
 )
 MAX_PREFETCHED_BATCHES = 4  # batches read before they are needed, as long as they are small:
 MAX_PREFETCHED_BYTES = 1 << 26
@@ -40,7 +40,7 @@ def choose_placement(setting: Literal["auto", "resident", "streamed"], examples:
 
 
 def _device_memory() -> int | None:
-    """Bytes of the smallest device that trains; None where nothing tells."""
+    """Bytes of the smallest device that trains; None where the system does not say."""
     if tf.config.list_logical_devices("GPU"):
         from tensorflow.python.client import device_lib  # its public places do not tell the memory
 
@@ -50,25 +50,25 @@ def _device_memory() -> int | None:
 
 
 def resident(examples: Examples) -> tf.Tensor:
-    """All pictures (n, height, width, channels) uint8 as one tensor on the host, in no more memory than they take.
+    """All images (n, height, width, channels) uint8 as one tensor on the host, in no more memory than they take.
 
     `tf.convert_to_tensor` of an array takes twice that at its peak.
     """
     shape = examples.images.shape
     buffer = np.empty(math.prod(shape) + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT
-    pictures = buffer[start : start + math.prod(shape)].reshape(shape)
+    aligned = buffer[start : start + math.prod(shape)].reshape(shape)
     for part in examples.chunks():
-        pictures[part] = examples.images[part]
-    return tf.experimental.dlpack.from_dlpack(pictures.__dlpack__())
+        aligned[part] = examples.images[part]
+    return tf.experimental.dlpack.from_dlpack(aligned.__dlpack__())
 
 
 def batches(
     examples: Examples, order: NDArray[np.int32], batch_size: int, failures: list[DataError]
 ) -> tf.data.Dataset:
-    """The pictures of an epoch, batch by batch (batch, height, width, channels) uint8, in the order of `order`.
+    """The images of an epoch, batch by batch (batch, height, width, channels) uint8, in the order of `order`.
 
-    Why reading failed is put into `failures`: TensorFlow itself only tells that it did.
+    The errors of failed reads are appended to `failures`: TensorFlow only reports that a read failed.
     At most MAX_PREFETCHED_BATCHES batches, or MAX_PREFETCHED_BYTES, are read ahead of training, always in the same
     order.
     """

@@ -1,4 +1,4 @@
-"""The state of a training: all that it needs to go on from where it is as if it had never stopped.
+"""The state of a training: all that it needs to continue as if it had never stopped.
 
 Every variable of the network (also the state of its dropout) and of the optimizer (its slots, its count of steps, the
 learning rate, the scale of the loss), what the callbacks remember, the table, and how far the epoch is. The order of

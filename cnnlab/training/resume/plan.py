@@ -1,4 +1,4 @@
-"""Whether a run can go on, and as what. No TensorFlow here: a refusal does not wait for it."""
+"""Whether a run can be resumed, and as what. No TensorFlow here: a refusal does not wait for it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ EPOCHS = "train.epochs"
 
 @dataclass(frozen=True)
 class ResumePlan:
-    """A run that can go on, and its experiment, perhaps of more epochs than before; `record` is its run.json."""
+    """A run that can be resumed, and its experiment, perhaps of more epochs than before; `record` is its run.json."""
 
     run: Run
     record: RunRecord
@@ -42,7 +42,7 @@ class ResumePlan:
 def plan(
     run: Run, changes: Sequence[Override] = (), experiment: Experiment | None = None, *, trust: bool = False
 ) -> ResumePlan:
-    """How `run` goes on: as its config.yaml says with `changes`, or as `experiment`, which may only have more epochs.
+    """How `run` is resumed: by its config.yaml with `changes`, or as `experiment`, which may only have more epochs.
 
     Raises RequestError where it is trained at the moment, has nothing left to do, or would become another experiment,
     and RunError where its config has code imported without `trust`.
@@ -72,28 +72,28 @@ def plan(
 
 
 def plan_all(folders: Sequence[Path], changes: Sequence[Override], *, trust: bool = False) -> Iterator[ResumePlan]:
-    """How the unfinished runs in `folders` go on; one that cannot is changed and left out."""
+    """How the unfinished runs in `folders` are resumed; one that cannot be is skipped with a warning."""
     for run in unfinished(folders):
         try:
             yield plan(run, changes, trust=trust)
         except CnnlabError as error:
             for line in str(error).splitlines():
-                warn(f"{line}; left out")
+                warn(f"{line}; skipped")
 
 
 def unfinished(folders: Sequence[Path]) -> Iterator[Run]:
-    """The runs in `folders` that can go on; what can not be read, or is trained at the moment, is changed."""
+    """The runs in `folders` that can be resumed; others are skipped with a warning."""
     for run in find(folders):
         try:
             record = run.record()
         except RunError as error:
-            warn(f"{error}; left out")
+            warn(f"{error}; skipped")
             continue
         status = status_of(record)
         if status in RESUMABLE:
             yield run
         elif status != "finished":
-            warn(f"{run.path}: {status}; left out")
+            warn(f"{run.path}: {status}; skipped")
 
 
 def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: bool) -> None:

@@ -113,7 +113,7 @@ def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tm
         if calls is None:
             train([task], tmp_path)
             break
-        with pytest.raises(Interrupted, match="goes on after"):
+        with pytest.raises(Interrupted, match="continues after"):
             train([task], tmp_path)
         assert cut.record().status == "interrupted"
         places.append(checkpoints.positions(cut)[0])
