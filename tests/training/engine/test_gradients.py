@@ -14,7 +14,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.models.build import attach_optimizer, build
-from cnnlab.training.engine.batch import order_of
+from cnnlab.training.engine.batch import batch_of, order_of
 from cnnlab.training.engine.engine import Engine
 
 ROOT = Path(__file__).parents[3]
@@ -115,3 +115,24 @@ def test_the_engines_gradients_are_those_of_keras_fit(changes):
     for before, mine, expected in zip(start, ours.trainable_variables, theirs.trainable_variables, strict=True):
         assert np.abs(mine.numpy() - before).max() > 1e-3
         np.testing.assert_allclose(mine.numpy() - before, expected.numpy() - before, atol=1e-6)
+
+
+def test_with_mixup_each_label_counts_by_its_part_of_the_image():
+    random = np.random.default_rng(1)
+    images = random.integers(0, 256, (8, 8, 8, 1), dtype=np.uint8)
+    examples = Examples(images, np.arange(8, dtype=np.int32))
+    changes = ("preprocessing.augmentation=[{mixup: 1.0}]", "train.batch_size=8", "seed=4")
+    experiment = load("digits", [parse_set(change) for change in changes])
+    model = network("train.optimizer={sgd: 1.0e-9}")
+    engine = Engine(
+        model, CrossEntropy(), examples, batch_size=8, seed=4, augmentation=experiment.preprocessing.augmentation
+    )
+    *_, progress = engine.epoch(0)
+    batch = batch_of(experiment, examples, 0)
+    labels, parts = examples.labels[batch.numbers], batch.part.numpy()
+    losses = [
+        keras.losses.sparse_categorical_crossentropy(some, model(batch.inputs), from_logits=True).numpy()
+        for some in (labels, labels[::-1])
+    ]
+    assert progress.loss == pytest.approx(float(np.mean(parts * losses[0] + (1 - parts) * losses[1])), rel=1e-5)
+    assert progress.loss != pytest.approx(float(np.mean((1 - parts) * losses[0] + parts * losses[1])), rel=1e-3)
