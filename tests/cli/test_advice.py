@@ -36,7 +36,7 @@ MENTIONS = {
     "--seed {}: not with a list of --seeds, which names them all",
     "{}: not with --resume, which continues a run unchanged",
     "--name {}: {} exists and a run is never overwritten; choose another name, or leave --name out for a numbered one",
-    "Go on with this run, as `cnnlab resume` does.",
+    "Resume this run, as `cnnlab resume` does.",
     "# Source: started from {}, `cnnlab init`.",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
     "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
@@ -82,10 +82,10 @@ PRINTED = {
     ),
     "{}: no runs in this folder; `cnnlab train digits` makes one in runs/": (),
     "diverged: {}; {}; try {}, such as --set {}": TRAIN,
-    "another worker was lost, and training cannot continue without it; see its own output; `cnnlab resume RUN` in all "
+    "another worker was lost, and training cannot continue without it; see its output; `cnnlab resume RUN` in all "
     "workers continues after the last checkpoint": (),
     "try a smaller batch, such as --set train.batch_size={}": TRAIN,
-    "{}.path: a run that was ended goes on with `cnnlab resume RUN`; leave BackupAndRestore out": (),
+    "{}.path: `cnnlab resume RUN` resumes an interrupted run; leave BackupAndRestore out": (),
     "if you trust whoever made this folder, add --trust": ("resume", RUN),
 }
 """Texts that propose a command, or an option of the command that is given."""

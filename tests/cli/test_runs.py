@@ -217,7 +217,7 @@ def test_results_of_the_best_epoch_say_so(copy, monitor, word):
     run.update(record)
     (note,) = notes(run.record())
     assert note.startswith(f"the results and weights are those of epoch 1, the best of 2 by {monitor}: ")
-    assert f"its own {monitor} is {word} over epochs" in note
+    assert f"its {monitor} is {word} over epochs" in note
     assert note in invoke("runs", "show", run.path, cwd=run.path).stdout
 
 

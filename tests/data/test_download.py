@@ -561,9 +561,8 @@ def test_ctrl_c_leaves_a_partial_that_the_next_fetch_resumes(server, folder, tmp
     def interrupt(handler):
         serve(sent=HALF)(handler)
         wait_for_bytes(partial(folder, url))
-        while process.poll() is None:  # once more where what frees memory was interrupted instead
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        server.over.wait()
 
     server.scripts = {"/file": [interrupt, serve()]}
     process = start_fetch(tmp_path / "log", folder, url)

@@ -111,7 +111,7 @@ def header(kind, *sizes):
         ("a", header(8, 12, 4, 5)[:-1], "truncated within its header"),
         ("a", header(8, 2**32 - 1, 2**32 - 1, 2**32 - 1), "values; expected at most 2,147,483,648"),
         ("b", header(8, 0, 2**32 - 1, 2**32 - 1, 2**32 - 1), "values; expected at most 2,147,483,648"),
-        ("a", header(0x0E, 2**28, 1, 1), "its header promises 2,147,483,648 bytes of data, the file has 0"),
+        ("a", header(0x0E, 2**25, 1, 1), "its header promises 268,435,456 bytes of data, the file has 0"),
         ("a", idx_bytes(IMAGES)[:-7], "its header promises 240 bytes of data, the file has 233"),
         ("a", idx_bytes(IMAGES) + b"x", "its header promises 240 bytes of data, the file has more"),
         ("a", gzip.compress(idx_bytes(IMAGES))[:-20], "truncated or damaged .gz"),

@@ -100,7 +100,7 @@ def test_shares_of_non_zero_outputs_are_those_of_the_layers(tmp_path):
     trainer = Trainer.from_experiment(experiment_of())
     images = trainer.dataset.train.images[:32]
     shares = {
-        value.tag: value.simple_value for value in Events(TensorBoard(examples=32), trainer, Run(tmp_path))._look()
+        value.tag: value.simple_value for value in Events(TensorBoard(examples=32), trainer, Run(tmp_path))._inspect()
     }
     first = trainer.model.layers[1]
     expected = float(np.mean(first(images.astype(np.float32) / 255).numpy() != 0))

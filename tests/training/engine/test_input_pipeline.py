@@ -20,7 +20,7 @@ from cnnlab.models.build import Inputs, attach_optimizer, build, build_for
 from cnnlab.training.distribution.devices import strategy_for
 from cnnlab.training.engine import input_pipeline
 from cnnlab.training.engine.engine import Engine
-from cnnlab.training.engine.input_pipeline import batches, place
+from cnnlab.training.engine.input_pipeline import batches, choose_placement
 from cnnlab.training.preview import first_batch
 
 STEPS = TypeAdapter(list[Augmentation])
@@ -92,8 +92,8 @@ def test_two_replicas_see_the_same_augmented_pictures_as_one(of_one_device, plac
     ],
 )
 def test_pictures_are_resident_where_they_fit_in_half_of_the_memory(monkeypatch, setting, room, kind):
-    monkeypatch.setattr(input_pipeline, "_memory", lambda: room)
-    placement = place(setting, random_examples())  # 117,600 bytes
+    monkeypatch.setattr(input_pipeline, "_device_memory", lambda: room)
+    placement = choose_placement(setting, random_examples())  # 117,600 bytes
     assert placement.kind == kind
     assert kind in placement.why
 
