@@ -147,8 +147,16 @@ def mean_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
     if num_workers(strategy) == 1:
         return value
     values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(value, tf.float32))
-    mean: float = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None).numpy()
-    return mean
+    return float(_mean_of_replicas(strategy, values))
+
+
+@tf.function
+def _mean_of_replicas(strategy: tf.distribute.Strategy, values: tf.distribute.DistributedValues) -> tf.Tensor:
+    """Compiled: eagerly, TensorFlow starts threads for it, and a lost worker's failure leaves their pool open.
+
+    Such a pool writes a traceback when the interpreter ends.
+    """
+    return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
 
 def signal_of_any(strategy: tf.distribute.Strategy, number: int) -> int:
