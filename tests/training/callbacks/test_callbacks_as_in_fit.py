@@ -74,29 +74,20 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
     model = new_model(experiment, dataset)
     model.steps_per_execution = steps_per_call
     images, labels = in_floats(dataset.train), targets(experiment, dataset.train)
-    now = SimpleNamespace(epoch=None)
-
-    def batches():
-        order = order_of(SIZE, experiment.seed, now.epoch).numpy()
-        for start in range(0, SIZE, BATCH_SIZE):
-            part = order[start : start + BATCH_SIZE]
-            yield images[part], labels[part]
-
-    specs = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in (images, labels)]
-    stream = tf.data.Dataset.from_generator(batches, output_signature=tuple(specs))
+    stream = None
+    for epoch in range(experiment.train.epochs):
+        order = order_of(SIZE, experiment.seed, epoch).numpy()
+        batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(BATCH_SIZE)
+        stream = stream.concatenate(batches) if stream else batches
     validation = dataset.validation
-    own = [
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(now, "epoch", epoch)),
-        keras.callbacks.LearningRateScheduler(
-            lambda epoch, rate: rate
-        ),  # cnnlab has one: it adds learning_rate to logs
-    ]
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)  # adds learning_rate to logs, as ours
     model.fit(
-        stream.apply(tf.data.experimental.assert_cardinality(STEPS)),
+        stream,
+        steps_per_epoch=STEPS,
         epochs=experiment.train.epochs,
         validation_data=validation and (in_floats(validation), targets(experiment, validation)),
         validation_batch_size=SIZE,
-        callbacks=[*own, *callbacks],
+        callbacks=[scheduler, *callbacks],
         shuffle=False,
         verbose=0,
     )
