@@ -25,7 +25,7 @@ from cnnlab.training.trainer import Trainer
 
 def experiment():
     layers = "[flatten, {dense: 10}]"
-    changes = (f"model.layers={layers}", "data.limit=100", "train.epochs=2", "train.callbacks=[tensorboard]")
+    changes = (f"model.layers={layers}", "data.limit=100", "train.epochs=2")
     return load("digits", [parse_set(change) for change in changes])
 
 
