@@ -33,6 +33,7 @@ def test_a_variant_of_cifar10_is_named_and_trained_on(cnnlab, tmp_path):
     assert json.loads((tmp_path / "runs/cifar-1/run.json").read_text())["data"]["genuine"] is False
 
 
+@pytest.mark.slow
 @needs_cifar10
 @needs_cifar10_folder
 def test_a_folder_of_60000_jpegs_has_the_pictures_of_the_binary_files_and_trains(cnnlab, tmp_path, monkeypatch):

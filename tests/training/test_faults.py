@@ -5,8 +5,7 @@ import errno
 import io
 import json
 import os
-import subprocess
-import sys
+import resource
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from cnnlab.errors import RunError
 from cnnlab.runs import Run, checkpoints, files
 from cnnlab.runs.status import status_of
 from cnnlab.training.resume import checkpoint as states
+from cnnlab.training.resume.manager import CheckpointManager
 from cnnlab.training.resume.plan import plan
 from cnnlab.training.tasks import NewRun
 from cnnlab.training.train import train
@@ -77,13 +77,20 @@ class FaultyFile(io.FileIO):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run on a disk without faults; all others are trained by the same trainer, which has its graph already."""
-    trainer = Trainer.from_experiment(experiment())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "from_experiment", lambda experiment: trainer.reset(experiment))
-        run = train([NewRun(experiment(), "whole")], tmp_path_factory.mktemp("whole"))[0].run
-        yield run
+def trainer():
+    return Trainer.from_experiment(experiment())
+
+
+@pytest.fixture
+def same_graph(monkeypatch, trainer):
+    """All runs are trained by the same trainer, which has its graph already."""
+    monkeypatch.setattr(Trainer, "from_experiment", lambda experiment: trainer.reset(experiment))
+
+
+@pytest.fixture
+def whole(same_graph, tmp_path):
+    """A run on a disk without faults."""
+    return train([NewRun(experiment(), "whole")], tmp_path)[0].run
 
 
 def numbers(run):
@@ -133,30 +140,26 @@ def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp
             assert run.weights.read_bytes() == whole.weights.read_bytes()
 
 
-FULL = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from cnnlab.cli import main
-from cnnlab.training import fit
-def limit(keeper_keep):
-    def keep(self, epoch, *rest, **options):
+@pytest.fixture
+def largest_file(monkeypatch):
+    """Sets how many bytes a file may have, until the test ends."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(
+    tmp_path, tiny, cnnlab, monkeypatch, largest_file
+):
+    save = CheckpointManager.save
+
+    def save_on_a_full_disk(self, epoch, *rest, **options):
         if epoch == 2:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (7000, resource.RLIM_INFINITY))
-        return keeper_keep(self, epoch, *rest, **options)
-    return keep
-fit.CheckpointManager.save = limit(fit.CheckpointManager.save)
-sys.exit(main())
-"""
+            largest_file(7000)
+        return save(self, epoch, *rest, **options)
 
-
-def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(tmp_path, tiny):
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, "train", "tiny.yaml", "--epochs", "3", "--quiet"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    monkeypatch.setattr(CheckpointManager, "save", save_on_a_full_disk)
+    done = cnnlab("train", "tiny.yaml", "--epochs", "3", "--quiet")
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("cnnlab: ")]
     assert "epoch-00002.safetensors: cannot be written: File too large; when that is mended, " in line

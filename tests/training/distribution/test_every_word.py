@@ -1,15 +1,15 @@
 """Every word of the language and every shipped experiment, trained on two replicas as on one device.
 
-The shipped experiments are trained on two workers by the slow test here, and on two devices of one process by
-.ci/smoke.py; .ci/run runs both.
+Two workers take their time and are slow tests, which .ci/run runs; the shipped experiments are trained on two devices
+of one process by .ci/smoke.py.
 """
 
 import csv
+import functools
 import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from cnnlab.workers import _free_addresses
 from tests.training.distribution import every_word
 from tests.training.distribution.every_word import EXPERIMENTS, experiment, words_at, words_of
 
-SEVERAL = ("two devices", "two workers")
+SEVERAL = ("two devices", pytest.param("two workers", marks=pytest.mark.slow))
 HALF = {"bfloat16": 2e-3, "float16": 5e-4}
 # Dropout and batch normalisation differ by design.
 TOLERANCES = {name: 1e-5 for name in EXPERIMENTS if name != "noisy"} | HALF
@@ -32,22 +32,26 @@ ELSEWHERE = {("devices", "cpu"), ("devices", "gpu")}  # in tests/cli/test_device
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """The folders of run folders, by where the runs were trained."""
+def trained_on(tmp_path_factory):
+    """Gives the folder of run folders by where the runs are trained, which happens once."""
     folder = tmp_path_factory.mktemp("words")
-    with two_workers(folder / "two workers", "words"):
-        for where, devices in (("one device", "auto"), ("two devices", "2")):
-            every_word.train(map(experiment, EXPERIMENTS), devices, folder / where)
-    return folder
+
+    @functools.cache
+    def train_on(where):
+        if where == "two workers":
+            train_on_two_workers(folder / where, "words")
+        else:
+            every_word.train(map(experiment, EXPERIMENTS), "auto" if where == "one device" else "2", folder / where)
+        return folder / where
+
+    return train_on
 
 
-@contextmanager
-def two_workers(folder, which):
-    """Two workers train the experiments of `which` meanwhile, and are waited for."""
+def train_on_two_workers(folder, which):
+    """Two workers train the experiments of `which`."""
     addresses = _free_addresses(2)
     workers = [start_worker(folder, which, addresses, index) for index in range(2)]
     try:
-        yield
         for worker in workers:
             _, stderr = worker.communicate(timeout=600)
             assert worker.returncode == 0, stderr
@@ -84,14 +88,13 @@ def test_no_schedule_is_forgotten_with_a_warm_up():
 
 @pytest.mark.parametrize("where", SEVERAL)
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_word_is_trained_on_two_replicas(runs, where, name):
-    assert_trained_on_two_replicas(runs / where / name)
+def test_every_word_is_trained_on_two_replicas(trained_on, where, name):
+    assert_trained_on_two_replicas(trained_on(where) / name)
 
 
 @pytest.mark.slow
 def test_every_shipped_experiment_is_trained_on_two_workers(tmp_path):
-    with two_workers(tmp_path, "shipped"):
-        pass
+    train_on_two_workers(tmp_path, "shipped")
     for name in shipped.paths():
         assert_trained_on_two_replicas(tmp_path / f"shipped-{name}")
 
@@ -109,8 +112,8 @@ def table_of(run):
 
 @pytest.mark.parametrize("where", SEVERAL)
 @pytest.mark.parametrize("name", TOLERANCES)
-def test_two_replicas_give_the_numbers_of_one_device(runs, name, where):
-    one, two = runs / "one device" / name, runs / where / name
+def test_two_replicas_give_the_numbers_of_one_device(trained_on, name, where):
+    one, two = trained_on("one device") / name, trained_on(where) / name
     assert len(table_of(one)) == (2 if name == "constant" else 3)  # early stopping ends that one
     assert table_of(two) == [pytest.approx(row, rel=TOLERANCES[name]) for row in table_of(one)]
     expected, found = (safetensors.numpy.load_file(run / "weights.safetensors") for run in (one, two))
@@ -123,16 +126,24 @@ def test_two_replicas_give_the_numbers_of_one_device(runs, name, where):
         assert accuracies[0] == accuracies[1]
 
 
-def test_dropout_on_two_replicas_has_other_masks_than_on_one_device(runs):
-    one, devices, workers = (table_of(runs / where / "noisy") for where in ("one device", *SEVERAL))
-    losses = [[row[1] for row in table] for table in (one, devices, workers)]
-    assert losses[1] == pytest.approx(losses[2], rel=1e-4)  # the same two masks
-    assert losses[1] != pytest.approx(losses[0], rel=1e-4)
+def losses_with_dropout(runs):
+    return [row[1] for row in table_of(runs / "noisy")]
+
+
+def test_dropout_on_two_replicas_has_other_masks_than_on_one_device(trained_on):
+    one, two = (losses_with_dropout(trained_on(where)) for where in ("one device", "two devices"))
+    assert two != pytest.approx(one, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_dropout_has_the_same_masks_on_two_workers_as_on_two_devices(trained_on):
+    devices, workers = (losses_with_dropout(trained_on(where)) for where in ("two devices", "two workers"))
+    assert workers == pytest.approx(devices, rel=1e-4)
 
 
 @pytest.mark.parametrize("where", SEVERAL)
-def test_callbacks_of_keras_that_write_files_do_so_on_two_replicas(runs, where):
-    run = runs / where / "step"
+def test_callbacks_of_keras_that_write_files_do_so_on_two_replicas(trained_on, where):
+    run = trained_on(where) / "step"
     assert len((run / "log.csv").read_text().splitlines()) == 4
     assert (run / "best.keras").is_file()
     assert list((run / "own").rglob("events.out.tfevents.*"))
