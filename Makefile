@@ -1,8 +1,8 @@
 # Everything from nothing but Python >= 3.11, make and the package registry.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests of one file share what is costly to make.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Tests of one file share what is costly to make; one process more than cores, since some wait.
+PARALLEL := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))') --dist loadfile
 
 .PHONY: demo test test-slow lint bench docs lock clean
 

@@ -217,8 +217,8 @@ def test_fc_follows_the_published_table_on_mnist(cnnlab, tmp_path):
 
 @needs_mnist
 def test_lenet_learns_mnist_in_one_epoch(cnnlab):
-    done = cnnlab("train", "lenet", "--epochs", 1, "--quiet", "--format", "json")
-    assert json.loads(done.stdout)["accuracy"] > 0.95
+    done = cnnlab("train", "lenet", "--epochs", 1, "--limit", 20_000, "--quiet", "--format", "json")
+    assert json.loads(done.stdout)["accuracy"] > 0.9
 
 
 def test_a_shipped_experiment_ends_with_whether_that_was_to_be_expected(cnnlab, tmp_path):
@@ -238,7 +238,5 @@ def test_a_shipped_experiment_ends_with_whether_that_was_to_be_expected(cnnlab, 
 
 
 def test_of_anything_else_nothing_is_expected(cnnlab):
-    *_, last = cnnlab("train", "digits", "--quiet", "--epochs", 1).stdout.splitlines()
-    assert last == "run: runs/lenet-digits-1"
     *_, last = cnnlab("train", "digits", "--quiet", "--limit", 200, "--epochs", 1).stdout.splitlines()
-    assert last == "run: runs/lenet-digits-2"
+    assert last == "run: runs/lenet-digits-1"

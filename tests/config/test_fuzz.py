@@ -14,7 +14,7 @@ from cnnlab.config.yaml import dump
 from cnnlab.errors import ConfigError
 
 MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-SOME = settings(MANY, max_examples=150)  # where an example is a shipped file, which takes 30 ms
+SOME = settings(MANY, max_examples=80)  # where an example is a shipped file, which takes 30 ms
 WORDS = st.sampled_from(
     [
         "<<",

@@ -219,13 +219,6 @@ class OldNames(keras.callbacks.Callback):
         self.calls.append(("end", batch, sorted(logs)))
 
 
-def test_hooks_by_their_old_names_are_called(both):
-    ours, theirs = both(lambda folder: [OldNames()], epochs=1)
-    (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
-    assert len(mine.calls) == STEPS
-    assert mine.calls == keras_own.calls
-
-
 class Evaluates(keras.callbacks.Callback):
     """Asks the model after every epoch, as callbacks do that watch a set of their own."""
 
@@ -259,10 +252,15 @@ class ReadsHistory(keras.callbacks.Callback):
         self.lengths.append(len(self.model.history.history.get("loss", [])))
 
 
-def test_the_model_has_its_history_as_in_fit(both):
-    ours, theirs = both(lambda folder: [ReadsHistory()])
-    assert theirs.callbacks[0].lengths == [0, 1, 2]
-    assert ours.callbacks[0].lengths == [0, 1, 2]
+def test_old_names_of_hooks_the_history_and_the_check_for_nan_are_as_in_fit(both):
+    make = lambda folder: [OldNames(), ReadsHistory(), keras.callbacks.TerminateOnNaN(), Recorder()]  # noqa: E731
+    ours, theirs = both(make)
+    (named, reads, _, mine), (named_by_keras, read_by_keras, _, keras_own) = ours.callbacks, theirs.callbacks
+    assert len(named.calls) == 3 * STEPS
+    assert named.calls == named_by_keras.calls
+    assert reads.lengths == read_by_keras.lengths == [0, 1, 2]
+    assert_same_calls(mine, keras_own, without="on_test_batch")
+    assert_same_weights(ours.model, theirs.model)
 
 
 # What callbacks do
@@ -534,20 +532,10 @@ def diverging(digits, callbacks):
     return ours[-1], theirs[-1], str(caught.value)
 
 
-def test_terminate_on_nan_and_cnnlab_end_training_at_the_batch_where_fit_ends_it(digits):
-    _, keras_own, message = diverging(digits, lambda: [keras.callbacks.TerminateOnNaN()])
+def test_cnnlab_ends_a_training_that_diverges_at_the_batch_where_terminate_on_nan_ends_fit(digits):
+    mine, keras_own, message = diverging(digits, lambda: [keras.callbacks.TerminateOnNaN()])
     last = keras_own.numbers("on_train_batch_end")[-1]
     assert 0 < last < STEPS - 1
     assert not np.isfinite(keras_own.of("on_train_batch_end")[-1][2]["loss"])
     assert f"in step {last + 1} of epoch 1;" in message
-
-
-def test_callbacks_hear_of_the_batch_whose_loss_is_nan_as_in_fit(digits):
-    mine, keras_own, _ = diverging(digits, lambda: [keras.callbacks.TerminateOnNaN()])
     assert mine.numbers("on_train_batch_end") == keras_own.numbers("on_train_batch_end")
-
-
-def test_terminate_on_nan_leaves_training_alone_that_does_not_diverge(both):
-    ours, theirs = both(lambda folder: [keras.callbacks.TerminateOnNaN(), Recorder()], epochs=1)
-    assert_same_calls(ours.callbacks[1], theirs.callbacks[1], without="on_test_batch")
-    assert_same_weights(ours.model, theirs.model)

@@ -1,63 +1,76 @@
 """The engine's update of the weights: gradients as in Keras's `fit`, and steps that overflow on one replica."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.models.build import attach_optimizer, build
-from cnnlab.training.distribution.devices import strategy_for
 from cnnlab.training.engine.batch import batch_of, order_of
 from cnnlab.training.engine.engine import Engine
 
+ROOT = Path(__file__).parents[3]
+TWO_REPLICAS = """
+import json, numpy as np, tensorflow as tf
+from cnnlab.training.distribution.devices import strategy_for
+strategy = strategy_for(2)
+from cnnlab.data import Examples
+from cnnlab.experiment.losses import CrossEntropy
+from cnnlab.training.engine.engine import Engine
+from tests.training.engine.test_gradients import network
 
 class Overflowing(Engine):
-    """With inf in the gradients of the last replica, in the steps that `overflows` says."""
-
-    overflows: tf.Variable
+    # inf in the gradients of the last replica, in the steps that `when` says.
+    when = tf.Variable(False, trainable=False)
 
     def _agreeing(self, gradients):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        bad = self.overflows.read_value() & (replica == 1)
+        bad = self.when.read_value() & (replica == 1)
         first = tf.where(bad, tf.constant(np.inf), gradients[0])
         return super()._agreeing([first, *gradients[1:]])
 
-
-def copies_of(model, strategy):
-    """The values of its weights and of what its optimizer keeps, on every replica; the scale of its loss on each."""
-    optimizer = model.optimizer
-    variables = [*model.trainable_variables, *optimizer.inner_optimizer.variables]
-    weights = [[part.numpy().tolist() for part in strategy.experimental_local_results(one.value)] for one in variables]
-    scales = {float(scale.numpy()) for scale in strategy.experimental_local_results(optimizer.dynamic_scale.value)}
-    return weights, scales
+random = np.random.default_rng(0)
+examples = Examples(random.integers(0, 256, (8, 8, 8, 1), dtype=np.uint8), random.integers(0, 10, 8, dtype=np.int32))
+with strategy.scope():
+    Overflowing.when = tf.Variable(False, trainable=False)
+    model = network("train.precision=mixed_float16", "train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9}}")
+    engine = Overflowing(model, CrossEntropy(), examples, batch_size=8, seed=0)
+    def state():
+        optimizer = model.optimizer
+        every = [*model.trainable_variables, *optimizer.inner_optimizer.variables]
+        weights = [[part.numpy().ravel().tolist() for part in strategy.experimental_local_results(one.value)] for one in every]
+        scales = strategy.experimental_local_results(optimizer.dynamic_scale.value)
+        return {"weights": weights, "scales": [float(scale.numpy()) for scale in scales]}
+    states = [state()]
+    for epoch, bad in enumerate([False, True, False]):
+        Overflowing.when.assign(bad)
+        list(engine.epoch(epoch))
+        states.append(state())
+print(json.dumps(states))
+"""
 
 
 def test_where_one_replica_overflows_all_skip_the_step_and_the_scale_halves():
-    strategy = strategy_for(2)
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (8, 8, 8, 1), dtype=np.uint8)
-    examples = Examples(images, random.integers(0, 10, 8, dtype=np.int32))
-    with strategy.scope():
-        Overflowing.overflows = tf.Variable(False, trainable=False)
-        model = network("train.precision=mixed_float16", "train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9}}")
-        engine = Overflowing(model, CrossEntropy(), examples, batch_size=8, seed=0)
-        states = [copies_of(model, strategy)]
-        for epoch, overflows in enumerate([False, True, False]):
-            Overflowing.overflows.assign(overflows)
-            list(engine.epoch(epoch))
-            states.append(copies_of(model, strategy))
-    (start, first, skipped, last), scales = zip(*states, strict=True)
-    assert first != start
-    assert skipped == first  # momentum and count of steps too
-    assert last != skipped
-    for weights in (start, first, skipped, last):
-        assert all(copy == copies[0] for copies in weights for copy in copies)
-        assert all(np.isfinite(copies[0]).all() for copies in weights)
-    assert scales == ({32768.0}, {32768.0}, {16384.0}, {16384.0})
+    done = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    states = json.loads(done.stdout)
+    start, first, skipped, last = states
+    assert first["weights"] != start["weights"]
+    assert skipped["weights"] == first["weights"]  # momentum and count of steps too
+    assert last["weights"] != skipped["weights"]
+    for state in states:
+        assert all(copy == copies[0] for copies in state["weights"] for copy in copies)
+        assert np.isfinite(np.concatenate([copies[0] for copies in state["weights"]])).all()
+    scales = [set(state["scales"]) for state in states]
+    assert scales == [{32768.0}, {32768.0}, {16384.0}, {16384.0}]
 
 
 def network(*changes):
