@@ -176,7 +176,7 @@ AT_MOST = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard erro
 
 @pytest.mark.parametrize("deviation", [0.002, 0.00005], ids=["plain", "less than an example"])
 @pytest.mark.parametrize("seeds", ["the same", "others"])
-@pytest.mark.parametrize("sizes", [(2, 2), (3, 3), (5, 5), (1, 5), (2, 7), (3, 20), (10, 10)], ids=str)
+@pytest.mark.parametrize("sizes", [(2, 2), (5, 5), (1, 5), (2, 7), (3, 20)], ids=str)
 def test_of_two_identical_experiments_a_difference_is_said_at_most_once_in_twenty(sizes, seeds, deviation):
     random = np.random.default_rng(sum(sizes))
     other = 0 if seeds == "the same" else 100

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 
 import pytest
 
@@ -14,8 +15,8 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
 from cnnlab.runs.experiment import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
-from tests.cli.killing import Kills, assert_same, train_and_kill
-from tests.conftest import assert_one_line, invoke, run_cnnlab
+from tests.cli.killing import Kills, assert_same, is_trained_by, start, train_and_kill, wait_until
+from tests.conftest import assert_one_line, invoke
 
 EXPERIMENT = """\
 name: long
@@ -314,13 +315,13 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_
     assert [str(place) for place in checkpoints.positions(run)] == ["epoch 2", "epoch 1"]
 
 
-def test_two_that_resume_at_once_do_the_work_once(tmp_path, run):
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(2) as pool:
-        commands = [("resume", "runs/tiny-1", "--epochs", "60", "--quiet")] * 2
-        done = list(pool.map(lambda command: run_cnnlab(*command, cwd=tmp_path), commands))
-    assert sorted(one.returncode for one in done) == [0, 2]
-    (refused,) = [one.stderr for one in done if one.returncode]
-    assert "another process" in refused or "is being trained" in refused or "has finished" in refused
+def test_while_one_resumes_another_is_refused_until_the_end(cnnlab, tmp_path, run):
+    process = start(tmp_path, "resume", "runs/tiny-1", "--epochs", "3000")
+    assert wait_until(process, lambda: is_trained_by(run.path, process.pid))
+    refused = cnnlab("resume", "runs/tiny-1", "--epochs", "3000", "--quiet")
+    assert process.poll() is None
+    assert_one_line(refused, 2, f"is being trained by process {process.pid} on ", "end that first")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=300)
+    assert process.returncode == 130
     assert len(run.record().raw["resumed"]) == 1

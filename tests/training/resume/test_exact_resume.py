@@ -51,7 +51,6 @@ CASES = {
         "train.optimizer={sgd: 0.5}",
         "train.callbacks=[tensorboard, {early_stopping: {patience: 2, restore_best_weights: true, monitor: val_accuracy}}]",
     ],
-    "bfloat16": ["train.precision=mixed_bfloat16"],
     "float16": ["train.precision=mixed_float16", "train.optimizer={adam: 0.002}"],
     "streamed": [DROPOUT, "train.input_pipeline=streamed", "preprocessing.augmentation=[horizontal_flip]"],
 }
