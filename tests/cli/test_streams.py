@@ -43,6 +43,7 @@ def test_training_works_with_standard_error_closed(tmp_path, tiny, monkeypatch, 
     monkeypatch.setattr(sys, "stderr", None)  # as Python has it then
     terminal.stderr.cache_clear()
     assert main(["train", "tiny.yaml", "--epochs", "1"]) == 0
+    sys.stderr.close()  # which `main` opened
     terminal.stderr.cache_clear()
     assert capsys.readouterr().out.startswith("val accuracy")
 
