@@ -55,6 +55,12 @@ def decoding_progress() -> Progress:
     return _progress(BarColumn(), MofNCompleteColumn())
 
 
-def _progress(*columns: ProgressColumn) -> Progress:
+def prediction_progress() -> Progress:
+    """A bar that counts images, on a terminal only, and not where rows are printed on it too."""
+    return _progress(BarColumn(), MofNCompleteColumn(), disable=sys.stdout.isatty())
+
+
+def _progress(*columns: ProgressColumn, disable: bool = False) -> Progress:
     description = TextColumn("{task.description}", markup=False)
-    return Progress(description, *columns, TimeRemainingColumn(), console=stderr(), disable=not stderr().is_terminal)
+    disable = disable or not stderr().is_terminal
+    return Progress(description, *columns, TimeRemainingColumn(), console=stderr(), disable=disable)

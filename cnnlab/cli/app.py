@@ -13,6 +13,7 @@ from cnnlab.cli.describe import describe
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
+from cnnlab.cli.predict import predict
 from cnnlab.cli.reproduce import reproduce
 from cnnlab.cli.resume import resume
 from cnnlab.cli.runs import runs
@@ -48,7 +49,7 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, resume, launch, evaluate, compare, reproduce, verify, tensorboard):
+for command in (train, resume, launch, evaluate, predict, compare, reproduce, verify, tensorboard):
     app.command()(command)
 app.add_typer(runs, name="runs")
 for other in (configs, init, validate, describe, show, schema, bench):

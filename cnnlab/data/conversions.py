@@ -9,7 +9,7 @@ from typing import Any, Self
 from cnnlab.data.dataset import Remark
 from cnnlab.images.batch import Report
 from cnnlab.images.decode import Change, Size
-from cnnlab.images.depth import FULL_BITS, Levels
+from cnnlab.images.depth import Levels, white_of
 from cnnlab.messages import pluralize
 
 CHANGES: dict[Change, str] = {
@@ -117,12 +117,3 @@ class Summary:
     def _bits(self) -> int:
         """How many bits the largest value has."""
         return max(1, math.ceil(math.log2(self.brightest + 1)))
-
-
-def white_of(brightest: float) -> float | None:
-    """The value that becomes 255 where no file states it: the largest value, or the obvious limit above it."""
-    if 2 ** (FULL_BITS - 1) <= brightest < 2**FULL_BITS:
-        return None
-    if brightest <= 1:
-        return 1.0
-    return 255.0 if 128 <= brightest <= 255 else brightest

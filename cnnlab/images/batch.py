@@ -1,23 +1,17 @@
 """Decoding many image files into one file of pixels, by several processes at once."""
 
-import contextlib
 import hashlib
 import os
-import signal
-import threading
-import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from cnnlab.errors import DataError
 from cnnlab.images.decode import Change, Decoded, Size, decode
 from cnnlab.images.depth import Levels
+from cnnlab.images.pool import blocked_interrupts, decoding_pool
 
 PER_TASK = 256  # images that a process decodes before it reports them
 WRITTEN_BYTES = 1 << 20  # at once
@@ -74,37 +68,10 @@ def decode_into(path: Path, files: Sequence[str], size: Size, levels: Levels | N
     if processes < 2 or len(files) < WORTH_PROCESSES:
         yield from map(_decode_some, tasks)
         return
-    # Spawned, not forked: TensorFlow's threads may be running here already.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),))
-    try:
-        with _blocked_interrupts():
-            results = pool.map(_decode_some, tasks)  # starts the processes
+    with decoding_pool(processes) as pool:
+        with blocked_interrupts():
+            results = pool.map(_decode_some, tasks)
         yield from results
-    except BrokenProcessPool:
-        raise DataError("a process that decodes images died, perhaps for lack of memory") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _blocked_interrupts() -> Iterator[None]:
-    """Ctrl-C waits; processes started here never receive it: the parent handles it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent(parent: int) -> None:
-    """End this process soon after `parent`, which may have been killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _decode_some(task: tuple[str, int, Sequence[str], Size, Levels | None]) -> Report:

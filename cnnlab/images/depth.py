@@ -74,3 +74,12 @@ def tag(image: Image.Image, number: int, default: float = 0) -> tuple[float, ...
     """The values of a tag of a TIFF, (default,) where it has none."""
     value = image.tag_v2.get(number, default)  # type: ignore[attr-defined]
     return value if isinstance(value, tuple) else (value,)
+
+
+def white_of(brightest: float) -> float | None:
+    """The value that becomes 255 where no file states it: the largest value, or the obvious limit above it."""
+    if 2 ** (FULL_BITS - 1) <= brightest < 2**FULL_BITS:
+        return None
+    if brightest <= 1:
+        return 1.0
+    return 255.0 if 128 <= brightest <= 255 else brightest

@@ -56,11 +56,18 @@ class _Layout:
 
 
 def draw(
-    images: NDArray[np.uint8], titles: Sequence[str], heading: str, path: Path, columns: int, option: str = "--out"
+    images: NDArray[np.uint8],
+    titles: Sequence[str],
+    heading: str,
+    path: Path,
+    columns: int,
+    option: str = "--out",
+    colors: Sequence[str] | None = None,
 ) -> Path:
     """Write `images` (n, height, width, channels), enlarged by whole factors so that pixels show, as a figure.
 
-    Captions are wrapped. Raises RequestError where the file, which `option` names, is no figure or cannot be written.
+    Captions are wrapped, and have `colors`, one per image, if given. Raises RequestError where the file, which `option`
+    names, is no figure or cannot be written.
     """
     check_ending(path, option)
     with drawing([heading, *titles]) as plain:
@@ -76,7 +83,7 @@ def draw(
         _write(axes, layout.heading, BORDER, BORDER)
         for index, caption in enumerate(layout.captions):
             y, x = layout.place(index)
-            _write(axes, caption, x, y + layout.tile[0])
+            _write(axes, caption, x, y + layout.tile[0], colors[index] if colors else INK)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return write(figure, path)
@@ -85,10 +92,10 @@ def draw(
             raise RequestError(str(reason)) from None
 
 
-def _write(axes: "Axes", lines: Sequence[str], x: float, y: float) -> None:
+def _write(axes: "Axes", lines: Sequence[str], x: float, y: float, color: str = INK) -> None:
     """Lines of text below `y`; each by itself, so that those of neighbours are on one height."""
     for number, line in enumerate(lines, start=1):
-        axes.text(x, y + number * LINE, line, size=TEXT, color=INK, va="baseline")
+        axes.text(x, y + number * LINE, line, size=TEXT, color=color, va="baseline")
 
 
 def _layout(figure: "Figure", shape: tuple[int, ...], titles: list[str], heading: str, columns: int) -> _Layout:

@@ -154,6 +154,7 @@ class RunRecord:
     resumed: Sequence[Any]
     test_uses: Sequence[Any]
     pixel_statistics: PixelStatistics | None
+    border_brightness: float | None
 
     @classmethod
     def parse(cls, run: "Run", content: bytes) -> "RunRecord":
@@ -199,6 +200,7 @@ def _record(run: "Run", raw: Any) -> RunRecord:
         resumed=get(raw, "resumed", list, []),
         test_uses=get(raw, "test_uses", list, []),
         pixel_statistics=_pixel_statistics(get(raw, "pixel_statistics", dict, None)),
+        border_brightness=number(raw, "border_brightness", 1.0),
     )
 
 

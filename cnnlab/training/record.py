@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnlab.config.load import to_dict
 from cnnlab.data import fingerprint
+from cnnlab.data.statistics import mean_border_brightness
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs.checkpoints import Position
 from cnnlab.runs.experiment import digest
@@ -27,6 +28,7 @@ def for_new_run(trainer: Trainer, experiment: Experiment) -> dict[str, Any]:
         "multiplications": trainer.summary.cost.multiplications,
         "data": fingerprint.record(trainer.dataset),
         **({"pixel_statistics": {"mean": inputs.mean, "std": inputs.std}} if inputs.mean else {}),
+        "border_brightness": mean_border_brightness(trainer.dataset.train),
         **({"class_weights": weights} if weights else {}),
         "input_pipeline": trainer.placement.kind,
         "test_uses": test_uses,

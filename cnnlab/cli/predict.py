@@ -1,0 +1,171 @@
+"""`cnnlab predict`."""
+
+import itertools
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnlab.cli.predictions import Format, writer_for
+from cnnlab.cli.tensorflow import import_tensorflow
+from cnnlab.errors import RequestError
+from cnnlab.terminal import note, prediction_progress
+
+if TYPE_CHECKING:
+    from cnnlab.evaluation.predict import Prediction
+    from cnnlab.evaluation.samples import Samples
+    from cnnlab.experiment.data import Data
+    from cnnlab.runs import Run
+
+MAX_TILES = 100  # images of a grid
+COLUMNS = 10  # of a grid
+INK = "0.15"
+
+
+class Split(StrEnum):
+    """Which examples of a data set."""
+
+    TEST = "test"
+    VALIDATION = "validation"
+    TRAIN = "train"
+
+
+def predict(
+    run: Annotated[
+        Path, typer.Argument(help="A run folder; after it others of an ensemble, and images.", show_default=False)
+    ],
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders, patterns such as 'photos/*.png', or - for paths on standard input, one per line.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Predict examples of this data set instead of files.", metavar="NAME", show_default=False),
+    ] = None,
+    split: Annotated[Split, typer.Option(help="Of the data set.")] = Split.TEST,
+    examples: Annotated[
+        str | None,
+        typer.Option(help="Which of the split, from 0: 7, or 0:25.", metavar="N|FIRST:END", show_default=False),
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many classes to print, the most probable first.", min=1)] = 1,
+    invert: Annotated[bool, typer.Option("--invert", help="Make dark light and light dark before predicting.")] = False,
+    grid: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the images with their classes, true:predicted, too: .png, .svg or .pdf.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        Format, typer.Option(help="table for people; jsonl, csv and json have all digits.")
+    ] = Format.TABLE,
+) -> None:
+    """Predict the classes of images with a finished run, or with the mean of several.
+
+    Images are decoded as those of the training and brought to their size; what is changed is said once, at the end.
+    Rows are printed as predictions are made. Where the class is known, from the names of the folders below a folder
+    that is named or from a data set, it is printed too. Exits with 1 if an image cannot be decoded; the others are
+    predicted.
+    """
+    from cnnlab.plots.figure import check_ending
+    from cnnlab.runs.inputs import common_inputs
+
+    if grid is not None:
+        check_ending(grid, "--grid")
+    runs, arguments = _runs_and_images(run, images or [])
+    inputs = common_inputs(runs)
+    _check_request(arguments, data, examples)
+    from cnnlab.evaluation.samples import ExampleSamples, FileSamples
+
+    if data is None:
+        samples: Samples = FileSamples(inputs, arguments, invert=invert)
+    else:
+        samples = ExampleSamples(inputs, _data_of(runs, data, split), split.value, examples, invert=invert)
+    import_tensorflow()  # while many files are decoded already
+    from cnnlab.evaluation.ensemble import load_ensemble
+    from cnnlab.evaluation.predict import predict as predict_samples
+
+    ensemble = load_ensemble(runs)
+    if not (are_probabilities := ensemble.gives_probabilities):
+        note(f"{run}: was not trained to give probabilities: printed are scores, of which the highest decides")
+    writer = writer_for(
+        format, inputs.class_names, top, are_probabilities=are_probabilities, has_truths=samples.has_truths
+    )
+    drawn: list[Prediction] = []
+    right = known = 0
+    with prediction_progress() as progress:
+        task = progress.add_task("predicting", total=samples.total)
+        for prediction in predict_samples(samples, ensemble, after_batch=writer.flush):
+            progress.advance(task)
+            writer.write(prediction)
+            if prediction.sample.truth is not None:
+                known += 1
+                right += prediction.top(1, inputs.class_names)[0][0] == prediction.sample.truth
+            if grid is not None and len(drawn) < MAX_TILES:
+                drawn.append(prediction)
+    writer.end()
+    samples.report()
+    if known:
+        note(f"{right:,} of {known:,} images whose class is known are predicted right: accuracy {right / known:.4f}")
+    if grid is not None and drawn:
+        _draw(drawn, inputs.class_names, grid)
+    if samples.failed:
+        raise typer.Exit(1)
+
+
+def _check_request(images: Sequence[str], data: str | None, examples: str | None) -> None:
+    if data is not None and images:
+        raise RequestError(f"--data {data}: predicts examples of a data set; {images[0]} names images")
+    if data is None and not images:
+        raise RequestError("no images; expected files, folders, - for a list of paths, or --data NAME")
+    if data is None and examples is not None:
+        raise RequestError(f"--examples {examples}: are of a data set; add --data NAME")
+
+
+def _data_of(runs: Sequence["Run"], name: str, split: Split) -> "Data":
+    """The data set of that name: the run's own with its splits, which is a use of its test set, or as published."""
+    from cnnlab.cli.data.target import data_of
+    from cnnlab.runs.experiment import experiment_of
+
+    own = experiment_of(runs[0]).data
+    if own.name != name:
+        return data_of(name, [])
+    if split is Split.TEST or (split is Split.VALIDATION and own.validation == "test"):
+        for run in runs:
+            run.record_test_use("predict")
+    return own
+
+
+def _draw(predictions: Sequence["Prediction"], class_names: Sequence[str], path: Path) -> None:
+    """The grid: true:predicted, green where that is right and red where not, or else the class and its score."""
+    import numpy as np
+
+    from cnnlab.plots import grid
+    from cnnlab.plots.figure import class_labels
+
+    names = dict(zip(class_names, class_labels(class_names), strict=True))
+    titles, colors = [], []
+    for prediction in predictions:
+        ((label, score),) = prediction.top(1, class_names)
+        truth = prediction.sample.truth
+        titles.append(f"{names[label]} {score:.2f}" if truth is None else f"{names.get(truth, truth)}:{names[label]}")
+        colors.append(INK if truth is None else "green" if truth == label else "red")
+    heading = "true:predicted" if any(prediction.sample.truth for prediction in predictions) else "predicted"
+    images = np.stack([prediction.sample.pixels for prediction in predictions])
+    print(f"grid: {grid.draw(images, titles, heading, path, COLUMNS, '--grid', colors)}", file=sys.stderr)
+
+
+def _runs_and_images(first: Path, arguments: Sequence[str]) -> tuple[list["Run"], list[str]]:
+    """The run folders that the arguments begin with, and the rest."""
+    from cnnlab.runs.find import find_one
+    from cnnlab.runs.record import RECORD
+
+    further = list(itertools.takewhile(lambda argument: (Path(argument) / RECORD).is_file(), arguments))
+    return [find_one(first), *(find_one(Path(path)) for path in further)], list(arguments[len(further) :])
