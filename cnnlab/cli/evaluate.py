@@ -38,7 +38,10 @@ class FigureFormat(StrEnum):
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="A run folder, or several, whose probabilities are averaged.", show_default=False),
+    ],
     split: Annotated[Split, typer.Option(help="The examples to measure on.")] = Split.TEST,
     figures: Annotated[
         bool, typer.Option("--figures/--no-figures", help="Draw confusions, reliability and mistakes too.")
@@ -53,20 +56,26 @@ def evaluate(
 
     Accuracy with its 95 % bootstrap interval over the examples (other seeds vary too: see `compare`), balanced and
     top-k accuracy, macro and weighted F1, the expected calibration error, each class's precision and recall, the
-    confusion matrix, and images a second. The network is rebuilt from the run's config and its weights; the results,
-    every prediction and the figures go into the run's evaluation/ folder.
+    confusion matrix, and images/s. The network is rebuilt from the run's config and its weights; the results, every
+    prediction and the figures go into the run's evaluation/ folder. Of an ensemble of several runs the results are
+    printed only.
     """
-    from cnnlab.runs.experiment import check_finished, experiment_of
+    from cnnlab.runs.experiment import experiment_of
     from cnnlab.runs.find import find_one
+    from cnnlab.runs.inputs import common_inputs
 
-    folder = find_one(run)
-    check_finished(folder.record())  # summary before the seconds that TensorFlow takes
+    folders = [find_one(run) for run in runs]
+    common_inputs(folders)  # refused before the seconds that TensorFlow takes
     from cnnlab.cli.tensorflow import import_tensorflow
 
-    import_tensorflow(threads=experiment_of(folder).train.threads)
+    import_tensorflow(threads=experiment_of(folders[0]).train.threads)
     from cnnlab.evaluation.evaluate import evaluate as measure
+    from cnnlab.evaluation.evaluate import evaluate_ensemble
 
-    measured = measure(folder, split.value, figures=figure_format.value if figures and pictures else None)
+    if len(folders) > 1:
+        measured = evaluate_ensemble(folders, split.value)
+    else:
+        measured = measure(folders[0], split.value, figures=figure_format.value if figures and pictures else None)
     if format is Format.JSON:
         print(json.dumps(measured, indent=2))
         return
@@ -75,7 +84,10 @@ def evaluate(
         print(tables.render(classes, list(classes[0]), tables.Format.CSV))
         return
     print(_report(measured))
-    print(f"\npredictions: {folder.predictions(split.value)}")
+    if len(folders) > 1:
+        print(f"\nthe mean probabilities of {len(folders)} runs; nothing is written")
+        return
+    print(f"\npredictions: {folders[0].predictions(split.value)}")
     if measured["pictures"]:
         print(f"figures: {', '.join(measured['pictures'])}")
 

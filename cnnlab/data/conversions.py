@@ -18,6 +18,7 @@ CHANGES: dict[Change, str] = {
     "on_white": "laid on white where transparent",
     "first_frame": "with several frames, of which the first is used",
     "deep_colour": "in colour of 16 bits, of which the upper 8 are used",
+    "own_scale": "of more than 8 bits, each scaled by its own largest value",
 }
 
 NEARLY_BLACK = 1 / 8  # of the brightest

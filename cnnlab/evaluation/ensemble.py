@@ -7,8 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlab.data import Examples
 from cnnlab.errors import RequestError
 from cnnlab.evaluation.load import LoadedModel, load_model
+from cnnlab.models.inference import Outcome
 from cnnlab.runs import Run
 
 
@@ -40,6 +42,13 @@ class Ensemble:
             return self.members[0].forward.scores(images)
         mean: NDArray[np.float32] = np.mean([member.forward.scores(images) for member in self.members], axis=0)
         return mean
+
+    def outcome(self, examples: Examples) -> Outcome:
+        """The scores of labelled examples; losses are the cross-entropy of these, which are probabilities."""
+        parts = examples.chunks(multiple=max(member.forward.batch_size for member in self.members))
+        scores = np.concatenate([self.scores(examples.images[part]) for part in parts])
+        of_truth = scores[np.arange(len(scores)), examples.labels]
+        return Outcome(examples.labels, scores, -np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)))
 
 
 def load_ensemble(runs: Sequence[Run]) -> Ensemble:

@@ -88,11 +88,6 @@ class FileSamples:
             note(f"{pluralize(len(skipped), 'file')} in folders skipped, not named as images: {names}")
         for text in Summary.of(self._report).notes(self._inputs.size, self._count):
             note(text)
-        if scaled := len(self._report.brightest) if self._inputs.levels is None else 0:
-            warn(
-                f"{pluralize(scaled, 'image')} of more than 8 bits, of which neither the file nor the run says what is "
-                "white: each is scaled by its own brightest pixel"
-            )
         if self._invert:
             note(f"{pluralize(self._count, 'image')} inverted")
         if self._inverted_looks * 2 > self._count and self._inputs.border_brightness is not None:

@@ -45,7 +45,7 @@ UPRIGHT = {  # by the value of that tag
     8: Image.Transpose.ROTATE_90,
 }
 
-Change = Literal["resized", "upright", "grey", "on_white", "first_frame", "deep_colour"]
+Change = Literal["resized", "upright", "grey", "on_white", "first_frame", "deep_colour", "own_scale"]
 
 
 @dataclass(frozen=True)

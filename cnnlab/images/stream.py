@@ -63,7 +63,7 @@ def decode_one(path: str, size: Size, levels: Levels | None) -> Decoded | DataEr
             decoded = decode(path, size, levels)
             if levels is None and decoded.brightest is not None and (white := white_of(decoded.brightest)) is not None:
                 scaled = decode(path, size, Levels(white=white))
-                return replace(decoded, pixels=scaled.pixels)
+                return replace(scaled, changes=scaled.changes | {"own_scale"})
             return decoded
     except DataError as error:
         return error
