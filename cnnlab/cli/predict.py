@@ -116,6 +116,8 @@ def predict(
         note(f"{right:,} of {known:,} images whose class is known are predicted right: accuracy {right / known:.4f}")
     if grid is not None and drawn:
         _draw(drawn, inputs.class_names, grid)
+        if writer.count > len(drawn):
+            note(f"{grid}: has the first {len(drawn)} of {writer.count:,} images")
     if samples.failed:
         raise typer.Exit(1)
 

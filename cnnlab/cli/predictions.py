@@ -35,6 +35,8 @@ class Writer(ABC):
     value: str
     """What scores are called."""
     has_truths: bool
+    count: int = 0
+    """Of rows so far."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -44,6 +46,7 @@ class Writer(ABC):
         """Print a row."""
         best = prediction.top(self.top, self.class_names)
         self.row(prediction.sample.name, best, prediction.sample.truth)
+        self.count += 1
 
     @abstractmethod
     def row(self, image: str, best: Sequence[tuple[str, float]], truth: str | None) -> None:

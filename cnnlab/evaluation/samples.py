@@ -94,9 +94,10 @@ class FileSamples:
             usual = "dark" if self._inputs.border_brightness < 0.5 else "light"
             other = "light" if usual == "dark" else "dark"
             advice = "leave --invert out" if self._invert else "try --invert"
+            has = "has" if self._inverted_looks == 1 else "have"
             warn(
-                f"{self._inverted_looks:,} of {pluralize(self._count, 'image')} have a {other} border, and those of "
-                f"the training a {usual} one, of brightness {self._inputs.border_brightness:.2f}: {advice}"
+                f"{self._inverted_looks:,} of {pluralize(self._count, 'image')} {has} a {other} border, and the "
+                f"training images a {usual} one, of brightness {self._inputs.border_brightness:.2f}: {advice}"
             )
 
     def _from_stdin(self) -> Iterator[tuple[ImageFile, Decoded | DataError] | None]:
