@@ -102,8 +102,12 @@ def predict(
     right = known = 0
     with prediction_progress() as progress:
         task = progress.add_task("predicting", total=samples.total)
-        for prediction in predict_samples(samples, ensemble, after_batch=writer.flush):
-            progress.advance(task)
+
+        def after_batch() -> None:
+            writer.flush()
+            progress.update(task, completed=writer.count)
+
+        for prediction in predict_samples(samples, ensemble, after_batch):
             writer.write(prediction)
             if prediction.sample.truth is not None:
                 known += 1

@@ -15,15 +15,15 @@ LONGEST_WAIT = 0.25  # seconds between the first image of a batch and its predic
 
 @dataclass(frozen=True)
 class Prediction:
-    """The scores (classes,) of a sample."""
+    """The scores (classes,) of a sample, and the classes in the order of their scores, highest first."""
 
     sample: Sample
     scores: NDArray[np.float32]
+    order: NDArray[np.intp]
 
     def top(self, count: int, class_names: Sequence[str]) -> list[tuple[str, float]]:
         """The names and scores of the `count` classes with the highest scores, highest first."""
-        order = np.argsort(-self.scores, kind="stable")[:count]
-        return [(class_names[index], float(self.scores[index])) for index in order]
+        return [(class_names[index], float(self.scores[index])) for index in self.order[:count]]
 
 
 def predict(
@@ -50,4 +50,4 @@ def predict(
 
 def _predict_batch(batch: Sequence[Sample], ensemble: Ensemble) -> Iterator[Prediction]:
     scores = ensemble.scores(np.stack([sample.pixels for sample in batch]))
-    yield from map(Prediction, batch, scores)
+    yield from map(Prediction, batch, scores, np.argsort(-scores, axis=1, kind="stable"))

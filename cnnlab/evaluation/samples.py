@@ -25,6 +25,7 @@ from cnnlab.terminal import note, warn
 
 STDIN = "-"
 BORDER_DIFFERENCE = 0.5  # of the brightness, from which on an image looks inverted
+CHECKED_AT_ONCE = 64  # images
 LISTED = 3  # skipped files that are named
 
 
@@ -53,7 +54,7 @@ class FileSamples:
             )
         self._inputs, self._invert = inputs, invert
         self._listing = list_images([argument for argument in arguments if argument != STDIN])
-        self._report, self._count, self._inverted_looks = Report(), 0, 0
+        self._report, self._count, self._border = Report(), 0, _BorderCheck(inputs.border_brightness)
         self.failed = 0
         self.total = None if STDIN in arguments else len(self._listing.files)
         self.has_truths = self._listing.has_folders
@@ -78,7 +79,7 @@ class FileSamples:
             self._report.add(self._count, decoded)
             self._count += 1
             pixels = 255 - decoded.pixels if self._invert else decoded.pixels
-            self._inverted_looks += self._looks_inverted(pixels)
+            self._border.add(pixels)
             yield Sample(file.path, pixels, self._truth(file))
 
     def report(self) -> None:
@@ -90,15 +91,9 @@ class FileSamples:
             note(text)
         if self._invert:
             note(f"{pluralize(self._count, 'image')} inverted")
-        if self._inverted_looks * 2 > self._count and self._inputs.border_brightness is not None:
-            usual = "dark" if self._inputs.border_brightness < 0.5 else "light"
-            other = "light" if usual == "dark" else "dark"
+        if 2 * self._border.count() > self._count:
             advice = "leave --invert out" if self._invert else "try --invert"
-            has = "has" if self._inverted_looks == 1 else "have"
-            warn(
-                f"{self._inverted_looks:,} of {pluralize(self._count, 'image')} {has} a {other} border, and the "
-                f"training images a {usual} one, of brightness {self._inputs.border_brightness:.2f}: {advice}"
-            )
+            warn(f"{self._border.describe(self._count)}: {advice}")
 
     def _from_stdin(self) -> Iterator[tuple[ImageFile, Decoded | DataError] | None]:
         for path in paths_in(sys.stdin):
@@ -112,9 +107,33 @@ class FileSamples:
         names = (unicodedata.normalize("NFC", name) for name in reversed(file.folders))
         return next((name for name in names if name in self._inputs.class_names), None)
 
-    def _looks_inverted(self, pixels: NDArray[np.uint8]) -> bool:
-        usual = self._inputs.border_brightness
-        return usual is not None and abs(float(border_brightness(pixels[None])[0]) - usual) > BORDER_DIFFERENCE
+
+class _BorderCheck:
+    """Counts the images whose borders are dark where those of the training images are light, or the other way round."""
+
+    def __init__(self, usual: float | None) -> None:
+        self._usual, self._count, self._waiting = usual, 0, list[NDArray[np.uint8]]()
+
+    def add(self, pixels: NDArray[np.uint8]) -> None:
+        if self._usual is not None:
+            self._waiting.append(pixels)
+            if len(self._waiting) == CHECKED_AT_ONCE:
+                self.count()
+
+    def count(self) -> int:
+        if self._waiting and self._usual is not None:
+            brightness = border_brightness(np.stack(self._waiting))
+            self._count += int((np.abs(brightness - self._usual) > BORDER_DIFFERENCE).sum())
+            self._waiting = []
+        return self._count
+
+    def describe(self, total: int) -> str:
+        usual, other = ("dark", "light") if (self._usual or 0) < 0.5 else ("light", "dark")
+        has = "has" if self._count == 1 else "have"
+        return (
+            f"{self._count:,} of {pluralize(total, 'image')} {has} a {other} border, and the training images a {usual} "
+            f"one, of brightness {self._usual:.2f}"
+        )
 
 
 class ExampleSamples:

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,17 +59,15 @@ def _add_matches(pattern: str, listing: Listing) -> None:
 def _add_folder(folder: str, listing: Listing) -> None:
     listing.has_folders = True
     count = len(listing.files)
-    for path in _walk(folder):
-        if Path(path).suffix.lower() not in SUFFIXES or Path(path).name.startswith("."):
-            listing.skipped.append(path)
-            continue
-        listing.files.append(ImageFile(path, Path(path).relative_to(folder).parent.parts))
+    for where, folders, names in os.walk(folder, followlinks=True):
+        folders.sort()
+        inside = Path(where).relative_to(folder).parts
+        for name in sorted(names):
+            path = os.path.join(where, name)
+            if name.startswith(".") or os.path.splitext(name)[1].lower() not in SUFFIXES:
+                listing.skipped.append(path)
+            else:
+                listing.files.append(ImageFile(path, inside))
     if len(listing.files) == count:
         suffixes = ", ".join(sorted(SUFFIXES)[:6])
         raise RequestError(f"{folder}: no images in this folder; expected files such as {suffixes}")
-
-
-def _walk(folder: str) -> Iterator[str]:
-    for where, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
-        yield from (os.path.join(where, name) for name in sorted(names))

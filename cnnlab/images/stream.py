@@ -18,7 +18,7 @@ from cnnlab.images.depth import Levels, white_of
 from cnnlab.images.pool import blocked_interrupts, decoding_pool
 
 PER_TASK = 64  # images that a process decodes before it returns them
-TASKS_AHEAD = 4  # per process: enough to keep it busy, few enough for the memory
+AHEAD, AHEAD_BYTES = 1 << 14, 1 << 26  # images that may be decoded before they are asked for, and their memory
 PAUSE = 0.1  # seconds without a new path after which those before it are processed
 
 
@@ -43,7 +43,8 @@ def _decode_in_processes(
     tasks: deque[Future[list[Decoded | DataError]]] = deque()
     with decoding_pool(processes) as pool:
         with blocked_interrupts():
-            ahead = islice(parts, processes * TASKS_AHEAD)
+            images = min(AHEAD, AHEAD_BYTES // size.bytes)
+            ahead = islice(parts, max(2 * processes, images // PER_TASK))
             tasks.extend(pool.submit(_decode_part, part, size, levels) for part in ahead)
         yield [DataError("started")]
         while tasks:
