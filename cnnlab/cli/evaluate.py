@@ -62,9 +62,10 @@ def evaluate(
     """
     from cnnlab.runs.experiment import experiment_of
     from cnnlab.runs.find import find_one
-    from cnnlab.runs.inputs import common_inputs
 
     folders = [find_one(run) for run in runs]
+    from cnnlab.runs.inputs import common_inputs
+
     common_inputs(folders)  # refused before the seconds that TensorFlow takes
     from cnnlab.cli.tensorflow import import_tensorflow
 

@@ -74,14 +74,15 @@ def predict(
     that is named or from a data set, it is printed too. Exits with 1 if an image cannot be decoded; the others are
     predicted.
     """
-    from cnnlab.plots.figure import check_ending
+    runs, arguments = _runs_and_images(run, images or [])
+    _check_request(arguments, data, examples)
+    if grid is not None:
+        from cnnlab.plots.figure import check_ending
+
+        check_ending(grid, "--grid")
     from cnnlab.runs.inputs import common_inputs
 
-    if grid is not None:
-        check_ending(grid, "--grid")
-    runs, arguments = _runs_and_images(run, images or [])
     inputs = common_inputs(runs)
-    _check_request(arguments, data, examples)
     from cnnlab.evaluation.samples import ExampleSamples, FileSamples
 
     if data is None:

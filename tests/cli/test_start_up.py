@@ -20,6 +20,8 @@ LIGHT = [
     ["train", "lenett"],
     ["train", "lenet", "--set", "train.epochs=x"],
     ["evaluate", "nowhere"],
+    ["predict", "nowhere", "x.png"],
+    ["predict", "runs/tiny-1"],
     ["describe", "resnet20"],
     ["describe", "conv", "--compare", "mlp-mse"],
     ["validate", "lenet", "resnet20"],

@@ -19,7 +19,7 @@ from cnnlab.data.fingerprint import record as fingerprint_record
 from cnnlab.data.sources import folder as folder_source
 from cnnlab.data.stored import digests_of
 from cnnlab.errors import DataError
-from cnnlab.images import batch
+from cnnlab.images import batch, pool
 from tests.conftest import DATA_DIR, needs_cifar10_folder
 from tests.data.making import CATS, DOGS, assert_refused, greys, of_files, write_classes, write_image
 from tests.data.making import folder_spec as spec
@@ -325,7 +325,7 @@ def test_what_several_processes_cannot_decode_is_named(pets, several):
 
 
 def test_a_decoding_process_that_dies_is_told_of(pets, several, monkeypatch):
-    monkeypatch.setattr(batch, "_end_with_parent", os._exit)
+    monkeypatch.setattr(pool, "_end_with_parent", os._exit)
     assert_refused(spec(), "a process that decodes images died, perhaps for lack of memory")
 
 
