@@ -48,7 +48,7 @@ def test_nothing_is_imported_from_a_higher_layer(module):
     assert not higher
 
 
-def test_no_parts_import_each_other_in_a_circle():
+def test_the_parts_have_no_circular_imports():
     graph = {part: set() for part in RANKS}
     for module in MODULES:
         graph[part_of(module)] |= {*parts_imported_by(module)} - {part_of(module)}

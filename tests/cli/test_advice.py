@@ -188,12 +188,12 @@ def execute(arguments):
         assert not isinstance(error, RequestError)  # noqa: PT017 - taken, though there is no network, or no such run
 
 
-def test_no_text_that_proposes_something_is_forgotten():
+def test_every_text_that_proposes_a_command_is_covered():
     assert sorted(found()) == sorted([*MENTIONS, *PRINTED, *PROVOKED])
 
 
 @pytest.mark.parametrize("text", PRINTED)
-def test_what_is_printed_is_taken(run, tmp_path, text):
+def test_proposed_commands_are_accepted(run, tmp_path, text):
     changed(run, status="interrupted" if "resume" in text or "--trust" in text else "finished")
     own = "data: {name: npz, file: own.npz, image_shape: [8, 8, 1], num_classes: 10}"
     (tmp_path / "own.yaml").write_text(re.sub("data: .*", own, (tmp_path / CONFIG).read_text()))
@@ -206,7 +206,7 @@ def test_what_is_printed_is_taken(run, tmp_path, text):
 
 
 @pytest.mark.parametrize("text", PROVOKED)
-def test_what_a_refusal_proposes_is_taken(run, text):
+def test_commands_proposed_by_a_refusal_are_accepted(run, text):
     message = PROVOKED[text](run)
     (arguments,) = [shlex.split(one)[1:] for one in re.findall("`(cnnlab .*?)`", message)]
     execute(arguments)

@@ -34,10 +34,10 @@ def assert_all_good(folder, results):
     assert len({run.record().raw["process"]["pid"] for run in runs}) == len(runs)
 
 
-def test_two_processes_at_once_make_two_good_runs(tiny, tmp_path):
+def test_two_concurrent_processes_create_two_valid_runs(tiny, tmp_path):
     assert_all_good(tmp_path, train_at_once(tmp_path, 2))
 
 
 @pytest.mark.slow
-def test_forty_processes_at_once_make_forty_good_runs(tiny, tmp_path):
+def test_forty_concurrent_processes_create_forty_valid_runs(tiny, tmp_path):
     assert_all_good(tmp_path, train_at_once(tmp_path, 40))

@@ -150,7 +150,7 @@ def put_keras_lambda(run):
         archive.writestr("model.weights.h5", b"")
 
 
-def test_the_pickle_would_run(run):
+def test_the_pickle_would_run_code_when_loaded(run):
     put_pickle(run, "metrics.csv")
     pickle.loads((run / "metrics.csv").read_bytes())
     assert (run.parents[1] / "marker").exists()
@@ -159,7 +159,7 @@ def test_the_pickle_would_run(run):
 # What carries code
 
 
-def test_weights_that_are_a_pickle_are_reported(run):
+def test_pickled_weights_are_reported(run):
     for name in ("weights.safetensors", "evaluation/test-predictions.csv", "metrics.csv"):
         put_pickle(run, name)
     put_keras_lambda(run)
@@ -176,13 +176,13 @@ def test_weights_that_are_a_pickle_are_reported(run):
         ("weights.safetensors", 4),
     ],
 )
-def test_verify_reads_no_pickle(run, name, protocol):
+def test_verify_does_not_unpickle(run, name, protocol):
     put_pickle(run, name, protocol)
     assert_refused(run, verify, "tiny-1: its table, weights or predictions cannot be read", error=RunError)
 
 
 @pytest.mark.parametrize("protocol", [0, 4])
-def test_a_table_that_is_a_pickle_does_not_spoil_the_list(interrupted, protocol):
+def test_a_pickled_table_does_not_affect_the_list(interrupted, protocol):
     put_pickle(interrupted, "metrics.csv", protocol)
     for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"]):
         done = attacked(interrupted, *arguments)
@@ -192,7 +192,7 @@ def test_a_table_that_is_a_pickle_does_not_spoil_the_list(interrupted, protocol)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_run_whose_checkpoints_are_none_is_trained_anew(interrupted, trained):
+def test_a_run_with_invalid_checkpoints_is_trained_from_the_start(interrupted, trained):
     for path in interrupted.rglob("*.safetensors"):
         put_pickle(interrupted, path)
     os.mkfifo(interrupted / "checkpoints/epoch-00003.safetensors")
@@ -208,7 +208,7 @@ def test_a_run_whose_checkpoints_are_none_is_trained_anew(interrupted, trained):
         assert (interrupted / name).read_bytes() == (trained / "runs/tiny-1" / name).read_bytes()
 
 
-def test_a_lambda_in_a_keras_file_is_never_read(run):
+def test_a_lambda_in_a_keras_file_is_never_loaded(run):
     put_keras_lambda(run)
     before, measured = outside(run), json.loads((run / "evaluation/test.json").read_text())
     assert evaluated(Run(run)).items() >= measured.items()
@@ -248,7 +248,7 @@ def test_only_training_imports_code(with_callback, monkeypatch):
 @pytest.mark.parametrize(
     "arguments", [["resume", "runs/tiny-1", "--trust"], ["train", "runs/tiny-1/config.yaml"]], ids=["resume", "train"]
 )
-def test_who_trusts_imports(with_callback, arguments):
+def test_trust_imports_code(with_callback, arguments):
     done = invoke(*arguments, "--quiet", cwd=with_callback.parents[1])
     assert done.returncode == 0, done.stderr
     assert (with_callback.parents[1] / "marker").exists()
@@ -256,7 +256,7 @@ def test_who_trusts_imports(with_callback, arguments):
 
 @pytest.mark.parametrize("trust", [False, True])
 @pytest.mark.parametrize("in_config", [False, True])
-def test_code_that_only_one_of_the_two_files_names_is_not_imported(with_callback, trained, in_config, trust):
+def test_code_named_in_only_one_of_the_two_files_is_not_imported(with_callback, trained, in_config, trust):
     source = trained / "runs/tiny-1"
     if in_config:
         change_record(with_callback, experiment=json.loads((source / "run.json").read_text())["experiment"])
@@ -318,7 +318,7 @@ OTHER = {
 
 
 @pytest.mark.parametrize("content", LIES.values(), ids=LIES)
-def test_numbers_that_lie_are_damaged(run, content):
+def test_inconsistent_safetensors_files_are_damaged(run, content):
     for path in (run / "weights.safetensors", run / "checkpoints/epoch-00002.safetensors"):
         path.write_bytes(content)
     assert_refused(run, evaluated, "weights.safetensors: damaged", error=RunError)
@@ -328,7 +328,7 @@ def test_numbers_that_lie_are_damaged(run, content):
 
 
 @pytest.mark.parametrize("content", OTHER.values(), ids=OTHER)
-def test_numbers_of_something_else_are_refused(run, content):
+def test_arrays_of_other_shapes_are_rejected(run, content):
     (run / "weights.safetensors").write_bytes(content)
     assert_refused(run, evaluated, "weights.safetensors: ", error=RunError)
 
@@ -362,7 +362,7 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize(("change", "part"), CONFIGS.values(), ids=CONFIGS)
-def test_an_experiment_that_is_none_is_refused(run, change, part):
+def test_an_invalid_experiment_is_rejected(run, change, part):
     (run.parents[1] / "other.yaml").write_text((run / "config.yaml").read_text())
     (run / "config.yaml").write_text(change((run / "config.yaml").read_text()))
     for work in (evaluated, verify):
@@ -372,7 +372,7 @@ def test_an_experiment_that_is_none_is_refused(run, change, part):
 
 
 @pytest.mark.parametrize("name", ["billion laughs", "a tag", "extends a file"])
-def test_an_experiment_that_is_none_is_one_line(interrupted, name):
+def test_an_invalid_experiment_is_a_one_line_error(interrupted, name):
     change, part = CONFIGS[name]
     (interrupted.parents[1] / "other.yaml").write_text((interrupted / "config.yaml").read_text())
     (interrupted / "config.yaml").write_text(change((interrupted / "config.yaml").read_text()))
@@ -381,7 +381,7 @@ def test_an_experiment_that_is_none_is_one_line(interrupted, name):
     assert_reported(interrupted, "verify", "runs/tiny-1", parts=["runs/tiny-1/config.yaml:", part])
 
 
-def test_a_network_too_large_for_any_machine_is_refused(run):
+def test_a_network_too_large_for_any_machine_is_rejected(run):
     """800 TB in one layer, more than can be addressed; TensorFlow waits ten seconds for it."""
     layers = "dense: {units: 100000}\n  - dense: {units: 2000000000}\n  - dense: {units: 10"
     change_config(run, "dense: {units: 10", layers, recorded=True)
@@ -421,7 +421,7 @@ def test_nothing_is_read_or_written_through_a_link(run, name):
     assert outside(run) == before
 
 
-def test_a_link_is_one_line_to_every_command(interrupted):
+def test_a_link_is_a_one_line_error_for_every_command(interrupted):
     put_link(interrupted, "metrics.csv")
     part = "runs/tiny-1/metrics.csv: is a symbolic link; a run has none, and cnnlab follows none"
     for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
@@ -446,7 +446,7 @@ def put_device(path):
 
 
 @pytest.mark.parametrize("put", [put_pipe, put_device])
-def test_a_record_that_is_no_file_is_no_run(run, put):
+def test_a_record_that_is_not_a_regular_file_is_not_a_run(run, put):
     put(run / "run.json")
     for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
         assert_reported(run, *arguments, "runs/tiny-1", parts=["runs/tiny-1: not a run folder: it has no run.json"])
@@ -455,7 +455,7 @@ def test_a_record_that_is_no_file_is_no_run(run, put):
 
 
 @pytest.mark.parametrize("put", [put_pipe, put_device])
-def test_an_experiment_that_is_no_file_is_not_read(run, put):
+def test_an_experiment_that_is_not_a_regular_file_is_not_read(run, put):
     put(run / "config.yaml")
     for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
         assert attacked(run, *arguments).returncode == 0
@@ -467,7 +467,7 @@ def test_an_experiment_that_is_no_file_is_not_read(run, put):
 
 
 @pytest.mark.parametrize("put", [put_pipe, put_device])
-def test_a_table_that_is_no_file_is_not_read(interrupted, put):
+def test_a_table_that_is_not_a_regular_file_is_not_read(interrupted, put):
     put(interrupted / "metrics.csv")
     for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"]):
         done = attacked(interrupted, *arguments)
@@ -486,7 +486,7 @@ def test_evaluate_reads_no_pipes(run):
 # What run.json says
 
 
-def test_escapes_do_not_reach_the_terminal(interrupted):
+def test_escape_sequences_do_not_reach_the_terminal(interrupted):
     record = json.loads((interrupted / "run.json").read_text())
     record["versions"]["tensorflow"] = record["data"]["name"] = record["devices"]["strategy"] = ESCAPE
     record["experiment"]["preprocessing"]["scale"] = ESCAPE
@@ -516,7 +516,7 @@ def test_escapes_do_not_reach_the_terminal(interrupted):
         assert "owned" in done.stdout
 
 
-def test_names_of_files_are_told_without_escapes(interrupted):
+def test_file_names_are_printed_without_escape_sequences(interrupted):
     name = "x" + ESCAPE
     (interrupted.with_name(name)).mkdir()
     (interrupted.with_name(name) / "run.json").write_text("{")
@@ -528,7 +528,7 @@ def test_names_of_files_are_told_without_escapes(interrupted):
     assert_reported(interrupted, "evaluate", "runs/tiny-1", parts=["owned", ": is a symbolic link"])
 
 
-def test_who_works_on_a_run_is_told_without_escapes(run):
+def test_the_process_holding_a_run_is_printed_without_escape_sequences(run):
     change_record(run, status="running", process={"host": ESCAPE, "pid": 7})
     (run / ".lock").touch()
     for arguments in (["resume", "runs/tiny-1"], ["runs", "rm", "runs/tiny-1", "--yes"]):
@@ -537,7 +537,7 @@ def test_who_works_on_a_run_is_told_without_escapes(run):
     assert_reported(run, "evaluate", "runs/tiny-1", parts=["run.json: damaged: 'status' is '\\"])
 
 
-def test_a_damaged_record_is_one_line_to_every_command(run):
+def test_a_damaged_record_is_a_one_line_error_for_every_command(run):
     """How it can be damaged: tests/runs/test_record.py."""
     shutil.copytree(run, run.with_name("good"))
     change_record(run, results={"test_accuracy": ESCAPE})
@@ -556,7 +556,7 @@ def test_a_damaged_record_is_one_line_to_every_command(run):
     assert attacked(run, "runs", "rm", "runs/tiny-1", "--yes").returncode == 0
 
 
-def test_a_record_of_other_data_is_refused(run):
+def test_a_record_of_different_data_is_rejected(run):
     data = json.loads((run / "run.json").read_text())["data"]
     change_record(run, data={**data, "fingerprint": "0" * 64, "classes": [ESCAPE] * 10})
     assert_refused(run, evaluated, "was trained on other examples of digits", error=RunError)
@@ -630,7 +630,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("change", STATES.values(), ids=STATES)
-def test_a_state_that_lies_is_damaged(interrupted, change):
+def test_an_inconsistent_state_is_damaged(interrupted, change):
     put_checkpoint(interrupted, change)
     assert_refused(interrupted, load_checkpoint, "epoch-00002.safetensors: damaged", error=RunError)
 
@@ -638,7 +638,7 @@ def test_a_state_that_lies_is_damaged(interrupted, change):
 @pytest.mark.parametrize(
     "text", ["{", "[]", "1", "null", "[" * 100_000, '{"epoch": ' + "9" * 5000 + "}"], ids=lambda t: t[:12]
 )
-def test_a_state_that_is_none_is_damaged(interrupted, text, monkeypatch):
+def test_an_invalid_state_is_damaged(interrupted, text, monkeypatch):
     state, arrays = checkpoints.read(interrupted / "checkpoints/epoch-00002.safetensors")
     monkeypatch.setattr(checkpoints.json, "dumps", lambda state: text)
     checkpoints.save(Run(interrupted), Position(2), arrays, state, keep=2)
@@ -647,7 +647,7 @@ def test_a_state_that_is_none_is_damaged(interrupted, text, monkeypatch):
     assert_refused(interrupted, lambda run: checkpoints.read(path), ": damaged", error=RunError)
 
 
-def test_a_state_that_lies_is_one_line_and_changes_nothing(interrupted):
+def test_an_inconsistent_state_is_a_one_line_error_and_changes_nothing(interrupted):
     put_checkpoint(interrupted, of_state(sums=[math.nan, ESCAPE]))
     before = {path: path.read_bytes() for path in interrupted.rglob("*") if path.is_file()}
     part = "runs/tiny-1/checkpoints/epoch-00002.safetensors: damaged: sums.0: "
@@ -675,7 +675,7 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("change", ARRAYS.values(), ids=ARRAYS)
-def test_arrays_of_another_network_are_refused_and_change_nothing(interrupted, trainer, change):
+def test_arrays_of_another_network_are_rejected_and_change_nothing(interrupted, trainer, change):
     put_checkpoint(interrupted, change_arrays=change)
     before = {name: np.array(variable) for name, variable in checkpoint.variables_of(trainer.model).items()}
     assert_refused(
@@ -688,12 +688,12 @@ def test_arrays_of_another_network_are_refused_and_change_nothing(interrupted, t
         np.testing.assert_array_equal(variable, before[name])
 
 
-def test_arrays_of_another_network_end_the_run_in_one_line(interrupted):
+def test_arrays_of_another_network_end_the_run_with_a_one_line_error(interrupted):
     put_checkpoint(interrupted, change_arrays=ARRAYS["another shape"])
     assert_refused(interrupted, resumed, "its network is not that of config.yaml", error=RunError)
 
 
-def test_numbers_that_are_none_are_no_result(interrupted):
+def test_non_finite_numbers_are_not_a_result(interrupted):
     """A step is left to do, and the weights are NaN."""
     change_config(interrupted, "epochs: 2", "epochs: 3", recorded=True)
     put_checkpoint(interrupted, change_arrays=set_to("conv2d_0/bias", np.full(4, np.nan, np.float32)))
@@ -702,7 +702,7 @@ def test_numbers_that_are_none_are_no_result(interrupted):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_memories_of_more_callbacks_than_there_are_are_refused(interrupted, count):
+def test_more_callback_states_than_callbacks_are_rejected(interrupted, count):
     put_checkpoint(interrupted, of_state(callbacks=[{"callback": "EarlyStopping", "state": {}}] * count))
     assert_refused(interrupted, resumed, "its callbacks are not those of config.yaml", error=RunError)
 
@@ -725,7 +725,7 @@ MEMORIES = {
 
 
 @pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
-def test_a_memory_that_is_not_what_is_remembered_is_refused_and_reaches_nothing(interrupted, trainer, memory):
+def test_an_invalid_callback_state_is_rejected_and_not_restored(interrupted, trainer, memory):
     put_checkpoint(interrupted, of_state(callbacks=[{"callback": "EarlyStopping", "state": memory}]))
     callback = keras.callbacks.EarlyStopping()
     callback.set_model(trainer.model)
@@ -740,7 +740,7 @@ def test_a_memory_that_is_not_what_is_remembered_is_refused_and_reaches_nothing(
 
 
 @pytest.mark.parametrize("shapes", [[(4,)], [(3, 3, 1, 4), (5,), (144, 10), (10,)]], ids=["too few", "another shape"])
-def test_best_weights_of_another_network_are_refused(interrupted, trainer, shapes):
+def test_best_weights_of_another_network_are_rejected(interrupted, trainer, shapes):
     def change(arrays):
         arrays.update({f"best0/{number:04}": np.zeros(shape, np.float32) for number, shape in enumerate(shapes)})
 
@@ -763,7 +763,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_a_place_that_the_training_does_not_have_is_refused(interrupted, place):
+def test_a_position_beyond_the_training_is_rejected(interrupted, place):
     put_checkpoint(interrupted, lambda state: state.update(place, rows=state["rows"][: place["epoch"]]))
     assert_refused(interrupted, resumed, "the experiment of config.yaml has no such step", error=RunError)
 
@@ -774,7 +774,7 @@ def with_events(run):
     shutil.rmtree(run / "checkpoints")
 
 
-def test_events_that_are_a_link_or_in_a_linked_folder_are_refused(interrupted):
+def test_event_files_that_are_links_or_in_a_linked_folder_are_rejected(interrupted):
     with_events(interrupted)
     victim = interrupted.parents[1] / "victim"
     victim.write_bytes(b"mine")
@@ -785,7 +785,7 @@ def test_events_that_are_a_link_or_in_a_linked_folder_are_refused(interrupted):
     assert victim.read_bytes() == b"mine"
 
 
-def test_events_that_are_a_pipe_end_the_run_in_one_line(interrupted):
+def test_event_files_that_are_pipes_end_the_run_with_a_one_line_error(interrupted):
     with_events(interrupted)
     events = interrupted / "tensorboard/train/events.out.tfevents.cnnlab"
     events.parent.mkdir(parents=True)
@@ -794,7 +794,7 @@ def test_events_that_are_a_pipe_end_the_run_in_one_line(interrupted):
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "evaluation/test-predictions.csv", "weights.safetensors"])
-def test_verify_waits_for_no_pipe(run, name):
+def test_verify_does_not_block_on_a_pipe(run, name):
     (run / name).unlink()
     os.mkfifo(run / name)
     assert_refused(run, verify, error=RunError)
@@ -810,13 +810,13 @@ TABLES = {
 
 
 @pytest.mark.parametrize("change", TABLES.values(), ids=TABLES)
-def test_verify_refuses_a_table_that_is_none(run, change):
+def test_verify_rejects_an_invalid_table(run, change):
     path = run / "metrics.csv"
     path.write_text(change(path.read_text()))
     assert_refused(run, verify, "its table, weights or predictions cannot be read", error=RunError)
 
 
-def test_a_record_cannot_pass_for_another_run(run):
+def test_a_copied_record_does_not_pass_for_another_run(run):
     change_record(run, run="/etc/passwd", epoch=7, epochs=9, accuracy=1.0, val_accuracy=1.0)
     done = attacked(run, "runs", "show", "runs/tiny-1", "--format", "json")
     shown = json.loads(done.stdout)
@@ -824,7 +824,7 @@ def test_a_record_cannot_pass_for_another_run(run):
     assert shown["test_accuracy"] == shown["results"]["test_accuracy"]
 
 
-def test_an_honest_checkpoint_is_taken(interrupted, trainer):
+def test_a_valid_checkpoint_is_accepted(interrupted, trainer):
     put_checkpoint(interrupted)
     found = load_checkpoint(Run(interrupted))
     assert isinstance(found, Checkpoint)

@@ -58,7 +58,7 @@ CASES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_killed_at_twenty_random_moments_a_run_has_the_bytes_of_one_that_was_not(tmp_path, case):
+def test_a_run_killed_at_twenty_random_moments_equals_an_uninterrupted_one(tmp_path, case):
     text = EXPERIMENT
     for word, value in (DEFAULTS | CASES[case]).items():
         text = text.replace(word, value)

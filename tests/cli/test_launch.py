@@ -122,14 +122,14 @@ def test_workers_give_the_numbers_of_one_process(finished, trained):
         assert results[0][key] == pytest.approx(results[1][key], rel=1e-5)
 
 
-def test_standard_output_is_the_chiefs_result_alone(finished):
+def test_standard_output_has_only_the_result_of_the_chief(finished):
     _, done = finished
     result = json.loads(done.stdout)
     assert result["run"] == "runs/tiny-1"
     assert result["examples"] == 200
 
 
-def test_standard_error_has_each_workers_number_before_its_lines(finished):
+def test_standard_error_lines_are_prefixed_with_the_worker_number(finished):
     _, done = finished
     lines = [line for line in done.stderr.splitlines() if WAITS not in line]
     assert sorted(line.partition(WAITS)[0] for line in done.stderr.splitlines() if WAITS in line) == [
@@ -141,7 +141,7 @@ def test_standard_error_has_each_workers_number_before_its_lines(finished):
     assert [line.split()[:2] for line in lines[1:]] == [["[0]", "epoch"], ["[0]", "1"], ["[0]", "2"]]
 
 
-def test_a_wrong_config_is_told_once_and_nothing_is_left(cnnlab, tiny, tmp_path):
+def test_a_wrong_config_is_reported_once_and_leaves_nothing(cnnlab, tiny, tmp_path):
     done = cnnlab("launch", "--", "train", "tiny.yaml", "--set", "train.epoch=3")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -156,14 +156,14 @@ def test_a_wrong_config_is_told_once_and_nothing_is_left(cnnlab, tiny, tmp_path)
 @pytest.mark.parametrize(
     "arguments", [[], ["--workers", "0", "--", "train", "x"], ["--workers", "x", "--", "train", "x"]]
 )
-def test_a_wrong_command_line_is_an_error(cnnlab, arguments):
+def test_an_invalid_command_line_is_an_error(cnnlab, arguments):
     done = cnnlab("launch", *arguments)
     assert done.returncode == 2
     assert "see `cnnlab launch --help`" in done.stderr
 
 
 @pytest.mark.parametrize("lost", [0, 1])
-def test_a_worker_that_is_killed_ends_all_and_is_named(launched, lost):
+def test_a_killed_worker_ends_all_workers_and_is_named(launched, lost):
     os.kill(launched.worker(lost), signal.SIGKILL)
     lines = launched.end()
     assert launched.process.returncode == 1
@@ -177,7 +177,7 @@ def test_a_worker_that_is_killed_ends_all_and_is_named(launched, lost):
     assert status_of(launched.folder) == ("failed" if lost == 1 else "running")  # a chief that is dead says nothing
 
 
-def test_ctrl_c_ends_all_and_is_recorded(launched):
+def test_ctrl_c_ends_all_workers_and_is_recorded(launched):
     os.killpg(launched.process.pid, signal.SIGINT)
     lines = launched.end()
     assert launched.process.returncode == 130
@@ -197,7 +197,7 @@ time.sleep(300)
 LAUNCH = "import sys; sys.executable = './idle'; from cnnlab.workers import run; sys.exit(run(['train'], 2))"
 
 
-def test_sigterm_ends_all(tmp_path):
+def test_sigterm_ends_all_workers(tmp_path):
     """What the workers do does not matter here: they have a program of their own."""
     (tmp_path / "idle").write_text(IDLE.format(python=sys.executable))
     (tmp_path / "idle").chmod(0o700)

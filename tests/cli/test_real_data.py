@@ -14,7 +14,7 @@ MNIST_FINGERPRINT = "543b762ea4512aa9abb3bb39518a8311075589c0845d1d776463a5029d8
 
 
 @needs_mnist
-def test_mnist_is_recognised_and_has_the_pixels_that_everybody_knows(cnnlab):
+def test_mnist_is_recognised_and_has_the_well_known_pixels(cnnlab):
     done = cnnlab("data", "info", "mnist", "--format", "json")
     measured = json.loads(done.stdout)
     assert done.stderr == ""
@@ -36,7 +36,7 @@ def test_a_variant_of_cifar10_is_named_and_trained_on(cnnlab, tmp_path):
 @pytest.mark.slow
 @needs_cifar10
 @needs_cifar10_folder
-def test_a_folder_of_60000_jpegs_has_the_pictures_of_the_binary_files_and_trains(cnnlab, tmp_path, monkeypatch):
+def test_a_folder_of_60000_jpegs_has_the_images_of_the_binary_files_and_trains(cnnlab, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     spec = {"name": "folder", "path": "cifar10-folder", "image_size": 32, "num_classes": 10, "validation": 5000}
     pictures = data.load(Folder(**spec))

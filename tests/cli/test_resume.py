@@ -54,11 +54,11 @@ def ended(tmp_path_factory):
     return folder
 
 
-def test_a_killed_and_resumed_run_has_the_bytes_of_one_that_was_not(ended):
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(ended):
     assert_same(ended / "runs" / "cut", ended / "runs" / "whole")
 
 
-def test_run_json_tells_where_it_was_resumed(ended):
+def test_run_json_records_where_it_was_resumed(ended):
     record = json.loads((ended / "runs" / "cut" / "run.json").read_text())
     assert record["status"] == "finished"
     assert len(record["resumed"]) == 2
@@ -66,7 +66,7 @@ def test_run_json_tells_where_it_was_resumed(ended):
     assert "resumed" not in json.loads((ended / "runs" / "whole" / "run.json").read_text())
 
 
-def test_a_run_that_early_stopping_had_ended_is_not_trained_on(cnnlab, tmp_path, ended):
+def test_a_run_ended_by_early_stopping_is_not_continued(cnnlab, tmp_path, ended):
     run = tmp_path / "runs" / "whole"
     shutil.copytree(ended / "runs" / "whole", run)
     change(run, status="interrupted")
@@ -98,19 +98,19 @@ def epochs(count):
     return [parse_set(f"train.epochs={count}")]
 
 
-def test_an_interrupted_run_goes_on_as_it_is(run):
+def test_an_interrupted_run_is_resumed_without_changes(run):
     resumption = plan(run)
     assert (resumption.experiment.train.epochs, resumption.is_raised) == (2, False)
 
 
-def test_a_run_that_is_trained_at_the_moment_is_refused_by_name(run):
+def test_a_run_in_training_is_rejected_by_name(run):
     change(run.path, status="running", process={"pid": 7, "host": os.uname().nodename})
     with lock.held(run.path), pytest.raises(RequestError, match=r"is being trained by process 7 on .*; end that first"):
         plan(run)
     assert plan(run).record.status == "running"  # crashed, then
 
 
-def test_a_finished_run_goes_on_with_more_epochs_only(run):
+def test_a_finished_run_is_continued_only_with_more_epochs(run):
     change(run.path, status="finished")
     with pytest.raises(
         RequestError, match=r"has finished; there is nothing to resume; `cnnlab resume .* --epochs 4` would"
@@ -122,7 +122,7 @@ def test_a_finished_run_goes_on_with_more_epochs_only(run):
 @pytest.mark.parametrize(("stopped_early", "more"), [(True, 60), (True, None), (False, 60), (False, None)])
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("callbacks", [[], [{"early_stopping": 3}, {"early_stopping": 5}]], ids=len)
-def test_a_run_that_has_nothing_left_to_do_says_why_and_a_command_that_is_taken(
+def test_a_completed_run_gives_the_reason_and_a_valid_command(
     run, stopped_early, more, schedule, callbacks
 ):
     # All that ends a training before its last epoch, under schedules of both kinds, with more epochs and without.
@@ -150,7 +150,7 @@ def test_a_run_that_has_nothing_left_to_do_says_why_and_a_command_that_is_taken(
         assert [one.patience for one in again.train.callbacks] == [6, 10]
 
 
-def test_fewer_epochs_are_refused(run):
+def test_fewer_epochs_are_rejected(run):
     with pytest.raises(RequestError, match=r"train.epochs: 1, and it is trained for 2; it may be raised only"):
         plan(run, epochs(1))
 
@@ -166,7 +166,7 @@ def test_fewer_epochs_are_refused(run):
         ("model.layers=[flatten, {dense: 10}]", "model.layers: flatten, dense, was conv2d, max_pool2d, flatten, dense"),
     ],
 )
-def test_any_other_change_is_refused_with_the_difference(run, change, told):
+def test_any_other_change_is_rejected_with_the_difference(run, change, told):
     with pytest.raises(RequestError, match=f"would become another experiment: {told}; only train.epochs may be raised"):
         plan(run, [parse_set(change)])
     run.write_config(run.config.read_text())
@@ -174,18 +174,18 @@ def test_any_other_change_is_refused_with_the_difference(run, change, told):
         plan(run, experiment=load(str(run.config), [*epochs(3), parse_set(change)]))
 
 
-def test_a_change_in_the_runs_own_file_is_found_too(run):
+def test_a_change_in_the_config_of_the_run_is_detected(run):
     run.write_config(run.config.read_text().replace("batch_size: 64", "batch_size: 16"))
     with pytest.raises(RequestError, match=r"train.batch_size: 16, was 64"):
         plan(run)
 
 
-def test_all_differences_are_told_at_once(run):
+def test_all_differences_are_reported_together(run):
     with pytest.raises(RequestError, match=r"train.batch_size: 32, was 64; seed: 3, was 0;"):
         plan(run, [parse_set("train.batch_size=32"), parse_set("seed=3")])
 
 
-def test_a_schedule_over_all_epochs_cannot_be_made_longer_afterwards(cnnlab, tiny, tmp_path):
+def test_a_schedule_over_all_epochs_cannot_be_extended(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--quiet", "--set", "train.schedule=cosine")
     assert done.returncode == 0, done.stderr
     done = cnnlab("resume", "runs/tiny-1", "--epochs", "3")
@@ -194,7 +194,7 @@ def test_a_schedule_over_all_epochs_cannot_be_made_longer_afterwards(cnnlab, tin
     )
 
 
-def test_code_of_a_folders_own_is_not_imported_without_trust(run):
+def test_user_code_is_not_imported_without_trust(run):
     config = run.config.read_text().replace("callbacks: []", "callbacks: [callback: evil.Callback]")
     run.write_config(config)
     change(run.path, experiment=plain_of(run))
@@ -209,7 +209,7 @@ def plain_of(run):
     return to_dict(load_complete(run.config))
 
 
-def test_unfinished_runs_are_those_that_can_go_on(run, tmp_path, capsys):
+def test_unfinished_runs_are_those_that_can_be_resumed(run, tmp_path, capsys):
     runs = tmp_path / "runs"
     for name, status in {"a": "finished", "b": "failed", "c": "diverged", "d": "running", "e": "running"}.items():
         shutil.copytree(run.path, runs / name)
@@ -223,7 +223,7 @@ def test_unfinished_runs_are_those_that_can_go_on(run, tmp_path, capsys):
     assert [line.partition(": ")[2].partition(str(runs))[2][:3] for line in warned] == ["/c:", "/e:", "/f/"]
 
 
-def test_several_runs_go_on_in_one_process_and_the_result_is_told_of_all(cnnlab, run):
+def test_several_runs_are_resumed_in_one_process_and_all_results_are_reported(cnnlab, run):
     shutil.copytree(run.path, run.path.with_name("tiny-2"))
     done = cnnlab("resume", "runs", "--all", "--epochs", "3", "--quiet", "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -233,7 +233,7 @@ def test_several_runs_go_on_in_one_process_and_the_result_is_told_of_all(cnnlab,
     assert_one_line(cnnlab("resume", "runs", "--all"), 2, "runs: no run here can be resumed")
 
 
-def test_one_run_that_cannot_go_on_does_not_keep_the_others_from_it(cnnlab, run):
+def test_one_run_that_cannot_be_resumed_does_not_block_the_others(cnnlab, run):
     for name, change_of in {
         "a-damaged": lambda path: (path / "config.yaml").write_text("x: ["),
         "b-diverges": lambda path: to_rate(path, "1.0e+30"),
@@ -259,7 +259,7 @@ def to_rate(path, rate):
     shutil.rmtree(path / "checkpoints")
 
 
-def test_a_schedule_over_all_epochs_is_not_made_longer_within_the_first_either(run):
+def test_a_schedule_over_all_epochs_cannot_be_extended_within_the_first_epoch(run):
     run.write_config(run.config.read_text().replace("exponential: {decay: 0.5}", "x"))
     text = run.config.read_text()
     start = text.index("  schedule:")
@@ -273,7 +273,7 @@ def test_a_schedule_over_all_epochs_is_not_made_longer_within_the_first_either(r
     assert plan(run, epochs(3)).is_raised
 
 
-def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tiny):
+def test_train_resumes_with_the_experiment_file(cnnlab, run, tiny):
     done = cnnlab("train", "--resume", "runs/tiny-1", "--epochs", "3", "--quiet")
     assert done.returncode == 0, done.stderr
     done = cnnlab("train", "tiny.yaml", "--resume", "runs/tiny-1", "--epochs", "4")
@@ -297,11 +297,11 @@ def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tin
         (["resume", "runs/tiny-1", "--epochs", "0"], "--epochs 0: train.epochs: expected a value greater than 0"),
     ],
 )
-def test_what_cannot_be_resumed_is_told_in_a_line(cnnlab, run, arguments, told):
+def test_runs_that_cannot_be_resumed_are_one_line_errors(cnnlab, run, arguments, told):
     assert_one_line(cnnlab(*arguments), 2, told)
 
 
-def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_used(cnnlab, run, trained):
+def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_previous_one_is_used(cnnlab, run, trained):
     whole = (run.checkpoints / "epoch-00002.safetensors").read_bytes()
     (run.checkpoints / "epoch-00002.safetensors").write_bytes(whole[: len(whole) // 2])
     done = cnnlab("resume", "runs/tiny-1")
@@ -315,7 +315,7 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_
     assert [str(place) for place in checkpoints.positions(run)] == ["epoch 2", "epoch 1"]
 
 
-def test_while_one_resumes_another_is_refused_until_the_end(cnnlab, tmp_path, run):
+def test_a_second_resume_is_rejected_until_the_first_ends(cnnlab, tmp_path, run):
     process = start(tmp_path, "resume", "runs/tiny-1", "--epochs", "3000")
     assert wait_until(process, lambda: is_trained_by(run.path, process.pid))
     refused = cnnlab("resume", "runs/tiny-1", "--epochs", "3000", "--quiet")

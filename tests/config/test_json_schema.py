@@ -37,7 +37,7 @@ def accepts(data):
     return VALIDATOR.is_valid(data)
 
 
-def test_the_schema_is_a_schema():
+def test_the_schema_is_a_valid_json_schema():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -101,7 +101,7 @@ def test_the_reference_names_every_kind_and_option():
 
 
 @pytest.mark.parametrize("like", shipped.paths())
-def test_a_new_file_equals_the_experiment_it_starts_from(tmp_path, like):
+def test_a_new_file_equals_the_experiment_it_is_based_on(tmp_path, like):
     target = tmp_path / "mine.yaml"
     assert template.write(str(tmp_path / "mine"), like) == [target, tmp_path / FILE]
     mine, original = load_file(target), load(like)
@@ -119,14 +119,14 @@ def test_a_new_file_equals_the_experiment_it_starts_from(tmp_path, like):
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
 
 
-def test_a_new_file_from_a_user_file_equals_it_whatever_its_layout(tmp_path):
+def test_a_new_file_based_on_a_user_file_equals_it_in_any_layout(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text('--- {"name": "own", data: digits, model: {layers: [flatten, dense: 10]},\n "seed": 3}\n')
     template.write(str(tmp_path / "mine"), str(own))
     assert load_file(tmp_path / "mine.yaml") == load_file(own).model_copy(update={"name": "mine"})
 
 
-def test_a_new_file_never_overwrites(tmp_path):
+def test_init_never_overwrites(tmp_path):
     template.write(str(tmp_path / "mine.yaml"), "lenet")
     before = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
     with pytest.raises(RequestError, match=r"mine\.yaml: exists, and is not overwritten"):

@@ -302,7 +302,7 @@ def assert_nothing_climbed_out(tmp_path):
 
 
 @pytest.mark.parametrize("corrupt", CASES, indirect=True)
-def test_corrupt_data_are_one_line_that_names_the_file(tmp_path, corrupt):
+def test_corrupt_data_are_a_one_line_error_that_names_the_file(tmp_path, corrupt):
     data, named = corrupt
     assert_refused(TypeAdapter(Data).validate_python(data), named)
     assert_nothing_climbed_out(tmp_path)
@@ -320,7 +320,7 @@ def test_corrupt_data_are_one_line_that_names_the_file(tmp_path, corrupt):
     ],
     indirect=True,
 )
-def test_what_may_not_be_read_is_one_line_that_names_it(corrupt):
+def test_unreadable_data_are_a_one_line_error_that_names_them(corrupt):
     data, named = corrupt
     os.chmod(named, 0)
     if os.access(named, os.R_OK):
@@ -345,7 +345,7 @@ THROUGH_THE_COMMAND_LINE = [
 
 
 @pytest.mark.parametrize("corrupt", THROUGH_THE_COMMAND_LINE, indirect=True)
-def test_the_command_line_says_it_in_one_line_within_four_gib(tmp_path, corrupt):
+def test_the_command_line_reports_it_in_one_line_within_four_gib(tmp_path, corrupt):
     data, named = corrupt
     experiment = EXPERIMENT.format(data=json.dumps(data), classes=data.get("num_classes", 10))
     (tmp_path / "x.yaml").write_text(experiment)

@@ -106,7 +106,7 @@ def assert_small(dataset):
 
 @both
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_is_found_and_the_genuine_one_told(data_dir, genuine, capsys, name, layout):
+def test_every_layout_is_found_and_the_published_data_recognised(data_dir, genuine, capsys, name, layout):
     genuine(name)
     lay_out(data_dir, name, layout)
     dataset = load(spec(name))
@@ -117,13 +117,13 @@ def test_every_layout_is_found_and_the_genuine_one_told(data_dir, genuine, capsy
 
 @both
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_is_found_in_a_folder_of_ones_own(tmp_path, data_dir, name, layout):
+def test_every_layout_is_found_in_a_user_folder(tmp_path, data_dir, name, layout):
     folder = lay_out(tmp_path / "own", name, layout)
     assert_small(load(spec(name, dir=str(folder))))
     assert_small(load(spec(name, dir=str(tmp_path / "own"))))
 
 
-def test_fashion_mnist_is_found_as_its_authors_name_its_folder(data_dir):
+def test_fashion_mnist_is_found_under_the_folder_name_of_its_authors(data_dir):
     write_mnist(data_dir / "fashion-mnist")
     assert load(spec("fashion_mnist")).class_names[9] == "ankle_boot"
 
@@ -141,7 +141,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     assert f"a variant, not the genuine {MODULES[name].PUBLISHED.title}; used unchanged" in warning
 
 
-def test_one_file_that_differs_makes_a_variant_and_is_named(data_dir, genuine, capsys):
+def test_one_differing_file_makes_a_variant_and_is_named(data_dir, genuine, capsys):
     genuine("mnist")
     folder = write_mnist(data_dir / "mnist")
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.full(20, 3, np.uint8))))
@@ -152,7 +152,7 @@ def test_one_file_that_differs_makes_a_variant_and_is_named(data_dir, genuine, c
     )
 
 
-def test_dir_comes_before_the_data_folder(tmp_path, data_dir):
+def test_dir_takes_precedence_over_the_data_folder(tmp_path, data_dir):
     lay_out(data_dir, "mnist", "gzipped")
     folder = lay_out(tmp_path / "own", "mnist", "gzipped")
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.full(40, 7, np.uint8))))
@@ -162,7 +162,7 @@ def test_dir_comes_before_the_data_folder(tmp_path, data_dir):
 
 @needs_mnist
 @pytest.mark.parametrize("wrapper", ["gz", "unpacked", "npz"])
-def test_the_genuine_mnist_is_told_in_every_wrapper(tmp_path, data_dir, capsys, wrapper):
+def test_the_published_mnist_is_recognised_in_every_container(tmp_path, data_dir, capsys, wrapper):
     place = DATA_DIR
     if wrapper != "gz":
         place = data_dir
@@ -225,7 +225,7 @@ def test_a_damaged_file_is_named(data_dir, name, damage, message):
     assert_refused(spec("mnist"), f"{path}: ", message)
 
 
-def test_a_folder_in_the_place_of_a_file_is_named(data_dir):
+def test_a_folder_in_place_of_a_file_is_named(data_dir):
     path = write_mnist(data_dir / "mnist") / "t10k-labels-idx1-ubyte.gz"
     path.unlink()
     path.mkdir()
@@ -300,7 +300,7 @@ def test_missing_files_are_downloaded_once(data_dir, monkeypatch, genuine, mirro
     )
 
 
-def test_only_what_is_missing_is_downloaded(data_dir, monkeypatch, genuine, mirror):
+def test_only_missing_files_are_downloaded(data_dir, monkeypatch, genuine, mirror):
     url, asked = mirror
     genuine("mnist")
     have_urls(monkeypatch, f"{url}/")
@@ -309,7 +309,7 @@ def test_only_what_is_missing_is_downloaded(data_dir, monkeypatch, genuine, mirr
     assert asked == ["/t10k-images-idx3-ubyte.gz"]
 
 
-def test_without_a_network_one_line_says_what_works(data_dir, monkeypatch):
+def test_without_a_network_one_line_names_an_alternative(data_dir, monkeypatch):
     monkeypatch.delenv("CNNLAB_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     have_urls(monkeypatch, "http://127.0.0.1:9/")  # the discard port: nothing listens

@@ -53,7 +53,7 @@ def drawn_of(run, names, ending, figures, bins=15):
     return paths, figures
 
 
-def test_no_label_of_an_evaluation_lies_on_another(run, figures):
+def test_no_text_overlaps_in_the_figures_of_an_evaluation(run, figures):
     """Neighbouring bins are next to each other here, and all have few examples."""
     paths, (confusion, reliability, mistakes) = drawn_of(run, ["automobile", "b" * 70, "c d " * 12], "png", figures)
     assert [path.name for path in paths] == ["test-confusion.png", "test-reliability.png", "test-mistakes.png"]
@@ -76,7 +76,7 @@ def test_twenty_classes_are_named_and_counted(run, figures):
 
 
 @pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_every_figure_is_what_its_ending_says(run, figures, ending, start):
+def test_the_file_extension_selects_the_format(run, figures, ending, start):
     paths, _ = drawn_of(run, ["a", "b"], ending, figures)
     for path in paths:
         assert path.read_bytes().startswith(start)
@@ -120,7 +120,7 @@ CUNEIFORM = "\U00012001"  # which no font has that comes with Matplotlib
 ESCAPED = "\\U00012001"
 
 
-def test_a_name_that_no_font_can_write_is_its_number_and_that_is_told_once(monkeypatch, capsys, run, figures):
+def test_a_name_without_a_font_is_replaced_by_its_number_and_reported_once(monkeypatch, capsys, run, figures):
     monkeypatch.setattr(fonts, "_others", list)  # as on a machine that has no other font
     names = ["dog", f"a{CUNEIFORM}", CUNEIFORM * 50]
     drawn_of(run, names, "png", figures)

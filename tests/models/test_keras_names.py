@@ -47,7 +47,7 @@ def choices(model=Strict, path=()):
                 yield at
 
 
-def test_every_choice_of_the_language_is_looked_at():
+def test_every_choice_of_the_language_is_covered():
     found = {
         at for path in ((), ("model",), ("train",), ("preprocessing",)) for at in choices(models_at(path)[0], path)
     }
@@ -61,7 +61,7 @@ def test_a_kind_is_known_by_every_name_of_its_keras_class(path, kind, name):
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=str)
-def test_a_keras_class_that_is_called_as_a_kind_is_that_kind_or_known_to_be_another_thing(path):
+def test_a_keras_class_with_the_name_of_a_kind_is_that_kind_or_a_known_exception(path):
     module, _ = CHOICES[path]
     kinds = {kind.replace("_", "") for kind in kinds_by_name(path).values()}
     alike = [name for name in dir(module) if inspect.isclass(getattr(module, name)) and name.lower() in kinds]
@@ -71,7 +71,7 @@ def test_a_keras_class_that_is_called_as_a_kind_is_that_kind_or_known_to_be_anot
 @pytest.mark.parametrize(
     ("path", "kind"), sorted({(path, kind) for path, kind, _ in CASES}, key=str), ids=lambda part: str(part)
 )
-def test_what_is_not_said_is_the_same_in_keras(path, kind):
+def test_defaults_match_keras(path, kind):
     """Else a file that works in one would mean something else in the other."""
     (model,) = models_at((*path, kind))
     theirs = inspect.signature(CHOICES[path][1][kind]).parameters
@@ -86,13 +86,13 @@ def test_what_is_not_said_is_the_same_in_keras(path, kind):
         assert default in same.get(expected, (expected, (expected, expected))), name
 
 
-def test_no_name_is_two_kinds():
+def test_names_are_unambiguous():
     for path in CHOICES:
         names = [name for model in models_at(path) for name in (model.kind, *model.aliases())]
         assert len(names) == len(set(names))
 
 
-def test_files_options_and_editors_know_them_and_ours_are_printed(tmp_path):
+def test_files_options_and_editors_accept_keras_names_and_ours_are_printed(tmp_path):
     text = (
         "data: digits\nmodel: {layers: [Conv2D: {filters: 4, kernel_size: 3, kernel_initializer: HeNormal}, "
         "residual: [BatchNormalization], MaxPool2D, GlobalAveragePooling2D, Dense: 10]}\n"

@@ -105,7 +105,7 @@ def test_a_run_has_one_holder(folder, monkeypatch):
         assert is_held(folder)
 
 
-def test_a_holder_holds_once(folder, monkeypatch):
+def test_a_holder_cannot_lock_twice(folder, monkeypatch):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.1)
     with lock.held(folder):
         with pytest.raises(RequestError, match="another process is at work on it"), lock.held(folder):
@@ -128,13 +128,13 @@ def test_there_are_never_two_holders(folder, monkeypatch):
         list(pool.map(work, range(24)))
 
 
-def test_a_lock_is_free_after_whatever_ends_the_work(folder):
+def test_a_lock_is_released_however_the_work_ends(folder):
     with suppress(KeyboardInterrupt), lock.held(folder):
         raise KeyboardInterrupt
     assert not lock.is_held(folder, elsewhere=False)
 
 
-def test_looking_at_the_lock_does_not_keep_another_from_taking_it(folder):
+def test_reading_the_lock_does_not_block_acquiring_it(folder):
     done = threading.Event()
 
     def look():
@@ -152,12 +152,12 @@ def test_looking_at_the_lock_does_not_keep_another_from_taking_it(folder):
             done.set()
 
 
-def test_one_who_looks_at_the_lock_is_not_taken_for_a_holder(folder, free):
+def test_a_reader_of_the_lock_is_not_reported_as_its_holder(folder, free):
     with ThreadPoolExecutor(4) as pool:
         assert not any(pool.map(lambda _: lock.is_held(folder, elsewhere=False), range(1000)))
 
 
-def test_a_second_holder_waits_a_little(folder, monkeypatch):
+def test_a_second_holder_waits_briefly(folder, monkeypatch):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 30)
     with holder(folder) as process:
         threading.Timer(0.2, process.kill).start()
@@ -166,7 +166,7 @@ def test_a_second_holder_waits_a_little(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("child", ["none", "started", "forked"])
-def test_the_lock_of_a_killed_process_is_free_at_once(folder, monkeypatch, child):
+def test_the_lock_of_a_killed_process_is_released_immediately(folder, monkeypatch, child):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.0)
     with holder(folder, child) as process:
         assert is_held(folder)
@@ -177,7 +177,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(folder, monkeypatch, child
             assert is_held(folder)
 
 
-def test_a_copy_of_a_run_is_not_held(folder, tmp_path):
+def test_a_copy_of_a_run_is_not_locked(folder, tmp_path):
     copy = tmp_path / "copy"
     with holder(folder):
         shutil.copytree(folder, copy)
@@ -187,13 +187,13 @@ def test_a_copy_of_a_run_is_not_held(folder, tmp_path):
         assert is_held(folder)
 
 
-def test_a_renamed_run_is_still_held(folder, tmp_path):
+def test_a_renamed_run_is_still_locked(folder, tmp_path):
     with holder(folder):
         folder.rename(tmp_path / "other")
         assert is_held(tmp_path / "other")
 
 
-def test_a_run_that_was_never_locked_is_not_held(folder, tmp_path):
+def test_a_run_that_was_never_locked_is_not_locked(folder, tmp_path):
     assert not is_held(folder)
     assert not is_held(tmp_path / "missing")
     assert list(tmp_path.rglob("*")) == [folder]
@@ -212,13 +212,13 @@ heartbeats = pytest.mark.parametrize(
 
 
 @heartbeats
-def test_a_heartbeat_tells_of_another_machine(folder, free, seconds, expected):
+def test_a_heartbeat_shows_a_holder_on_another_machine(folder, free, seconds, expected):
     age(free, seconds)
     assert lock.is_held(folder, elsewhere=True) is expected
     assert not lock.is_held(folder, elsewhere=False)
 
 
-def test_looking_at_the_lock_is_no_heartbeat(folder, free):
+def test_reading_the_lock_does_not_update_the_heartbeat(folder, free):
     age(free, 60)
     before = free.stat().st_mtime_ns
     lock.is_held(folder, elsewhere=False)
@@ -226,7 +226,7 @@ def test_looking_at_the_lock_is_no_heartbeat(folder, free):
     assert free.stat().st_mtime_ns == before
 
 
-def test_the_heart_beats_while_the_lock_is_held_and_no_longer(folder, monkeypatch):
+def test_the_heartbeat_is_updated_only_while_the_lock_is_held(folder, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
     path = folder / ".lock"
     threads = set(threading.enumerate())
@@ -244,7 +244,7 @@ def test_the_heart_beats_while_the_lock_is_held_and_no_longer(folder, monkeypatc
     assert time.time() - path.stat().st_mtime > 500
 
 
-def test_the_heart_survives_a_lock_file_that_is_gone(folder, monkeypatch):
+def test_the_heartbeat_survives_a_removed_lock_file(folder, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
     with lock.held(folder):
         (folder / ".lock").unlink()
@@ -259,7 +259,7 @@ def test_the_heart_survives_a_lock_file_that_is_gone(folder, monkeypatch):
 
 @heartbeats
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_on_a_file_system_without_locks_the_heartbeat_tells(folder, free, monkeypatch, number, seconds, expected):
+def test_on_a_file_system_without_locks_the_heartbeat_decides(folder, free, monkeypatch, number, seconds, expected):
     def fail(*_):
         raise OSError(number, os.strerror(number))
 
@@ -269,7 +269,7 @@ def test_on_a_file_system_without_locks_the_heartbeat_tells(folder, free, monkey
 
 
 @pytest.mark.parametrize("seconds", [0, lock.HEARTBEAT_TIMEOUT + 1])
-def test_where_only_reading_is_allowed_the_lock_tells(folder, free, monkeypatch, seconds):
+def test_with_read_permission_only_the_lock_decides(folder, free, monkeypatch, seconds):
     monkeypatch.chdir(folder.parent)  # another user cannot enter the folders above
     folder.parent.chmod(0o755)
     with holder(folder):
@@ -290,7 +290,7 @@ def test_where_only_reading_is_allowed_the_lock_tells(folder, free, monkeypatch,
     folder.chmod(0o755)
 
 
-def test_looking_at_the_lock_leaves_nothing_open(folder, tmp_path):
+def test_reading_the_lock_leaves_no_open_file(folder, tmp_path):
     (tmp_path / "free").mkdir()
     (tmp_path / "free" / ".lock").touch()
     with holder(folder):
@@ -303,7 +303,7 @@ def test_looking_at_the_lock_leaves_nothing_open(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing", "missing/run", "file"])
-def test_what_is_not_there_cannot_be_held(tmp_path, name):
+def test_a_missing_run_is_not_locked(tmp_path, name):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunError) as caught, lock.held(tmp_path / name):
         pass
@@ -312,7 +312,7 @@ def test_what_is_not_there_cannot_be_held(tmp_path, name):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_one_who_waits_for_a_run_that_is_taken_away_does_not_bring_it_back(folder, tmp_path):
+def test_waiting_for_a_removed_run_does_not_recreate_it(folder, tmp_path):
     def wait():
         with lock.held(folder):
             pass
@@ -347,7 +347,7 @@ def test_a_link_is_not_followed(folder, tmp_path, target):
         assert time.time() - path.stat().st_mtime > 500
 
 
-def test_a_folder_in_the_place_of_the_lock_is_refused(folder):
+def test_a_folder_in_place_of_the_lock_is_rejected(folder):
     (folder / ".lock").mkdir()
     age(folder / ".lock", 1000)
     assert not is_held(folder)
@@ -356,7 +356,7 @@ def test_a_folder_in_the_place_of_the_lock_is_refused(folder):
     assert list((folder / ".lock").iterdir()) == []
 
 
-def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(folder):
+def test_a_pipe_in_place_of_the_lock_does_not_block(folder):
     os.mkfifo(folder / ".lock")
     age(folder / ".lock", 1000)
     looking = "from cnnlab.runs import lock; print(*(lock.is_held(path, elsewhere=answer) for answer in (True, False)))"
@@ -380,7 +380,7 @@ def test_a_run_whose_process_is_gone_has_crashed(folder):
         assert status_of(record) == "crashed"
 
 
-def test_a_run_whose_process_may_be_on_another_machine_has_crashed_when_its_heart_stopped(folder, free):
+def test_a_run_possibly_on_another_machine_has_crashed_when_its_heartbeat_stopped(folder, free):
     record = recorded(folder, "running", ELSEWHERE)
     assert status_of(record) == "running"
     age(free, lock.HEARTBEAT_TIMEOUT + 1)
@@ -390,7 +390,7 @@ def test_a_run_whose_process_may_be_on_another_machine_has_crashed_when_its_hear
 
 
 @pytest.mark.parametrize("process", [{}, {"host": None}, None], ids=["no host", "host null", "not recorded"])
-def test_a_run_that_does_not_say_where_its_process_is_has_it_on_this_machine(folder, free, process):
+def test_a_process_without_a_host_is_on_this_machine(folder, free, process):
     record = recorded(folder, "running", process)
     assert status_of(record) == "crashed"
     with holder(folder):
@@ -402,7 +402,7 @@ def test_a_run_that_does_not_say_where_its_process_is_has_it_on_this_machine(fol
 
 
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != "running"])
-def test_a_run_that_said_how_it_ended_has_ended_so(folder, status):
+def test_a_recorded_final_status_is_kept(folder, status):
     record = recorded(folder, status, HERE)
     assert status_of(record) == status
     with lock.held(folder):
@@ -411,7 +411,7 @@ def test_a_run_that_said_how_it_ended_has_ended_so(folder, status):
     assert not is_live(record.run, record.process)
 
 
-def test_who_works_on_a_run_is_named(folder):
+def test_the_holder_of_a_run_is_named(folder):
     run = Run(folder)
     check_idle(run, recorded(folder, "running", HERE).process)
     with holder(folder):

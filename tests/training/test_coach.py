@@ -60,7 +60,7 @@ def said(trainer, table=None, held_out=None, training=None, **results):
 
 
 @pytest.mark.parametrize("case", FIRST_CASES, ids=[case.name for case in FIRST_CASES])
-def test_every_diagnosis_is_made_of_a_training_that_fails_so(case, tmp_path):
+def test_every_diagnosis_is_given_for_its_failing_trainings(case, tmp_path):
     run = run_of(case, tmp_path)
     record = run.record()
     hint = hint_of(record)
@@ -77,11 +77,11 @@ def test_every_diagnosis_has_several_cases_and_every_case_a_diagnosis():
 
 
 @pytest.mark.parametrize("case", HEALTHY[:2], ids=lambda case: case.name)
-def test_of_a_network_that_is_well_nothing_is_said(case, tmp_path):
+def test_a_healthy_training_has_no_hint(case, tmp_path):
     assert run_of(case, tmp_path).record().findings == []
 
 
-def test_what_it_is_judged_by(trainer):
+def test_the_measures_that_the_diagnosis_uses(trainer):
     assert said(trainer, held_out=right(0.94)) is None
     assert said(trainer) is None
     assert said(trainer, held_out=right(0.75)).name == "overfitting"
@@ -89,7 +89,7 @@ def test_what_it_is_judged_by(trainer):
     assert said(trainer, training=right(0.1)).name == "nothing learned"
 
 
-def test_what_is_better_on_training_examples_is_only_stopped_where_the_validation_loss_rose(trainer, tmp_path):
+def test_better_training_results_are_overfitting_only_if_the_validation_loss_rose(trainer, tmp_path):
     rising, falling = {"val_loss": [1.0, 0.5, 0.7]}, {"val_loss": [1.0, 0.6, 0.5]}
     found = said(trainer, rising, held_out=right(0.85))
     assert str(found) == (
@@ -107,7 +107,7 @@ def test_what_is_better_on_training_examples_is_only_stopped_where_the_validatio
     assert said(watched, rising, held_out=right(0.85)) is None  # nothing is chosen by the test split
 
 
-def test_dead_units_are_no_fault_of_a_network_that_does_well(tmp_path):
+def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
     trainer = trainer_of(tmp_path, "train.optimizer.adam.learning_rate=0.01")
     kernel = trainer.model.layers[2].kernel
     kernel.assign(-np.abs(kernel.numpy()))  # pixels are never below zero
@@ -119,7 +119,7 @@ def test_dead_units_are_no_fault_of_a_network_that_does_well(tmp_path):
     assert said(trainer, table, held_out=right(0.95)) is None
 
 
-def test_what_is_changed_is_also_right_within_blocks(tmp_path):
+def test_proposed_changes_are_valid_within_blocks(tmp_path):
     """A layer of a repeated block is in the experiment once."""
     block = "repeat: {times: 3, layers: [dense: {units: 16, activation: relu, kernel_initializer: zeros}]}"
     trainer = trainer_of(tmp_path, f"model.layers=[flatten, {block}, dense: 10]")
@@ -128,7 +128,7 @@ def test_what_is_changed_is_also_right_within_blocks(tmp_path):
     read_file(tmp_path / "failing.yaml", parse_sets([f"model.layers=[flatten, {block}, dense: 10]"]))
 
 
-def test_an_experiment_that_weights_its_classes_is_not_told_to(tmp_path):
+def test_class_weights_are_not_proposed_if_they_are_set(tmp_path):
     labels = IMBALANCED.astype(np.int32)
     never = outcome(labels, np.zeros(800, int), classes=2)
     two = ("model.layers=[flatten, dense: 2]", "data.classes=['0', '1']")
@@ -148,13 +148,13 @@ def test_an_experiment_that_weights_its_classes_is_not_told_to(tmp_path):
     assert said(weighted, training=never, held_out=never).name == "nothing learned"
 
 
-def test_a_few_steps_need_not_lead_anywhere(trainer):
+def test_a_few_steps_are_not_diagnosed(trainer):
     one_epoch = {name: values[:1] for name, values in GOOD_TABLE.items()}
     assert coach.diagnose(trainer, one_epoch, RESULTS, right(0.1), "config.yaml") is None
     assert coach.diagnose(trainer, {}, RESULTS, right(0.1), "config.yaml") is None
 
 
-def test_the_message_is_one_line_with_the_options_to_copy():
+def test_the_message_is_one_line_with_options_to_copy():
     found = Diagnosis(
         "imbalance", "few are found", ["train.class_weights=balanced", "model.layers[0].dropout.rate=0.2"]
     )
@@ -178,13 +178,13 @@ def test_the_message_is_one_line_with_the_options_to_copy():
         (IMBALANCED, ~IMBALANCED, True),
     ],
 )
-def test_chance_is_told_by_what_predictions_have_to_do_with_labels(labels, predictions, at_chance):
+def test_chance_level_is_detected_by_the_association_of_predictions_and_labels(labels, predictions, at_chance):
     assert (
         is_at_chance(outcome(labels, np.asarray(predictions, int), classes=2 if max(labels) < 2 else 10)) == at_chance
     )
 
 
-def test_chance_is_rarely_taken_for_learning_or_learning_for_chance():
+def test_chance_and_learning_are_rarely_confused():
     random = np.random.default_rng(0)
     guesses = [outcome(np.arange(200) % 10, random.integers(0, 10, 200)) for _ in range(300)]
     assert np.mean([is_at_chance(guess) for guess in guesses]) > 0.99
@@ -204,7 +204,7 @@ W5 = Case(
 )
 
 
-def test_batch_normalization_that_has_not_settled_is_no_overfitting_and_its_change_mends_it(tmp_path):
+def test_unsettled_batch_normalization_is_not_overfitting_and_its_change_fixes_it(tmp_path):
     run = run_of(W5, tmp_path)
     hint = hint_of(run.record())
     assert hint.startswith(
@@ -219,7 +219,7 @@ def test_batch_normalization_that_has_not_settled_is_no_overfitting_and_its_chan
 
 
 @pytest.mark.parametrize("first", [1e-6, 0.001, 0.01, 0.1, 1.0])
-def test_rates_that_are_proposed_come_to_an_end(trainer, first):
+def test_repeated_learning_rate_proposals_terminate(trainer, first):
     """However little is learned with each, none is proposed twice."""
     flat = {"loss": [2.303, 2.3025, 2.302], "learning_rate": [0.01] * 3}
     rate, seen = first, set()
@@ -237,7 +237,7 @@ def test_rates_that_are_proposed_come_to_an_end(trainer, first):
     assert len(seen) > 1 or first == 0.01
 
 
-def test_batches_of_one_of_data_whose_size_was_not_known_are_told_at_the_start(tmp_path, capsys):
+def test_single_example_batches_are_reported_at_the_start_when_the_data_size_was_unknown(tmp_path, capsys):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (33, 8, 8, 1), dtype=np.uint8)
     labels = np.arange(33) % 3

@@ -54,7 +54,7 @@ def _calls_of_four_steps(monkeypatch):
 
 
 @pytest.mark.parametrize("rate", ["1e6", "1e18", "1e30"])
-def test_the_step_is_named_and_the_state_before_it_is_kept(tmp_path, rate):
+def test_the_step_is_named_and_the_state_before_it_is_saved(tmp_path, rate):
     changes = (f"train.optimizer={{sgd: {rate}}}", "train.loss=mse")
     message, run = diverged(tmp_path, *changes)
     with pytest.MonkeyPatch.context() as patch:
@@ -73,33 +73,33 @@ def test_the_step_is_named_and_the_state_before_it_is_kept(tmp_path, rate):
     )
 
 
-def test_the_first_layer_whose_outputs_left_the_finite_is_named(tmp_path):
+def test_the_first_layer_with_non_finite_outputs_is_named(tmp_path):
     message, run = diverged(tmp_path, "train.optimizer={adam: 1e25}")
     assert re.search(r"the outputs of dense_[12] were the first to become non-finite; ", message)
     assert run.record().status == "diverged"
     assert run.record().error in message
 
 
-def test_a_loss_alone_can_leave_the_finite(tmp_path):
+def test_the_loss_alone_can_become_non_finite(tmp_path):
     message, _ = diverged(
         tmp_path, "train.optimizer={sgd: 3e18}", "train.loss=mse", "model.layers=[flatten, {dense: 10}]"
     )
     assert "every layer's outputs are finite, the loss is not" in message
 
 
-def test_what_is_proposed_is_a_tenth_of_the_rate_or_the_default(tmp_path):
+def test_the_proposed_rate_is_a_tenth_or_the_default(tmp_path):
     message, _ = diverged(tmp_path, "train.optimizer={adam: 1e25}")
     assert message.endswith("try a smaller learning rate, such as --set train.optimizer.adam.learning_rate=0.001")
 
 
-def test_what_is_proposed_helps(tmp_path):
+def test_the_proposed_rate_converges(tmp_path):
     message, _ = diverged(tmp_path, "train.optimizer={sgd: 1e6}", "train.loss=mse")
     change = message.rpartition("--set ")[2]
     run = train([NewRun(experiment_of("train.loss=mse", change), "again")], tmp_path)[0].run
     assert run.record().status == "finished"
 
 
-def test_a_divergence_that_validation_sees_names_the_layer_too(tmp_path):
+def test_a_divergence_detected_in_validation_names_the_layer_too(tmp_path):
     changes = ("train.optimizer={sgd: 1e25}", "train.batch_size=200", "train.loss=mse")  # one step an epoch
     message, run = diverged(tmp_path, *changes)
     assert "on the validation examples after epoch 1; " in message
@@ -107,7 +107,7 @@ def test_a_divergence_that_validation_sees_names_the_layer_too(tmp_path):
     assert [str(place) for place in checkpoints.positions(run)] == ["epoch 0"]
 
 
-def test_a_run_that_diverged_is_not_resumed_for_it_would_again(tmp_path):
+def test_a_diverged_run_is_not_resumed(tmp_path):
     _, run = diverged(tmp_path, "train.optimizer={adam: 1e25}")
     with pytest.raises(
         RequestError, match=r"diverged, and would again.* --set train.optimizer.adam.learning_rate=0.001"
@@ -115,7 +115,7 @@ def test_a_run_that_diverged_is_not_resumed_for_it_would_again(tmp_path):
         plan(run)
 
 
-def test_one_seed_that_diverges_does_not_keep_the_others_from_being_trained(tmp_path, capsys):
+def test_a_diverging_seed_does_not_block_the_others(tmp_path, capsys):
     good, bad = experiment_of("seed=1"), experiment_of("train.optimizer={adam: 1e25}")
     done = []
     with pytest.raises(TrainingError, match="1 of 2 runs failed; the others finished"):

@@ -113,7 +113,7 @@ def assert_nothing_readable_is_wrong(run, whole):
 
 
 @pytest.mark.parametrize(("code", "half"), [(errno.ENOSPC, False), (errno.EIO, True)], ids=["ENOSPC", "EIO"])
-def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp_path, monkeypatch, whole, code, half):
+def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(tmp_path, monkeypatch, whole, code, half):
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch, code, half)
         counted = train([NewRun(experiment(), "counted")], tmp_path)[0].run
@@ -148,7 +148,7 @@ def largest_file(monkeypatch):
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(
+def test_a_full_disk_ends_the_run_with_one_line_and_the_last_saved_state(
     tmp_path, tiny, cnnlab, monkeypatch, largest_file
 ):
     save = CheckpointManager.save

@@ -77,7 +77,7 @@ def test_a_callback_in_a_package_and_one_of_keras_are_found(module, tmp_path):
     assert isinstance(made("keras.callbacks.TerminateOnNaN")[0], keras.callbacks.TerminateOnNaN)
 
 
-def test_run_in_the_arguments_is_the_run_folder_wherever_it_stands(module, tmp_path):
+def test_run_in_the_arguments_is_replaced_by_the_run_folder_at_any_depth(module, tmp_path):
     run = Run(tmp_path / "runs" / "small-1")
     arguments = {"a": "{run}/a-{epoch}", "b": {"c": ["{run}", 3, None, True]}, "every": 2.5}
     (histogram,) = made(f"{module(GOOD)}.Histogram", arguments, run)
@@ -86,7 +86,7 @@ def test_run_in_the_arguments_is_the_run_folder_wherever_it_stands(module, tmp_p
     assert arguments["a"] == "{run}/a-{epoch}"
 
 
-def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
+def test_a_worker_without_a_run_skips_callbacks_that_write(module, tmp_path):
     name = module(GOOD)
     specs = [
         UserCallback(path=f"{name}.Histogram", arguments={"where": ["{run}"]}),
@@ -119,7 +119,7 @@ def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
         ("raise ValueError('a\\nb')\n", "MODULE.A", ["importing MODULE failed: ValueError: a\\nb (MODULE.py, line 1)"]),
     ],
 )
-def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expected):
+def test_an_unresolvable_path_is_a_one_line_error(module, text, path, expected):
     name = module(text)
     with pytest.raises(ConfigError) as caught:
         user.factories([UserCallback(path=path.replace("MODULE", name))])
@@ -144,7 +144,7 @@ def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expec
         ("keras.callbacks.ModelCheckpoint", {"filepath": "a.txt"}, ["cannot be made: ValueError", ".keras"]),
     ],
 )
-def test_what_makes_no_callback_is_told_in_one_line(module, path, arguments, expected):
+def test_an_object_that_is_not_a_callback_is_a_one_line_error(module, path, arguments, expected):
     name = module(GOOD)
     with pytest.raises(ConfigError) as caught:
         made(path.replace("MODULE", name), arguments)
@@ -154,7 +154,7 @@ def test_what_makes_no_callback_is_told_in_one_line(module, path, arguments, exp
         assert part.replace("MODULE", name) in line
 
 
-def test_the_line_that_is_named_for_wrong_arguments_is_no_line_of_cnnlab(module):
+def test_the_line_reported_for_wrong_arguments_is_not_in_cnnlab(module):
     with pytest.raises(ConfigError) as caught:
         made(f"{module(GOOD)}.make_histogram", {"evry": 1})
     assert "own_callbacks.py" not in str(caught.value)
@@ -189,7 +189,7 @@ def with_callbacks(tmp_path, callbacks):
     (tmp_path / "tiny.yaml").write_text(f"{TINY}  callbacks: {json.dumps(callbacks)}\n", encoding="utf-8")
 
 
-def test_callbacks_of_a_file_in_the_working_directory_run_with_their_arguments(cnnlab, tmp_path):
+def test_callbacks_from_the_working_directory_run_with_their_arguments(cnnlab, tmp_path):
     (tmp_path / "my_module.py").write_text(OWN)
     checkpoint = {"path": "keras.callbacks.ModelCheckpoint", "arguments": {"filepath": "{run}/kept/{epoch:02d}.keras"}}
     with_callbacks(
@@ -233,7 +233,7 @@ def test_callbacks_run_with_two_devices(cnnlab, tmp_path):
         ("MyCallback", ["tiny.yaml:", "train.callbacks[0].callback", "such as my_module.MyCallback"]),
     ],
 )
-def test_an_import_that_fails_is_one_line_and_leaves_no_run(cnnlab, tmp_path, path, expected):
+def test_a_failed_import_is_one_line_and_leaves_no_run(cnnlab, tmp_path, path, expected):
     (tmp_path / "my_module.py").write_text(OWN)
     (tmp_path / "raises.py").write_text("import keras\nraise ValueError('a\\nb')\n")
     with_callbacks(tmp_path, [{"callback": path}])
@@ -284,7 +284,7 @@ class Tells(keras.callbacks.Callback):
     ],
     ids=["epoch", "begin", "nan", "keys", "keras"],
 )
-def test_an_error_of_a_callback_is_one_line_with_its_place(cnnlab, tiny, tmp_path, callback, told):
+def test_an_exception_in_a_callback_is_one_line_with_its_place(cnnlab, tiny, tmp_path, callback, told):
     (tmp_path / "raising.py").write_text(RAISING)
     done = cnnlab("train", tiny, "--quiet", "--set", f"train.callbacks=[callback: {{path: {callback}}}]")
     assert_one_line(done, 1, told)

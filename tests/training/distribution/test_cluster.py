@@ -32,18 +32,18 @@ def parse(text):
         ({"worker": ["[::1]:80", "node-1.example.org:2222"]}, "worker", 1, ("[::1]:80", "node-1.example.org:2222"), 1),
     ],
 )
-def test_tf_config_says_who_trains_together_the_chief_first(cluster, kind, index, addresses, place):
+def test_tf_config_lists_the_workers_chief_first(cluster, kind, index, addresses, place):
     assert parse(config(cluster, {"type": kind, "index": index})) == Cluster(addresses, place)
 
 
-def test_the_first_alone_is_the_chief():
+def test_only_the_first_worker_is_the_chief():
     places = [{"type": "chief", "index": 0}, FIRST, {"type": "worker", "index": 1}]
     clusters = [parse(config(CHIEF_AND_WORKERS, place)) for place in places]
     assert [cluster.is_chief for cluster in clusters] == [True, False, False]
     assert parse(config(WORKERS, FIRST)).is_chief
 
 
-def test_what_else_tf_config_has_does_no_harm():
+def test_other_keys_of_tf_config_are_ignored():
     text = json.dumps(
         {"cluster": WORKERS, "task": {**FIRST, "trial": "7"}, "rpc_layer": "grpc", "environment": "cloud"}
     )
@@ -64,7 +64,7 @@ def test_what_else_tf_config_has_does_no_harm():
         {"SLURM_PROCID": "0"},
     ],
 )
-def test_who_works_alone_has_no_cluster(environment):
+def test_a_single_process_has_no_cluster(environment):
     assert from_environment(environment) is None
 
 
@@ -102,17 +102,17 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("text", MALFORMED, ids=lambda text: text[:70])
-def test_a_malformed_tf_config_is_told_in_one_line(text):
+def test_a_malformed_tf_config_is_a_one_line_error(text):
     with pytest.raises(RequestError, match="TF_CONFIG: ") as raised:
         parse(text)
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_the_example_in_the_messages_is_right():
+def test_the_example_in_the_messages_is_valid():
     assert parse(EXAMPLE) == Cluster(("host1:2222", "host2:2222"), 0)
 
 
-def test_no_json_whatever_raises_anything_but_a_request_error():
+def test_any_json_raises_at_most_a_request_error():
     values = [None, True, 0, 1, -1, 1.5, "", "worker", "chief", "a:1", [], ["a:1"], ["a:1", "b:2"], [[]], {}, {"a": []}]
     jobs = [
         *values,
@@ -175,7 +175,7 @@ def test_the_tasks_of_a_slurm_step_on_several_nodes_are_workers(slurm):
     assert cluster.index == 2
 
 
-def test_tf_config_comes_before_slurm(slurm):
+def test_tf_config_takes_precedence_over_slurm(slurm):
     slurm(TF_CONFIG=config(WORKERS, FIRST))
     assert from_environment() == Cluster(("a:1", "b:2"), 0)
 
@@ -199,7 +199,7 @@ def test_tf_config_comes_before_slurm(slurm):
     ],
     ids=lambda changes: " ".join(f"{name}={value}" for name, value in changes.items()),
 )
-def test_slurm_variables_that_describe_no_cluster_are_told_in_one_line(slurm, changes):
+def test_slurm_variables_without_a_valid_cluster_are_a_one_line_error(slurm, changes):
     slurm(**changes)
     with pytest.raises(RequestError, match=r"SLURM|Slurm") as raised:
         from_environment()
@@ -209,7 +209,7 @@ def test_slurm_variables_that_describe_no_cluster_are_told_in_one_line(slurm, ch
 
 
 @pytest.mark.parametrize("missing", ["SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE"])
-def test_a_slurm_step_without_its_nodes_is_told_in_one_line(slurm, monkeypatch, missing):
+def test_a_slurm_step_without_its_nodes_is_a_one_line_error(slurm, monkeypatch, missing):
     slurm()
     monkeypatch.delenv(missing)
     with pytest.raises(RequestError, match=missing) as raised:

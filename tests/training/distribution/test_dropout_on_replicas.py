@@ -15,7 +15,7 @@ LAYERS = "[flatten, {dense: {units: 48, activation: relu}}, batch_norm, {dropout
 CHANGES = (f"model.layers={LAYERS}", "train.optimizer={adam: 0.01}", "train.schedule=constant", "train.epochs=3")
 
 
-def test_dropout_and_batch_norm_give_one_devices_accuracy_within_noise(tmp_path):
+def test_dropout_and_batch_norm_give_the_accuracy_of_one_device_within_noise(tmp_path):
     changes = [word for change in CHANGES for word in ("--set", change)]
     accuracies = []
     for devices in (1, 2):
@@ -41,7 +41,7 @@ def masks_of(prepare):
     return np.array([[mask.numpy().ravel() > 0 for mask in masks] for masks in drawn])
 
 
-def test_every_replica_drops_what_chance_gives_it():
+def test_replicas_draw_independent_masks():
     drawn = masks_of(draw_by_replica).reshape(4, 200)
     for number, mask in enumerate(drawn):
         assert 70 < mask.sum() < 130
@@ -57,7 +57,7 @@ def test_keras_alone_gives_every_replica_the_same_mask():
     assert (first[0] != second[0]).any()
 
 
-def test_a_single_replica_drops_what_keras_drops():
+def test_a_single_replica_drops_the_same_as_keras():
     masks = []
     for prepare in (draw_by_replica, lambda model: None):
         keras.utils.set_random_seed(5)

@@ -73,7 +73,7 @@ def start_worker(folder, which, addresses, index):
     )
 
 
-def test_no_word_of_the_language_is_forgotten():
+def test_every_word_of_the_language_is_covered():
     known = {word for section in (Preprocessing, Model, Train) for word in words_at(section)}
     trained = map(experiment, EXPERIMENTS)
     used = {word for one in trained for part in (one.preprocessing, one.model, one.train) for word in words_of(part)}
@@ -81,7 +81,7 @@ def test_no_word_of_the_language_is_forgotten():
     assert known - used == ELSEWHERE
 
 
-def test_no_schedule_is_forgotten_with_a_warm_up():
+def test_every_schedule_is_covered_with_a_warm_up():
     schedules = [experiment(name).train.schedule for name in EXPERIMENTS]
     assert {one.kind for one in schedules if one.warmup} == {one.kind for one in schedules}
 
@@ -142,7 +142,7 @@ def test_dropout_has_the_same_masks_on_two_workers_as_on_two_devices(trained_on)
 
 
 @pytest.mark.parametrize("where", SEVERAL)
-def test_callbacks_of_keras_that_write_files_do_so_on_two_replicas(trained_on, where):
+def test_keras_callbacks_write_their_files_on_two_replicas(trained_on, where):
     run = trained_on(where) / "step"
     assert len((run / "log.csv").read_text().splitlines()) == 4
     assert (run / "best.keras").is_file()

@@ -105,7 +105,7 @@ def events(run):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tmp_path, monkeypatch, case):
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, case):
     experiment = experiment_of(*CASES[case])
     interrupted_after(monkeypatch, None)
     whole = train([NewRun(experiment, "whole")], tmp_path)[0].run
@@ -135,7 +135,7 @@ def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tm
     assert (len(rates) > 1) == ("train.schedule=" in "".join(CASES[case]))
 
 
-def test_a_run_resumed_after_all_its_checkpoints_were_lost_begins_anew_and_ends_the_same(tmp_path, monkeypatch, capsys):
+def test_a_run_without_checkpoints_is_resumed_from_the_start_with_the_same_result(tmp_path, monkeypatch, capsys):
     experiment = experiment_of("train.optimizer={adam: 0.003}")
     whole = train([NewRun(experiment, "whole")], tmp_path)[0].run
     interrupted_after(monkeypatch, 5)
@@ -152,7 +152,7 @@ def test_a_run_resumed_after_all_its_checkpoints_were_lost_begins_anew_and_ends_
     assert events(cut) == events(whole)
 
 
-def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_first(tmp_path):
+def test_adding_epochs_equals_requesting_them_at_the_start(tmp_path):
     short = train([NewRun(experiment_of("train.epochs=2"), "short")], tmp_path)[0].run
     long = train([NewRun(experiment_of("train.epochs=4"), "long")], tmp_path)[0].run
     train([plan(short, [parse_set("train.epochs=4")])])
@@ -164,7 +164,7 @@ def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_first(tmp_path):
     assert short.config.read_bytes() == long.config.read_bytes()
 
 
-def test_checkpoints_within_an_epoch_come_after_so_many_minutes(tmp_path, monkeypatch):
+def test_checkpoints_within_an_epoch_are_saved_at_a_time_interval(tmp_path, monkeypatch):
     seen = []
     save = checkpoints.save
     monkeypatch.setattr(checkpoints, "save", lambda run, place, *rest: (seen.append(place), save(run, place, *rest)))
@@ -175,7 +175,7 @@ def test_checkpoints_within_an_epoch_come_after_so_many_minutes(tmp_path, monkey
     assert [(place.epoch, place.step) for place in seen] == [(1, 0), (2, 0)]
 
 
-def test_a_callback_of_a_users_own_that_tells_its_state_gets_it_back(tmp_path, monkeypatch):
+def test_the_state_of_a_user_callback_is_restored(tmp_path, monkeypatch):
     (tmp_path / "counting_callback.py").write_text(COUNTING)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -211,7 +211,7 @@ class Counting(keras.callbacks.Callback):
 """
 
 
-def test_a_worker_that_is_not_the_chief_takes_up_what_its_callbacks_remember():
+def test_a_worker_that_is_not_the_chief_restores_its_callback_states():
     """It has none of those that write files."""
     stopping = keras.callbacks.EarlyStopping()
     stopping.on_train_begin()
