@@ -43,12 +43,12 @@ def add(tmp_path):
     """Make a run of `rate` and `seed` with that accuracy."""
 
     def make(accuracy, seed=0, rate=0.1, *, loss=None, validation=None, folder=".", **changes):
-        said = record(0.5, **{"experiment": experiment(seed, rate), **changes})
+        run_record = record(0.5, **{"experiment": experiment(seed, rate), **changes})
         if "results" not in changes:
-            said["results"] = {"test_accuracy": accuracy, "test_loss": loss or 1 - accuracy}
-            said["results"] |= {} if validation is None else {"val_accuracy": validation}
+            run_record["results"] = {"test_accuracy": accuracy, "test_loss": loss or 1 - accuracy}
+            run_record["results"] |= {} if validation is None else {"val_accuracy": validation}
         (tmp_path / folder).mkdir(exist_ok=True)
-        run = make_run(tmp_path / folder, "tiny", None, said)
+        run = make_run(tmp_path / folder, "tiny", None, run_record)
         right = np.arange(EXAMPLES) < round(accuracy * EXAMPLES)
         (run.path / "evaluation").mkdir()
         run.correct("test").write_bytes(np.packbits(right).tobytes())
@@ -57,7 +57,7 @@ def add(tmp_path):
     return make
 
 
-def words(comparison):
+def verdict_texts(comparison):
     return [row.verdict.text for row in comparison.rows]
 
 
@@ -100,9 +100,9 @@ def test_groups_are_sorted_and_chosen_by_validation_results(add, tmp_path):
         ("tiny-1", pytest.approx(0.95), pytest.approx(0.9)),
         ("tiny-2", pytest.approx(0.94), pytest.approx(0.98)),
     ]
-    assert words(found) == ["best by validation", "detectably better", "detectably better"]
+    assert verdict_texts(found) == ["best by validation", "detectably better", "detectably better"]
     assert names(compare([tmp_path], metric="accuracy")) == ["tiny-2", "tiny-1", "tiny-3"]
-    assert words(compare([tmp_path], metric="test_accuracy"))[0] == "best"
+    assert verdict_texts(compare([tmp_path], metric="test_accuracy"))[0] == "best"
     assert names(compare([tmp_path], sort="test_accuracy")) == ["tiny-2", "tiny-1", "tiny-3"]
     assert compare([tmp_path], sort="accuracy").reference.name == "tiny-3"
     assert compare([tmp_path], baseline="tiny-2").reference.name == "tiny-2"
@@ -128,7 +128,7 @@ def test_runs_without_test_results_are_compared_by_validation(add, tmp_path):
     for seed in range(3):
         add(0.99, seed, rate=0.3, validation=0.7)
     assert compare([tmp_path]).notes == ["not every run measured the test set: compared by val_accuracy"]
-    assert words(compare([tmp_path], metric="test_accuracy")) == ["best", *["has no such metric"] * 2]
+    assert verdict_texts(compare([tmp_path], metric="test_accuracy")) == ["best", *["has no such metric"] * 2]
 
 
 def test_differing_validation_examples_are_reported_when_they_decide_the_choice(add, tmp_path):
@@ -212,12 +212,12 @@ def test_single_runs_without_predictions_cannot_be_compared(add, tmp_path):
     add(0.99)
     add(0.9, rate=0.2).correct("test").unlink()
     add(0.8, rate=0.3).correct("test").write_bytes(b"\0")
-    assert words(compare([tmp_path])) == [
+    assert verdict_texts(compare([tmp_path])) == [
         "best",
         *["not tested: one run each, without saved test predictions (`cnnlab evaluate RUN --split test` saves them)"]
         * 2,
     ]
-    assert words(compare([tmp_path], metric="loss"))[1] == "not tested: one run each; try --seeds 5"
+    assert verdict_texts(compare([tmp_path], metric="loss"))[1] == "not tested: one run each; try --seeds 5"
 
 
 def test_a_single_run_is_not_compared_with_several(add, tmp_path):
@@ -236,7 +236,7 @@ def test_losses_that_differ_by_rounding_are_equal(add, tmp_path):
     for seed in range(3):
         add(0.9, seed, loss=2.302585)
         add(0.9, seed, rate=0.2, loss=2.302586)
-    assert words(compare([tmp_path], metric="loss"))[1] == "no detectable difference"
+    assert verdict_texts(compare([tmp_path], metric="loss"))[1] == "no detectable difference"
 
 
 def test_equal_accuracies_have_an_interval(add, tmp_path):
@@ -266,9 +266,9 @@ def test_a_run_given_twice_is_counted_once(add, tmp_path):
 def test_saved_predictions_of_another_run_are_not_used(add, tmp_path):
     add(0.9)
     add(0.8, rate=0.2).correct("test").write_bytes(b"\xff" * (EXAMPLES // 8))
-    told = words(compare([tmp_path]))[1]
-    assert told.startswith("not tested: ")
-    assert told.endswith("tiny-2: its saved predictions are not those of its run.json")
+    verdict = verdict_texts(compare([tmp_path]))[1]
+    assert verdict.startswith("not tested: ")
+    assert verdict.endswith("tiny-2: its saved predictions are not those of its run.json")
 
 
 def test_lower_losses_are_better(add, tmp_path):
@@ -277,8 +277,8 @@ def test_lower_losses_are_better(add, tmp_path):
         add(accuracy - 0.1, seed, rate=0.2)
     found = compare([tmp_path], metric="loss")
     assert [row.group.name for row in found.rows] == ["tiny-1", "tiny-2"]
-    assert words(found) == ["best", "detectably worse"]
-    assert words(compare([tmp_path], metric="loss", baseline="tiny-2")) == ["detectably better", "baseline"]
+    assert verdict_texts(found) == ["best", "detectably worse"]
+    assert verdict_texts(compare([tmp_path], metric="loss", baseline="tiny-2")) == ["detectably better", "baseline"]
     with pytest.raises(RequestError, match=r"--metric los: no such metric; did you mean 'loss'"):
         compare([tmp_path], metric="los")
 
@@ -287,7 +287,7 @@ def test_losses_of_different_kinds_are_not_compared(add, tmp_path):
     for loss in ("mse", {"cross_entropy": {}}):
         add(0.9, experiment=experiment(train={"loss": loss}))
     found = compare([tmp_path], metric="loss")
-    assert words(found)[1] == "not tested: another loss function"
+    assert verdict_texts(found)[1] == "not tested: another loss function"
     assert found.notes == ["not all have the same loss function, and losses of different kinds are not on one scale"]
     assert not compare([tmp_path]).notes
 
@@ -296,7 +296,7 @@ def test_different_test_examples_are_not_compared_and_are_reported(add, tmp_path
     add(0.99, 0)
     add(0.9, 0, rate=0.2, data={"fingerprint": "g", "splits": record(0, test="b")["data"]["splits"]})
     found = compare([tmp_path])
-    assert words(found) == ["best", "not tested: other test examples"]
+    assert verdict_texts(found) == ["best", "not tested: other test examples"]
     assert found.notes[1] == "not all were measured on the same test examples; only those that were are tested"
 
 
@@ -352,7 +352,7 @@ def test_unfinished_runs_are_excluded_and_named(add, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("condition", "kept"),
+    ("condition", "count"),
     [
         ("train.epochs=12", 2),
         ("train.epochs=12.0", 2),
@@ -363,10 +363,10 @@ def test_unfinished_runs_are_excluded_and_named(add, tmp_path):
         ("train.deterministic=true", 2),
     ],
 )
-def test_where_selects_matching_runs(add, tmp_path, condition, kept):
+def test_where_selects_matching_runs(add, tmp_path, condition, count):
     add(0.9)
     add(0.8, rate=0.2)
-    assert len(compare([tmp_path], where=[parse_where(condition)]).rows) == kept
+    assert len(compare([tmp_path], where=[parse_where(condition)]).rows) == count
 
 
 @pytest.mark.parametrize(

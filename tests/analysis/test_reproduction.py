@@ -135,9 +135,9 @@ def test_each_published_epoch_is_a_row_and_the_last_row_is_the_final_epoch():
 def test_published_values_are_known_to_their_last_digit():
     experiment = load("mlp-1200")
     assert experiment.published.accuracy == 0.98
-    for accuracy, said in ((0.9849, "reproduced within noise"), (0.9852, "accuracy differs by +0.5 points")):
+    for accuracy, verdict in ((0.9849, "reproduced within noise"), (0.9852, "accuracy differs by +0.5 points")):
         (line,) = reproduction.compare_with_published("mlp-1200", experiment, usual(accuracy, accuracy, accuracy), [])
-        assert line.verdict == said
+        assert line.verdict == verdict
 
 
 def test_a_prediction_interval_wider_than_half_a_point_is_called_wide():
@@ -159,18 +159,18 @@ def test_equal_seeds_give_no_precision_below_one_example():
 
 
 def test_published_values_apply_only_to_the_same_data_and_epochs():
-    own = to_dict(load("fc"))
+    shipped_fc = to_dict(load("fc"))
 
     def printed(experiment, figure="accuracy"):
         return reproduction.published_value(ExperimentRecord.parse(experiment), figure)
 
-    assert printed(own) == 0.852
-    assert printed(own, "seconds") is None
-    assert printed({**own, "train": {**own["train"], "epochs": 2}}) is None
-    assert printed({**own, "data": {"name": "digits"}}) is None
-    assert printed({**own, "published": {"accuracy": 10**400}}) is None
-    mine = {**own, "data": {"name": "digits"}, "published": {"source": "a book", "accuracy": 0.9}}
-    assert printed(mine) == 0.9
+    assert printed(shipped_fc) == 0.852
+    assert printed(shipped_fc, "seconds") is None
+    assert printed({**shipped_fc, "train": {**shipped_fc["train"], "epochs": 2}}) is None
+    assert printed({**shipped_fc, "data": {"name": "digits"}}) is None
+    assert printed({**shipped_fc, "published": {"accuracy": 10**400}}) is None
+    edited = {**shipped_fc, "data": {"name": "digits"}, "published": {"source": "a book", "accuracy": 0.9}}
+    assert printed(edited) == 0.9
 
 
 def test_without_a_published_value_only_ours_is_shown():
@@ -205,10 +205,10 @@ def test_result_tables_round_trip_and_other_tables_are_unchanged(tmp_path, monke
 
 @pytest.mark.parametrize("name", sorted(name for name in shipped.paths() if name.endswith(pages.BETTER)))
 def test_better_experiments_have_no_more_epochs_or_parameters_and_do_not_select_on_the_test_set(name):
-    own, base = (load_file(shipped.paths()[one]) for one in (name, name.removesuffix(pages.BETTER)))
-    assert own.train.epochs == base.train.epochs
-    assert own.data.validation not in ("test", 0)
-    costs = [summarize(one.model.layers, one.input_shape).cost for one in (own, base)]
+    better, base = (load_file(shipped.paths()[one]) for one in (name, name.removesuffix(pages.BETTER)))
+    assert better.train.epochs == base.train.epochs
+    assert better.data.validation not in ("test", 0)
+    costs = [summarize(one.model.layers, one.input_shape).cost for one in (better, base)]
     assert costs[0].parameters == costs[1].parameters
 
 

@@ -146,7 +146,7 @@ ACCURACY = METRICS["test_accuracy"]
 TEST_EXAMPLES = 10_000
 
 
-def simulated(random, n, mean=0.98, deviation=0.002, first_seed=0):
+def simulated_group(random, n, mean=0.98, deviation=0.002, first_seed=0):
     """A group of n seeds on a test set of 10,000, as the real ones are: multiples of 1 / 10,000."""
     accuracies = np.round(random.normal(mean, deviation, n) * TEST_EXAMPLES) / TEST_EXAMPLES
     return Group("simulated", [record_of(first_seed + seed, value) for seed, value in enumerate(accuracies)])
@@ -162,7 +162,7 @@ def record_of(seed, accuracy):
     )
 
 
-def detected(groups, baseline=None, chosen="baseline"):
+def count_detected(groups, baseline=None, chosen="baseline"):
     """How many are said to be detectably different from the best, or from the one of index `baseline`."""
     estimates = [estimate(group.values(ACCURACY)) for group in groups]
     reference = best_index(estimates, ACCURACY) if baseline is None else baseline
@@ -171,7 +171,7 @@ def detected(groups, baseline=None, chosen="baseline"):
 
 
 SIMULATIONS = 1000
-AT_MOST = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard errors of what is estimated
+MAX_RATE = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard errors of what is estimated
 
 
 @pytest.mark.parametrize("deviation", [0.002, 0.00005], ids=["plain", "less than an example"])
@@ -180,11 +180,16 @@ AT_MOST = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard erro
 def test_false_positive_rate_for_two_identical_experiments_is_at_most_five_percent(sizes, seeds, deviation):
     random = np.random.default_rng(sum(sizes))
     other = 0 if seeds == "the same" else 100
-    said = [
-        detected([simulated(random, sizes[0], 0.98, deviation), simulated(random, sizes[1], 0.98, deviation, other)])
+    detections = [
+        count_detected(
+            [
+                simulated_group(random, sizes[0], 0.98, deviation),
+                simulated_group(random, sizes[1], 0.98, deviation, other),
+            ]
+        )
         for _ in range(SIMULATIONS)
     ]
-    assert np.mean(said) <= AT_MOST
+    assert np.mean(detections) <= MAX_RATE
 
 
 @pytest.mark.parametrize("baseline", [None, 0], ids=["against the best", "against a baseline"])
@@ -192,23 +197,26 @@ def test_false_positive_rate_for_two_identical_experiments_is_at_most_five_perce
 def test_familywise_error_rate_for_identical_experiments_is_at_most_five_percent(count, baseline):
     """Also against the best, which was picked by what came out."""
     random = np.random.default_rng(count)
-    said = [detected([simulated(random, 5) for _ in range(count)], baseline) > 0 for _ in range(SIMULATIONS // 2)]
-    assert np.mean(said) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
+    detections = [
+        count_detected([simulated_group(random, 5) for _ in range(count)], baseline) > 0
+        for _ in range(SIMULATIONS // 2)
+    ]
+    assert np.mean(detections) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9], ids=["apart", "alike"])
 def test_false_positive_rate_for_the_best_by_validation_is_at_most_five_percent(agreement):
     """However much the validation accuracies by which it was chosen agree with those on the test set."""
     random = np.random.default_rng(3)
-    said = []
+    detections = []
     for _ in range(SIMULATIONS // 2):
-        groups = [simulated(random, 5) for _ in range(4)]
+        groups = [simulated_group(random, 5) for _ in range(4)]
         noise = random.normal(0, 0.002, (4, 5)) * math.sqrt(1 - agreement**2)
         validation = [
             agreement * np.mean(group.values(ACCURACY)) + part.mean() for group, part in zip(groups, noise, strict=True)
         ]
-        said.append(detected(groups, int(np.argmax(validation)), "best by validation") > 0)
-    assert np.mean(said) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
+        detections.append(count_detected(groups, int(np.argmax(validation)), "best by validation") > 0)
+    assert np.mean(detections) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
 
 
 @pytest.mark.parametrize("gap", [1.5, 2.5, 4.0], ids=lambda gap: f"{gap} std")
@@ -234,12 +242,15 @@ def test_recommended_number_of_seeds_exceeds_the_current_one_and_is_bounded():
 @pytest.mark.parametrize("seeds", [0, 100], ids=["paired", "Welch"])
 def test_five_seeds_detect_a_difference_of_one_point(seeds):
     random = np.random.default_rng(1)
-    said = [detected([simulated(random, 5, 0.98), simulated(random, 5, 0.97, first_seed=seeds)]) for _ in range(500)]
-    assert np.mean(said) > 0.99
+    detections = [
+        count_detected([simulated_group(random, 5, 0.98), simulated_group(random, 5, 0.97, first_seed=seeds)])
+        for _ in range(500)
+    ]
+    assert np.mean(detections) > 0.99
 
 
 def test_false_positive_rate_for_two_equally_good_networks_is_at_most_five_percent():
     random = np.random.default_rng(2)
-    said = [mcnemar(random.random(2000) < 0.97, random.random(2000) < 0.97).p < 0.05 for _ in range(SIMULATIONS)]
-    assert np.mean(said) <= AT_MOST
+    detections = [mcnemar(random.random(2000) < 0.97, random.random(2000) < 0.97).p < 0.05 for _ in range(SIMULATIONS)]
+    assert np.mean(detections) <= MAX_RATE
     assert mcnemar(random.random(10_000) < 0.98, random.random(10_000) < 0.97).p < 0.05

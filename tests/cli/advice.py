@@ -14,13 +14,13 @@ ELSEWHERE = ("training/coach/", "config/reference.py")
 """tests/training/test_coach.py runs what the coach proposes; the other is a page of the docs."""
 
 
-def found():
+def proposing_texts():
     """Those texts, each once, `{}` for what is filled in."""
     modules = (path for path in sorted(PACKAGE.rglob("*.py")) if not any(part in str(path) for part in ELSEWHERE))
-    return list(dict.fromkeys(text for path in modules for text in _texts(path) if _names_one(text)))
+    return list(dict.fromkeys(text for path in modules for text in _texts(path) if _names_command(text)))
 
 
-def _names_one(text):
+def _names_command(text):
     return text.startswith("proposed(") or bool(NAMED.search(SUBJECT.sub("", text, count=1)))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}\.epoch-.*")
-PATIENCE = 240  # seconds until a training must have begun
+TIMEOUT = 240  # seconds until a training must have begun
 FILES = ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv")
 
 
@@ -20,10 +20,10 @@ FILES = ("weights.safetensors", "evaluation/test.json", "evaluation/test-predict
 class Kills:
     """How many there were, and how many of them while a checkpoint was being written."""
 
-    all: int = 0
+    total: int = 0
     while_writing: int = 0
     trainings: int = 0
-    places: list[str] = field(default_factory=list)
+    last_checkpoints: list[str] = field(default_factory=list)
 
 
 def start(folder, *arguments):
@@ -72,7 +72,7 @@ def has_written(run: Path, since: float) -> bool:
 
 def wait_until(process, condition) -> bool:
     """Whether that came to be before the process ended, which it may do well only."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline, "training does not go on"
         if process.poll() is not None:
@@ -100,7 +100,7 @@ def kill(process, run: Path, number: int, draw: random.Random, kills: Kills) -> 
     if process.returncode == 0:
         return False
     assert process.returncode < 0, stderr
-    kills.all += 1
+    kills.total += 1
     kills.while_writing += is_writing(run)  # what it was about is still there
     return True
 
@@ -113,20 +113,20 @@ def train_and_kill(folder: Path, config: str, name: str, count: int, draw: rando
     for number in range(count):
         if not kill(process, run, number, draw, kills):
             break
-        kills.places.append(max((path.name for path in run.glob("checkpoints/epoch-*")), default="none"))
+        kills.last_checkpoints.append(max((path.name for path in run.glob("checkpoints/epoch-*")), default="none"))
         process = start(folder, "resume", f"runs/{name}")
     _, stderr = process.communicate(timeout=600)
     assert process.returncode == 0, stderr
 
 
-def numbers(run: Path) -> list[str]:
+def metrics_without_seconds(run: Path) -> list[str]:
     """The table without seconds."""
     return [line.rpartition(",")[0] for line in (run / "metrics.csv").read_text().splitlines()]
 
 
-def assert_same(cut: Path, whole: Path) -> None:
+def assert_same_files(killed: Path, uninterrupted: Path) -> None:
     """The two runs have the same bytes, and nothing is left of writing."""
-    assert numbers(cut) == numbers(whole)
+    assert metrics_without_seconds(killed) == metrics_without_seconds(uninterrupted)
     for file in FILES:
-        assert (cut / file).read_bytes() == (whole / file).read_bytes(), file
-    assert not [path for path in cut.rglob(".*") if path.name != ".lock"]
+        assert (killed / file).read_bytes() == (uninterrupted / file).read_bytes(), file
+    assert not [path for path in killed.rglob(".*") if path.name != ".lock"]

@@ -18,7 +18,7 @@ from cnnlab.runs import Run
 from cnnlab.runs.overview import details
 from cnnlab.training import run_folders
 from cnnlab.training.resume.plan import plan
-from tests.cli.advice import found
+from tests.cli.advice import proposing_texts
 
 RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
 TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")
@@ -70,15 +70,15 @@ PRINTED = {
     "data.train_sizes: {} sizes, which `cnnlab train` trains one run each; expected one here, such as "
     "--set 'data.train_sizes=[{}]'": ("data", "info", CONFIG),
     "; and {}: `cnnlab data verify …` lists them": (),
-    "; if they count from {}, --set data.label_offset={}": ("show", "own.yaml"),
-    "set the values of black and white, such as --set 'data.range=[{}, {}]'": ("show", "own.yaml"),
+    "; if they count from {}, --set data.label_offset={}": ("show", "user.yaml"),
+    "set the values of black and white, such as --set 'data.range=[{}, {}]'": ("show", "user.yaml"),
     "{}; --set data.on_error=skip leaves such files out": ("show", "folder.yaml"),
     "; set another scale with --set data.bit_depth={}": ("show", "folder.yaml"),
     "to try the rest without it: `cnnlab train … --data synthetic`": (),
     "{}: {}; put the four .gz files into {}, or use other data: `cnnlab train … --data digits`": (),
     "data.test: {} of {} for the test set; expected at least one, and fewer than all; try --set data.test=0.2": (
         "validate",
-        "own.yaml",
+        "user.yaml",
     ),
     "{}: no runs in this folder; `cnnlab train digits` makes one in runs/": (),
     "diverged: {}; {}; try {}, such as --set {}": TRAIN,
@@ -117,7 +117,7 @@ def run(trained, tmp_path, monkeypatch):
     return Run(tmp_path / RUN)
 
 
-def changed(run, train=(), **changes):
+def change_settings(run, train=(), **changes):
     """The run with other settings and another record."""
     record = run.record()
     settings = {**record.experiment.raw, "train": {**record.experiment.train, **dict(train)}}
@@ -126,24 +126,24 @@ def changed(run, train=(), **changes):
     return Run(run.path.relative_to(run.path.parents[1]))
 
 
-def refusal(run, *changes):
+def resume_error(run, *changes):
     """Why it does not go on."""
     with pytest.raises(RequestError) as refused:
         plan(run, [parse_set(change) for change in changes])
     return str(refused.value)
 
 
-def left_alone(run):
+def report_without_test(run):
     result = dict.fromkeys(("accuracy", "val_accuracy"), None) | {"run": RUN, "train_examples": 200}
     return "\n".join(_measured(run.record(), result, None))
 
 
-def never_measured(run):
-    return details(changed(run, results={"loss": run.record().results["loss"]}).record())["test"]
+def details_without_test(run):
+    return details(change_settings(run, results={"loss": run.record().results["loss"]}).record())["test"]
 
 
-def imports(run):
-    run = changed(run, {"callbacks": [{"callback": {"path": "keras.callbacks.TerminateOnNaN"}}]})
+def verify_error(run):
+    run = change_settings(run, {"callbacks": [{"callback": {"path": "keras.callbacks.TerminateOnNaN"}}]})
     with pytest.raises(RunError) as refused:
         verify(run)
     return str(refused.value)
@@ -151,19 +151,23 @@ def imports(run):
 
 COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]}
 PROVOKED = {
-    "proposed('evaluate', result['run'])": left_alone,
-    "proposed('evaluate', run.path)": never_measured,
-    "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(changed(run, status="interrupted")),
-    "proposed('train', run.config, *more)": lambda run: refusal(changed(run, COSINE)),
-    "proposed('resume', run.path, *more, *(['--trust'] if trust else []))": lambda run: refusal(changed(run)),
-    "proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))": lambda run: refusal(
-        changed(run, status="diverged")
+    "proposed('evaluate', result['run'])": report_without_test,
+    "proposed('evaluate', run.path)": details_without_test,
+    "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(change_settings(run, status="interrupted")),
+    "proposed('train', run.config, *more)": lambda run: resume_error(change_settings(run, COSINE)),
+    "proposed('resume', run.path, *more, *(['--trust'] if trust else []))": lambda run: resume_error(
+        change_settings(run)
     ),
-    "proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')": lambda run: refusal(
-        changed(run, COSINE, status="interrupted"), "train.epochs=3"
+    "proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))": lambda run: resume_error(
+        change_settings(run, status="diverged")
     ),
-    "proposed('train', run.config, *sets)": lambda run: refusal(changed(run, STOPPING, stopped_early=True)),
-    "proposed('train', run.config)": imports,
+    "proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')": lambda run: resume_error(
+        change_settings(run, COSINE, status="interrupted"), "train.epochs=3"
+    ),
+    "proposed('train', run.config, *sets)": lambda run: resume_error(
+        change_settings(run, STOPPING, stopped_early=True)
+    ),
+    "proposed('train', run.config)": verify_error,
 }
 """What makes the messages whose commands are made by `proposed`."""
 
@@ -189,14 +193,14 @@ def execute(arguments):
 
 
 def test_every_text_that_proposes_a_command_is_covered():
-    assert sorted(found()) == sorted([*MENTIONS, *PRINTED, *PROVOKED])
+    assert sorted(proposing_texts()) == sorted([*MENTIONS, *PRINTED, *PROVOKED])
 
 
 @pytest.mark.parametrize("text", PRINTED)
 def test_proposed_commands_are_accepted(run, tmp_path, text):
-    changed(run, status="interrupted" if "resume" in text or "--trust" in text else "finished")
-    own = "data: {name: npz, file: own.npz, image_shape: [8, 8, 1], num_classes: 10}"
-    (tmp_path / "own.yaml").write_text(re.sub("data: .*", own, (tmp_path / CONFIG).read_text()))
+    change_settings(run, status="interrupted" if "resume" in text or "--trust" in text else "finished")
+    user = "data: {name: npz, file: user.npz, image_shape: [8, 8, 1], num_classes: 10}"
+    (tmp_path / "user.yaml").write_text(re.sub("data: .*", user, (tmp_path / CONFIG).read_text()))
     folder = "data: {name: folder, path: pets, image_size: 8, num_classes: 10}"
     (tmp_path / "folder.yaml").write_text(re.sub("data: .*", folder, (tmp_path / CONFIG).read_text()))
     fills = iter(FILLED.get(text, [run.record().experiment.data["limit"] // 2]))

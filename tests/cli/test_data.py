@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from tests.conftest import assert_one_line
-from tests.data.making import in_process
+from tests.data.making import cnnlab_in
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _data_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cnnlab(tmp_path, monkeypatch, capsys):
-    return in_process(tmp_path, monkeypatch, capsys)
+    return cnnlab_in(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -315,8 +315,8 @@ def test_an_empty_class_is_marked_in_the_results(cnnlab, images):
     assert (cat["recall"], cat["f1"], cat["examples"]) == (None, None, 0)
     assert measured["balanced_accuracy"] == dog["recall"] == measured["accuracy"]
     assert measured["macro_f1"] == dog["f1"]
-    told = cnnlab("evaluate", "runs/pets-1").stdout
-    assert "balanced accuracy and macro F1 are over 1 of 2 classes: no examples of cat" in told
+    output = cnnlab("evaluate", "runs/pets-1").stdout
+    assert "balanced accuracy and macro F1 are over 1 of 2 classes: no examples of cat" in output
 
 
 def test_preview_accepts_the_name_of_a_data_set(cnnlab, tmp_path):

@@ -35,7 +35,7 @@ from cnnlab.training.trainer import Trainer
 from tests.conftest import invoke
 
 ESCAPE = "\x1b[31mowned\x1b]0;owned\x07\r\x9b2J\u202e"
-EVIL = "from pathlib import Path\nimport keras\nPath(__file__).with_name('marker').touch()\n\n\nclass Callback(keras.callbacks.Callback):\n    pass\n"
+MALICIOUS_MODULE = "from pathlib import Path\nimport keras\nPath(__file__).with_name('marker').touch()\n\n\nclass Callback(keras.callbacks.Callback):\n    pass\n"
 
 
 @pytest.fixture
@@ -72,24 +72,24 @@ def change_config(run, old, new, *, recorded=False):
         change_record(run, experiment=to_dict(load_file(run / "config.yaml")))
 
 
-def outside(run):
+def files_outside(run):
     """Every file below the folder that `cnnlab` runs in, but those of the run."""
     files = (path for path in run.parents[1].rglob("*") if path.is_file() and run not in path.parents)
     return {path: path.read_bytes() for path in files}
 
 
-def attacked(run, *arguments):
+def invoke_safely(run, *arguments):
     """`cnnlab ARGUMENTS` beside `runs/`: it ends, prints what a terminal can take, and leaves all else as it is."""
-    before = outside(run)
+    before = files_outside(run)
     done = invoke(*arguments, cwd=run.parents[1])
-    assert outside(run) == before
+    assert files_outside(run) == before
     assert all(c == "\n" or c.isprintable() for c in done.stdout + done.stderr), done
     assert all(len(line) < 2 * LONGEST_LINE for line in done.stderr.splitlines())
     return done
 
 
 def assert_reported(run, *arguments, parts):
-    done = attacked(run, *arguments)
+    done = invoke_safely(run, *arguments)
     assert done.returncode in (1, 2), done
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -99,16 +99,16 @@ def assert_reported(run, *arguments, parts):
 
 def assert_refused(run, work, *parts, error=CnnlabError):
     """`work` raises for the run an error of one line that has these parts, and leaves all else as it is."""
-    before = outside(run)
+    before = files_outside(run)
     with pytest.raises(error) as caught:
         work(Run(run))
-    assert outside(run) == before
+    assert files_outside(run) == before
     assert "\n" not in str(caught.value)
     for part in parts:
         assert part in str(caught.value)
 
 
-def evaluated(run):
+def evaluate_run(run):
     return evaluate(run, "test")
 
 
@@ -116,7 +116,7 @@ def load_checkpoint(run):
     return checkpoint.load(run, experiment_of(run))
 
 
-def resumed(run):
+def resume_run(run):
     return train([plan(run)])
 
 
@@ -185,10 +185,10 @@ def test_verify_does_not_unpickle(run, name, protocol):
 def test_a_pickled_table_does_not_affect_the_list(interrupted, protocol):
     put_pickle(interrupted, "metrics.csv", protocol)
     for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"]):
-        done = attacked(interrupted, *arguments)
+        done = invoke_safely(interrupted, *arguments)
         assert (done.returncode, done.stderr) == (0, "")
     change_record(interrupted, status="finished")
-    done = attacked(interrupted, "compare", "runs")
+    done = invoke_safely(interrupted, "compare", "runs")
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -197,11 +197,11 @@ def test_a_run_with_invalid_checkpoints_is_trained_from_the_start(interrupted, t
         put_pickle(interrupted, path)
     os.mkfifo(interrupted / "checkpoints/epoch-00003.safetensors")
     (interrupted / "checkpoints/epoch-00004.safetensors").mkdir()
-    (interrupted / "checkpoints/epoch-00005.safetensors").write_bytes(lying(dtype=ESCAPE))
+    (interrupted / "checkpoints/epoch-00005.safetensors").write_bytes(safetensors_file(dtype=ESCAPE))
     for name in ("metrics.csv", "evaluation/test-predictions.csv"):
         put_pickle(interrupted, name)
     put_keras_lambda(interrupted)
-    done = attacked(interrupted, "resume", "runs/tiny-1", "--quiet")
+    done = invoke_safely(interrupted, "resume", "runs/tiny-1", "--quiet")
     assert done.returncode == 0
     assert [".safetensors: damaged: " in line for line in done.stderr.splitlines()] == [True] * 5
     for name in ("weights.safetensors", "evaluation/test-predictions.csv"):
@@ -210,18 +210,18 @@ def test_a_run_with_invalid_checkpoints_is_trained_from_the_start(interrupted, t
 
 def test_a_lambda_in_a_keras_file_is_never_loaded(run):
     put_keras_lambda(run)
-    before, measured = outside(run), json.loads((run / "evaluation/test.json").read_text())
-    assert evaluated(Run(run)).items() >= measured.items()
+    before, measured = files_outside(run), json.loads((run / "evaluation/test.json").read_text())
+    assert evaluate_run(Run(run)).items() >= measured.items()
     assert verify(Run(run)).verdict == "identical"
     change_record(run, status="interrupted")
-    resumed(Run(run))
-    assert outside(run) == before
+    resume_run(Run(run))
+    assert files_outside(run) == before
 
 
 @pytest.fixture
 def with_callback(interrupted):
     """An interrupted run whose config.yaml and run.json name a callback; importing its module makes a file."""
-    (interrupted.parents[1] / "evil.py").write_text(EVIL)
+    (interrupted.parents[1] / "evil.py").write_text(MALICIOUS_MODULE)
     change_config(interrupted, "callbacks: []", "callbacks: [{callback: {path: evil.Callback}}]", recorded=True)
     return interrupted
 
@@ -235,13 +235,13 @@ def test_code_is_not_imported_without_trust(with_callback, arguments):
 def test_only_training_imports_code(with_callback, monkeypatch):
     run = with_callback
     monkeypatch.chdir(run.parents[1])
-    before = outside(run)
+    before = files_outside(run)
     change_record(run, status="finished")
     for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
-        assert attacked(run, *arguments).returncode == 0
+        assert invoke_safely(run, *arguments).returncode == 0
     assert_refused(run, verify, "evil.Callback; verify imports none", error=RunError)
-    assert evaluated(Run(run))["examples"] == 200
-    assert outside(run) == before
+    assert evaluate_run(Run(run))["examples"] == 200
+    assert files_outside(run) == before
     assert "evil" not in sys.modules
 
 
@@ -277,72 +277,72 @@ def test_code_named_in_only_one_of_the_two_files_is_not_imported(with_callback, 
 HEADER = {"conv2d_0/bias": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}
 
 
-def lying(length=None, data=b"\0" * 16, header=None, **changes):
+def safetensors_file(length=None, data=b"\0" * 16, header=None, **changes):
     """A safetensors file of one bias of four numbers that says these things instead."""
-    said = {"conv2d_0/bias": {**HEADER["conv2d_0/bias"], **changes}} if header is None else header
-    text = said if isinstance(said, bytes) else json.dumps(said).encode()
+    header = {"conv2d_0/bias": {**HEADER["conv2d_0/bias"], **changes}} if header is None else header
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
 
-LIES = {
+INCONSISTENT = {
     "nothing": b"",
-    "length of all memory": lying(length=2**63),
-    "length beyond the file": lying(length=10**6),
-    "length cut": lying(length=5),
-    "offsets outside": lying(data_offsets=[0, 10**9]),
-    "offsets before": lying(data_offsets=[-16, 0]),
-    "offsets reversed": lying(data_offsets=[16, 0]),
-    "offsets of nothing": lying(data_offsets=[0, 0]),
-    "shape of other bytes": lying(shape=[5]),
-    "shape of more than there is": lying(shape=[2**62]),
-    "shape that overflows": lying(shape=[2**40, 2**40]),
-    "shape negative": lying(shape=[-4]),
-    "no such dtype": lying(dtype="object"),
-    "dtype of other bytes": lying(dtype="F64"),
-    "dtype without NumPy": lying(dtype="F8_E4M3", shape=[16]),
-    "header of pickles": lying(header=pickle.dumps(HEADER)),
-    "header nested": lying(header=b'{"a":' * 50_000),
-    "header a list": lying(header=[HEADER]),
-    "metadata no text": lying(header={**HEADER, "__metadata__": {"state": {}}}),
-    "data cut": lying(data=b"\0" * 15),
-    "data left over": lying(data=b"\0" * 17),
+    "length of all memory": safetensors_file(length=2**63),
+    "length beyond the file": safetensors_file(length=10**6),
+    "length cut": safetensors_file(length=5),
+    "offsets outside": safetensors_file(data_offsets=[0, 10**9]),
+    "offsets before": safetensors_file(data_offsets=[-16, 0]),
+    "offsets reversed": safetensors_file(data_offsets=[16, 0]),
+    "offsets of nothing": safetensors_file(data_offsets=[0, 0]),
+    "shape of other bytes": safetensors_file(shape=[5]),
+    "shape of more than there is": safetensors_file(shape=[2**62]),
+    "shape that overflows": safetensors_file(shape=[2**40, 2**40]),
+    "shape negative": safetensors_file(shape=[-4]),
+    "no such dtype": safetensors_file(dtype="object"),
+    "dtype of other bytes": safetensors_file(dtype="F64"),
+    "dtype without NumPy": safetensors_file(dtype="F8_E4M3", shape=[16]),
+    "header of pickles": safetensors_file(header=pickle.dumps(HEADER)),
+    "header nested": safetensors_file(header=b'{"a":' * 50_000),
+    "header a list": safetensors_file(header=[HEADER]),
+    "metadata no text": safetensors_file(header={**HEADER, "__metadata__": {"state": {}}}),
+    "data cut": safetensors_file(data=b"\0" * 15),
+    "data left over": safetensors_file(data=b"\0" * 17),
 }
-OTHER = {
-    "dtype of as many bytes": lying(dtype="I32"),
-    "dtype F16": lying(dtype="F16", shape=[8]),
-    "one weight only": lying(),
-    "none": lying(header={}, data=b""),
-    "a name that climbs": lying(header={"../../../../tmp/x": HEADER["conv2d_0/bias"]}),
-    "a name that is absolute": lying(header={"/etc/passwd": HEADER["conv2d_0/bias"]}),
+OTHER_ARRAYS = {
+    "dtype of as many bytes": safetensors_file(dtype="I32"),
+    "dtype F16": safetensors_file(dtype="F16", shape=[8]),
+    "one weight only": safetensors_file(),
+    "none": safetensors_file(header={}, data=b""),
+    "a name that climbs": safetensors_file(header={"../../../../tmp/x": HEADER["conv2d_0/bias"]}),
+    "a name that is absolute": safetensors_file(header={"/etc/passwd": HEADER["conv2d_0/bias"]}),
 }
 
 
-@pytest.mark.parametrize("content", LIES.values(), ids=LIES)
+@pytest.mark.parametrize("content", INCONSISTENT.values(), ids=INCONSISTENT)
 def test_inconsistent_safetensors_files_are_damaged(run, content):
     for path in (run / "weights.safetensors", run / "checkpoints/epoch-00002.safetensors"):
         path.write_bytes(content)
-    assert_refused(run, evaluated, "weights.safetensors: damaged", error=RunError)
+    assert_refused(run, evaluate_run, "weights.safetensors: damaged", error=RunError)
     assert_refused(
         run, lambda run: checkpoints.read(run.checkpoints / "epoch-00002.safetensors"), ": damaged", error=RunError
     )
 
 
-@pytest.mark.parametrize("content", OTHER.values(), ids=OTHER)
+@pytest.mark.parametrize("content", OTHER_ARRAYS.values(), ids=OTHER_ARRAYS)
 def test_arrays_of_other_shapes_are_rejected(run, content):
     (run / "weights.safetensors").write_bytes(content)
-    assert_refused(run, evaluated, "weights.safetensors: ", error=RunError)
+    assert_refused(run, evaluate_run, "weights.safetensors: ", error=RunError)
 
 
 # Experiments that are none
 
-LAUGHS = "\n".join(
+BILLION_LAUGHS = "\n".join(
     ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
     + [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
 )
 CONFIGS = {
     "a tag": (lambda text: text.replace("seed: 0", 'seed: !!python/object/apply:os.system ["touch marker"]'), "YAML tags"),
     "a tag on a map": (lambda text: f"!!python/object/new:os.system [touch marker]\n{text}", "not YAML"),
-    "billion laughs": (lambda text: f"{LAUGHS}\n{text}", "aliases (*name) that repeat too much"),
+    "billion laughs": (lambda text: f"{BILLION_LAUGHS}\n{text}", "aliases (*name) that repeat too much"),
     "an alias of itself": (lambda text: f"a: &a [*a]\n{text}", "aliases (*name) that repeat too much"),
     "nested deep": (lambda text: f"a: {'[' * 100_000}\n{text}", "too many values, or nested too deeply"),
     "long": (lambda text: text + "#" * 1_000_000, "an experiment file has at most"),
@@ -365,7 +365,7 @@ CONFIGS = {
 def test_an_invalid_experiment_is_rejected(run, change, part):
     (run.parents[1] / "other.yaml").write_text((run / "config.yaml").read_text())
     (run / "config.yaml").write_text(change((run / "config.yaml").read_text()))
-    for work in (evaluated, verify):
+    for work in (evaluate_run, verify):
         assert_refused(run, work, part, error=ConfigError)
     change_record(run, status="interrupted")
     assert_refused(run, plan, part, error=ConfigError)
@@ -385,9 +385,9 @@ def test_a_network_too_large_for_any_machine_is_rejected(run):
     """800 TB in one layer, more than can be addressed; TensorFlow waits ten seconds for it."""
     layers = "dense: {units: 100000}\n  - dense: {units: 2000000000}\n  - dense: {units: 10"
     change_config(run, "dense: {units: 10", layers, recorded=True)
-    assert_refused(run, evaluated, "tiny-1/weights.safetensors: ", error=RunError)
+    assert_refused(run, evaluate_run, "tiny-1/weights.safetensors: ", error=RunError)
     change_record(run, status="interrupted")
-    assert_refused(run, resumed, "dense: its weights need more memory than there is", error=ConfigError)
+    assert_refused(run, resume_run, "dense: its weights need more memory than there is", error=ConfigError)
 
 
 # Links, pipes, devices
@@ -411,14 +411,14 @@ def put_link(run, name):
 def test_nothing_is_read_or_written_through_a_link(run, name):
     change_record(run, status="interrupted")
     put_link(run, name)
-    for work in (evaluated, verify, plan, Run.record, lambda run: compare([run.path])):
+    for work in (evaluate_run, verify, plan, Run.record, lambda run: compare([run.path])):
         assert_refused(run, work, error=RunError)
-    assert_refused(run, evaluated, f"tiny-1/{name}: is a symbolic link", error=RunError)
-    before = outside(run)
+    assert_refused(run, evaluate_run, f"tiny-1/{name}: is a symbolic link", error=RunError)
+    before = files_outside(run)
     check_removable(Run(run))
     remove(Run(run))
     assert not run.exists()
-    assert outside(run) == before
+    assert files_outside(run) == before
 
 
 def test_a_link_is_a_one_line_error_for_every_command(interrupted):
@@ -426,7 +426,7 @@ def test_a_link_is_a_one_line_error_for_every_command(interrupted):
     part = "runs/tiny-1/metrics.csv: is a symbolic link; a run has none, and cnnlab follows none"
     for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
         assert_reported(interrupted, *arguments, "runs/tiny-1", parts=[part])
-    done = attacked(interrupted, "runs", "list")
+    done = invoke_safely(interrupted, "runs", "list")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"cnnlab: warning: {part}; skipped\n"
 
@@ -458,22 +458,22 @@ def test_a_record_that_is_not_a_regular_file_is_not_a_run(run, put):
 def test_an_experiment_that_is_not_a_regular_file_is_not_read(run, put):
     put(run / "config.yaml")
     for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"], ["compare", "runs"]):
-        assert attacked(run, *arguments).returncode == 0
+        assert invoke_safely(run, *arguments).returncode == 0
     part = "config.yaml: is a device; expected an experiment file"
     assert_reported(run, "verify", "runs/tiny-1", parts=[part])
     change_record(run, status="interrupted")
     assert_reported(run, "resume", "runs/tiny-1", parts=[part])
-    assert attacked(run, "runs", "rm", "runs/tiny-1", "--yes").stdout == "removed runs/tiny-1\n"
+    assert invoke_safely(run, "runs", "rm", "runs/tiny-1", "--yes").stdout == "removed runs/tiny-1\n"
 
 
 @pytest.mark.parametrize("put", [put_pipe, put_device])
 def test_a_table_that_is_not_a_regular_file_is_not_read(interrupted, put):
     put(interrupted / "metrics.csv")
     for arguments in (["runs", "list"], ["runs", "show", "runs/tiny-1"]):
-        done = attacked(interrupted, *arguments)
+        done = invoke_safely(interrupted, *arguments)
         assert (done.returncode, done.stderr) == (0, "")
     change_record(interrupted, status="finished")
-    done = attacked(interrupted, "compare", "runs")
+    done = invoke_safely(interrupted, "compare", "runs")
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -502,7 +502,7 @@ def test_escape_sequences_do_not_reach_the_terminal(interrupted):
         ["runs", "show", "runs/tiny-1"],
         ["runs", "show", "runs/tiny-1", "--format", "json"],
     ):
-        done = attacked(interrupted, *arguments)
+        done = invoke_safely(interrupted, *arguments)
         assert done.returncode == 0
         assert "owned" in done.stdout
     assert_reported(
@@ -511,7 +511,7 @@ def test_escape_sequences_do_not_reach_the_terminal(interrupted):
     for one in (interrupted, interrupted.with_name("good")):
         change_record(one, status="finished")
     for format in ("table", "md", "html", "json"):
-        done = attacked(interrupted, "compare", "runs", "--format", format)
+        done = invoke_safely(interrupted, "compare", "runs", "--format", format)
         assert done.returncode == 0
         assert "owned" in done.stdout
 
@@ -522,7 +522,7 @@ def test_file_names_are_printed_without_escape_sequences(interrupted):
     (interrupted.with_name(name) / "run.json").write_text("{")
     (interrupted / name).symlink_to("/dev/zero")
     for arguments in (["runs", "list"], ["compare", "runs"], ["resume", "runs", "--all"]):
-        warnings = [line for line in attacked(interrupted, *arguments).stderr.splitlines() if "warning" in line]
+        warnings = [line for line in invoke_safely(interrupted, *arguments).stderr.splitlines() if "warning" in line]
         assert len(warnings) == 2
         assert all("owned" in line for line in warnings)
     assert_reported(interrupted, "evaluate", "runs/tiny-1", parts=["owned", ": is a symbolic link"])
@@ -549,17 +549,17 @@ def test_a_damaged_record_is_a_one_line_error_for_every_command(run):
             parts=["runs/tiny-1/run.json: damaged: 'results.test_accuracy' is '\\x1b[31m"],
         )
     for arguments in (["runs", "list"], ["compare", "runs"]):
-        done = attacked(run, *arguments)
+        done = invoke_safely(run, *arguments)
         assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
         assert "runs/tiny-1/run.json: damaged" in done.stderr
         assert len(done.stderr.splitlines()) == 1
-    assert attacked(run, "runs", "rm", "runs/tiny-1", "--yes").returncode == 0
+    assert invoke_safely(run, "runs", "rm", "runs/tiny-1", "--yes").returncode == 0
 
 
 def test_a_record_of_different_data_is_rejected(run):
     data = json.loads((run / "run.json").read_text())["data"]
     change_record(run, data={**data, "fingerprint": "0" * 64, "classes": [ESCAPE] * 10})
-    assert_refused(run, evaluated, "was trained on other examples of digits", error=RunError)
+    assert_refused(run, evaluate_run, "was trained on other examples of digits", error=RunError)
 
 
 # Checkpoints that are whole and lie
@@ -573,59 +573,59 @@ def put_checkpoint(run, change=lambda state: None, change_arrays=lambda arrays: 
     checkpoints.save(Run(run), Position(2), arrays, state, keep=2)
 
 
-def of_rows(change):
+def change_rows(change):
     return lambda state: state.update(rows=change(state["rows"]))
 
 
-def of_last_row(**changes):
-    return of_rows(lambda rows: [rows[0], {**rows[1], **changes}])
+def change_last_row(**changes):
+    return change_rows(lambda rows: [rows[0], {**rows[1], **changes}])
 
 
-def of_state(**changes):
+def change_state(**changes):
     return lambda state: state.update(changes)
 
 
 STATES = {
     "no epoch": lambda state: state.pop("epoch"),
-    "epoch negative": of_state(epoch=-1),
-    "epoch of more rows": of_state(epoch=3),
-    "epoch of fewer rows": of_state(epoch=1),
-    "epoch a text": of_state(epoch="2"),
-    "epoch a fraction": of_state(epoch=2.5),
-    "epoch NaN": of_state(epoch=math.nan),
-    "step negative": of_state(step=-1),
-    "step a text": of_state(step="1"),
-    "step infinite": of_state(step=math.inf),
-    "examples negative": of_state(examples=-1),
-    "sums NaN": of_state(step=1, examples=64, sums=[math.nan, 1.0]),
-    "sums infinite": of_state(step=1, examples=64, sums=[math.inf, 1.0]),
-    "sums one": of_state(sums=[1.0]),
-    "sums three": of_state(sums=[1.0, 1.0, 1.0]),
-    "sums texts": of_state(sums=["1", "1"]),
-    "seconds NaN": of_state(seconds=math.nan),
-    "seconds infinite": of_state(seconds=math.inf),
-    "seconds negative": of_state(seconds=-1.0),
-    "stopped a text": of_state(stopped="yes"),
-    "other keys": of_state(model="x", __class__="os.system"),
+    "epoch negative": change_state(epoch=-1),
+    "epoch of more rows": change_state(epoch=3),
+    "epoch of fewer rows": change_state(epoch=1),
+    "epoch a text": change_state(epoch="2"),
+    "epoch a fraction": change_state(epoch=2.5),
+    "epoch NaN": change_state(epoch=math.nan),
+    "step negative": change_state(step=-1),
+    "step a text": change_state(step="1"),
+    "step infinite": change_state(step=math.inf),
+    "examples negative": change_state(examples=-1),
+    "sums NaN": change_state(step=1, examples=64, sums=[math.nan, 1.0]),
+    "sums infinite": change_state(step=1, examples=64, sums=[math.inf, 1.0]),
+    "sums one": change_state(sums=[1.0]),
+    "sums three": change_state(sums=[1.0, 1.0, 1.0]),
+    "sums texts": change_state(sums=["1", "1"]),
+    "seconds NaN": change_state(seconds=math.nan),
+    "seconds infinite": change_state(seconds=math.inf),
+    "seconds negative": change_state(seconds=-1.0),
+    "stopped a text": change_state(stopped="yes"),
+    "other keys": change_state(model="x", __class__="os.system"),
     "rows none": lambda state: state.pop("rows"),
-    "rows empty": of_state(rows=[]),
-    "rows a map": of_state(rows={}),
-    "rows of numbers": of_state(rows=[1, 2]),
-    "rows of nothing": of_state(rows=[{}, {}]),
-    "rows in another order": of_rows(lambda rows: rows[::-1]),
-    "rows twice": of_rows(lambda rows: [rows[0], rows[0]]),
-    "a column more": of_last_row(x=1.0),
-    "a column less": of_rows(lambda rows: [rows[0], {key: rows[1][key] for key in COLUMNS[:-1]}]),
-    "columns in another order": of_rows(lambda rows: [rows[0], {key: rows[1][key] for key in COLUMNS[::-1]}]),
-    "a text in a row": of_last_row(loss="=cmd()"),
-    "a list in a row": of_last_row(loss=[1.0]),
-    "NaN in a row": of_last_row(loss=math.nan),
-    "infinite seconds in a row": of_last_row(seconds=math.inf),
-    "true in a row": of_last_row(accuracy=True),
+    "rows empty": change_state(rows=[]),
+    "rows a map": change_state(rows={}),
+    "rows of numbers": change_state(rows=[1, 2]),
+    "rows of nothing": change_state(rows=[{}, {}]),
+    "rows in another order": change_rows(lambda rows: rows[::-1]),
+    "rows twice": change_rows(lambda rows: [rows[0], rows[0]]),
+    "a column more": change_last_row(x=1.0),
+    "a column less": change_rows(lambda rows: [rows[0], {key: rows[1][key] for key in COLUMNS[:-1]}]),
+    "columns in another order": change_rows(lambda rows: [rows[0], {key: rows[1][key] for key in COLUMNS[::-1]}]),
+    "a text in a row": change_last_row(loss="=cmd()"),
+    "a list in a row": change_last_row(loss=[1.0]),
+    "NaN in a row": change_last_row(loss=math.nan),
+    "infinite seconds in a row": change_last_row(seconds=math.inf),
+    "true in a row": change_last_row(accuracy=True),
     "callbacks none": lambda state: state.pop("callbacks"),
-    "callbacks a map": of_state(callbacks={}),
-    "callbacks of texts": of_state(callbacks=["x"]),
-    "callbacks of NaN": of_state(callbacks=[{"callback": "EarlyStopping", "state": {"best": math.nan}}]),
+    "callbacks a map": change_state(callbacks={}),
+    "callbacks of texts": change_state(callbacks=["x"]),
+    "callbacks of NaN": change_state(callbacks=[{"callback": "EarlyStopping", "state": {"best": math.nan}}]),
 }
 
 
@@ -648,7 +648,7 @@ def test_an_invalid_state_is_damaged(interrupted, text, monkeypatch):
 
 
 def test_an_inconsistent_state_is_a_one_line_error_and_changes_nothing(interrupted):
-    put_checkpoint(interrupted, of_state(sums=[math.nan, ESCAPE]))
+    put_checkpoint(interrupted, change_state(sums=[math.nan, ESCAPE]))
     before = {path: path.read_bytes() for path in interrupted.rglob("*") if path.is_file()}
     part = "runs/tiny-1/checkpoints/epoch-00002.safetensors: damaged: sums.0: "
     assert_reported(interrupted, "resume", "runs/tiny-1", parts=[part])
@@ -690,25 +690,25 @@ def test_arrays_of_another_network_are_rejected_and_change_nothing(interrupted, 
 
 def test_arrays_of_another_network_end_the_run_with_a_one_line_error(interrupted):
     put_checkpoint(interrupted, change_arrays=ARRAYS["another shape"])
-    assert_refused(interrupted, resumed, "its network is not that of config.yaml", error=RunError)
+    assert_refused(interrupted, resume_run, "its network is not that of config.yaml", error=RunError)
 
 
 def test_non_finite_numbers_are_not_a_result(interrupted):
     """A step is left to do, and the weights are NaN."""
     change_config(interrupted, "epochs: 2", "epochs: 3", recorded=True)
     put_checkpoint(interrupted, change_arrays=set_to("conv2d_0/bias", np.full(4, np.nan, np.float32)))
-    assert_refused(interrupted, resumed, "tiny-1: diverged", error=TrainingError)
+    assert_refused(interrupted, resume_run, "tiny-1: diverged", error=TrainingError)
     assert json.loads((interrupted / "run.json").read_text())["status"] == "diverged"
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_more_callback_states_than_callbacks_are_rejected(interrupted, count):
-    put_checkpoint(interrupted, of_state(callbacks=[{"callback": "EarlyStopping", "state": {}}] * count))
-    assert_refused(interrupted, resumed, "its callbacks are not those of config.yaml", error=RunError)
+    put_checkpoint(interrupted, change_state(callbacks=[{"callback": "EarlyStopping", "state": {}}] * count))
+    assert_refused(interrupted, resume_run, "its callbacks are not those of config.yaml", error=RunError)
 
 
 STOPPING = {"wait": 0, "stopped_epoch": 0, "best": 0.25, "best_epoch": 1}
-MEMORIES = {
+CALLBACK_STATES = {
     "a method": {**STOPPING, "on_epoch_end": "owned"},
     "the class": {**STOPPING, "__class__": "owned"},
     "patience": {**STOPPING, "patience": 0},
@@ -724,9 +724,9 @@ MEMORIES = {
 }
 
 
-@pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
-def test_an_invalid_callback_state_is_rejected_and_not_restored(interrupted, trainer, memory):
-    put_checkpoint(interrupted, of_state(callbacks=[{"callback": "EarlyStopping", "state": memory}]))
+@pytest.mark.parametrize("state", CALLBACK_STATES.values(), ids=CALLBACK_STATES)
+def test_an_invalid_callback_state_is_rejected_and_not_restored(interrupted, trainer, state):
+    put_checkpoint(interrupted, change_state(callbacks=[{"callback": "EarlyStopping", "state": state}]))
     callback = keras.callbacks.EarlyStopping()
     callback.set_model(trainer.model)
     callback.on_train_begin()
@@ -744,7 +744,7 @@ def test_best_weights_of_another_network_are_rejected(interrupted, trainer, shap
     def change(arrays):
         arrays.update({f"best0/{number:04}": np.zeros(shape, np.float32) for number, shape in enumerate(shapes)})
 
-    put_checkpoint(interrupted, of_state(callbacks=[{"callback": "EarlyStopping", "state": STOPPING}]), change)
+    put_checkpoint(interrupted, change_state(callbacks=[{"callback": "EarlyStopping", "state": STOPPING}]), change)
     callback = keras.callbacks.EarlyStopping(restore_best_weights=True)
     assert_refused(
         interrupted,
@@ -754,7 +754,7 @@ def test_best_weights_of_another_network_are_rejected(interrupted, trainer, shap
     )
 
 
-PLACES = {
+POSITIONS = {
     "step beyond the epoch": {"epoch": 1, "step": 4, "examples": 200},
     "step without examples": {"epoch": 1, "step": 1, "examples": 0},
     "examples of another step": {"epoch": 1, "step": 1, "examples": 128},
@@ -762,10 +762,10 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_a_position_beyond_the_training_is_rejected(interrupted, place):
-    put_checkpoint(interrupted, lambda state: state.update(place, rows=state["rows"][: place["epoch"]]))
-    assert_refused(interrupted, resumed, "the experiment of config.yaml has no such step", error=RunError)
+@pytest.mark.parametrize("position", POSITIONS.values(), ids=POSITIONS)
+def test_a_position_beyond_the_training_is_rejected(interrupted, position):
+    put_checkpoint(interrupted, lambda state: state.update(position, rows=state["rows"][: position["epoch"]]))
+    assert_refused(interrupted, resume_run, "the experiment of config.yaml has no such step", error=RunError)
 
 
 def with_events(run):
@@ -781,7 +781,7 @@ def test_event_files_that_are_links_or_in_a_linked_folder_are_rejected(interrupt
     events = interrupted / "tensorboard/train/events.out.tfevents.cnnlab"
     events.parent.mkdir(parents=True)
     events.symlink_to(victim)
-    assert_refused(interrupted, resumed, "is a symbolic link", error=RunError)
+    assert_refused(interrupted, resume_run, "is a symbolic link", error=RunError)
     assert victim.read_bytes() == b"mine"
 
 
@@ -790,7 +790,7 @@ def test_event_files_that_are_pipes_end_the_run_with_a_one_line_error(interrupte
     events = interrupted / "tensorboard/train/events.out.tfevents.cnnlab"
     events.parent.mkdir(parents=True)
     os.mkfifo(events)
-    assert_refused(interrupted, resumed, "cannot be written: is no file", error=RunError)
+    assert_refused(interrupted, resume_run, "cannot be written: is no file", error=RunError)
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "evaluation/test-predictions.csv", "weights.safetensors"])
@@ -818,7 +818,7 @@ def test_verify_rejects_an_invalid_table(run, change):
 
 def test_a_copied_record_does_not_pass_for_another_run(run):
     change_record(run, run="/etc/passwd", epoch=7, epochs=9, accuracy=1.0, val_accuracy=1.0)
-    done = attacked(run, "runs", "show", "runs/tiny-1", "--format", "json")
+    done = invoke_safely(run, "runs", "show", "runs/tiny-1", "--format", "json")
     shown = json.loads(done.stdout)
     assert (shown["run"], shown["epoch"], shown["epochs"]) == ("runs/tiny-1", 2, 2)
     assert shown["test_accuracy"] == shown["results"]["test_accuracy"]
@@ -830,4 +830,4 @@ def test_a_valid_checkpoint_is_accepted(interrupted, trainer):
     assert isinstance(found, Checkpoint)
     assert found.state == State.model_validate(found.state.model_dump())
     found.restore(trainer.model, [], MetricsTable(None))
-    assert resumed(Run(interrupted))
+    assert resume_run(Run(interrupted))

@@ -26,9 +26,9 @@ def test_evaluate_gives_the_results_of_training(cnnlab, run):
     assert (done.returncode, done.stderr) == (0, "")
     measured = json.loads(done.stdout)
     assert measured.pop("images_per_second") > 0
-    pictures = [Path(path) for path in measured.pop("pictures")]
-    assert [path.name for path in pictures] == ["test-confusion.png", "test-reliability.png", "test-mistakes.png"]
-    assert all(path.is_file() for path in pictures)
+    figures = [Path(path) for path in measured.pop("pictures")]
+    assert [path.name for path in figures] == ["test-confusion.png", "test-reliability.png", "test-mistakes.png"]
+    assert all(path.is_file() for path in figures)
     assert measured == json.loads(before)
     assert (run / "evaluation/test.json").read_text() == before
     assert (run / "evaluation/test-predictions.csv").read_text() == predictions

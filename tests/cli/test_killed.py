@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.cli.killing import Kills, assert_same, finish, train_and_kill
+from tests.cli.killing import Kills, assert_same_files, finish, train_and_kill
 
 KILLS = 20
 EXPERIMENT = """\
@@ -63,13 +63,13 @@ def test_a_run_killed_at_twenty_random_moments_equals_an_uninterrupted_one(tmp_p
     for word, value in (DEFAULTS | CASES[case]).items():
         text = text.replace(word, value)
     (tmp_path / "long.yaml").write_text(text)
-    finish(tmp_path, "train", "long.yaml", "--name", "whole")
+    finish(tmp_path, "train", "long.yaml", "--name", "uninterrupted")
     draw = random.Random(case)
     kills = Kills()
-    while kills.all < KILLS:
-        name = f"cut-{kills.trainings}"
-        train_and_kill(tmp_path, "long.yaml", name, KILLS - kills.all, draw, kills)
-        assert_same(tmp_path / "runs" / name, tmp_path / "runs" / "whole")
+    while kills.total < KILLS:
+        name = f"killed-{kills.trainings}"
+        train_and_kill(tmp_path, "long.yaml", name, KILLS - kills.total, draw, kills)
+        assert_same_files(tmp_path / "runs" / name, tmp_path / "runs" / "uninterrupted")
     assert kills.while_writing >= 1
     print(
         f"\n{case}: {kills.all} kills in {kills.trainings} trainings, {kills.while_writing} while writing: {kills.places}"

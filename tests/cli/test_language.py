@@ -143,7 +143,7 @@ def test_init_writes_a_file_that_validates(cnnlab, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "kept"),
+    ("changes", "best_epoch"),
     [
         (["train.schedule.one_cycle.pct_start=0.5", "train.optimizer.rmsprop.momentum=0.5"], None),
         (["train.schedule.reduce_on_plateau.patience=1", "train.loss.cross_entropy.label_smoothing=0.1"], None),
@@ -151,7 +151,7 @@ def test_init_writes_a_file_that_validates(cnnlab, tmp_path):
         (["train.callbacks=[early_stopping: {patience: 2, min_delta: 100}]", "train.epochs=9"], 3),
     ],
 )  # fmt: skip
-def test_every_schedule_and_callback_trains_and_evaluates_consistently(cnnlab, tiny, tmp_path, changes, kept):
+def test_every_schedule_and_callback_trains_and_evaluates_consistently(cnnlab, tiny, tmp_path, changes, best_epoch):
     sets = [part for change in changes for part in ("--set", change)]
     done = cnnlab("train", "tiny.yaml", *sets, "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -159,9 +159,9 @@ def test_every_schedule_and_callback_trains_and_evaluates_consistently(cnnlab, t
     results = json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["results"]
     assert again["accuracy"] == results["val_accuracy"]
     assert again["loss"] == pytest.approx(results["val_loss"], rel=1e-6)
-    if kept:
-        assert results["epoch"] == kept
-        assert f"the weights are those of epoch {kept}" in done.stderr
+    if best_epoch:
+        assert results["epoch"] == best_epoch
+        assert f"the weights are those of epoch {best_epoch}" in done.stderr
 
 
 @pytest.mark.parametrize(

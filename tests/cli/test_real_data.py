@@ -39,18 +39,18 @@ def test_a_variant_of_cifar10_is_named_and_trained_on(cnnlab, tmp_path):
 def test_a_folder_of_60000_jpegs_has_the_images_of_the_binary_files_and_trains(cnnlab, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     spec = {"name": "folder", "path": "cifar10-folder", "image_size": 32, "num_classes": 10, "validation": 5000}
-    pictures = data.load(Folder(**spec))
-    assert {name: len(split) for name, split in pictures.splits().items()} == {
+    images = data.load(Folder(**spec))
+    assert {name: len(split) for name, split in images.splits().items()} == {
         "train": 45_000, "validation": 5_000, "test": 10_000,
     }  # fmt: skip
     binary = data.load(Cifar10(name="cifar10"))
     labelled = [
         sorted(map(bytes, np.hstack([test.digests, test.labels[:, None].astype(np.uint8)])))
-        for test in (pictures.test, binary.test)
+        for test in (images.test, binary.test)
     ]
     assert labelled[0] == labelled[1]
-    (tmp_path / "pictures.yaml").write_text(f"extends: cifar\ndata: {json.dumps(spec)}\n")
-    done = cnnlab("train", "pictures.yaml", "--limit", 500, "--epochs", 1, "--format", "json")
+    (tmp_path / "images.yaml").write_text(f"extends: cifar\ndata: {json.dumps(spec)}\n")
+    done = cnnlab("train", "images.yaml", "--limit", 500, "--epochs", 1, "--format", "json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["train_examples"] == 500
-    assert_one_line(cnnlab("data", "info", "pictures.yaml", "--set", "data.num_classes=9"), 1, "10 class folders")
+    assert_one_line(cnnlab("data", "info", "images.yaml", "--set", "data.num_classes=9"), 1, "10 class folders")

@@ -15,7 +15,7 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
 from cnnlab.runs.experiment import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
-from tests.cli.killing import Kills, assert_same, is_trained_by, start, train_and_kill, wait_until
+from tests.cli.killing import Kills, assert_same_files, is_trained_by, start, train_and_kill, wait_until
 from tests.conftest import assert_one_line, invoke
 
 EXPERIMENT = """\
@@ -40,44 +40,44 @@ train:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
+def resumed_folder(tmp_path_factory):
     """A folder in which a run was killed twice and resumed, and the same was trained in one go."""
     import random
 
-    folder = tmp_path_factory.mktemp("ended")
+    folder = tmp_path_factory.mktemp("resumed_folder")
     (folder / "long.yaml").write_text(EXPERIMENT)
     kills = Kills()
-    train_and_kill(folder, "long.yaml", "cut", 2, random.Random(5), kills)
-    assert kills.all == 2, "it was done before it could be killed"
-    done = invoke("train", "long.yaml", "--name", "whole", "--quiet", cwd=folder)
+    train_and_kill(folder, "long.yaml", "killed", 2, random.Random(5), kills)
+    assert kills.total == 2, "it was done before it could be killed"
+    done = invoke("train", "long.yaml", "--name", "uninterrupted", "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(ended):
-    assert_same(ended / "runs" / "cut", ended / "runs" / "whole")
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(resumed_folder):
+    assert_same_files(resumed_folder / "runs" / "killed", resumed_folder / "runs" / "uninterrupted")
 
 
-def test_run_json_records_where_it_was_resumed(ended):
-    record = json.loads((ended / "runs" / "cut" / "run.json").read_text())
+def test_run_json_records_where_it_was_resumed(resumed_folder):
+    record = json.loads((resumed_folder / "runs" / "killed" / "run.json").read_text())
     assert record["status"] == "finished"
     assert len(record["resumed"]) == 2
     assert all(entry["changed"] == [] for entry in record["resumed"])
-    assert "resumed" not in json.loads((ended / "runs" / "whole" / "run.json").read_text())
+    assert "resumed" not in json.loads((resumed_folder / "runs" / "uninterrupted" / "run.json").read_text())
 
 
-def test_a_run_ended_by_early_stopping_is_not_continued(cnnlab, tmp_path, ended):
-    run = tmp_path / "runs" / "whole"
-    shutil.copytree(ended / "runs" / "whole", run)
+def test_a_run_ended_by_early_stopping_is_not_continued(cnnlab, tmp_path, resumed_folder):
+    run = tmp_path / "runs" / "uninterrupted"
+    shutil.copytree(resumed_folder / "runs" / "uninterrupted", run)
     change(run, status="interrupted")
     (run / "weights.safetensors").unlink()
     before = (run / "metrics.csv").read_text()
     assert len(before.splitlines()) < 201
-    done = cnnlab("resume", "runs/whole", "--quiet")
+    done = cnnlab("resume", "runs/uninterrupted", "--quiet")
     assert done.returncode == 0, done.stderr
     assert (run / "metrics.csv").read_text() == before
-    whole = ended / "runs" / "whole"
-    assert (run / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    uninterrupted = resumed_folder / "runs" / "uninterrupted"
+    assert (run / "weights.safetensors").read_bytes() == (uninterrupted / "weights.safetensors").read_bytes()
 
 
 def change(run, **changes):
@@ -122,9 +122,7 @@ def test_a_finished_run_is_continued_only_with_more_epochs(run):
 @pytest.mark.parametrize(("stopped_early", "more"), [(True, 60), (True, None), (False, 60), (False, None)])
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("callbacks", [[], [{"early_stopping": 3}, {"early_stopping": 5}]], ids=len)
-def test_a_completed_run_gives_the_reason_and_a_valid_command(
-    run, stopped_early, more, schedule, callbacks
-):
+def test_a_completed_run_gives_the_reason_and_a_valid_command(run, stopped_early, more, schedule, callbacks):
     # All that ends a training before its last epoch, under schedules of both kinds, with more epochs and without.
     train = run.record().experiment.train | {"schedule": schedule, "callbacks": callbacks}
     experiment = run.record().raw["experiment"] | {"train": train}
@@ -156,7 +154,7 @@ def test_fewer_epochs_are_rejected(run):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("train.batch_size=32", "train.batch_size: 32, was 64"),
         ("seed=1", "seed: 1, was 0"),
@@ -166,11 +164,13 @@ def test_fewer_epochs_are_rejected(run):
         ("model.layers=[flatten, {dense: 10}]", "model.layers: flatten, dense, was conv2d, max_pool2d, flatten, dense"),
     ],
 )
-def test_any_other_change_is_rejected_with_the_difference(run, change, told):
-    with pytest.raises(RequestError, match=f"would become another experiment: {told}; only train.epochs may be raised"):
+def test_any_other_change_is_rejected_with_the_difference(run, change, message):
+    with pytest.raises(
+        RequestError, match=f"would become another experiment: {message}; only train.epochs may be raised"
+    ):
         plan(run, [parse_set(change)])
     run.write_config(run.config.read_text())
-    with pytest.raises(RequestError, match=told):
+    with pytest.raises(RequestError, match=message):
         plan(run, experiment=load(str(run.config), [*epochs(3), parse_set(change)]))
 
 
@@ -197,13 +197,13 @@ def test_a_schedule_over_all_epochs_cannot_be_extended(cnnlab, tiny, tmp_path):
 def test_user_code_is_not_imported_without_trust(run):
     config = run.config.read_text().replace("callbacks: []", "callbacks: [callback: evil.Callback]")
     run.write_config(config)
-    change(run.path, experiment=plain_of(run))
+    change(run.path, experiment=complete_config_of(run))
     with pytest.raises(RunError, match=r"imports code: evil.Callback; if you trust .*, add --trust"):
         plan(run)
     assert plan(run, trust=True)
 
 
-def plain_of(run):
+def complete_config_of(run):
     from cnnlab.config.load import load_complete, to_dict
 
     return to_dict(load_complete(run.config))
@@ -236,7 +236,7 @@ def test_several_runs_are_resumed_in_one_process_and_all_results_are_reported(cn
 def test_one_run_that_cannot_be_resumed_does_not_block_the_others(cnnlab, run):
     for name, change_of in {
         "a-damaged": lambda path: (path / "config.yaml").write_text("x: ["),
-        "b-diverges": lambda path: to_rate(path, "1.0e+30"),
+        "b-diverges": lambda path: set_learning_rate(path, "1.0e+30"),
         "c-cosine": lambda path: None,
     }.items():
         path = run.path.with_name(name)
@@ -252,10 +252,10 @@ def test_one_run_that_cannot_be_resumed_does_not_block_the_others(cnnlab, run):
     assert last == "cnnlab: 1 of 3 runs failed; the others finished"
 
 
-def to_rate(path, rate):
+def set_learning_rate(path, rate):
     config = path / "config.yaml"
     config.write_text(config.read_text().replace("learning_rate: 0.1", f"learning_rate: {rate}"))
-    change(path, experiment=plain_of(Run(path)))
+    change(path, experiment=complete_config_of(Run(path)))
     shutil.rmtree(path / "checkpoints")
 
 
@@ -265,7 +265,7 @@ def test_a_schedule_over_all_epochs_cannot_be_extended_within_the_first_epoch(ru
     start = text.index("  schedule:")
     end = text.index("  callbacks:")
     run.write_config(text[:start] + "  schedule: one_cycle\n" + text[end:])
-    change(run.path, experiment=plain_of(run))
+    change(run.path, experiment=complete_config_of(run))
     run.metrics.unlink()
     with pytest.raises(RequestError, match="its schedule, one_cycle, runs over all 2 epochs"):
         plan(run, epochs(3))
@@ -287,7 +287,7 @@ def test_train_resumes_with_the_experiment_file(cnnlab, run, tiny):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["train", "--resume", "runs/tiny-1", "--seeds", "3"], "--seeds: not with --resume"),
         (["train", "--resume", "runs/tiny-1", "--name", "x"], "--name: not with --resume"),
@@ -297,13 +297,13 @@ def test_train_resumes_with_the_experiment_file(cnnlab, run, tiny):
         (["resume", "runs/tiny-1", "--epochs", "0"], "--epochs 0: train.epochs: expected a value greater than 0"),
     ],
 )
-def test_runs_that_cannot_be_resumed_are_one_line_errors(cnnlab, run, arguments, told):
-    assert_one_line(cnnlab(*arguments), 2, told)
+def test_runs_that_cannot_be_resumed_are_one_line_errors(cnnlab, run, arguments, message):
+    assert_one_line(cnnlab(*arguments), 2, message)
 
 
 def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_previous_one_is_used(cnnlab, run, trained):
-    whole = (run.checkpoints / "epoch-00002.safetensors").read_bytes()
-    (run.checkpoints / "epoch-00002.safetensors").write_bytes(whole[: len(whole) // 2])
+    content = (run.checkpoints / "epoch-00002.safetensors").read_bytes()
+    (run.checkpoints / "epoch-00002.safetensors").write_bytes(content[: len(content) // 2])
     done = cnnlab("resume", "runs/tiny-1")
     assert done.returncode == 0, done.stderr
     warning = next(line for line in done.stderr.splitlines() if line.startswith("cnnlab: warning"))

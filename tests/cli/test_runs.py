@@ -33,13 +33,13 @@ def copy(trained, runs):
         shutil.copytree(trained / "runs/tiny-1", runs / name)
         if changes:
             Run(runs / name).update(changes)
-        stop_heart(runs / name)
+        expire_heartbeat(runs / name)
         return runs / name
 
     return copied
 
 
-def stop_heart(run):
+def expire_heartbeat(run):
     """As if its process had been gone for long."""
     then = time.time() - lock.HEARTBEAT_TIMEOUT - 1
     os.utime(run / ".lock", (then, then))
@@ -179,12 +179,12 @@ def test_two_thousand_runs_are_two_thousand_rows(cnnlab, trained, runs):
 def test_show_prints_the_full_summary(trained):
     done = invoke("runs", "show", "runs/tiny-1", cwd=trained)
     assert (done.returncode, done.stderr) == (0, "")
-    said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
-    assert said["run"] == "runs/tiny-1"
-    assert said["status"] == "finished"
-    assert said["checkpoints"] == "epoch 2, epoch 1"
-    assert said["data.splits"] == "200 train, 144 validation, 200 test"
-    assert {"versions.tensorflow", "devices.strategy", "cpu.model", "results.test_accuracy", "seconds"} <= said.keys()
+    shown = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
+    assert shown["run"] == "runs/tiny-1"
+    assert shown["status"] == "finished"
+    assert shown["checkpoints"] == "epoch 2, epoch 1"
+    assert shown["data.splits"] == "200 train, 144 validation, 200 test"
+    assert {"versions.tensorflow", "devices.strategy", "cpu.model", "results.test_accuracy", "seconds"} <= shown.keys()
     assert done.stdout.splitlines()[-1] == "the experiment: runs/tiny-1/config.yaml"
 
 
@@ -200,8 +200,8 @@ def test_show_as_json_has_the_record_and_the_checkpoints(trained):
 
 
 def test_results_are_always_qualified_by_split(trained):
-    said = invoke("runs", "show", "runs/tiny-1", cwd=trained).stdout
-    names = [line.split()[0].rpartition(".")[2] for line in said.splitlines() if line]
+    shown = invoke("runs", "show", "runs/tiny-1", cwd=trained).stdout
+    names = [line.split()[0].rpartition(".")[2] for line in shown.splitlines() if line]
     assert {"train_loss", "train_accuracy", "val_accuracy", "test_accuracy"} <= set(names)
     assert not {"accuracy", "loss"} & set(names)
 

@@ -120,10 +120,10 @@ def test_a_new_file_equals_the_experiment_it_is_based_on(tmp_path, like):
 
 
 def test_a_new_file_based_on_a_user_file_equals_it_in_any_layout(tmp_path):
-    own = tmp_path / "own.yaml"
-    own.write_text('--- {"name": "own", data: digits, model: {layers: [flatten, dense: 10]},\n "seed": 3}\n')
-    template.write(str(tmp_path / "mine"), str(own))
-    assert load_file(tmp_path / "mine.yaml") == load_file(own).model_copy(update={"name": "mine"})
+    user_file = tmp_path / "own.yaml"
+    user_file.write_text('--- {"name": "own", data: digits, model: {layers: [flatten, dense: 10]},\n "seed": 3}\n')
+    template.write(str(tmp_path / "mine"), str(user_file))
+    assert load_file(tmp_path / "mine.yaml") == load_file(user_file).model_copy(update={"name": "mine"})
 
 
 def test_init_never_overwrites(tmp_path):

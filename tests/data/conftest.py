@@ -3,7 +3,7 @@
 import pytest
 
 from cnnlab.data import load
-from tests.data.making import folder_spec, in_process, write_classes
+from tests.data.making import cnnlab_in, folder_spec, write_classes
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +13,7 @@ def _may_download(monkeypatch):
 
 @pytest.fixture
 def cnnlab(tmp_path, monkeypatch, capsys):
-    return in_process(tmp_path, monkeypatch, capsys)
+    return cnnlab_in(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from cnnlab.experiment.data import Folder
 MEMORY = 2 << 30  # bytes
 
 
-def in_process(folder, monkeypatch, capsys):
+def cnnlab_in(folder, monkeypatch, capsys):
     """`cnnlab ARGUMENTS` in this process, in `folder`; the keyword `cwd` names another one."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -38,7 +38,7 @@ def in_process(folder, monkeypatch, capsys):
     return run
 
 
-def of_files(err):
+def warnings_about_files(err):
     """What standard error says of the files: without notes, and without classes that a small split lacks."""
     lines = err.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("cnnlab: note: ") and "no examples of" not in line)
@@ -106,7 +106,7 @@ def write_image(path, grey=100, size=(6, 4)):
 
 
 @contextlib.contextmanager
-def soon(seconds: int = 300) -> Iterator[None]:
+def within_limits(seconds: int = 300) -> Iterator[None]:
     """What is in it must not hang, also where it waits for a file, and take at most MEMORY more."""
 
     def give_up(*_: object) -> None:
@@ -127,7 +127,7 @@ def soon(seconds: int = 300) -> Iterator[None]:
 
 def assert_refused(spec, *parts: str | Path) -> None:
     """Loading it soon raises a DataError whose text is one line with every part."""
-    with soon(), pytest.raises(DataError) as caught:
+    with within_limits(), pytest.raises(DataError) as caught:
         load(spec)
     message = str(caught.value)
     assert "\n" not in message
@@ -145,7 +145,7 @@ def folder_spec(**options):
     return Folder(name="folder", **given)
 
 
-def greys(examples):
+def grey_values(examples):
     """The grey of every image, each of a single one."""
     return examples.images[:][:, 0, 0, 0].tolist()
 

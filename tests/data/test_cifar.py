@@ -16,7 +16,7 @@ from cnnlab.data.sources import cifar, cifar10, cifar100
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
 from tests.conftest import DATA_DIR, needs_cifar10
-from tests.data.making import assert_refused, cifar_files, of_files, write_folder
+from tests.data.making import assert_refused, cifar_files, warnings_about_files, write_folder
 
 MODULES = {"cifar10": cifar10, "cifar100": cifar100}
 TEN = cifar10.PUBLISHED
@@ -92,9 +92,9 @@ def test_cifar100_has_fine_and_coarse_labels(data_dir, labels, expected, names):
 @both
 @either
 def test_data_are_found_in_dir_too(tmp_path, data_dir, name, packed):
-    (tmp_path / "own").mkdir()
-    place = write(tmp_path / "own", MODULES[name].PUBLISHED, packed)
-    for folder in (tmp_path / "own", place):
+    (tmp_path / "user").mkdir()
+    place = write(tmp_path / "user", MODULES[name].PUBLISHED, packed)
+    for folder in (tmp_path / "user", place):
         assert len(load(spec(name, dir=str(folder))).test) == 20
 
 
@@ -105,7 +105,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     place = write(data_dir, published, packed)
     assert load(spec(name)).genuine is False
     count = len(published.files)
-    assert of_files(capsys.readouterr().err) == (
+    assert warnings_about_files(capsys.readouterr().err) == (
         f"cnnlab: warning: {place}: a variant, not the genuine {published.title}: {count} of its {count} files differ; "
         "used unchanged\n"
     )
@@ -121,7 +121,7 @@ def test_the_published_data_are_recognised_by_their_sha256(data_dir, monkeypatch
     monkeypatch.setitem(LOADERS, name, genuine)
     write(data_dir, published, packed)
     assert load(spec(name)).genuine is True
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 @needs_cifar10

@@ -21,7 +21,7 @@ from cnnlab.data.stored import digests_of
 from cnnlab.errors import DataError
 from cnnlab.images import batch
 from tests.conftest import DATA_DIR, needs_cifar10_folder
-from tests.data.making import CATS, DOGS, assert_refused, greys, of_files, write_classes, write_image
+from tests.data.making import CATS, DOGS, assert_refused, grey_values, warnings_about_files, write_classes, write_image
 from tests.data.making import folder_spec as spec
 
 
@@ -46,7 +46,7 @@ def cache_of(tmp_path):
 def test_images_are_decoded_once(pets, decodings):
     first, second = load(spec()), load(spec())
     assert decodings == [17]
-    assert greys(second.train) == greys(first.train) == [*CATS, *DOGS]
+    assert grey_values(second.train) == grey_values(first.train) == [*CATS, *DOGS]
     for examples in (second.train, second.test):
         np.testing.assert_array_equal(examples.digests, digests_of(examples.images[:]))
 
@@ -69,7 +69,9 @@ def test_each_size_colour_and_fit_has_a_separate_cache(pets, decodings):
 def test_folders_with_the_same_name_have_separate_caches(pets, tmp_path, decodings):
     write_classes(tmp_path / "other" / "pets", [1, 2], [101, 102])
     for _ in range(2):
-        assert greys(load(spec(test=2, path=str(tmp_path / "other" / "pets"))).train) != greys(load(spec()).train)
+        assert grey_values(load(spec(test=2, path=str(tmp_path / "other" / "pets"))).train) != grey_values(
+            load(spec()).train
+        )
     assert decodings == [4, 17]
 
 
@@ -119,10 +121,10 @@ def test_a_changed_folder_is_decoded_again(pets, decodings, capsys, change):
         np.asarray(Image.open(path))[0, 0]
         for path in (*sorted(cat.iterdir()), *sorted((pets / "train" / "dog").iterdir()))
     ]
-    assert greys(dataset.train) == shown
+    assert grey_values(dataset.train) == shown
     assert load(spec()).train.files.tolist() == dataset.train.files.tolist()
     assert len(decodings) == count + 1
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 def test_verify_decodes_again_and_names_files_whose_cached_pixels_differ(pets, tmp_path, decodings):
@@ -135,10 +137,10 @@ def test_verify_decodes_again_and_names_files_whose_cached_pixels_differ(pets, t
     pixels[2] += 1
     pixels.tofile(folder / "pixels.bin")
     np.savez(folder / "index.npz", **{**arrays, "digests": digests_of(pixels)})
-    assert greys(load(spec()).train)[2] == CATS[2] + 1
+    assert grey_values(load(spec()).train)[2] == CATS[2] + 1
     assert folder_source.verify(spec()) == ({}, [str(pets / "train/cat/030.png")])
     assert folder_source.verify(spec()) == ({}, [])
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert len(decodings) == 3
 
 
@@ -161,9 +163,9 @@ def test_undecodable_files_are_skipped_if_the_experiment_allows_it(pets, tmp_pat
     write_image(pets / "test" / "cat" / "006.png").write_bytes(b"")
     for _ in range(2):
         dataset = load(spec(on_error="skip"))
-        assert greys(dataset.train) == [*CATS, *DOGS]
+        assert grey_values(dataset.train) == [*CATS, *DOGS]
         assert dataset.train.labels.tolist() == [0] * len(CATS) + [1] * len(DOGS)
-        assert greys(dataset.test) == [5, 105, 205]
+        assert grey_values(dataset.test) == [5, 105, 205]
         assert {os.path.relpath(path, pets): reason[:9] for path, reason in dataset.origin.skipped.items()} == {
             "train/cat/090.png": "is not an", "train/dog/005.png": "is not an", "test/cat/006.png": "is empty",
         }  # fmt: skip
@@ -183,7 +185,7 @@ def test_a_renamed_class_is_decoded_again(pets, decodings):
     load(spec())
     for part in ("train", "test"):
         (pets / part / "cat").rename(pets / part / "emu")
-    assert greys(load(spec()).train) == [*DOGS, *CATS]
+    assert grey_values(load(spec()).train) == [*DOGS, *CATS]
 
 
 def flip(path, place=-1):
@@ -225,28 +227,31 @@ def test_a_damaged_cache_is_detected_with_a_warning_and_repaired(pets, tmp_path,
     load(spec())
     folder = cache_of(tmp_path)
     DAMAGES[damage](folder)
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
-    assert of_files(capsys.readouterr().err) == f"cnnlab: warning: {folder}: damaged; decoding the images again\n"
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
+    assert (
+        warnings_about_files(capsys.readouterr().err)
+        == f"cnnlab: warning: {folder}: damaged; decoding the images again\n"
+    )
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == [17, 17]
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 def test_a_deleted_cache_is_created_again(pets, tmp_path, decodings, capsys):
     load(spec())
     shutil.rmtree(tmp_path / "cache")
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == [17, 17]
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 def test_a_loaded_data_set_stays_readable_after_its_cache_is_deleted_or_recreated(pets, tmp_path):
     dataset = load(spec())
     write_image(pets / "train" / "cat" / "010.png", 15)
     load(spec())
-    assert greys(dataset.train) == [*CATS, *DOGS]
+    assert grey_values(dataset.train) == [*CATS, *DOGS]
     shutil.rmtree(tmp_path / "cache")
-    assert greys(dataset.train) == [*CATS, *DOGS]
+    assert grey_values(dataset.train) == [*CATS, *DOGS]
 
 
 def test_a_data_set_whose_cache_is_truncated_is_an_error(pets, tmp_path):
@@ -274,8 +279,8 @@ def test_damaged_images_leave_no_cache(pets, tmp_path, capsys):
     assert_refused(spec(), f"{path}: is not an image")
     assert [file.name for file in cache_of(tmp_path).iterdir() if file.name != ".lock"] == []
     write_image(path, 10)
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
-    assert of_files(capsys.readouterr().err) == ""
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 LOAD = """
@@ -296,7 +301,7 @@ def test_two_concurrent_processes_both_load_the_data(pets, tmp_path, decodings):
     for process in processes:
         out, err = process.communicate(timeout=300)
         assert (out, err, process.returncode) == (f"{[*CATS, *DOGS]}\n", "", 0)
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == []
 
 
@@ -368,7 +373,7 @@ def test_an_image_with_a_non_utf8_name_is_read(pets):
     path = os.fsencode(pets / "train" / "cat") + b"/099\xe9.png"
     write_image(pets / "train" / "cat" / "099.png", 99).rename(os.fsdecode(path))
     for _ in range(2):
-        assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
+        assert grey_values(load(spec()).train) == [*CATS, 99, *DOGS]
 
 
 @pytest.mark.slow
@@ -403,9 +408,9 @@ def test_ctrl_c_while_decoding_is_handled_only_by_the_main_process(pets, tmp_pat
     )
     time.sleep(seconds)
     os.killpg(started.pid, signal.SIGINT)
-    _, said = started.communicate(timeout=300)
-    assert said.count("\nKeyboardInterrupt\n") <= 1
-    assert "init_import_site" not in said
+    _, stderr = started.communicate(timeout=300)
+    assert stderr.count("\nKeyboardInterrupt\n") <= 1
+    assert "init_import_site" not in stderr
 
 
 def test_worker_processes_end_with_their_parent(pets, tmp_path):

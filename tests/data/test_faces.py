@@ -49,8 +49,8 @@ def test_classes_differ_and_overlap():
     images, labels = faces(3000, np.random.default_rng(0))
     flat = images.reshape(3000, -1).astype(float)
     means = [flat[:2000][labels[:2000] == label].mean(axis=0) for label in (0, 1)]
-    said = np.argmin([((flat[2000:] - mean) ** 2).sum(axis=1) for mean in means], axis=0)
-    assert 0.6 < (said == labels[2000:]).mean() < 0.95
+    predicted = np.argmin([((flat[2000:] - mean) ** 2).sum(axis=1) for mean in means], axis=0)
+    assert 0.6 < (predicted == labels[2000:]).mean() < 0.95
 
 
 def test_faces_are_written_where_the_gender_experiments_expect_them(cnnlab, tmp_path, monkeypatch):

@@ -11,17 +11,17 @@ from cnnlab.config.load import load_file, to_yaml
 from cnnlab.data import load
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.images.decode import SUFFIXES
-from tests.data.making import CATS, DOGS, assert_refused, greys, write_classes, write_image
+from tests.data.making import CATS, DOGS, assert_refused, grey_values, write_classes, write_image
 from tests.data.making import folder_spec as spec
 
 
 def test_classes_are_folders_sorted_by_name_and_images_are_sorted_by_name(pets):
     dataset = load(spec())
     assert dataset.class_names == ("cat", "dog")
-    assert greys(dataset.train) == [*CATS, *DOGS]
+    assert grey_values(dataset.train) == [*CATS, *DOGS]
     assert dataset.train.labels.tolist() == [0] * len(CATS) + [1] * len(DOGS)
     assert dataset.train.labels.dtype == np.int32
-    assert greys(dataset.test) == [5, 105, 205]
+    assert grey_values(dataset.test) == [5, 105, 205]
     assert dataset.test.labels.tolist() == [0, 1, 1]
     assert dataset.test.files.tolist() == ["test/cat/005.png", "test/dog/105.png", "test/dog/205.png"]
     assert dataset.genuine is None
@@ -30,8 +30,8 @@ def test_classes_are_folders_sorted_by_name_and_images_are_sorted_by_name(pets):
 @pytest.mark.parametrize("name", ["validation", "val", "valid"])
 def test_auto_uses_a_validation_folder_and_other_settings_reject_it(pets, name):
     write_classes(pets / name, [7], [107, 207])
-    assert greys(load(spec(validation="auto")).validation) == [7, 107, 207]
-    assert greys(load(spec(validation="test")).validation) == [5, 105, 205]
+    assert grey_values(load(spec(validation="auto")).validation) == [7, 107, 207]
+    assert grey_values(load(spec(validation="test")).validation) == [5, 105, 205]
     for validation in (2, 0.1, 0):
         with pytest.raises(
             ConfigError,
@@ -51,9 +51,9 @@ def test_a_missing_test_folder_is_replaced_by_the_test_option(data_dir, layout):
     dataset = load(spec(test=7, validation=2))
     assert {name: len(part) for name, part in dataset.splits().items()} == {"train": 5, "validation": 2, "test": 7}
     assert np.bincount(dataset.test.labels).tolist() == [3, 4]
-    assert sorted(grey for part in dataset.splits().values() for grey in greys(part)) == [*CATS, *DOGS]
-    assert greys(load(spec(test=7, validation=2)).test) == greys(dataset.test)
-    assert [int(os.path.basename(file)[:3]) for file in dataset.train.files] == greys(dataset.train)
+    assert sorted(grey for part in dataset.splits().values() for grey in grey_values(part)) == [*CATS, *DOGS]
+    assert grey_values(load(spec(test=7, validation=2)).test) == grey_values(dataset.test)
+    assert [int(os.path.basename(file)[:3]) for file in dataset.train.files] == grey_values(dataset.train)
 
 
 def test_hidden_files_and_files_without_an_image_suffix_are_ignored(pets):
@@ -62,20 +62,20 @@ def test_hidden_files_and_files_without_an_image_suffix_are_ignored(pets):
     write_image(pets / "train" / ".git" / "1.png")
     (pets / ".DS_Store").write_bytes(b"")
     (pets / "README.md").write_text("pets")
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
 
 
 @pytest.mark.parametrize("suffix", [suffix.upper() for suffix in sorted(SUFFIXES)])
 def test_images_are_found_by_suffix_and_decoded_by_content(pets, suffix):
     path = write_image(pets / "train" / "cat" / "099.bmp", 99)
     path.rename(path.with_suffix(suffix))
-    assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, 99, *DOGS]
 
 
 @pytest.mark.parametrize("name", ["099.avif", "099.jfif", "099.jp2", "099.apng", "099.dib", "099.pnm"])
 def test_every_suffix_of_a_format_is_read(pets, name):
     Image.new("L", (4, 4), 99).convert("RGB").save(pets / "train" / "cat" / name, quality=100)
-    assert greys(load(spec()).train)[len(CATS)] == pytest.approx(99, abs=2)
+    assert grey_values(load(spec()).train)[len(CATS)] == pytest.approx(99, abs=2)
 
 
 def test_links_to_images_and_folders_are_followed(pets, tmp_path):
@@ -84,8 +84,8 @@ def test_links_to_images_and_folders_are_followed(pets, tmp_path):
     (tmp_path / "elsewhere" / "dog").symlink_to(pets / "train" / "dog")
     (pets / "validation").symlink_to(tmp_path / "elsewhere")
     dataset = load(spec(validation="auto"))
-    assert greys(dataset.train) == [*CATS, 99, *DOGS]
-    assert greys(dataset.validation) == [99, *DOGS]
+    assert grey_values(dataset.train) == [*CATS, 99, *DOGS]
+    assert grey_values(dataset.validation) == [99, *DOGS]
 
 
 def remove(path):
@@ -160,7 +160,7 @@ def test_images_in_subfolders_of_a_class_belong_to_it(pets, capsys):
     write_image(pets / "train/cat/day2/deeper/1.png", 72)
     (pets / "train/cat/day2/back").symlink_to(pets / "train/cat")  # a circle
     dataset = load(spec())
-    assert greys(dataset.train) == [*CATS, 71, 72, *DOGS]
+    assert grey_values(dataset.train) == [*CATS, 71, 72, *DOGS]
     assert dataset.train.labels.tolist() == [0] * 8 + [1] * 8
     assert warnings(capsys) == [f"{pets}: not read: links to folders above (1: train/cat/day2/back)"]
 
@@ -170,7 +170,7 @@ def test_a_link_to_a_parent_folder_adds_no_other_class(pets, target):
     (pets / "train/cat/back").symlink_to(target, target_is_directory=True)
     dataset = load(spec())
     expected = [*CATS, 5, 105, 205, *DOGS] if "test" in target else [*CATS, *DOGS]  # that one is not above
-    assert greys(dataset.train) == expected
+    assert grey_values(dataset.train) == expected
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_other_files_of_an_archive_are_not_a_class(data_dir):
 def test_a_file_that_is_not_regular_is_an_error_that_can_be_skipped(pets, make):
     make(pets / "train/cat/000.png")
     assert_refused(spec(), f"{pets / 'train/cat/000.png'}: ")
-    assert greys(load(spec(on_error="skip")).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec(on_error="skip")).train) == [*CATS, *DOGS]
 
 
 def test_an_empty_split_is_reported_with_its_contents(pets):
@@ -223,7 +223,7 @@ def test_splits_are_found_under_common_names(data_dir, names):
     for name, values in zip(names, ([10, 20], [30], [40]), strict=True):
         write_classes(data_dir / "pets" / name, values, [value + 100 for value in values])
     dataset = load(spec(validation="auto"))
-    assert [greys(part) for part in dataset.splits().values()] == [[10, 20, 110, 120], [40, 140], [30, 130]]
+    assert [grey_values(part) for part in dataset.splits().values()] == [[10, 20, 110, 120], [40, 140], [30, 130]]
 
 
 @pytest.mark.parametrize("others", [("bus", "car"), ("bus", "validation"), ("Test", "Valid")], ids=str)
@@ -276,7 +276,7 @@ def test_numeric_class_names_are_sorted_numerically(data_dir):
     write_numbers(data_dir / "pets", map(str, range(11)))
     dataset = load(spec(num_classes=11))
     assert dataset.class_names == tuple(map(str, range(11)))
-    assert greys(dataset.test) == [10 * label for label in dataset.test.labels.tolist()] == [*range(0, 110, 10)]
+    assert grey_values(dataset.test) == [10 * label for label in dataset.test.labels.tolist()] == [*range(0, 110, 10)]
     by_text = load(spec(num_classes=11, class_order="text"))
     assert by_text.class_names == ("0", "1", "10", *map(str, range(2, 10)))
 

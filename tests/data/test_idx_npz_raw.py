@@ -446,12 +446,12 @@ def test_an_incomplete_test_set_is_rejected(spec, missing):
 
 
 def test_files_are_searched_in_dir_data_folder_cache_and_working_directory(tmp_path, data_dir):
-    (tmp_path / "own").mkdir()
+    (tmp_path / "user").mkdir()
     (tmp_path / "cache" / "cnnlab").mkdir(parents=True)
-    for label, folder in enumerate([tmp_path, tmp_path / "cache" / "cnnlab", data_dir, tmp_path / "own"]):
+    for label, folder in enumerate([tmp_path, tmp_path / "cache" / "cnnlab", data_dir, tmp_path / "user"]):
         labels = np.full(12, label, np.uint8)
         write_npz(folder, x_train=IMAGES, y_train=labels, x_test=IMAGES, y_test=labels)
-        dataset = load(npz(num_classes=4, dir=str(tmp_path / "own")))
+        dataset = load(npz(num_classes=4, dir=str(tmp_path / "user")))
         assert dataset.train.labels[0] == label
     assert load(npz(num_classes=4)).train.labels[0] == 2
     assert load(npz(num_classes=4, file=str(tmp_path / "a.npz"))).train.labels[0] == 0

@@ -147,10 +147,12 @@ def test_grey_images_of_more_than_8_bits_keep_their_contrast(alone, capsys, valu
     given, options, expected = {**WHITES, **STATED}[values]
     image = alone(saved(Image.fromarray(given.astype(np.uint16))), f"x.{suffix}", **options)
     assert np.abs(image[..., 0] - expected).max() <= 0.5
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     guessed = "4 images of more than 8 bits with values up to 540, scaled so that 540 becomes 255; "
-    assert (f"{guessed}set another scale with --set data.bit_depth=10" in said) == (values == "scaled by the brightest")
-    assert ("of 16 bits, of which the upper 8 are used" in said) == (values == "upper 8 of 16 bits")
+    assert (f"{guessed}set another scale with --set data.bit_depth=10" in output) == (
+        values == "scaled by the brightest"
+    )
+    assert ("of 16 bits, of which the upper 8 are used" in output) == (values == "upper 8 of 16 bits")
 
 
 def test_white_is_the_maximum_over_all_images(data_dir):

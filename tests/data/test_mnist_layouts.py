@@ -17,7 +17,15 @@ from cnnlab.data.sources import fashion_mnist, mnist, mnist_format
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
 from tests.conftest import DATA_DIR, needs_mnist
-from tests.data.making import assert_refused, idx_bytes, mnist_arrays, mnist_files, of_files, soon, write_mnist
+from tests.data.making import (
+    assert_refused,
+    idx_bytes,
+    mnist_arrays,
+    mnist_files,
+    warnings_about_files,
+    within_limits,
+    write_mnist,
+)
 
 MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
 SPECS = {"mnist": Mnist, "fashion_mnist": FashionMnist}
@@ -112,15 +120,15 @@ def test_every_layout_is_found_and_the_published_data_recognised(data_dir, genui
     dataset = load(spec(name))
     assert_small(dataset)
     assert dataset.genuine is True
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 @both
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_is_found_in_a_user_folder(tmp_path, data_dir, name, layout):
-    folder = lay_out(tmp_path / "own", name, layout)
+    folder = lay_out(tmp_path / "user", name, layout)
     assert_small(load(spec(name, dir=str(folder))))
-    assert_small(load(spec(name, dir=str(tmp_path / "own"))))
+    assert_small(load(spec(name, dir=str(tmp_path / "user"))))
 
 
 def test_fashion_mnist_is_found_under_the_folder_name_of_its_authors(data_dir):
@@ -135,7 +143,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     dataset = load(spec(name))
     assert_small(dataset)
     assert dataset.genuine is False
-    warning = of_files(capsys.readouterr().err)
+    warning = warnings_about_files(capsys.readouterr().err)
     assert len(warning.splitlines()) == 1
     assert warning.startswith(f"cnnlab: warning: {data_dir}")
     assert f"a variant, not the genuine {MODULES[name].PUBLISHED.title}; used unchanged" in warning
@@ -146,7 +154,7 @@ def test_one_differing_file_makes_a_variant_and_is_named(data_dir, genuine, caps
     folder = write_mnist(data_dir / "mnist")
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.full(20, 3, np.uint8))))
     assert load(spec("mnist")).genuine is False
-    assert of_files(capsys.readouterr().err) == (
+    assert warnings_about_files(capsys.readouterr().err) == (
         f"cnnlab: warning: {folder / 't10k-labels-idx1-ubyte.gz'}: a variant, not the genuine MNIST, 1 of its four "
         "files differ; used unchanged\n"
     )
@@ -154,9 +162,9 @@ def test_one_differing_file_makes_a_variant_and_is_named(data_dir, genuine, caps
 
 def test_dir_takes_precedence_over_the_data_folder(tmp_path, data_dir):
     lay_out(data_dir, "mnist", "gzipped")
-    folder = lay_out(tmp_path / "own", "mnist", "gzipped")
+    folder = lay_out(tmp_path / "user", "mnist", "gzipped")
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.full(40, 7, np.uint8))))
-    assert load(spec("mnist", dir=str(tmp_path / "own"))).train.labels[0] == 7
+    assert load(spec("mnist", dir=str(tmp_path / "user"))).train.labels[0] == 7
     assert load(spec("mnist")).train.labels[0] == 0
 
 
@@ -185,7 +193,7 @@ def test_the_published_mnist_is_recognised_in_every_container(tmp_path, data_dir
     assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)
     assert np.bincount(dataset.train.labels)[:2].tolist() == [5923, 6742]
     assert dataset.genuine is True
-    assert "variant" not in of_files(capsys.readouterr().err)
+    assert "variant" not in warnings_about_files(capsys.readouterr().err)
 
 
 def flip(content):
@@ -279,7 +287,7 @@ def have_urls(monkeypatch, *urls):
     monkeypatch.setitem(LOADERS, "mnist", mnist_format.loader(dataclasses.replace(mnist.PUBLISHED, urls=urls)))
 
 
-@pytest.mark.parametrize("by", ["CNNLAB_MIRROR", "its own addresses"])
+@pytest.mark.parametrize("by", ["CNNLAB_MIRROR", "published URLs"])
 def test_missing_files_are_downloaded_once(data_dir, monkeypatch, genuine, mirror, capsys, by):
     url, asked = mirror
     genuine("mnist")
@@ -313,7 +321,7 @@ def test_without_a_network_one_line_names_an_alternative(data_dir, monkeypatch):
     monkeypatch.delenv("CNNLAB_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     have_urls(monkeypatch, "http://127.0.0.1:9/")  # the discard port: nothing listens
-    with soon(), pytest.raises(DownloadError) as caught:
+    with within_limits(), pytest.raises(DownloadError) as caught:
         load(spec("mnist"))
     message = str(caught.value)
     assert "\n" not in message

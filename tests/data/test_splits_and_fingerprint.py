@@ -199,11 +199,11 @@ def test_examples_stay_in_their_original_order(uneven):
 
 
 def test_limit_selects_examples_of_every_split_and_class():
-    whole, limited = load(digits()), load(digits(limit=50))
+    full, limited = load(digits()), load(digits(limit=50))
     assert len(limited.splits()) == 3
     for name, examples in limited.splits().items():
         assert np.bincount(examples.labels).tolist() == pytest.approx([5] * 10, abs=1)
-        assert {*map(bytes, examples.digests)} <= {*map(bytes, whole.splits()[name].digests)}
+        assert {*map(bytes, examples.digests)} <= {*map(bytes, full.splits()[name].digests)}
     assert len(load(digits(limit=1000)).test) == 360
 
 
@@ -266,24 +266,24 @@ def test_a_long_list_of_classes_is_shortened(monkeypatch):
 
 
 def test_a_smaller_training_set_is_a_subset_of_every_larger_one(uneven):
-    kept = [set(places(load(uneven(train_sizes=[size])).train)) for size in (10, 1000, 3000, 4000)]
-    assert [len(each) for each in kept] == [10, 1000, 3000, 4000]
-    for smaller, larger in pairwise(kept):
+    subsets = [set(places(load(uneven(train_sizes=[size])).train)) for size in (10, 1000, 3000, 4000)]
+    assert [len(each) for each in subsets] == [10, 1000, 3000, 4000]
+    for smaller, larger in pairwise(subsets):
         assert smaller < larger
 
 
 @pytest.mark.parametrize("size", [100, 1000, 3000])
 def test_every_class_keeps_its_share_at_each_training_size(uneven, size):
-    whole, part = (counts(load(uneven(train_sizes=sizes)))["train"] for sizes in (None, [size]))
-    for count, of_all in zip(part, whole, strict=True):
-        assert abs(count - size * of_all / sum(whole)) <= 2
+    full, part = (counts(load(uneven(train_sizes=sizes)))["train"] for sizes in (None, [size]))
+    for count, of_all in zip(part, full, strict=True):
+        assert abs(count - size * of_all / sum(full)) <= 2
 
 
 def test_training_sizes_do_not_change_validation_and_test(uneven):
-    whole, small = load(uneven(validation=300)), load(uneven(validation=300, train_sizes=[50]))
-    assert places(small.validation) == places(whole.validation)
-    assert places(small.test) == places(whole.test)
-    assert set(places(small.train)) < set(places(whole.train))
+    full, small = load(uneven(validation=300)), load(uneven(validation=300, train_sizes=[50]))
+    assert places(small.validation) == places(full.validation)
+    assert places(small.test) == places(full.test)
+    assert set(places(small.train)) < set(places(full.train))
 
 
 def test_several_training_sizes_are_separate_runs_and_rejected_when_loading():
@@ -378,8 +378,8 @@ def test_equal_data_give_no_difference(base, change):
 
 
 def test_fingerprints_depend_on_pixels_labels_order_counts_and_splits(base):
-    told = [change for what, (change, _) in OTHERS.items() if "classes" not in what]
-    assert len({fingerprint(base), *(fingerprint(change(base)) for change in told)}) == 1 + len(told)
+    changes = [change for what, (change, _) in OTHERS.items() if "classes" not in what]
+    assert len({fingerprint(base), *(fingerprint(change(base)) for change in changes)}) == 1 + len(changes)
 
 
 def test_moving_an_image_to_another_split_changes_the_fingerprint():
@@ -393,12 +393,12 @@ def test_moving_an_image_to_another_split_changes_the_fingerprint():
 
 
 def test_a_record_describes_the_data(base):
-    kept = recorded(base)
-    assert kept["name"] == "synthetic"
-    assert kept["fingerprint"] == fingerprint(base)
-    assert kept["image_shape"] == [4, 4, 1]
-    assert kept["classes"] == ["0", "1", "2", "3"]
-    assert {name: of_split["examples"] for name, of_split in kept["splits"].items()} == {
+    record = recorded(base)
+    assert record["name"] == "synthetic"
+    assert record["fingerprint"] == fingerprint(base)
+    assert record["image_shape"] == [4, 4, 1]
+    assert record["classes"] == ["0", "1", "2", "3"]
+    assert {name: of_split["examples"] for name, of_split in record["splits"].items()} == {
         "train": 360,
         "validation": 40,
         "test": 40,

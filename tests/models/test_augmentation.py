@@ -47,9 +47,9 @@ def test_an_augmented_image_does_not_depend_on_its_batch(images, step):
     """Pictures depend on their own row alone: another batch size or another replica makes no difference."""
     augment = augmenter(step)
     draws = augment.draws(len(images), 3, 0)
-    whole = augment(tf.constant(images), draws).numpy()
+    full = augment(tf.constant(images), draws).numpy()
     some = np.array([40, 7, 63])
-    np.testing.assert_array_equal(augment(tf.constant(images[some]), tf.gather(draws, some)).numpy(), whole[some])
+    np.testing.assert_array_equal(augment(tf.constant(images[some]), tf.gather(draws, some)).numpy(), full[some])
 
 
 def test_two_steps_of_a_kind_use_different_random_numbers(images):
@@ -98,8 +98,8 @@ def test_cutout_blacks_out_a_square_of_its_size_at_a_random_position(images):
         assert len(rows) == height * width  # a whole rectangle, less at the edge
         assert 2 <= height <= 4
         assert 2 <= width <= 4
-        kept = (new != 0).any(axis=-1)
-        np.testing.assert_array_equal(new[kept], old[kept])
+        inside = (new != 0).any(axis=-1)
+        np.testing.assert_array_equal(new[inside], old[inside])
         corners.add((rows[0], columns[0]))
     assert len(corners) > 30
 

@@ -26,7 +26,7 @@ CHOICES = {  # where a kind is chosen, the module that Keras has its classes in,
 }
 ELSEWHERE = {  # called alike, and not the same
     "RandomCrop": "crops to a size; ours shifts and keeps the size",
-    "MixUp": "the picture's own part may be the smaller one",
+    "MixUp": "the part of the image itself may be the smaller one",
     "TensorBoard": "has other options",
     "Callback": "the base class of all",
 }

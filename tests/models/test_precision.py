@@ -38,8 +38,8 @@ def model_of(precision, *changes):
 def test_hidden_layers_compute_in_half_precision_and_everything_else_in_float32(precision):
     model = model_of(precision)
     assert {variable.dtype for variable in model.weights} == {"float32"}
-    own = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    first, *hidden, last = own
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    first, *hidden, last = layers
     kinds = {layer.name: layer.compute_dtype for layer in hidden}
     assert kinds.pop("input_scaling") == first.compute_dtype == "float32"
     assert len(kinds) >= 7

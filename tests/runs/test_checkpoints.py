@@ -61,11 +61,11 @@ def file_with_state(text, place=POSITION):
     return safetensors.numpy.save({}, {"state": text, "place": place, "sha256": checksum(text, place)})
 
 
-def assert_same_arrays(got, expected):
-    assert got.keys() == expected.keys()
+def assert_same_arrays(found, expected):
+    assert found.keys() == expected.keys()
     for name, array in expected.items():
-        assert (got[name].dtype, got[name].shape) == (array.dtype, array.shape)
-        assert got[name].tobytes() == array.tobytes()
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert found[name].tobytes() == array.tobytes()
 
 
 @contextmanager
@@ -140,16 +140,16 @@ def test_arrays_may_have_any_name(run):
 )
 def test_numbers_of_the_state_round_trip_exactly(run, number):
     checkpoints.save(run, Position(1), {}, {"x": [number]}, 1)
-    (got,) = checkpoints.newest(run)[1]["x"]
-    assert repr(got) == repr(number)
+    (found,) = checkpoints.newest(run)[1]["x"]
+    assert repr(found) == repr(number)
 
 
 def test_a_state_round_trips(run):
     state = {"rows": [{"epoch": 1, "loss": None}], "é\n": {"": []}, "on": True, "text": 'a "b" \\ \x1b \ud800'}
     checkpoints.save(run, Position(1), ARRAYS, state, 1)
-    path, said, arrays = checkpoints.newest(run)
+    path, saved_state, arrays = checkpoints.newest(run)
     assert path == run.checkpoints / "epoch-00001.safetensors"
-    assert said == state
+    assert saved_state == state
     assert_same_arrays(arrays, ARRAYS)
 
 
@@ -313,16 +313,16 @@ def test_a_checkpoint_with_the_name_of_another_position_is_set_aside(run, other,
     path = run.checkpoints / other.name
     shutil.copy(run.checkpoints / Position(1).name, path)
     content = path.read_bytes()
-    told = f"{path}: damaged: it is that of epoch-00001.safetensors"
+    message = f"{path}: damaged: it is that of epoch-00001.safetensors"
     with pytest.raises(RunError) as caught:
         checkpoints.read(path)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
     path, state, _ = checkpoints.newest(run)
     assert (path.name, state["epoch"]) == (Position(2).name, 2)
     assert names(run) == sorted([Position(1).name, Position(2).name, aside.name])
     assert aside.read_bytes() == content
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"cnnlab: warning: {told}; it is set aside as {aside.name}, and the one before is used"
+    assert line == f"cnnlab: warning: {message}; it is set aside as {aside.name}, and the one before is used"
 
 
 def test_a_checkpoint_truncated_anywhere_is_rejected(run):
@@ -343,9 +343,9 @@ def test_a_checkpoint_with_any_byte_changed_is_rejected_or_equal(run):
             for mask in (1, 2, 4, 8, 16, 32, 64, 128, 255):
                 os.pwrite(file.fileno(), bytes([byte ^ mask]), offset)
                 with suppress(RunError):
-                    got, got_arrays = checkpoints.read(path)
-                    assert got == state
-                    assert_same_arrays(got_arrays, arrays)
+                    found, found_arrays = checkpoints.read(path)
+                    assert found == state
+                    assert_same_arrays(found_arrays, arrays)
             os.pwrite(file.fileno(), bytes([byte]), offset)
     assert_same_arrays(checkpoints.read(path)[1], arrays)
 
@@ -353,19 +353,19 @@ def test_a_checkpoint_with_any_byte_changed_is_rejected_or_equal(run):
 def test_a_checkpoint_with_any_mutation_is_rejected_or_equal(run):
     save(run, Position(1))
     path = run.checkpoints / Position(1).name
-    whole = path.read_bytes()
+    content = path.read_bytes()
     chance = random.Random(0)
     for _ in range(500):
-        start, end = sorted(chance.choices(range(len(whole)), k=2))
-        piece = chance.choice([b"", chance.randbytes(4), whole[start:end] * 2, whole[start:end][::-1]])
-        path.write_bytes(whole[:start] + piece + whole[end:])
+        start, end = sorted(chance.choices(range(len(content)), k=2))
+        piece = chance.choice([b"", chance.randbytes(4), content[start:end] * 2, content[start:end][::-1]])
+        path.write_bytes(content[:start] + piece + content[end:])
         with suppress(RunError):
             state, arrays = checkpoints.read(path)
             assert state == STATE
             assert_same_arrays(arrays, ARRAYS)
 
 
-LIES = {
+INCONSISTENT = {
     "header longer than the file": file_of({"x": NUMBER}, b"1234", length=10_000),
     "header of 2**63 bytes": file_of({"x": NUMBER}, b"1234", length=2**63),
     "header of 2**64 - 1 bytes": file_of({"x": NUMBER}, b"1234", length=2**64 - 1),
@@ -424,11 +424,11 @@ def test_a_consistent_file_is_read(run):
     assert checkpoints.newest(run) == (run.checkpoints / Position(2).name, {"epoch": 2}, {})
 
 
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_an_inconsistent_file_is_rejected(run, lie, capsys):
+@pytest.mark.parametrize("content", INCONSISTENT.values(), ids=INCONSISTENT)
+def test_an_inconsistent_file_is_rejected(run, content, capsys):
     save(run, Position(1))
     path = run.checkpoints / Position(2).name
-    path.write_bytes(lie)
+    path.write_bytes(content)
     with pytest.raises(RunError, match=r"epoch-00002.safetensors: damaged: ."):
         checkpoints.read(path)
     assert checkpoints.newest(run)[0].name == Position(1).name
@@ -436,20 +436,20 @@ def test_an_inconsistent_file_is_rejected(run, lie, capsys):
 
 
 @pytest.mark.parametrize(
-    "lie",
+    "content",
     [
         file_of({"x": {**NUMBER, "dtype": "\x1b[31m\ncnnlab: all is well"}}, b"1234"),
         file_with_state("{}", "\x1b[31m\ncnnlab: all is well"),
     ],
     ids=["dtype", "place"],
 )
-def test_a_warning_is_one_line_whatever_the_file_contains(run, lie, capsys):
+def test_a_warning_is_one_line_whatever_the_file_contains(run, content, capsys):
     save(run, Position(1))
-    (run.checkpoints / Position(2).name).write_bytes(lie)
+    (run.checkpoints / Position(2).name).write_bytes(content)
     assert checkpoints.newest(run)[0].name == Position(1).name
-    told = capsys.readouterr().err
-    assert len(told.splitlines()) == 1
-    assert "\x1b" not in told
+    output = capsys.readouterr().err
+    assert len(output.splitlines()) == 1
+    assert "\x1b" not in output
 
 
 def test_a_missing_file_is_not_reported_as_damaged(run):

@@ -52,14 +52,14 @@ LARGE = 100_000  # bytes, more than are buffered
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS]
 
 
-def raising(error):
+def raise_always(error):
     def fail(*_, **__):
         raise error
 
     return fail
 
 
-def only_where(condition, error, function):
+def fail_where(condition, error, function):
     """`function`, which fails where `condition` holds of its arguments."""
 
     def checked(*arguments, **keywords):
@@ -70,7 +70,7 @@ def only_where(condition, error, function):
     return checked
 
 
-def for_writing(function):
+def open_for_writing(function):
     """`open` that has `function` open what is to be written, and reads as ever."""
 
     def opened(file, mode="r", **keywords):
@@ -79,13 +79,13 @@ def for_writing(function):
     return opened
 
 
-def files_that(write=io.FileIO.write, close=io.FileIO.close):
+def open_with(write=io.FileIO.write, close=io.FileIO.close):
     """`open` whose files are written to and closed by these."""
     raw = type("Raw", (io.FileIO,), {"write": write, "close": close})
-    return for_writing(lambda path, mode: io.BufferedWriter(raw(path, mode)))
+    return open_for_writing(lambda path, mode: io.BufferedWriter(raw(path, mode)))
 
 
-def half_then(error):
+def write_half_then_raise(error):
     def write(file, data):
         if file.tell():
             raise error
@@ -94,7 +94,7 @@ def half_then(error):
     return write
 
 
-def closed_then(error):
+def close_then_raise(error):
     def close(file):
         was_open = not file.closed
         io.FileIO.close(file)
@@ -109,46 +109,46 @@ def is_folder(descriptor):
 
 
 def on_open(patch, error):
-    patch.setattr(files, "open", for_writing(raising(error)), raising=False)
+    patch.setattr(files, "open", open_for_writing(raise_always(error)), raising=False)
 
 
 def on_write(patch, error):
-    patch.setattr(files, "open", files_that(write=raising(error)), raising=False)
+    patch.setattr(files, "open", open_with(write=raise_always(error)), raising=False)
 
 
 def on_half_of_a_write(patch, error):
-    patch.setattr(files, "open", files_that(write=half_then(error)), raising=False)
+    patch.setattr(files, "open", open_with(write=write_half_then_raise(error)), raising=False)
 
 
 def on_close(patch, error):
-    patch.setattr(files, "open", files_that(close=closed_then(error)), raising=False)
+    patch.setattr(files, "open", open_with(close=close_then_raise(error)), raising=False)
 
 
 def on_fsync(patch, error):
-    patch.setattr(os, "fsync", only_where(lambda descriptor: not is_folder(descriptor), error, os.fsync))
+    patch.setattr(os, "fsync", fail_where(lambda descriptor: not is_folder(descriptor), error, os.fsync))
 
 
 def on_replace(patch, error):
-    patch.setattr(Path, "replace", raising(error))
+    patch.setattr(Path, "replace", raise_always(error))
 
 
 def on_open_of_the_folder(patch, error):
-    patch.setattr(os, "open", only_where(lambda _, flags, *__: flags & os.O_DIRECTORY, error, os.open))
+    patch.setattr(os, "open", fail_where(lambda _, flags, *__: flags & os.O_DIRECTORY, error, os.open))
 
 
 def on_fsync_of_the_folder(patch, error):
-    patch.setattr(os, "fsync", only_where(is_folder, error, os.fsync))
+    patch.setattr(os, "fsync", fail_where(is_folder, error, os.fsync))
 
 
 EARLY = [on_open, on_write, on_half_of_a_write, on_close, on_fsync, on_replace]
-HEARTBEAT_TIMEOUT = [on_open_of_the_folder, on_fsync_of_the_folder]
+LATE = [on_open_of_the_folder, on_fsync_of_the_folder]
 """When the file has its name already."""
 
 every_fault = pytest.mark.parametrize(
     ("number", "fault"),
     [
         pytest.param(number, fault, id=f"{errno.errorcode[number]} {fault.__name__}")
-        for number, fault in itertools.product(ERRORS, EARLY + HEARTBEAT_TIMEOUT)
+        for number, fault in itertools.product(ERRORS, EARLY + LATE)
     ],
 )
 
@@ -168,7 +168,7 @@ def test_bytes_are_the_old_or_the_new_ones_after_any_fault(tmp_path, number, fau
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     assert_fails(number, fault, path, lambda: files.write_bytes(path, b"n" * size))
-    assert path.read_bytes() == (b"n" * size if fault in HEARTBEAT_TIMEOUT else b"old")
+    assert path.read_bytes() == (b"n" * size if fault in LATE else b"old")
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -176,9 +176,9 @@ def test_bytes_are_the_old_or_the_new_ones_after_any_fault(tmp_path, number, fau
 def test_a_first_write_leaves_nothing_or_the_complete_file_after_any_fault(tmp_path, number, fault):
     path = tmp_path / "new" / "a.json"
     assert_fails(number, fault, path, lambda: files.write_json(path, {"a": [1.5] * 10_000}))
-    if fault in HEARTBEAT_TIMEOUT:
+    if fault in LATE:
         assert json.loads(path.read_text()) == {"a": [1.5] * 10_000}
-    assert list(path.parent.iterdir()) == [path] * (fault in HEARTBEAT_TIMEOUT)
+    assert list(path.parent.iterdir()) == [path] * (fault in LATE)
 
 
 @every_fault
@@ -186,7 +186,7 @@ def test_a_record_is_the_old_or_the_new_one_after_any_fault(tmp_path, number, fa
     run = Run(tmp_path)
     run.create(RECORD)
     assert_fails(number, fault, tmp_path / "run.json", lambda: run.update({"status": "finished"}))
-    assert run.record().raw == {**RECORD, "status": "finished" if fault in HEARTBEAT_TIMEOUT else "running"}
+    assert run.record().raw == {**RECORD, "status": "finished" if fault in LATE else "running"}
     assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
     run.update({"status": "finished"})
     assert run.record().raw == {**RECORD, "status": "finished"}
@@ -200,7 +200,7 @@ def test_the_newest_checkpoint_is_the_old_or_the_new_one_after_any_fault(tmp_pat
         checkpoints.save(run, Position(epoch), {"x": arrays[epoch]}, {"epoch": epoch}, 2)
     path = run.checkpoints / Position(3).name
     assert_fails(number, fault, path, lambda: checkpoints.save(run, Position(3), {"x": arrays[3]}, {"epoch": 3}, 2))
-    expected = [Position(3), Position(2), Position(1)] if fault in HEARTBEAT_TIMEOUT else [Position(2), Position(1)]
+    expected = [Position(3), Position(2), Position(1)] if fault in LATE else [Position(2), Position(1)]
     assert sorted(run.checkpoints.iterdir(), reverse=True) == [run.checkpoints / place.name for place in expected]
     path, state, got = checkpoints.newest(run)
     assert (path.name, state) == (expected[0].name, {"epoch": expected[0].epoch})
@@ -222,14 +222,14 @@ def test_a_failed_rewrite_leaves_the_checkpoint_intact(tmp_path):
 def test_a_file_is_complete_when_the_system_writes_it_in_parts(tmp_path, monkeypatch, size):
     data = bytes(number % 251 for number in range(size))
     monkeypatch.setattr(
-        files, "open", files_that(write=lambda file, part: io.FileIO.write(file, bytes(part)[:7])), raising=False
+        files, "open", open_with(write=lambda file, part: io.FileIO.write(file, bytes(part)[:7])), raising=False
     )
     files.write_bytes(tmp_path / "a.bin", data)
     assert (tmp_path / "a.bin").read_bytes() == data
 
 
 def test_a_folder_that_cannot_be_created_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(Path, "mkdir", raising(OSError(errno.EROFS, "Read-only file system")))
+    monkeypatch.setattr(Path, "mkdir", raise_always(OSError(errno.EROFS, "Read-only file system")))
     with pytest.raises(RunError, match=r"new/a.txt: cannot be written: Read-only file system"):
         files.write_text(tmp_path / "new" / "a.txt", "text")
     assert list(tmp_path.iterdir()) == []

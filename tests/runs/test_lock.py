@@ -59,7 +59,7 @@ def free(folder):
     return folder / ".lock"
 
 
-def age(path, seconds):
+def make_older(path, seconds):
     then = time.time() - seconds
     os.utime(path, (then, then), follow_symlinks=False)
 
@@ -213,13 +213,13 @@ heartbeats = pytest.mark.parametrize(
 
 @heartbeats
 def test_a_heartbeat_shows_a_holder_on_another_machine(folder, free, seconds, expected):
-    age(free, seconds)
+    make_older(free, seconds)
     assert lock.is_held(folder, elsewhere=True) is expected
     assert not lock.is_held(folder, elsewhere=False)
 
 
 def test_reading_the_lock_does_not_update_the_heartbeat(folder, free):
-    age(free, 60)
+    make_older(free, 60)
     before = free.stat().st_mtime_ns
     lock.is_held(folder, elsewhere=False)
     lock.is_held(folder, elsewhere=True)
@@ -232,14 +232,14 @@ def test_the_heartbeat_is_updated_only_while_the_lock_is_held(folder, monkeypatc
     threads = set(threading.enumerate())
     with lock.held(folder):
         for _ in range(2):
-            age(path, 1000)
+            make_older(path, 1000)
             deadline = time.monotonic() + 300
             while time.time() - path.stat().st_mtime > 500:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
     for thread in set(threading.enumerate()) - threads:
         thread.join(10)
-    age(path, 1000)
+    make_older(path, 1000)
     time.sleep(0.05)
     assert time.time() - path.stat().st_mtime > 500
 
@@ -250,7 +250,7 @@ def test_the_heartbeat_survives_a_removed_lock_file(folder, monkeypatch):
         (folder / ".lock").unlink()
         time.sleep(0.05)
         (folder / ".lock").touch()
-        age(folder / ".lock", 1000)
+        make_older(folder / ".lock", 1000)
         deadline = time.monotonic() + 300
         while time.time() - (folder / ".lock").stat().st_mtime > 500:
             assert time.monotonic() < deadline
@@ -264,7 +264,7 @@ def test_on_a_file_system_without_locks_the_heartbeat_decides(folder, free, monk
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(lock.fcntl, "flock", fail)
-    age(free, seconds)
+    make_older(free, seconds)
     assert is_held(folder) is expected
 
 
@@ -275,10 +275,10 @@ def test_with_read_permission_only_the_lock_decides(folder, free, monkeypatch, s
     with holder(folder):
         free.chmod(0o444)
         folder.chmod(0o555)
-        age(free, seconds)
+        make_older(free, seconds)
         with another_user():
             assert is_held(Path(folder.name))
-    age(free, seconds)
+    make_older(free, seconds)
     with another_user():
         assert not lock.is_held(Path(folder.name), elsewhere=False)
         assert lock.is_held(Path(folder.name), elsewhere=True) is (seconds == 0)
@@ -334,10 +334,10 @@ def test_a_link_is_not_followed(folder, tmp_path, target):
         path = other / (".lock" if target == "held lock" else "file")
         if target == "file":
             path.write_text("mine")
-            age(path, 1000)
+            make_older(path, 1000)
         (folder / ".lock").symlink_to(path)
         assert not is_held(folder)
-        age(folder / ".lock", 1000)
+        make_older(folder / ".lock", 1000)
         assert not is_held(folder)
         with pytest.raises(RunError, match=r"\.lock: cannot be locked"), lock.held(folder):
             pass
@@ -349,7 +349,7 @@ def test_a_link_is_not_followed(folder, tmp_path, target):
 
 def test_a_folder_in_place_of_the_lock_is_rejected(folder):
     (folder / ".lock").mkdir()
-    age(folder / ".lock", 1000)
+    make_older(folder / ".lock", 1000)
     assert not is_held(folder)
     with pytest.raises(RunError, match=r"\.lock: cannot be locked: Is a directory"), lock.held(folder):
         pass
@@ -358,7 +358,7 @@ def test_a_folder_in_place_of_the_lock_is_rejected(folder):
 
 def test_a_pipe_in_place_of_the_lock_does_not_block(folder):
     os.mkfifo(folder / ".lock")
-    age(folder / ".lock", 1000)
+    make_older(folder / ".lock", 1000)
     looking = "from cnnlab.runs import lock; print(*(lock.is_held(path, elsewhere=answer) for answer in (True, False)))"
     assert python(looking, folder) == "False False\n"
     holding = "from cnnlab.runs import lock; context = lock.held(path); context.__enter__(); print('held')"
@@ -383,7 +383,7 @@ def test_a_run_whose_process_is_gone_has_crashed(folder):
 def test_a_run_possibly_on_another_machine_has_crashed_when_its_heartbeat_stopped(folder, free):
     record = recorded(folder, "running", ELSEWHERE)
     assert status_of(record) == "running"
-    age(free, lock.HEARTBEAT_TIMEOUT + 1)
+    make_older(free, lock.HEARTBEAT_TIMEOUT + 1)
     assert status_of(record) == "crashed"
     with holder(folder):
         assert status_of(record) == "running"
@@ -395,7 +395,7 @@ def test_a_process_without_a_host_is_on_this_machine(folder, free, process):
     assert status_of(record) == "crashed"
     with holder(folder):
         assert status_of(record) == "running"
-        age(free, lock.HEARTBEAT_TIMEOUT + 1)
+        make_older(free, lock.HEARTBEAT_TIMEOUT + 1)
         assert status_of(record) == "running"
     free.touch()
     assert status_of(record) == "crashed"

@@ -29,17 +29,17 @@ def run(tmp_path):
             (tmp_path / "runs" / name / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "runs" / name / path).write_text("")
         (tmp_path / "runs" / name / "run.json").write_text('{"status": "finished"}')
-        stop_heart(tmp_path / "runs" / name)
+        expire_heartbeat(tmp_path / "runs" / name)
     return Run(tmp_path / "runs" / "lenet-1")
 
 
-def stop_heart(folder):
+def expire_heartbeat(folder):
     then = time.time() - lock.HEARTBEAT_TIMEOUT - 1
     os.utime(folder / ".lock", (then, then))
 
 
 @contextmanager
-def worked_on(run):
+def run_in_use(run):
     """Another process holds the run."""
     code = (
         "import sys; from pathlib import Path; from cnnlab.runs import lock\n"
@@ -102,13 +102,13 @@ def test_a_run_in_use_is_rejected(run, record, monkeypatch):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.1)
     (run.path / "run.json").write_text(record)
     before = contents(run.path.parent)
-    with worked_on(run):
+    with run_in_use(run):
         with pytest.raises(RequestError, match="lenet-1: is being trained; end that first"):
             check_removable(run)
         with pytest.raises(RequestError, match="lenet-1: another process is at work on it; end that first"):
             remove(run)
         assert contents(run.path.parent) == before
-    stop_heart(run.path)
+    expire_heartbeat(run.path)
     check_and_remove(run)
     assert not run.path.exists()
 

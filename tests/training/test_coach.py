@@ -51,7 +51,7 @@ def right(share, classes=10, n=1000):
     return outcome(labels, np.where(np.arange(n) < share * n, labels, (labels + 1) % classes), classes)
 
 
-def said(trainer, table=None, held_out=None, training=None, **results):
+def diagnose(trainer, table=None, held_out=None, training=None, **results):
     """What is said of a network that does so well on the training split and on what was held out."""
     seen = replace(trainer, forward=lambda examples: training or right(0.95))
     return coach.diagnose(
@@ -82,29 +82,29 @@ def test_a_healthy_training_has_no_hint(case, tmp_path):
 
 
 def test_the_measures_that_the_diagnosis_uses(trainer):
-    assert said(trainer, held_out=right(0.94)) is None
-    assert said(trainer) is None
-    assert said(trainer, held_out=right(0.75)).name == "overfitting"
-    assert said(trainer, held_out=right(0.1)).name == "nothing learned"
-    assert said(trainer, training=right(0.1)).name == "nothing learned"
+    assert diagnose(trainer, held_out=right(0.94)) is None
+    assert diagnose(trainer) is None
+    assert diagnose(trainer, held_out=right(0.75)).name == "overfitting"
+    assert diagnose(trainer, held_out=right(0.1)).name == "nothing learned"
+    assert diagnose(trainer, training=right(0.1)).name == "nothing learned"
 
 
 def test_better_training_results_are_overfitting_only_if_the_validation_loss_rose(trainer, tmp_path):
     rising, falling = {"val_loss": [1.0, 0.5, 0.7]}, {"val_loss": [1.0, 0.6, 0.5]}
-    found = said(trainer, rising, held_out=right(0.85))
+    found = diagnose(trainer, rising, held_out=right(0.85))
     assert str(found) == (
         "overfitting: accuracy 0.9500 on training examples, 0.8500 on others, whose loss was lowest in epoch 2 of 3; "
         "try --set 'train.callbacks=[{early_stopping: {patience: 5, restore_best_weights: true}}]'"
     )
-    assert said(trainer, falling, held_out=right(0.85)) is None
-    assert said(trainer, falling, held_out=right(0.75)).changes == []
+    assert diagnose(trainer, falling, held_out=right(0.85)) is None
+    assert diagnose(trainer, falling, held_out=right(0.75)).changes == []
     with_callbacks = trainer_of(tmp_path, "train.callbacks=[tensorboard]")
-    (change,) = said(with_callbacks, rising, held_out=right(0.85)).changes
+    (change,) = diagnose(with_callbacks, rising, held_out=right(0.85)).changes
     assert change.startswith("train.callbacks=[tensorboard, {early_stopping: ")
     stopped = trainer_of(tmp_path, "train.callbacks=[early_stopping: 2]")
-    assert said(stopped, rising, held_out=right(0.85)) is None
+    assert diagnose(stopped, rising, held_out=right(0.85)) is None
     watched = trainer_of(tmp_path, "data.validation=test")
-    assert said(watched, rising, held_out=right(0.85)) is None  # nothing is chosen by the test split
+    assert diagnose(watched, rising, held_out=right(0.85)) is None  # nothing is chosen by the test split
 
 
 def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
@@ -112,18 +112,18 @@ def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
     kernel = trainer.model.layers[2].kernel
     kernel.assign(-np.abs(kernel.numpy()))  # pixels are never below zero
     table = {"loss": [2.3, 2.0, 1.9], "learning_rate": [0.01] * 3}
-    found = said(trainer, table, held_out=right(0.5), training=right(0.5))
+    found = diagnose(trainer, table, held_out=right(0.5), training=right(0.5))
     assert found.name == "learning rate too high"
     assert "64 of 64 units of dense_1 are above 0 on none of 256 training examples" in found.evidence
     assert found.changes == ["train.optimizer.adam.learning_rate=0.001"]
-    assert said(trainer, table, held_out=right(0.95)) is None
+    assert diagnose(trainer, table, held_out=right(0.95)) is None
 
 
 def test_proposed_changes_are_valid_within_blocks(tmp_path):
     """A layer of a repeated block is in the experiment once."""
     block = "repeat: {times: 3, layers: [dense: {units: 16, activation: relu, kernel_initializer: zeros}]}"
     trainer = trainer_of(tmp_path, f"model.layers=[flatten, {block}, dense: 10]")
-    found = said(trainer, training=right(0.1), held_out=right(0.1))
+    found = diagnose(trainer, training=right(0.1), held_out=right(0.1))
     assert found.changes == ["model.layers[1].repeat.layers[0].dense.kernel_initializer=he_normal"]
     read_file(tmp_path / "failing.yaml", parse_sets([f"model.layers=[flatten, {block}, dense: 10]"]))
 
@@ -137,7 +137,7 @@ def test_class_weights_are_not_proposed_if_they_are_set(tmp_path):
     counts = np.array([size - 15, 15])
     labels_of = replace(trainer.dataset.train, labels=np.repeat(np.arange(2, dtype=np.int32), counts))
     unequal = replace(trainer, dataset=replace(trainer.dataset, train=labels_of))
-    found = said(unequal, training=never, held_out=never)
+    found = diagnose(unequal, training=never, held_out=never)
     assert found.name == "imbalance"
     assert found.evidence == (
         f"class '1' has 15 of {size} training examples, and 0 of 40 are predicted right (balanced accuracy 0.5000, "
@@ -145,7 +145,7 @@ def test_class_weights_are_not_proposed_if_they_are_set(tmp_path):
     )
     weights = unequal.experiment.train.model_copy(update={"class_weights": "balanced"})
     weighted = replace(unequal, experiment=unequal.experiment.model_copy(update={"train": weights}))
-    assert said(weighted, training=never, held_out=never).name == "nothing learned"
+    assert diagnose(weighted, training=never, held_out=never).name == "nothing learned"
 
 
 def test_a_few_steps_are_not_diagnosed(trainer):
@@ -228,7 +228,7 @@ def test_repeated_learning_rate_proposals_terminate(trainer, first):
         optimizer = trainer.experiment.train.optimizer.model_copy(update={"learning_rate": rate})
         train = trainer.experiment.train.model_copy(update={"optimizer": optimizer})
         other = replace(trainer, experiment=trainer.experiment.model_copy(update={"train": train}))
-        found = said(other, flat, held_out=right(0.1), training=right(0.1))
+        found = diagnose(other, flat, held_out=right(0.1), training=right(0.1))
         proposed = [change for change in found.changes if "learning_rate" in change]
         if not proposed:
             break

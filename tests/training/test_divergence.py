@@ -63,12 +63,12 @@ def test_the_step_is_named_and_the_state_before_it_is_saved(tmp_path, rate):
     assert f"in step {step} of epoch {epoch};" in message
     place = checkpoints.positions(run)[0]
     assert (place.epoch, place.step) == (epoch - 1, step - 1)
-    kept = states.load(run, experiment_of(*changes))
-    names = [name for name in kept.arrays if not name.startswith("optimizer/")]
+    saved = states.load(run, experiment_of(*changes))
+    names = [name for name in saved.arrays if not name.startswith("optimizer/")]
     assert len(names) == len(weights)
-    assert all(np.isfinite(kept.arrays[name]).all() for name in names)
+    assert all(np.isfinite(saved.arrays[name]).all() for name in names)
     found = sorted(float(np.sum(np.asarray(weight, np.float64))) for weight in weights)
-    assert sorted(float(np.sum(kept.arrays[name].astype(np.float64))) for name in names) == pytest.approx(
+    assert sorted(float(np.sum(saved.arrays[name].astype(np.float64))) for name in names) == pytest.approx(
         found, rel=1e-12
     )
 

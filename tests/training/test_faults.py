@@ -88,37 +88,39 @@ def same_graph(monkeypatch, trainer):
 
 
 @pytest.fixture
-def whole(same_graph, tmp_path):
+def fault_free(same_graph, tmp_path):
     """A run on a disk without faults."""
-    return train([NewRun(experiment(), "whole")], tmp_path)[0].run
+    return train([NewRun(experiment(), "fault_free")], tmp_path)[0].run
 
 
-def numbers(run):
+def metrics_without_seconds(run):
     return [line.rpartition(",")[0] for line in run.metrics.read_text().splitlines()]
 
 
-def assert_nothing_readable_is_wrong(run, whole):
+def assert_readable_files_are_correct(run, fault_free):
     record = run.record()
     assert status_of(record) in ("failed", "crashed", "finished")
     if run.metrics.exists():
-        assert numbers(run) == numbers(whole)[: len(numbers(run))]
+        assert metrics_without_seconds(run) == metrics_without_seconds(fault_free)[: len(metrics_without_seconds(run))]
     for place in checkpoints.positions(run):
         checkpoints.read(run.checkpoints / place.name)
     if (newest := states.load(run, experiment())) is not None:
         assert [row["epoch"] for row in newest.state.rows] == list(range(1, newest.state.epoch + 1))
     for file in (run.weights, run.predictions("test"), run.path / "evaluation" / "test.json"):
-        assert not file.exists() or file.read_bytes() == (whole.path / file.relative_to(run.path)).read_bytes()
+        assert not file.exists() or file.read_bytes() == (fault_free.path / file.relative_to(run.path)).read_bytes()
     assert record.status != "finished" or run.weights.exists()
     assert not [path for path in run.path.rglob(".*") if path.name != ".lock"]
 
 
 @pytest.mark.parametrize(("code", "half"), [(errno.ENOSPC, False), (errno.EIO, True)], ids=["ENOSPC", "EIO"])
-def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(tmp_path, monkeypatch, whole, code, half):
+def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(
+    tmp_path, monkeypatch, fault_free, code, half
+):
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch, code, half)
         counted = train([NewRun(experiment(), "counted")], tmp_path)[0].run
         total, works = disk.count, list(disk.paths)
-    assert counted.weights.read_bytes() == whole.weights.read_bytes()
+    assert counted.weights.read_bytes() == fault_free.weights.read_bytes()
     assert total > 60
     for fault in range(1, total + 1):
         if (fault % 10 != 0) if works[fault - 1] == "write" else half:
@@ -133,11 +135,11 @@ def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(tmp
         if not (run.path / "run.json").exists():  # it was the very first that failed
             assert not run.path.exists()
             continue
-        assert_nothing_readable_is_wrong(run, whole)
+        assert_readable_files_are_correct(run, fault_free)
         if run.record().status != "finished":
             train([plan(run)])
-            assert numbers(run) == numbers(whole)
-            assert run.weights.read_bytes() == whole.weights.read_bytes()
+            assert metrics_without_seconds(run) == metrics_without_seconds(fault_free)
+            assert run.weights.read_bytes() == fault_free.weights.read_bytes()
 
 
 @pytest.fixture

@@ -152,11 +152,11 @@ for _hook in HOOKS:
 def assert_same_calls(ours, theirs, without="nothing"):
     mine, keras_own = ([call for call in side.calls if without not in call[0]] for side in (ours, theirs))
     assert [call[:2] for call in mine] == [call[:2] for call in keras_own]
-    for own, expected in zip(mine, keras_own, strict=True):
-        assert list(own[2]) == list(expected[2]), own[0]
-        assert [type(value) for value in own[2].values()] == [type(value) for value in expected[2].values()]
-        assert own[2] == pytest.approx(expected[2], rel=1e-5, abs=1e-7), own[0]
-        assert own[3:] == pytest.approx(expected[3:]), own[0]
+    for actual, expected in zip(mine, keras_own, strict=True):
+        assert list(actual[2]) == list(expected[2]), actual[0]
+        assert [type(value) for value in actual[2].values()] == [type(value) for value in expected[2].values()]
+        assert actual[2] == pytest.approx(expected[2], rel=1e-5, abs=1e-7), actual[0]
+        assert actual[3:] == pytest.approx(expected[3:]), actual[0]
 
 
 def assert_same_weights(ours, theirs):
@@ -515,8 +515,8 @@ def test_lambda_callback_equals_fit(both):
     mine, keras_own = heard["ours"], heard["theirs"]
     assert len(mine) == 2 + 2 * (2 + STEPS)
     assert [call[:-1] for call in mine] == [call[:-1] for call in keras_own]
-    for own, expected in zip(mine, keras_own, strict=True):
-        assert own[-1] == pytest.approx(expected[-1], rel=1e-5)
+    for actual, expected in zip(mine, keras_own, strict=True):
+        assert actual[-1] == pytest.approx(expected[-1], rel=1e-5)
 
 
 def diverging(digits, callbacks):

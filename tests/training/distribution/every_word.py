@@ -23,7 +23,7 @@ SMALL = ["flatten", {"dense": {"units": 6, "activation": "tanh"}}, {"dense": 3}]
 WRITERS = [
     {"callback": {"path": "keras.callbacks.CSVLogger", "arguments": {"filename": "{run}/log.csv"}}},
     {"callback": {"path": "keras.callbacks.ModelCheckpoint", "arguments": {"filepath": "{run}/best.keras", "save_best_only": True}}},
-    {"callback": {"path": "keras.callbacks.TensorBoard", "arguments": {"log_dir": "{run}/own", "histogram_freq": 1}}},
+    {"callback": {"path": "keras.callbacks.TensorBoard", "arguments": {"log_dir": "{run}/events", "histogram_freq": 1}}},
 ]  # fmt: skip
 WATCHERS = [
     {"callback": {"path": "keras.callbacks.ReduceLROnPlateau", "arguments": {"monitor": "loss", "min_delta": 9.0, "patience": 1}}},

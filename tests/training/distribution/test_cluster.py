@@ -163,8 +163,8 @@ def test_the_tasks_of_a_slurm_step_are_workers(slurm, number):
     assert len(set(cluster.workers)) == 2
     assert all(address.startswith("localhost:") for address in cluster.workers)
     assert cluster.index == number
-    told = json.loads(os.environ["TF_CONFIG"])  # which TensorFlow's strategy reads
-    assert told == {"cluster": {"worker": list(cluster.workers)}, "task": {"type": "worker", "index": number}}
+    tf_config = json.loads(os.environ["TF_CONFIG"])  # which TensorFlow's strategy reads
+    assert tf_config == {"cluster": {"worker": list(cluster.workers)}, "task": {"type": "worker", "index": number}}
     assert from_environment() == cluster
 
 

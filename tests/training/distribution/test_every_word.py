@@ -146,4 +146,4 @@ def test_keras_callbacks_write_their_files_on_two_replicas(trained_on, where):
     run = trained_on(where) / "step"
     assert len((run / "log.csv").read_text().splitlines()) == 4
     assert (run / "best.keras").is_file()
-    assert list((run / "own").rglob("events.out.tfevents.*"))
+    assert list((run / "events").rglob("events.out.tfevents.*"))

@@ -180,7 +180,7 @@ SIDE, PICTURES = 256, 6_000  # 1.2 GB decoded
 LIMIT = 1_022_400_000
 LARGE = f"""\
 name: large
-data: {{name: folder, path: pictures, image_size: {SIDE}, num_classes: 2, test: 100, validation: 100}}
+data: {{name: folder, path: images, image_size: {SIDE}, num_classes: 2, test: 100, validation: 100}}
 model:
   layers:
     - conv2d: {{filters: 4, kernel_size: 8, strides: 8}}
@@ -192,7 +192,7 @@ train: {{epochs: 1, batch_size: 32, optimizer: {{adam: 0.01}}}}
 
 def test_a_folder_larger_than_the_memory_is_trained_on(tmp_path):
     for label in range(2):
-        place = tmp_path / f"pictures/class{label}"
+        place = tmp_path / f"images/class{label}"
         place.mkdir(parents=True)
         for number in range(PICTURES // 2):
             file = place / f"{number:05}.jpg"
