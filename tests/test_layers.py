@@ -8,7 +8,7 @@ import pytest
 
 import cnnlab
 
-LAYERS = [  # the lowest first
+LAYERS = [  # lowest first
     {"errors", "messages", "paths", "quantities", "memory", "terminal"},
     {"images", "experiment"},
     *({name} for name in ("config", "data", "runs", "models", "plots", "evaluation", "training", "analysis")),
@@ -20,7 +20,7 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if 
 
 
 def part_of(module):
-    """The package, or the module beside the packages, that a file belongs to."""
+    """The subpackage or top-level module of a module."""
     return module.parts[0].removesuffix(".py")
 
 

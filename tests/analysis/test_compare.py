@@ -1,4 +1,4 @@
-"""Runs on disk to groups, what is said of them, and what is left out."""
+"""Groups of runs, their verdicts, and the runs that are excluded."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def record(accuracy, *, test="a", **changes):
 
 @pytest.fixture
 def add(tmp_path):
-    """Make a run of `rate` and `seed` with that accuracy."""
+    """A function that writes a run with this accuracy, learning rate and seed."""
 
     def make(accuracy, seed=0, rate=0.1, *, loss=None, validation=None, folder=".", **changes):
         run_record = record(0.5, **{"experiment": experiment(seed, rate), **changes})
@@ -167,7 +167,7 @@ def test_equal_seeds_use_the_paired_test_and_different_seeds_use_welch(add, tmp_
     ours, theirs = [0.971, 0.981, 0.991], [0.965, 0.976, 0.984]
     for seed in range(3):
         add(ours[seed], seed)
-        add(theirs[2 - seed], 2 - seed, rate=0.2)  # found in another order
+        add(theirs[2 - seed], 2 - seed, rate=0.2)  # listed in another order
         add(theirs[seed], 7 + seed, rate=0.3)
     best, *rest = compare([tmp_path]).rows
     assert best.verdict.text == "best"
@@ -177,11 +177,11 @@ def test_equal_seeds_use_the_paired_test_and_different_seeds_use_welch(add, tmp_
     assert tests[0.3].p == pytest.approx(stats.ttest_ind(theirs, ours, equal_var=False).pvalue)
     assert tests[0.2].low < -0.006 < tests[0.2].high < 0
     corrected = {row.settings["train.optimizer.sgd.learning_rate"]: row.verdict.p for row in rest}
-    assert corrected[0.2] == pytest.approx(3 * tests[0.2].p)  # three pairs could have been the best and another
+    assert corrected[0.2] == pytest.approx(3 * tests[0.2].p)  # any of three pairs can be the best and another
     assert corrected[0.3] == pytest.approx(2 * tests[0.3].p)
 
 
-def test_with_a_baseline_only_comparisons_with_it_are_corrected_for(add, tmp_path):
+def test_with_a_baseline_p_is_corrected_only_for_comparisons_with_it(add, tmp_path):
     for seed in range(3):
         add([0.97, 0.98, 0.99][seed], seed)
         for rate in (0.2, 0.3):
@@ -221,7 +221,7 @@ def test_single_runs_without_predictions_cannot_be_compared(add, tmp_path):
 
 
 def test_a_single_run_is_not_compared_with_several(add, tmp_path):
-    """Its own spread is not known: with that of the others, a lucky seed would pass for a better network."""
+    """Its spread is unknown; with the spread of the others, a lucky seed would pass for a better network."""
     for seed, accuracy in enumerate([0.97, 0.98, 0.975]):
         add(accuracy, seed)
     add(0.9, rate=0.2)
@@ -263,7 +263,7 @@ def test_a_run_given_twice_is_counted_once(add, tmp_path):
     assert found.notes == []
 
 
-def test_saved_predictions_of_another_run_are_not_used(add, tmp_path):
+def test_saved_predictions_that_contradict_the_record_are_not_used(add, tmp_path):
     add(0.9)
     add(0.8, rate=0.2).correct("test").write_bytes(b"\xff" * (EXAMPLES // 8))
     verdict = verdict_texts(compare([tmp_path]))[1]
@@ -437,7 +437,7 @@ def test_a_damaged_run_is_excluded_with_a_warning(add, tmp_path, capsys):
 
 
 def test_records_of_earlier_versions_can_be_compared(add, tmp_path):
-    """Version 0.1.0 had no `train.test`, and run.json may lack what is not needed."""
+    """Version 0.1.0 had no `train.test`; optional keys of run.json may be missing."""
     add(0.9)
     add(
         0.8,

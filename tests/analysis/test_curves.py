@@ -14,7 +14,7 @@ LETTERS = "abcdefghij"
 
 
 def group(tmp_path, name, lengths, *, accuracy=0.9, train=None, size=None):
-    """An experiment with a run for each of these numbers of epochs."""
+    """An experiment with one run for each of these numbers of epochs."""
     members = []
     for seed, length in enumerate(lengths):
         record = {

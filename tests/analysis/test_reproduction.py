@@ -1,4 +1,4 @@
-"""Printed figures beside ours, and new runs beside what their experiment usually gives."""
+"""Published results compared with ours, and new runs compared with the expected results of their config."""
 
 from dataclasses import replace
 
@@ -85,8 +85,8 @@ def test_a_recipe_contains_everything_that_affects_the_results():
         assert changed(text) != same, text
 
 
-def test_shipped_experiments_with_results_match_the_measured_recipe():
-    """Else its results are those of another experiment: train it again, `cnnlab reproduce --save configs/results`."""
+def test_shipped_experiments_match_the_recipes_of_their_results():
+    """On failure the results belong to another experiment: train it again with `cnnlab reproduce --save configs/results`."""
     known = {row.experiment: row.recipe for row in results.results()}
     for name, recipe in known.items():
         assert recipe_of(load_file(shipped.paths()[name])) == recipe, name

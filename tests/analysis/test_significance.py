@@ -1,4 +1,4 @@
-"""The tests against scipy's own, and by what they say where the truth is known."""
+"""Statistical tests compared with scipy, and their error rates in simulations."""
 
 import itertools
 import json
@@ -32,7 +32,9 @@ from tests.conftest import complete
 
 values = st.lists(st.floats(0, 1).map(lambda x: round(x, 6)), min_size=2, max_size=12)
 MANY = settings(max_examples=200, deadline=None)
-pytestmark = pytest.mark.filterwarnings("ignore:Precision loss occurred:RuntimeWarning")  # scipy's on equal values
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Precision loss occurred:RuntimeWarning"
+)  # scipy warns about equal values
 
 
 def spread(sample):
@@ -108,7 +110,7 @@ def test_mcnemar_matches_the_binomial_test_of_scipy(pairs):
 @MANY
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_holm_equals_closed_testing_with_bonferroni(p_values):
-    """The closed testing procedure, which Holm's steps are a short way to: Marcus, Peritz and Gabriel 1976."""
+    """Holm's procedure is a shortcut for closed testing: Marcus, Peritz and Gabriel 1976."""
     sets = [set_ for size in range(1, 8) for set_ in itertools.combinations(range(len(p_values)), size)]
     bonferroni = {set_: min(1, len(set_) * min(p_values[index] for index in set_)) for set_ in sets}
     expected = [max(p for set_, p in bonferroni.items() if index in set_) for index in range(len(p_values))]
@@ -123,7 +125,7 @@ def test_holm_is_stricter_for_tests_selected_from_more():
 @pytest.mark.parametrize("test", [paired, welch])
 def test_a_few_equal_values_are_not_significant(test):
     assert test([0.98, 0.98], [0.98, 0.98]).p == 1
-    assert test([0.9801, 0.9801], [0.98, 0.98]).p == 0  # of numbers that can be anything, that would be certain
+    assert test([0.9801, 0.9801], [0.98, 0.98]).p == 0  # without a resolution the difference is certain
     assert test([0.9801, 0.9801], [0.98, 0.98], resolution=1e-4).p > 0.05
     assert test([0.99, 0.99], [0.98, 0.98], resolution=1e-4).p < 0.05
 
@@ -140,14 +142,14 @@ def test_prediction_interval_has_its_nominal_coverage():
     assert standard_deviations_off(0.25, [0.5, 0.5]) == (-math.inf, False)
 
 
-# What is said where the truth is known
+# Error rates on simulated data
 
 ACCURACY = METRICS["test_accuracy"]
 TEST_EXAMPLES = 10_000
 
 
 def simulated_group(random, n, mean=0.98, deviation=0.002, first_seed=0):
-    """A group of n seeds on a test set of 10,000, as the real ones are: multiples of 1 / 10,000."""
+    """A group of n seeds; accuracies are multiples of 1 / 10,000, as on a test set of 10,000."""
     accuracies = np.round(random.normal(mean, deviation, n) * TEST_EXAMPLES) / TEST_EXAMPLES
     return Group("simulated", [record_of(first_seed + seed, value) for seed, value in enumerate(accuracies)])
 
@@ -163,7 +165,7 @@ def record_of(seed, accuracy):
 
 
 def count_detected(groups, baseline=None, chosen="baseline"):
-    """How many are said to be detectably different from the best, or from the one of index `baseline`."""
+    """The number of groups detectably different from the reference (the best, or index `baseline`)."""
     estimates = [estimate(group.values(ACCURACY)) for group in groups]
     reference = best_index(estimates, ACCURACY) if baseline is None else baseline
     found = verdicts(groups, estimates, ACCURACY, reference, chosen="best" if baseline is None else chosen)
@@ -171,7 +173,7 @@ def count_detected(groups, baseline=None, chosen="baseline"):
 
 
 SIMULATIONS = 1000
-MAX_RATE = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard errors of what is estimated
+MAX_RATE = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard errors of the estimated rate
 
 
 @pytest.mark.parametrize("deviation", [0.002, 0.00005], ids=["plain", "less than an example"])
@@ -195,7 +197,7 @@ def test_false_positive_rate_for_two_identical_experiments_is_at_most_five_perce
 @pytest.mark.parametrize("baseline", [None, 0], ids=["against the best", "against a baseline"])
 @pytest.mark.parametrize("count", [3, 8])
 def test_familywise_error_rate_for_identical_experiments_is_at_most_five_percent(count, baseline):
-    """Also against the best, which was picked by what came out."""
+    """Also relative to the best, which is selected on the results."""
     random = np.random.default_rng(count)
     detections = [
         count_detected([simulated_group(random, 5) for _ in range(count)], baseline) > 0
@@ -206,7 +208,7 @@ def test_familywise_error_rate_for_identical_experiments_is_at_most_five_percent
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9], ids=["apart", "alike"])
 def test_false_positive_rate_for_the_best_by_validation_is_at_most_five_percent(agreement):
-    """However much the validation accuracies by which it was chosen agree with those on the test set."""
+    """For any correlation of validation and test accuracies."""
     random = np.random.default_rng(3)
     detections = []
     for _ in range(SIMULATIONS // 2):
@@ -221,7 +223,7 @@ def test_false_positive_rate_for_the_best_by_validation_is_at_most_five_percent(
 
 @pytest.mark.parametrize("gap", [1.5, 2.5, 4.0], ids=lambda gap: f"{gap} std")
 def test_recommended_number_of_seeds_gives_eighty_percent_power(gap):
-    """Of a difference and a spread that are known: Student's test on so many draws."""
+    """Student's test on simulated samples with a known difference and standard deviation."""
     n = seeds_needed([-gap / 2 - 0.5**0.5, -gap / 2 + 0.5**0.5], [gap / 2 - 0.5**0.5, gap / 2 + 0.5**0.5])
     random = np.random.default_rng(4)
     found = [student(random.normal(0, 1, n), random.normal(gap, 1, n)).p < 0.05 for _ in range(SIMULATIONS)]

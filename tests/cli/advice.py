@@ -1,4 +1,4 @@
-"""Which texts of the package propose a command or an option, or name one."""
+"""Finds the texts of the package that contain a command or an option."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ ELSEWHERE = ("training/coach/", "config/reference.py")
 
 
 def proposing_texts():
-    """Those texts, each once, `{}` for what is filled in."""
+    """These texts without duplicates, with `{}` for interpolated values."""
     modules = (path for path in sorted(PACKAGE.rglob("*.py")) if not any(part in str(path) for part in ELSEWHERE))
     return list(dict.fromkeys(text for path in modules for text in _texts(path) if _names_command(text)))
 
@@ -25,7 +25,7 @@ def _names_command(text):
 
 
 def _texts(path):
-    """The texts of a module, without docstrings; its calls of `proposed` as they are written."""
+    """The string literals of a module without docstrings; calls of `proposed` as source code."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""Every command and option that a message proposes is run as it is printed."""
+"""Every command and option that a message proposes is executed as printed."""
 
 import json
 import re
@@ -24,11 +24,11 @@ RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
 TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")
 
 MENTIONS = {
-    # Words, not commands.
+    # Text, not commands.
     "cnnlab {}",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
-    # What an option is about, or what it excludes; a part of a command.
+    # The subject of a message, an excluded option, or part of a command.
     " --runs {}",
     "--augment --split {}: only training images are augmented",
     "Which epoch, with --augment.",
@@ -57,7 +57,7 @@ PRINTED = {
     "{}: --yes is needed where no terminal can be asked": ("runs", "rm", RUN, "--yes"),
     "{}: no run here has events; `cnnlab train … --tensorboard` writes them": (),
     "train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`": (),
-    "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server would not end
+    "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server does not return
     "Leave the test set alone: `cnnlab evaluate RUN` measures it later.": (),
     "'': expected an experiment file, or a name that `cnnlab configs` lists": (),
     "{}: no such file; `cnnlab configs` lists the shipped experiments": (),
@@ -110,7 +110,7 @@ FILLED = {
 
 @pytest.fixture
 def run(trained, tmp_path, monkeypatch):
-    """The run of the tiny experiment, in the folder that commands run in, below one with a space in its name."""
+    """The run of the tiny experiment in a path with a space."""
     shutil.copy(trained / CONFIG, tmp_path)
     shutil.copytree(trained / "runs", tmp_path / "my runs")
     monkeypatch.chdir(tmp_path)
@@ -118,7 +118,7 @@ def run(trained, tmp_path, monkeypatch):
 
 
 def change_settings(run, train=(), **changes):
-    """The run with other settings and another record."""
+    """The run with changed settings and record."""
     record = run.record()
     settings = {**record.experiment.raw, "train": {**record.experiment.train, **dict(train)}}
     run.create({**record.raw, "experiment": settings, **changes})
@@ -127,7 +127,7 @@ def change_settings(run, train=(), **changes):
 
 
 def resume_error(run, *changes):
-    """Why it does not go on."""
+    """The error message of resuming the run."""
     with pytest.raises(RequestError) as refused:
         plan(run, [parse_set(change) for change in changes])
     return str(refused.value)
@@ -173,7 +173,7 @@ PROVOKED = {
 
 
 def commands(text, base):
-    """The arguments of every command in `text`; with the command `base`, of that with the last option in it."""
+    """The arguments of every command in `text`; with `base`, this command plus the last option in `text`."""
     if not base:
         named = re.findall(r"\bcnnlab ((?:configs\b|(?:data )?[a-z]+ [a-z…{-]|[a-z]+ RUN)[^`&]*)", text)
         return [shlex.split(one) for one in named]
@@ -182,14 +182,14 @@ def commands(text, base):
 
 
 def execute(arguments):
-    """`cnnlab ARGUMENTS` in this process; trainings are smoke runs, so that they end."""
+    """`cnnlab ARGUMENTS` in this process; trainings are smoke runs."""
     arguments = [{"…": CONFIG, "RUN": RUN}.get(argument, argument) for argument in arguments]
     if arguments[0] == "train" and "--help" not in arguments:
         arguments = [*arguments, "--smoke", "--quiet"]
     try:
         app(arguments, standalone_mode=False)
     except CnnlabError as error:
-        assert not isinstance(error, RequestError)  # noqa: PT017 - taken, though there is no network, or no such run
+        assert not isinstance(error, RequestError)  # noqa: PT017 - accepted, even without a network or such a run
 
 
 def test_every_text_that_proposes_a_command_is_covered():

@@ -1,4 +1,4 @@
-"""Many processes that train into one folder at the same time."""
+"""Many processes that train into the same folder concurrently."""
 
 import json
 import subprocess

@@ -11,7 +11,7 @@ def measured(tmp_path_factory):
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     done = run_cnnlab("bench", "tiny.yaml", "--epochs", "2", "--format", "json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in folder.iterdir()] == ["tiny.yaml"]  # nothing is written
+    assert [path.name for path in folder.iterdir()] == ["tiny.yaml"]  # no run folder is written
     return json.loads(done.stdout)
 
 
@@ -26,10 +26,10 @@ def test_time_to_first_step_is_after_imports_and_within_the_run(measured):
 
 
 def test_share_of_matmul_is_the_flops_from_describe_over_the_matmul_rate(measured):
-    # Forward 4 * 13 * 13 * 9 + 4 * 6 * 6 * 10 products; the gradients of both weights, and of the dense layer's input.
+    # Forward: 4 * 13 * 13 * 9 + 4 * 6 * 6 * 10 products; backward: both weights and the input of the dense layer.
     products = 3 * 4 * 6 * 6 * 10 + 2 * 4 * 13 * 13 * 9
     biases = measured["gflops"] * 1e9 / measured["examples_per_second"] - 2 * products
-    assert -1e-6 <= biases < 0.2 * products  # of rounding
+    assert -1e-6 <= biases < 0.2 * products  # rounding errors
     assert measured["share_of_matmul"] == pytest.approx(measured["gflops"] / measured["matmul_gflops"])
     assert 0 < measured["share_of_matmul"] < 1
 

@@ -16,7 +16,7 @@ from tests.conftest import assert_one_line, complete, invoke
 
 
 def change(run, changing):
-    """Change a run's run.json."""
+    """Change the run.json of a run."""
     record = json.loads((run / "run.json").read_text())
     changing(record)
     (run / "run.json").write_text(json.dumps(record))
@@ -24,7 +24,7 @@ def change(run, changing):
 
 @pytest.fixture(scope="module")
 def two(trained, tmp_path_factory):
-    """Two experiments with three seeds each, from one run."""
+    """Two experiments with three seeds each, made from one run."""
     folder = tmp_path_factory.mktemp("two")
     for number, (rate, seed) in enumerate((rate, seed) for rate in (0.1, 0.2) for seed in (0, 1, 2)):
         run = folder / f"runs/tiny-{number}"

@@ -55,7 +55,7 @@ def test_list_names_every_data_set_and_its_location(cnnlab):
     assert "mnist" in cnnlab("data", "list").stdout
 
 
-def test_fetch_reports_data_sets_that_need_or_support_no_download(cnnlab, monkeypatch):
+def test_fetch_reports_data_sets_without_a_download(cnnlab, monkeypatch):
     assert cnnlab("data", "fetch", "digits").stdout == "digits: nothing to fetch: inside scikit-learn\n"
     assert_one_line(cnnlab("data", "fetch", "mnits"), 2, "mnits: no such data set")
     assert_one_line(
@@ -224,7 +224,7 @@ def test_evaluate_reports_how_the_data_differ(cnnlab, images):
 
 
 def test_a_run_finds_its_data_from_any_working_directory(cnnlab, images, tmp_path):
-    """Paths in a file are relative to the file, those of an option to the working directory; a run has both whole."""
+    """Paths in a file are relative to the file, paths in options to the working directory; a run stores absolute paths."""
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "sub").mkdir(parents=True)
     (tmp_path / "pets.yaml").rename(elsewhere / "pets.yaml")
@@ -243,12 +243,12 @@ def test_a_run_finds_its_data_from_any_working_directory(cnnlab, images, tmp_pat
         assert (done.returncode, done.stderr) == (0, "")
     (elsewhere / "pets").rename(elsewhere / "cats")
     done = cnnlab("train", "elsewhere/pets.yaml", *options)
-    assert f"examples from {tmp_path / 'data' / 'pets'}, " in done.stderr  # then the data folder
+    assert f"examples from {tmp_path / 'data' / 'pets'}, " in done.stderr  # falls back to the data folder
     assert yaml.safe_load((tmp_path / "runs/pets-3/config.yaml").read_text())["data"]["path"] == "pets"
 
 
 def write_decoy(folder):
-    """Other images in a folder of the same name."""
+    """Different images in a folder of the same name."""
     for split in ("train", "test"):
         for name in ("cat", "dog"):
             (folder / split / name).mkdir(parents=True)
@@ -270,7 +270,7 @@ def test_data_name_can_be_replaced_with_set_including_its_options(cnnlab, images
 
 
 def test_a_run_of_version_0_1_0_keeps_its_class_order(cnnlab, tmp_path):
-    """Folders 0 to 10 were in the order of text: 10 came third."""
+    """Folders 0 to 10 were sorted as text: 10 came third."""
     for split, count in (("train", 6), ("test", 2)):
         for label in range(11):
             folder = tmp_path / f"numbers/{split}/{label}"
@@ -285,7 +285,7 @@ def test_a_run_of_version_0_1_0_keeps_its_class_order(cnnlab, tmp_path):
     run = tmp_path / "runs/n-1"
     before = json.loads((run / "run.json").read_text())
     assert before["data"]["classes"][:4] == ["0", "1", "10", "2"]
-    # As it was written before there was the option.
+    # As written by versions without the option.
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("class_order: text, ", ""))
     del before["experiment"]["data"]["class_order"]
     (run / "run.json").write_text(json.dumps(before))
@@ -299,7 +299,7 @@ def test_a_run_of_version_0_1_0_keeps_its_class_order(cnnlab, tmp_path):
     cnnlab("train", "n.yaml", "--quiet", "--set", "data.class_order=numeric")
     after = json.loads((tmp_path / "runs/n-2/run.json").read_text())
     assert after["data"]["classes"] == [str(label) for label in range(11)]
-    # A run never takes the other order for its own.
+    # The run rejects data in another class order.
     (run / "config.yaml").write_text((tmp_path / "runs/n-2/config.yaml").read_text())
     assert_one_line(cnnlab("evaluate", "runs/n-1"), 1, "was trained on other examples", "class 2 was 10, is 2")
 

@@ -73,7 +73,7 @@ def test_xla_with_max_pooling_is_rejected(cnnlab, tiny, tmp_path):
 
 
 def test_a_network_without_pooling_is_compiled_with_xla_and_trained(cnnlab, tiny, tmp_path):
-    # The replicas' shares of the short last batch have shapes of their own.
+    # The last batch is short: the shares of the replicas have other shapes.
     for number, (jit, devices) in enumerate((("on", "2"), ("off", "1")), start=1):
         done = cnnlab("train", tiny, "--quiet", "--set", f"train.jit={jit}", "--set", DENSE, "--devices", devices)
         assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_a_network_without_pooling_is_compiled_with_xla_and_trained(cnnlab, tiny
 
 
 def test_a_malformed_tf_config_is_a_one_line_error(cnnlab, tiny, tmp_path):
-    # A setting that no other test in this process has: a strategy is made once.
+    # A strategy is created once per process, so no other test may use this setting.
     done = cnnlab(
         "train", tiny, "--devices=cpu", TF_CONFIG='{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}'
     )

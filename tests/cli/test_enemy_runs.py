@@ -1,4 +1,4 @@
-"""Run folders that an enemy has prepared: every command reports them, and does nothing else."""
+"""Malicious run folders: every command reports them and does nothing else."""
 
 import base64
 import json
@@ -40,14 +40,14 @@ MALICIOUS_MODULE = "from pathlib import Path\nimport keras\nPath(__file__).with_
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of the trained run, to prepare: it finished, and all of it is well."""
+    """A copy of the trained run, valid and finished, for modification."""
     shutil.copytree(trained / "runs/tiny-1", tmp_path / "runs/tiny-1")
     return tmp_path / "runs/tiny-1"
 
 
 @pytest.fixture
 def interrupted(run):
-    """The same, as if it had been interrupted after its last epoch."""
+    """The same run, as if interrupted after its last epoch."""
     change_record(run, status="interrupted")
     return run
 
@@ -64,7 +64,7 @@ def change_record(folder, /, **changes):
 
 
 def change_config(run, old, new, *, recorded=False):
-    """Replace a part of config.yaml; `recorded`: run.json says the same."""
+    """Replace a part of config.yaml; with `recorded` in run.json too."""
     text = (run / "config.yaml").read_text()
     assert old in text
     (run / "config.yaml").write_text(text.replace(old, new))
@@ -73,13 +73,13 @@ def change_config(run, old, new, *, recorded=False):
 
 
 def files_outside(run):
-    """Every file below the folder that `cnnlab` runs in, but those of the run."""
+    """Every file below the working directory except those of the run."""
     files = (path for path in run.parents[1].rglob("*") if path.is_file() and run not in path.parents)
     return {path: path.read_bytes() for path in files}
 
 
 def invoke_safely(run, *arguments):
-    """`cnnlab ARGUMENTS` beside `runs/`: it ends, prints what a terminal can take, and leaves all else as it is."""
+    """Run `cnnlab ARGUMENTS` next to `runs/`; the output is printable and no other file changes."""
     before = files_outside(run)
     done = invoke(*arguments, cwd=run.parents[1])
     assert files_outside(run) == before
@@ -98,7 +98,7 @@ def assert_reported(run, *arguments, parts):
 
 
 def assert_refused(run, work, *parts, error=CnnlabError):
-    """`work` raises for the run an error of one line that has these parts, and leaves all else as it is."""
+    """`work` raises a one-line error with these parts, and no other file changes."""
     before = files_outside(run)
     with pytest.raises(error) as caught:
         work(Run(run))
@@ -121,7 +121,7 @@ def resume_run(run):
 
 
 class Pickled:
-    """What makes a file when it is read back."""
+    """An object that creates a file when unpickled."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -135,7 +135,7 @@ def put_pickle(run, name, protocol=4):
 
 
 def put_keras_lambda(run):
-    """model.keras as Keras writes it, with a Lambda layer that makes a file."""
+    """model.keras as written by Keras, with a Lambda layer that creates a file."""
     marker = str(run.parents[1] / "marker")
     code = compile(f"lambda x: (open({marker!r}, 'w').close(), x)[1]", "<evil>", "eval").co_consts[0]
     function = {
@@ -156,7 +156,7 @@ def test_the_pickle_would_run_code_when_loaded(run):
     assert (run.parents[1] / "marker").exists()
 
 
-# What carries code
+# Files with code
 
 
 def test_pickled_weights_are_reported(run):
@@ -220,7 +220,7 @@ def test_a_lambda_in_a_keras_file_is_never_loaded(run):
 
 @pytest.fixture
 def with_callback(interrupted):
-    """An interrupted run whose config.yaml and run.json name a callback; importing its module makes a file."""
+    """An interrupted run with a callback in config.yaml and run.json; importing its module creates a file."""
     (interrupted.parents[1] / "evil.py").write_text(MALICIOUS_MODULE)
     change_config(interrupted, "callbacks: []", "callbacks: [{callback: {path: evil.Callback}}]", recorded=True)
     return interrupted
@@ -272,13 +272,13 @@ def test_code_named_in_only_one_of_the_two_files_is_not_imported(with_callback, 
     assert_refused(with_callback, verify, "config.yaml is not the experiment that run.json recorded", error=RunError)
 
 
-# Files of numbers that lie
+# Inconsistent safetensors files
 
 HEADER = {"conv2d_0/bias": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}
 
 
 def safetensors_file(length=None, data=b"\0" * 16, header=None, **changes):
-    """A safetensors file of one bias of four numbers that says these things instead."""
+    """A safetensors file with one bias of four values and the given header or changed fields."""
     header = {"conv2d_0/bias": {**HEADER["conv2d_0/bias"], **changes}} if header is None else header
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
@@ -328,12 +328,12 @@ def test_inconsistent_safetensors_files_are_damaged(run, content):
 
 
 @pytest.mark.parametrize("content", OTHER_ARRAYS.values(), ids=OTHER_ARRAYS)
-def test_arrays_of_other_shapes_are_rejected(run, content):
+def test_weights_with_other_arrays_are_rejected(run, content):
     (run / "weights.safetensors").write_bytes(content)
     assert_refused(run, evaluate_run, "weights.safetensors: ", error=RunError)
 
 
-# Experiments that are none
+# Invalid experiments
 
 BILLION_LAUGHS = "\n".join(
     ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
@@ -382,7 +382,7 @@ def test_an_invalid_experiment_is_a_one_line_error(interrupted, name):
 
 
 def test_a_network_too_large_for_any_machine_is_rejected(run):
-    """800 TB in one layer, more than can be addressed; TensorFlow waits ten seconds for it."""
+    """A layer of 800 TB, more than is addressable; TensorFlow would wait ten seconds for it."""
     layers = "dense: {units: 100000}\n  - dense: {units: 2000000000}\n  - dense: {units: 10"
     change_config(run, "dense: {units: 10", layers, recorded=True)
     assert_refused(run, evaluate_run, "tiny-1/weights.safetensors: ", error=RunError)
@@ -394,7 +394,7 @@ def test_a_network_too_large_for_any_machine_is_rejected(run):
 
 
 def put_link(run, name):
-    """`name` is a link to what was there, outside."""
+    """Replace `name` by a link to its content outside the run."""
     elsewhere = run.parents[1] / "elsewhere"
     elsewhere.mkdir()
     target = elsewhere / Path(name).name
@@ -407,7 +407,7 @@ def put_link(run, name):
     (run / name).symlink_to(target)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "checkpoints"])  # all others: tests/runs/test_folder.py
+@pytest.mark.parametrize("name", ["config.yaml", "checkpoints"])  # other names: tests/runs/test_folder.py
 def test_nothing_is_read_or_written_through_a_link(run, name):
     change_record(run, status="interrupted")
     put_link(run, name)
@@ -437,7 +437,7 @@ def put_pipe(path):
 
 
 def put_device(path):
-    """/dev/zero, which has no end."""
+    """A link to /dev/zero, which is endless."""
     path.unlink()
     try:
         os.mknod(path, 0o020600, os.makedev(1, 5))
@@ -483,7 +483,7 @@ def test_evaluate_reads_no_pipes(run):
     assert_reported(run, "evaluate", "runs/tiny-1", parts=["runs/tiny-1/config.yaml: is a device"])
 
 
-# What run.json says
+# Malicious run.json
 
 
 def test_escape_sequences_do_not_reach_the_terminal(interrupted):
@@ -538,7 +538,7 @@ def test_the_process_holding_a_run_is_printed_without_escape_sequences(run):
 
 
 def test_a_damaged_record_is_a_one_line_error_for_every_command(run):
-    """How it can be damaged: tests/runs/test_record.py."""
+    """For all kinds of damage see tests/runs/test_record.py."""
     shutil.copytree(run, run.with_name("good"))
     change_record(run, results={"test_accuracy": ESCAPE})
     for arguments in (["evaluate"], ["verify"], ["resume"], ["runs", "show"]):
@@ -562,11 +562,11 @@ def test_a_record_of_different_data_is_rejected(run):
     assert_refused(run, evaluate_run, "was trained on other examples of digits", error=RunError)
 
 
-# Checkpoints that are whole and lie
+# Intact checkpoints with an invalid state
 
 
 def put_checkpoint(run, change=lambda state: None, change_arrays=lambda arrays: None):
-    """The newest checkpoint, with its checksum, of another state."""
+    """Replace the state and arrays of the newest checkpoint, with a valid checksum."""
     state, arrays = checkpoints.read(run / "checkpoints/epoch-00002.safetensors")
     change(state)
     change_arrays(arrays)
@@ -694,7 +694,7 @@ def test_arrays_of_another_network_end_the_run_with_a_one_line_error(interrupted
 
 
 def test_non_finite_numbers_are_not_a_result(interrupted):
-    """A step is left to do, and the weights are NaN."""
+    """One step remains, and the weights are NaN."""
     change_config(interrupted, "epochs: 2", "epochs: 3", recorded=True)
     put_checkpoint(interrupted, change_arrays=set_to("conv2d_0/bias", np.full(4, np.nan, np.float32)))
     assert_refused(interrupted, resume_run, "tiny-1: diverged", error=TrainingError)
@@ -769,7 +769,7 @@ def test_a_position_beyond_the_training_is_rejected(interrupted, position):
 
 
 def with_events(run):
-    """The run as of an experiment with events, of which nothing is done."""
+    """The run with TensorBoard enabled and no training done."""
     change_config(run, "callbacks: []", "callbacks: [tensorboard]", recorded=True)
     shutil.rmtree(run / "checkpoints")
 
@@ -816,7 +816,7 @@ def test_verify_rejects_an_invalid_table(run, change):
     assert_refused(run, verify, "its table, weights or predictions cannot be read", error=RunError)
 
 
-def test_a_copied_record_does_not_pass_for_another_run(run):
+def test_additional_keys_of_a_record_do_not_override_computed_values(run):
     change_record(run, run="/etc/passwd", epoch=7, epochs=9, accuracy=1.0, val_accuracy=1.0)
     done = invoke_safely(run, "runs", "show", "runs/tiny-1", "--format", "json")
     shown = json.loads(done.stdout)

@@ -14,7 +14,7 @@ from tests.conftest import assert_one_line, invoke
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of the trained run, to damage."""
+    """A copy of the trained run, for modification."""
     shutil.copytree(trained / "runs/tiny-1", tmp_path / "runs/tiny-1")
     return tmp_path / "runs/tiny-1"
 

@@ -1,4 +1,4 @@
-"""The help, and the reference that is made from it."""
+"""The help and the reference generated from it."""
 
 import subprocess
 import sys

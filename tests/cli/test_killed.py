@@ -1,6 +1,6 @@
-"""The kill test: `kill -9` at random moments, resumed until done, against the bytes of a run that was left alone.
+"""Runs killed with `kill -9` at random moments and resumed have the same bytes as uninterrupted ones.
 
-The whole of it is slow; what runs always is in test_resume.py.
+These tests are slow; test_resume.py has a short one.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""`describe`, `validate`, `show`, `schema` and `init`, and everything that an experiment file can ask of `train`."""
+"""`describe`, `validate`, `show`, `schema` and `init`, and all features of experiment files in `train`."""
 
 import csv
 import json
@@ -46,7 +46,7 @@ def cnnlab(tmp_path, monkeypatch, capsys):
         with monkeypatch.context() as patched:
             for name, value in {"COLUMNS": "100", "NO_COLOR": "1", **environment}.items():
                 patched.setenv(name, value)
-            terminal.stderr.cache_clear()  # it has the stream and the width of its first call
+            terminal.stderr.cache_clear()  # it caches the stream and the width of its first call
             code = main([*map(str, arguments)])
             terminal.stderr.cache_clear()
         return Result(code, *capsys.readouterr())

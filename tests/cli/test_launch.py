@@ -25,7 +25,7 @@ def children_of(pid):
         if folder.name.isdecimal():
             try:
                 parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:  # just ended
+            except OSError:  # the process has ended
                 continue
     found = [pid]
     for one in found:
@@ -41,7 +41,7 @@ def is_alive(pid):
 
 
 class Launched:
-    """`cnnlab launch --workers 2 -- train tiny.yaml`, without end and with the workers' pids by their number."""
+    """`cnnlab launch --workers 2 -- train tiny.yaml` without an end, and the pids of its workers."""
 
     def __init__(self, folder):
         self.process = subprocess.Popen(
@@ -51,7 +51,7 @@ class Launched:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # a process group of its own, as a shell gives every command
+            start_new_session=True,  # a separate process group, as a shell creates for each command
         )
         self.folder = folder
         self.everyone = set()
@@ -74,7 +74,7 @@ class Launched:
         raise AssertionError(f"no worker {number}")
 
     def end(self):
-        """What it wrote to standard error, but for whom it waited; no process of it is left."""
+        """The lines of standard error without messages about waiting; all processes have ended."""
         stdout, stderr = self.process.communicate(timeout=300)
         assert stdout == ""
         assert not [pid for pid in self.everyone if is_alive(pid)]
@@ -96,7 +96,7 @@ def launched(tiny, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, trained):
-    """A folder in which two workers trained what `trained` has, and what they wrote."""
+    """A folder in which two workers trained the experiment of `trained`, and their output."""
     folder = tmp_path_factory.mktemp("launched")
     (folder / "tiny.yaml").write_text((trained / "tiny.yaml").read_text())
     return folder, run_cnnlab("launch", "--workers", "2", "--", "train", "tiny.yaml", "--format", "json", cwd=folder)
@@ -174,7 +174,7 @@ def test_a_killed_worker_ends_all_workers_and_is_named(launched, lost):
     )
     assert len(others) == 1
     assert len(lines) == 2
-    assert status_of(launched.folder) == ("failed" if lost == 1 else "running")  # a chief that is dead says nothing
+    assert status_of(launched.folder) == ("failed" if lost == 1 else "running")  # a killed chief prints nothing
 
 
 def test_ctrl_c_ends_all_workers_and_is_recorded(launched):
@@ -198,7 +198,7 @@ LAUNCH = "import sys; sys.executable = './idle'; from cnnlab.workers import run;
 
 
 def test_sigterm_ends_all_workers(tmp_path):
-    """What the workers do does not matter here: they have a program of their own."""
+    """The workers run a stub program."""
     (tmp_path / "idle").write_text(IDLE.format(python=sys.executable))
     (tmp_path / "idle").chmod(0o700)
     process = subprocess.Popen([sys.executable, "-c", LAUNCH], cwd=tmp_path, stderr=subprocess.PIPE, text=True)

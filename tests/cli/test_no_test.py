@@ -1,4 +1,4 @@
-"""A test set that is left alone, and threads: what both leave in a run, and what later commands make of that."""
+"""`--no-test` and `train.threads`: their effects on a run and on later commands."""
 
 import json
 import re
@@ -15,7 +15,7 @@ NEVER = ("--quiet", "--no-test")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the tiny experiment trained with --no-test, with two seeds; once more without validation."""
+    """The tiny experiment trained with --no-test, with two seeds, and once more without validation."""
     folder = tmp_path_factory.mktemp("never")
     (folder / "tiny.yaml").write_text(TINY)
     first = invoke("train", "tiny.yaml", *NEVER, "--seeds", "2", cwd=folder)
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one_thread(tmp_path_factory):
-    """A folder in which a process trained, verified and resumed a run with one thread, and what the commands left."""
+    """A run trained, verified and resumed with one thread, and the output of the commands."""
     folder = tmp_path_factory.mktemp("thread")
     (folder / "tiny.yaml").write_text(TINY)
     results = invoke_in_new_process(

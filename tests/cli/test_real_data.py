@@ -1,4 +1,4 @@
-"""What is promised of real data, where `CNNLAB_DATA_DIR` holds them."""
+"""Real data sets, where `CNNLAB_DATA_DIR` contains them."""
 
 import json
 
@@ -9,7 +9,7 @@ from cnnlab import data
 from cnnlab.experiment.data import Cifar10, Folder
 from tests.conftest import assert_one_line, needs_cifar10, needs_cifar10_folder, needs_mnist
 
-# SHA-256 over the 60,000 and 10,000 genuine pictures and labels: it changes only when what is hashed does.
+# SHA-256 of the 60,000 and 10,000 published images and labels; changes only with the definition of the fingerprint.
 MNIST_FINGERPRINT = "543b762ea4512aa9abb3bb39518a8311075589c0845d1d776463a5029d84fd0e"
 
 
@@ -20,7 +20,9 @@ def test_mnist_is_recognised_and_has_the_well_known_pixels(cnnlab):
     assert done.stderr == ""
     assert measured["genuine"] is True
     assert measured["fingerprint"] == MNIST_FINGERPRINT
-    assert measured["splits"]["train"]["pixels"]["mean"] == pytest.approx([0.1307], abs=5e-5)  # torchvision's examples
+    assert measured["splits"]["train"]["pixels"]["mean"] == pytest.approx(
+        [0.1307], abs=5e-5
+    )  # as in the examples of torchvision
     assert measured["splits"]["train"]["pixels"]["std"] == pytest.approx([0.3081], abs=5e-5)
     assert cnnlab("data", "verify", "mnist").stdout == "mnist: 70,000 examples read: no problems\n"
 

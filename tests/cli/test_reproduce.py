@@ -1,4 +1,4 @@
-"""`cnnlab reproduce` on faces that are drawn here."""
+"""`cnnlab reproduce` on faces generated here."""
 
 import csv
 import json

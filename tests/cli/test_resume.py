@@ -41,7 +41,7 @@ train:
 
 @pytest.fixture(scope="module")
 def resumed_folder(tmp_path_factory):
-    """A folder in which a run was killed twice and resumed, and the same was trained in one go."""
+    """A folder with a run that was killed twice and resumed, and the same run uninterrupted."""
     import random
 
     folder = tmp_path_factory.mktemp("resumed_folder")
@@ -87,7 +87,7 @@ def change(run, **changes):
 
 @pytest.fixture
 def run(tmp_path, trained, monkeypatch):
-    """The run of a tiny experiment, interrupted after its two epochs."""
+    """The run of the tiny experiment, interrupted after its two epochs."""
     shutil.copytree(trained / "runs", tmp_path / "runs")
     change(tmp_path / "runs" / "tiny-1", status="interrupted")
     monkeypatch.chdir(tmp_path)
@@ -107,7 +107,7 @@ def test_a_run_in_training_is_rejected_by_name(run):
     change(run.path, status="running", process={"pid": 7, "host": os.uname().nodename})
     with lock.held(run.path), pytest.raises(RequestError, match=r"is being trained by process 7 on .*; end that first"):
         plan(run)
-    assert plan(run).record.status == "running"  # crashed, then
+    assert plan(run).record.status == "running"  # crashed
 
 
 def test_a_finished_run_is_continued_only_with_more_epochs(run):
@@ -123,7 +123,7 @@ def test_a_finished_run_is_continued_only_with_more_epochs(run):
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("callbacks", [[], [{"early_stopping": 3}, {"early_stopping": 5}]], ids=len)
 def test_a_completed_run_gives_the_reason_and_a_valid_command(run, stopped_early, more, schedule, callbacks):
-    # All that ends a training before its last epoch, under schedules of both kinds, with more epochs and without.
+    # Every reason to end before the last epoch, with both kinds of schedules, with and without more epochs.
     train = run.record().experiment.train | {"schedule": schedule, "callbacks": callbacks}
     experiment = run.record().raw["experiment"] | {"train": train}
     change(run.path, status="finished", stopped_early=stopped_early, experiment=experiment)
@@ -142,7 +142,7 @@ def test_a_completed_run_gives_the_reason_and_a_valid_command(run, stopped_early
         return
     sets = [parse_set(text) for option, text in itertools.pairwise(command) if option == "--set"]
     again = load(command[2], sets + [parse_set(f"train.epochs={command[4]}")] * ("--epochs" in command))
-    if callbacks or not stopped_early:  # else a callback that was taken out of config.yaml since
+    if callbacks or not stopped_early:  # otherwise a callback was removed from config.yaml
         assert again != experiment_of(run)
     if stopped_early and callbacks:
         assert [one.patience for one in again.train.callbacks] == [6, 10]

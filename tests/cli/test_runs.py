@@ -20,14 +20,14 @@ STATUSES = ["running", "finished", "interrupted", "failed", "diverged", "crashed
 
 @pytest.fixture
 def runs(tmp_path):
-    """The folder of runs where `cnnlab` runs."""
+    """The folder `runs` in the working directory."""
     (tmp_path / "runs").mkdir()
     return tmp_path / "runs"
 
 
 @pytest.fixture
 def copy(trained, runs):
-    """Copies the trained run to runs/NAME; keywords change its run.json."""
+    """A function that copies the trained run to runs/NAME with changes to run.json."""
 
     def copied(name, **changes):
         shutil.copytree(trained / "runs/tiny-1", runs / name)
@@ -40,14 +40,14 @@ def copy(trained, runs):
 
 
 def expire_heartbeat(run):
-    """As if its process had been gone for long."""
+    """Make the heartbeat old enough for a crash."""
     then = time.time() - lock.HEARTBEAT_TIMEOUT - 1
     os.utime(run / ".lock", (then, then))
 
 
 @contextmanager
 def every_status(copy):
-    """A run of every status, named as it is; `running` is worked on by this process."""
+    """One run per status, named after it; this process holds `running`."""
     for status in STATUSES[1:-1]:
         copy(status, status=status)
     copy("crashed", status="running")
@@ -141,7 +141,7 @@ def test_a_damaged_record_is_skipped_and_the_others_are_listed(cnnlab, copy):
 
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--format", "json"], ["show", "runs"], ["rm", "runs", "--yes"]])
-def test_an_empty_folder_of_runs_is_one_line(cnnlab, tmp_path, command):
+def test_a_missing_or_empty_folder_of_runs_is_one_line(cnnlab, tmp_path, command):
     assert_one_line(cnnlab("runs", *command), 2, "runs: no such folder")
     (tmp_path / "runs").mkdir()
     assert_one_line(cnnlab("runs", *command), 2, "runs: no")

@@ -28,7 +28,7 @@ def test_a_list_of_seeds_and_seed_are_mutually_exclusive(cnnlab, tiny):
 
 @pytest.fixture
 def engines(monkeypatch):
-    """All engines that are made."""
+    """All engines created."""
     made, init = [], Engine.__init__
     monkeypatch.setattr(
         Engine, "__init__", lambda engine, *args, **kwargs: (made.append(engine), init(engine, *args, **kwargs))[1]

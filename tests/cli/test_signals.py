@@ -1,4 +1,4 @@
-"""Ctrl-C once and twice, and SIGTERM."""
+"""Ctrl-C, a second Ctrl-C, and SIGTERM."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def wait_for(path, process):
 
 
 def wait_for_a_graph_call(pid):
-    """Wait until threads other than the main one compute, as they do in a graph call and not while it is traced."""
+    """Wait until threads other than the main one compute, as in a graph call and not during tracing."""
 
     def seconds():
         stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat") if path.parent.name != str(pid)]
@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_stops_within_a_graph_call_and_keeps_the_last_checkpoint
     sent = time.monotonic()
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert time.monotonic() - sent < 30  # the step takes a minute
+    assert time.monotonic() - sent < 30  # one step takes a minute
     assert stderr.splitlines()[-1] == "cnnlab: interrupted; `cnnlab resume runs/slow-1` starts over"
     assert status_of(tmp_path / "runs/slow-1") == "interrupted"
     assert not list((tmp_path / "runs/slow-1").glob("checkpoints/*"))

@@ -1,4 +1,4 @@
-"""What the command line costs and shows before any work is done."""
+"""Imports of each command, and the output of TensorFlow at start."""
 
 import json
 import shutil
@@ -55,7 +55,7 @@ print(json.dumps(loaded))
 
 @pytest.fixture(scope="module")
 def loaded(trained, tmp_path_factory):
-    """Which heavy modules are imported after each command; one process runs them in this order."""
+    """The heavy modules imported after each command; one process runs them in this order."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("start") / "trained")
     commands = [*LIGHT, *COMPARING, *REFUSED, DRAWING]
     arguments = map(json.dumps, [[*HEAVY, *SCHEMA], *commands])

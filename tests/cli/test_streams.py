@@ -1,4 +1,4 @@
-"""Outputs that are closed, full, or take no more than ASCII, and input that would garble a terminal."""
+"""Closed, full and ASCII-only outputs, and control characters in the input."""
 
 import os
 import subprocess
@@ -40,10 +40,10 @@ def test_closed_outputs_are_not_an_error(tmp_path, command):
 
 def test_training_works_with_standard_error_closed(tmp_path, tiny, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stderr", None)  # as Python has it then
+    monkeypatch.setattr(sys, "stderr", None)  # as Python sets it for a closed stream
     terminal.stderr.cache_clear()
     assert main(["train", "tiny.yaml", "--epochs", "1"]) == 0
-    sys.stderr.close()  # which `main` opened
+    sys.stderr.close()  # opened by `main`
     terminal.stderr.cache_clear()
     assert capsys.readouterr().out.startswith("val accuracy")
 

@@ -102,7 +102,7 @@ def test_a_word_wider_than_the_table_is_not_broken():
 def test_no_table_is_wider_than_eighty_columns(arguments):
     done = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
     assert done.exit_code == 0
-    in_tables = [line for line in done.stdout.splitlines() if "  " in line]  # not sentences
+    in_tables = [line for line in done.stdout.splitlines() if "  " in line]  # only table rows
     assert len(in_tables) > 5
     assert [line for line in in_tables if cell_len(line) > 80] == []
 

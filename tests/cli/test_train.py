@@ -209,7 +209,7 @@ def test_fc_reproduces_the_published_table_on_mnist(cnnlab, tmp_path):
     done = cnnlab("train", "fc", "--epochs", 12, "--quiet")
     assert done.returncode == 0, done.stderr
     accuracies = [float(row["val_accuracy"]) for row in rows_of(tmp_path / "runs/fc-1/metrics.csv")]
-    # tf-slides, fc-mse, epochs 4 to 12 counted from 1; the weights' start still shows before that
+    # tf-slides, fc-mse, epochs 4 to 12 counted from 1; earlier epochs still depend on the initial weights.
     published = [0.627, 0.658, 0.680, 0.701, 0.715, 0.726, 0.735, 0.746, 0.752]
     assert accuracies[3:] == pytest.approx(published, abs=0.02)
     assert accuracies[-1] == pytest.approx(0.752, abs=0.01)
@@ -222,7 +222,7 @@ def test_lenet_learns_mnist_in_one_epoch(cnnlab):
 
 
 def test_a_shipped_experiment_reports_whether_its_result_was_expected(cnnlab, tmp_path):
-    """On another machine the bits may differ; that it lies within five standard deviations is certain enough."""
+    """Other machines may give other bits; five standard deviations are a safe bound."""
     *_, last = cnnlab("train", "digits", "--quiet").stdout.splitlines()
     assert re.fullmatch(
         r"0\.9\d{3}, (as expected|\d\.\d standard deviations (above|below) what this config gives) "

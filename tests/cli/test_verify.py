@@ -25,7 +25,7 @@ def test_a_run_is_verified_bit_for_bit_and_unchanged(cnnlab, run):
 
 
 def test_other_kernels_are_noise_and_named(run, tmp_path):
-    # TensorFlow reads it once per process.
+    # TensorFlow reads the variable once per process.
     options = ("--quiet", "--format", "json")
     done = run_cnnlab("verify", "runs/tiny-1", *options, cwd=tmp_path, env={"TF_ENABLE_ONEDNN_OPTS": "0"})
     assert done.returncode == 0, done.stderr
@@ -40,7 +40,7 @@ def test_results_that_contradict_the_record_are_different(cnnlab, run):
     path = run / "evaluation" / "test-predictions.csv"
     heading, *lines = path.read_text().splitlines()
     rows = [line.split(",") for line in lines]
-    forged = [",".join([number, label, label, *rest]) for number, label, _, *rest in rows]  # all of them right
+    forged = [",".join([number, label, label, *rest]) for number, label, _, *rest in rows]  # all predictions correct
     path.write_text("\n".join([heading, *forged]) + "\n")
     record = json.loads((run / "run.json").read_text())
     record["versions"]["keras"] = "3.0.0"

@@ -1,4 +1,4 @@
-"""Every kind of mistake in an experiment file, with the exact lines that are printed for it."""
+"""Every kind of mistake in an experiment file, with the exact lines printed for it."""
 
 import pytest
 

@@ -57,7 +57,7 @@ def test_another_kind_replaces_the_value_entirely(write):
         write("x.yaml", "extends: base.yaml\ntrain: {optimizer: {adam: {beta_1: 0.5}}}\ndata: {name: digits}\n")
     )
     assert (experiment.train.optimizer.kind, experiment.train.optimizer.learning_rate) == ("adam", 0.001)
-    assert experiment.data.validation == 0.1  # 5,000 was for MNIST
+    assert experiment.data.validation == 0.1  # not the 5,000 of MNIST
 
 
 @pytest.mark.parametrize("name", ["lenet", "lenet.yaml"])

@@ -1,4 +1,4 @@
-"""The JSON Schema for editors, the reference, and new files from `cnnlab init`."""
+"""The JSON Schema for editors, the reference, and the files written by `cnnlab init`."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ SCHEMA = json_schema()
 
 
 def models(base=Strict):
-    """Every map and kind of an experiment file."""
+    """All models of the experiment language."""
     for model in base.__subclasses__():
         if model.model_fields or hasattr(model, "kind"):
             yield model
@@ -56,7 +56,7 @@ def test_the_schema_accepts_shipped_files_short_and_complete(name):
 
 @pytest.mark.parametrize("text", [text for text, _ in IN_LAYERS + IN_SETTINGS])
 def test_the_schema_rejects_what_cnnlab_rejects(text):
-    # Except rules that span several values.
+    # Except rules on several values.
     beyond = ("times: 300", "factors: [1]}", "boundaries: [5, 3]", "[[1, 0.9]]", "train:\n")
     if not any(part in text for part in beyond):
         assert not accepts(yaml.parse(text, "x").data)

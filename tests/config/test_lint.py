@@ -128,12 +128,12 @@ def test_a_comment_on_a_separate_line_applies_to_the_next_line(findings):
     assert findings(text.replace("  epochs", "  # cnnlab: allow[learning-rate]\n  epochs")) != []
 
 
-def test_a_finding_unrelated_to_shapes_is_reported_together_with_a_shape_error(findings):
+def test_findings_independent_of_shapes_are_reported_with_a_shape_error(findings):
     text = SOUND.replace("kernel_size: 3", "kernel_size: 30").replace(
         "data: mnist", "data: {name: mnist, validation: 0}"
     )
     found = findings(text.replace("0.1}}", "30}}") + "  callbacks: [early_stopping: 3]\n")
-    assert [finding.rule for finding in found] == ["shape", "learning-rate", "monitor"]  # as they stand in the file
+    assert [finding.rule for finding in found] == ["shape", "learning-rate", "monitor"]  # in the order of the file
 
 
 def test_a_comment_allows_no_other_rules_or_lines(findings):
@@ -190,7 +190,7 @@ def test_a_batch_smaller_than_the_number_of_devices_is_reported(findings):
     assert findings(train("devices: 128")) == []
 
 
-def test_nondeterministic_xla_operations_are_reported(findings):
+def test_requesting_xla_for_nondeterministic_operations_is_an_error(findings):
     pooled = layers("    - max_pool2d: 2\n    - flatten\n    - dense: 10\n")
     (found,) = findings(pooled + "  jit: on\n")
     assert "train.jit: XLA has no deterministic gradient of max pooling" in str(found)

@@ -167,7 +167,7 @@ def test_set_works_on_the_short_form_of_a_block(tmp_path):
     assert block["layers"][0]["conv2d"]["filters"] == 7
 
 
-def test_data_dir_is_relative_to_its_file_and_takes_precedence(tmp_path, monkeypatch):
+def test_data_dir_is_relative_to_its_file_and_overrides_neighbouring_folders(tmp_path, monkeypatch):
     for folder in ("proj/pets", "shared/pets"):
         (tmp_path / folder).mkdir(parents=True)
     path = tmp_path / "proj" / "x.yaml"
@@ -178,4 +178,7 @@ def test_data_dir_is_relative_to_its_file_and_takes_precedence(tmp_path, monkeyp
         data = load_file(path).data
         assert (data.dir, data.path) == (str(tmp_path / "shared"), "pets")
         path.write_text(text.replace("DIR", "nowhere"))
-        assert (load_file(path).data.dir, load_file(path).data.path) == ("nowhere", "pets")  # refused when loaded
+        assert (load_file(path).data.dir, load_file(path).data.path) == (
+            "nowhere",
+            "pets",
+        )  # rejected when the data are loaded

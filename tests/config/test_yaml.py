@@ -124,7 +124,7 @@ def test_merge_expansion_is_bounded():
     with pytest.raises(ConfigError, match="repeat too much"):
         parse("\n".join(lines), "x")
     chain = ", ".join(f"&a{i} {{<<: *a{i - 1}}}" for i in range(1, 3000))
-    with pytest.raises(ConfigError, match="repeat too much"):  # and not a RecursionError
+    with pytest.raises(ConfigError, match="repeat too much"):  # not a RecursionError
         parse(f"x: {{<<: {{k: [&a0 {{z: 1}}, {chain}]}}, k: *a2999}}", "x")
 
 

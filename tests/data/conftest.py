@@ -1,4 +1,4 @@
-"""Here downloads are tested, against servers on loopback."""
+"""Downloads are tested here, with servers on loopback."""
 
 import pytest
 
@@ -26,14 +26,14 @@ def pets(data_dir):
 
 @pytest.fixture
 def only_classes(data_dir):
-    """A folder of nothing but two classes."""
+    """A folder that contains only two classes."""
     write_classes(data_dir / "pets")
     return data_dir / "pets"
 
 
 @pytest.fixture
 def alone(data_dir):
-    """A function that decodes an image: it loads a data set of two classes, each with that image four times."""
+    """A function that writes an image four times in each of two classes and returns it decoded."""
 
     def decode(make, name, **options):
         for place in ("cat/1", "cat/2", "dog/1", "dog/2"):

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: unpacked or as the archive that was downloaded, which is never trusted."""
+"""CIFAR-10 and CIFAR-100: extracted, or as the downloaded archive, which is not trusted."""
 
 import dataclasses
 import gzip
@@ -51,7 +51,7 @@ def members(published, contents=None):
 
 
 def write(folder, published, packed):
-    """The small variant in `folder`, and where it is."""
+    """Write the small variant into `folder`; its path."""
     if not packed:
         return write_folder(folder / published.folder, cifar_files(published))
     (folder / published.archive).write_bytes(tar_gz(*members(published)))
@@ -160,7 +160,7 @@ def test_an_out_of_range_cifar100_label_is_reported(data_dir, labels, byte):
 
 def test_an_oversized_file_is_rejected_without_reading_it(data_dir):
     path = write(data_dir, TEN, packed=False) / "test_batch.bin"
-    os.truncate(path, 1 << 40)  # a hole
+    os.truncate(path, 1 << 40)  # a sparse file
     assert_refused(spec(), f"{path}: 1,099,511,627,776 bytes; expected at most 268,435,456")
 
 
@@ -184,13 +184,13 @@ def flipped(good):
 
 
 def tar_cut(good):
-    """A whole .gz of half an archive."""
+    """A complete .gz of a truncated archive."""
     content = gzip.decompress(good)
     return gzip.compress(content[: len(content) // 2])
 
 
 def with_first(*fields, **named):
-    """The archive with another member before the others."""
+    """The archive with an additional first member."""
     return lambda good: tar_gz(member(*fields, **named), *members(TEN))
 
 
@@ -203,7 +203,7 @@ def links(kind):
 
 
 def header_of(*fields):
-    """The archive with the first member's header changed at some places, its checksum right."""
+    """The archive with a changed first header and a valid checksum."""
 
     def damage(good):
         content = bytearray(gzip.decompress(good))
@@ -216,7 +216,7 @@ def header_of(*fields):
     return damage
 
 
-ENDLESS = b"\x80" + b"\x7f" * 11  # a size, base 256
+ENDLESS = b"\x80" + b"\x7f" * 11  # the size in base 256
 
 
 def pax(**headers):

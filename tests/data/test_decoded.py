@@ -1,4 +1,4 @@
-"""How decoded images are kept, and who decodes them."""
+"""The cache of decoded images, and the processes that decode."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from tests.data.making import folder_spec as spec
 
 @pytest.fixture
 def decodings(monkeypatch):
-    """The number of images of every decoding."""
+    """Records the number of images of each decoding."""
     counts = []
 
     def counted(path, files, size, levels):
@@ -76,10 +76,10 @@ def test_folders_with_the_same_name_have_separate_caches(pets, tmp_path, decodin
 
 
 def swap(cat, dog):
-    """Two files of one length change places, with all that can be set of their times."""
+    """Swap two files of equal length, with their modification times."""
     first, second = cat / "010.png", dog / "110.png"
     for path in (first, second):
-        path.write_bytes(path.read_bytes().ljust(200, b"\0"))  # what follows a PNG's last chunk is not read
+        path.write_bytes(path.read_bytes().ljust(200, b"\0"))  # data after the last chunk of a PNG is ignored
         os.utime(path, (1262304000,) * 2)
     load(spec())
     first.rename(cat / "new")
@@ -88,7 +88,7 @@ def swap(cat, dog):
 
 
 def write_in_place(path):
-    """Another image of the same length, at the same time, in the same inode."""
+    """Another image of the same length, with the same time, in the same inode."""
     status = path.stat()
     content = write_image(path.with_name("new.png"), 15).read_bytes()
     path.with_name("new.png").unlink()
@@ -128,7 +128,7 @@ def test_a_changed_folder_is_decoded_again(pets, decodings, capsys, change):
 
 
 def test_verify_decodes_again_and_names_files_whose_cached_pixels_differ(pets, tmp_path, decodings):
-    """Also where nothing tells that a file was changed, such as a clock that was set back."""
+    """Also where no metadata show a change, such as after a clock was set back."""
     load(spec())
     folder = cache_of(tmp_path)
     with np.load(folder / "index.npz") as index:
@@ -195,7 +195,7 @@ def flip(path, place=-1):
 
 
 def entry_with(place, value):
-    """The index with another byte in its list of members."""
+    """The index with one byte changed in its list of members."""
 
     def damage(folder):
         path = folder / "index.npz"
@@ -307,7 +307,7 @@ def test_two_concurrent_processes_both_load_the_data(pets, tmp_path, decodings):
 
 @pytest.fixture
 def several(monkeypatch):
-    """Two processes share the work, however little it is."""
+    """Two processes share even the smallest work."""
     monkeypatch.setattr(batch, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(batch, "PER_TASK", 3)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
@@ -399,7 +399,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("seconds", [0.4, 0.6, 0.8])
 def test_ctrl_c_while_decoding_is_handled_only_by_the_main_process(pets, tmp_path, seconds):
-    """Only the process that was started says anything, however young its helpers are."""
+    """Only the main process prints anything, even if its workers have just started."""
     for number in range(3000):
         os.link(pets / "train/cat/010.png", pets / f"train/cat/x{number}.png")
     (tmp_path / "ends.py").write_text(ENDS)
@@ -425,5 +425,5 @@ def test_worker_processes_end_with_their_parent(pets, tmp_path):
 
 def test_decoded_images_are_usable_on_a_read_only_file_system(pets, tmp_path, monkeypatch):
     before = load(spec())
-    monkeypatch.setattr(decoded, "exclusive", None)  # no lock can be made
+    monkeypatch.setattr(decoded, "exclusive", None)  # locks cannot be created
     np.testing.assert_array_equal(load(spec()).train.images[:], before.train.images[:])

@@ -1,4 +1,4 @@
-"""`fetch` against a real server on loopback that misbehaves in every way a mirror can."""
+"""`fetch` with a real server on loopback that fails in every way a mirror can."""
 
 import contextlib
 import fcntl
@@ -25,18 +25,18 @@ from cnnlab.data.remote import Remote
 from cnnlab.errors import DownloadError
 
 CONTENT = bytes(range(256)) * 2000
-BODY = CONTENT  # as it is served
+BODY = CONTENT  # as served
 HALF = len(BODY) // 2
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server:
-    """Answers each path from its script: a list of functions of the handler, used in turn, the last for ever."""
+    """Answers each path with its script: functions of the handler, used in turn, the last one repeatedly."""
 
     def __init__(self):
         self.scripts = {}
-        self.requests = []  # (path, its Range header)
-        self.over = threading.Event()  # ends what stalls
+        self.requests = []  # (path, Range header)
+        self.over = threading.Event()  # ends stalled responses
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -46,7 +46,7 @@ class Server:
                 script = self.scripts.get(handler.path, [status(404)])
                 answer = script.pop(0) if len(script) > 1 else script[0]
                 handler.close_connection = True
-                with contextlib.suppress(ConnectionError):  # the client had enough
+                with contextlib.suppress(ConnectionError):  # the client closed the connection
                     answer(handler)
 
             def log_message(self, *arguments):
@@ -82,7 +82,7 @@ def status(code, **headers):
 
 
 def serve(body=BODY, sent=None, promised=None, ranges=True):
-    """`body`, or what a Range asks of it; only `sent` bytes of that, under a Content-Length of `promised`."""
+    """Respond with `body` or the requested range; `sent` truncates it, `promised` sets Content-Length."""
 
     def answer(handler):
         match = re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "") if ranges else None
@@ -122,14 +122,14 @@ def remote_file(*urls, **changes):
 
 
 def assert_fetched(folder, *urls, **changes):
-    """Fetch into `folder`, which then holds the genuine file and nothing else."""
+    """Fetch into `folder`, which then contains only the published file."""
     fetch(remote_file(*urls, **changes), folder / "file")
     assert (folder / "file").read_bytes() == BODY
     assert [path.name for path in folder.iterdir()] == ["file"]
 
 
 def fetch_error(folder, *urls, remaining=(), **changes):
-    """The error of a fetch into `folder`, in which no file but those of the URLs `kept` stays."""
+    """The error of a fetch into `folder`, which then contains only partial files of the URLs `remaining`."""
     with pytest.raises(DownloadError) as caught:
         fetch(remote_file(*urls, **changes), folder / "file")
     assert "\n" not in str(caught.value)
@@ -168,7 +168,7 @@ def test_a_failed_fetch_reports_the_fault_of_each_mirror_in_one_line(server, fol
 
 
 def test_an_existing_file_is_neither_fetched_nor_locked(server, folder):
-    (folder / ".file.lock").mkdir(parents=True)  # as if the folder were read-only
+    (folder / ".file.lock").mkdir(parents=True)  # as in a read-only folder
     (folder / "file").write_bytes(b"what it is")
     fetch(remote_file(server.url("good")), folder / "file")
     assert (folder / "file").read_bytes() == b"what it is"
@@ -253,7 +253,7 @@ def test_a_connection_reset_during_the_download_is_resumed(server, folder):
 
     def reset(handler):
         serve(sent=HALF)(handler)
-        wait_for_bytes(partial(folder, url))  # a reset overtakes what is on its way
+        wait_for_bytes(partial(folder, url))  # a reset discards data in flight
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(handler.connection.detach())
 
@@ -555,7 +555,7 @@ def test_waiting_for_another_process_is_reported_once(server, folder, monkeypatc
 
 
 def test_ctrl_c_leaves_a_partial_that_the_next_fetch_resumes(server, folder, tmp_path):
-    """In a process of its own: in this one, what watches for garbage may be interrupted instead, and go on."""
+    """In a new process: in this one, garbage collection callbacks may receive the interrupt and ignore it."""
     url = server.url("file")
 
     def interrupt(handler):
@@ -621,7 +621,7 @@ def test_the_progress_bar_starts_at_the_resumed_position(server, folder, monkeyp
     monkeypatch.setattr(mirror.Progress, "reset", lambda bar, task, **state: started.append(state))
     assert_fetched(folder, server.url("file"))
     assert started == [{"total": len(BODY), "completed": HALF}]
-    assert bars[0].tasks[0].completed == len(BODY) - HALF  # what was advanced: `reset` did nothing
+    assert bars[0].tasks[0].completed == len(BODY) - HALF  # progress since the start, without a reset
 
 
 def test_content_sha256_ignores_gzip_compression(tmp_path):

@@ -45,7 +45,7 @@ def test_faces_are_determined_by_the_seed(monkeypatch):
 
 
 def test_classes_differ_and_overlap():
-    """By their mean images: better than chance, and not always."""
+    """A nearest-mean classifier is better than chance and not perfect."""
     images, labels = faces(3000, np.random.default_rng(0))
     flat = images.reshape(3000, -1).astype(float)
     means = [flat[:2000][labels[:2000] == label].mean(axis=0) for label in (0, 1)]

@@ -1,4 +1,4 @@
-"""Which images of a folder are taken, and as what."""
+"""Which images of a folder are loaded, with which splits and labels."""
 
 import os
 import shutil
@@ -158,7 +158,7 @@ def test_ignored_files_are_counted_and_named_once(pets, capsys):
 def test_images_in_subfolders_of_a_class_belong_to_it(pets, capsys):
     write_image(pets / "train/cat/day1/1.png", 71)
     write_image(pets / "train/cat/day2/deeper/1.png", 72)
-    (pets / "train/cat/day2/back").symlink_to(pets / "train/cat")  # a circle
+    (pets / "train/cat/day2/back").symlink_to(pets / "train/cat")  # a cycle
     dataset = load(spec())
     assert grey_values(dataset.train) == [*CATS, 71, 72, *DOGS]
     assert dataset.train.labels.tolist() == [0] * 8 + [1] * 8
@@ -169,7 +169,7 @@ def test_images_in_subfolders_of_a_class_belong_to_it(pets, capsys):
 def test_a_link_to_a_parent_folder_adds_no_other_class(pets, target):
     (pets / "train/cat/back").symlink_to(target, target_is_directory=True)
     dataset = load(spec())
-    expected = [*CATS, 5, 105, 205, *DOGS] if "test" in target else [*CATS, *DOGS]  # that one is not above
+    expected = [*CATS, 5, 105, 205, *DOGS] if "test" in target else [*CATS, *DOGS]  # "test" is not a parent
     assert grey_values(dataset.train) == expected
 
 

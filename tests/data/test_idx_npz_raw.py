@@ -1,4 +1,4 @@
-"""Files of one's own: IDX, NumPy archives, headerless files."""
+"""User files: IDX, NumPy archives, headerless files."""
 
 import gzip
 import io
@@ -48,7 +48,7 @@ def idx_files(data_dir):
 
 @pytest.fixture
 def raw_files(data_dir):
-    """The pixels of the same, and labels as the Idemia lecture has them."""
+    """The same pixels, and labels as in the Idemia lecture."""
     IMAGES.tofile(data_dir / "a")
     ONE_HOT.tofile(data_dir / "b")
     TEST_IMAGES.tofile(data_dir / "c")
@@ -224,7 +224,7 @@ def test_auto_holds_out_a_tenth_without_a_validation_split(data_dir):
 
 
 class Trap:
-    """Unpickling it makes a file."""
+    """Creates a file when unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -295,7 +295,7 @@ def test_an_npz_with_a_missing_array_is_rejected(data_dir, names, message):
 
 
 def rewritten(change):
-    """A valid zip whose member x_train.npy was changed before it was packed."""
+    """A valid zip with a changed member x_train.npy."""
 
     def damage(good):
         packed = io.BytesIO()
@@ -312,7 +312,7 @@ def replaced(old, new):
 
 
 def at(offset, value, mark=b"PK\x01\x02"):
-    """The byte at an offset from every mark, of the members' entries in a zip's list, is another."""
+    """Change the byte at an offset from every mark, in the entries of the central directory."""
 
     def damage(good):
         bad, place = bytearray(good), good.find(mark)
@@ -400,11 +400,11 @@ def test_an_out_of_range_raw_label_is_named(raw_files):
     assert_refused(raw(), f"{raw_files / 'b'}: has a label 3; the labels of 3 classes are 0 to 2")
 
 
-# All three
+# All three formats
 
 
 def without_test(kind, folder):
-    """A data set of 60 examples of which none is for testing."""
+    """A data set of 60 examples without a test set."""
     images = RANDOM.integers(0, 256, (60, 4, 5), dtype=np.uint8)
     labels = np.repeat(np.arange(3, dtype=np.uint8), [30, 20, 10])
     if kind == "npz":

@@ -1,4 +1,4 @@
-"""What an image file becomes."""
+"""Decoding of image files."""
 
 import struct
 import zlib
@@ -21,7 +21,7 @@ PALETTE = Image.fromarray(RAMP).convert("P")
 
 
 def on_white(colour, alpha):
-    """What is seen of an image on paper."""
+    """The colour composited on white."""
     return np.rint((colour * (alpha / 255)) + (255 - alpha.astype(float))).astype(np.uint8)
 
 
@@ -60,7 +60,7 @@ def test_images_of_every_mode_are_converted_to_grey_or_colour(alone, mode, chann
     image = alone(make, name, channels=channels)
     expected = grey[..., np.newaxis] if channels == 1 else np.dstack([grey] * 3) if colour is None else colour
     assert image.dtype == np.uint8
-    tolerance = 1 if name == "x.jpg" or "transparent" in mode else 0  # JPEG rounds, and so does laying on white
+    tolerance = 1 if name == "x.jpg" or "transparent" in mode else 0  # JPEG and alpha compositing round
     assert np.abs(image.astype(int) - expected).max() <= tolerance
 
 
@@ -73,7 +73,7 @@ def test_images_of_mixed_sizes_and_modes_are_converted_to_one_shape(data_dir):
         np.testing.assert_array_equal(examples.images[:], np.full((2, 6, 5, 3), 128))
 
 
-# The image that was taken, one quadrant of it marked, and where a camera that was held so puts the mark.
+# The position of a marked quadrant after each EXIF orientation.
 ORIENTATIONS = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}
 
 
@@ -85,7 +85,7 @@ def test_images_are_rotated_upright(alone, format, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"jpeg": {"quality": 100}, "webp": {"lossless": True}}.get(format, {})
-    if format == "mpo":  # as telephones take them: a JPEG with another one after it
+    if format == "mpo":  # as written by phones: a JPEG followed by another one
         options = {"quality": 100, "save_all": True, "append_images": [Image.fromarray(stored)]}
     image = alone(saved(Image.fromarray(stored), format=format, exif=exif, **options), "x.jpg", image_size=32)
     quadrants = image[..., 0].reshape(2, 16, 2, 16).mean(axis=(1, 3)) > 128
@@ -95,7 +95,7 @@ def test_images_are_rotated_upright(alone, format, orientation):
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
 def test_unusual_exif_does_not_prevent_upright_rotation(alone, format):
     width, orientation = struct.pack("<HHIf", 0x0100, 11, 1, 1.5), struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
-    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + width + orientation + bytes(4)  # half a pixel of width
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + width + orientation + bytes(4)  # a fractional width
     stored = np.zeros((32, 32), np.uint8)
     stored[:16, :16] = 255
     image = alone(saved(Image.fromarray(stored), format=format, exif=exif), "x.jpg", image_size=32)
@@ -107,7 +107,7 @@ def test_unusual_exif_does_not_prevent_upright_rotation(alone, format):
 def test_fit_determines_how_an_image_is_resized(alone, fit):
     wide = np.repeat(np.array([[200, 200, 100, 100, 100, 100, 50, 50]], np.uint8), 4, axis=0)
     image = alone(saved(Image.fromarray(wide)), "x.png", fit=fit)[..., 0]
-    if fit == "crop":  # what is left and right
+    if fit == "crop":  # the sides are removed
         assert (image == 100).all()
         return
     rows = image if fit == "stretch" else image[1:3]
@@ -131,7 +131,7 @@ def test_sixteen_bit_pgm_values_are_reduced_to_eight(alone):
     assert alone(lambda path: path.write_bytes(pgm), "x.pgm", image_size=2).ravel().tolist() == [0, 0x80, 0x40, 0xFF]
 
 
-# More than 8 bits
+# More than 8 bits per channel
 
 LEVELS = np.array([[0, 100, 200, 300], [310, 350, 400, 480], [500, 510, 520, 530], [531, 535, 539, 540]])
 FULL = LEVELS * 121  # up to 65,340
@@ -156,7 +156,7 @@ def test_grey_images_of_more_than_8_bits_keep_their_contrast(alone, capsys, valu
 
 
 def test_white_is_the_maximum_over_all_images(data_dir):
-    """Not of each: the dark ones stay darker."""
+    """Not per image: dark images stay darker."""
     for name, factor in (("cat/1", 1), ("cat/2", 1), ("dog/1", 0.5), ("dog/2", 0.5)):
         (data_dir / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((LEVELS * factor).astype(np.uint16)).save(data_dir / "pets" / f"{name}.png")
@@ -222,7 +222,7 @@ def test_unsigned_32_bit_integers_are_not_negative(alone):
     ],
     ids=["float64", "LAB"],
 )
-def test_an_unsupported_tiff_is_not_reported_as_damaged_only(alone, make, message):
+def test_an_unsupported_tiff_is_reported_as_possibly_unsupported(alone, make, message):
     with pytest.raises(DataError, match=message):
         alone(make, "x.tif")
 
@@ -293,7 +293,7 @@ def test_a_transparent_16_bit_value_is_composited_on_white(alone):
     np.testing.assert_array_equal(image[..., 0], np.where(RAMP == 0x40, 255, RAMP))
 
 
-# What a PNG holds beside its pixels
+# Other chunks of a PNG
 
 
 def chunk(kind, content, checksum=None):
@@ -302,7 +302,7 @@ def chunk(kind, content, checksum=None):
 
 
 def with_chunk(added, pixels=RAMP):
-    """A PNG of the pixels with one chunk more, after its header."""
+    """A PNG of the pixels with an additional chunk after its header."""
 
     def make(path):
         Image.fromarray(pixels).save(path)
@@ -339,7 +339,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("what", HARMFUL)
-def test_a_png_with_damaged_pixel_data_is_named(alone, what):
+def test_a_png_with_damaged_essential_chunks_is_named(alone, what):
     change, message = HARMFUL[what]
 
     def make(path):
@@ -350,7 +350,7 @@ def test_a_png_with_damaged_pixel_data_is_named(alone, what):
         alone(make, "x.png")
 
 
-# What is said
+# Messages
 
 
 def test_image_conversions_are_counted_and_reported_once(data_dir, capsys):
@@ -376,7 +376,7 @@ def test_image_conversions_are_counted_and_reported_once(data_dir, capsys):
 
 
 def colour_of_16_bits(high=0xFFFF):
-    """A PNG of 1×1 in colour, 16 bits each."""
+    """A PNG of size 1×1 in colour, with 16 bits per channel."""
     header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
     pixels = zlib.compress(b"\0" + struct.pack(">HHH", high >> 1, high >> 2, high))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST as people have them: which files are found, which are genuine, which are damaged."""
+"""MNIST and Fashion-MNIST in all common layouts: which files are found, published or damaged."""
 
 import dataclasses
 import gzip
@@ -38,7 +38,7 @@ def spec(name, **options):
 
 @pytest.fixture
 def genuine(monkeypatch):
-    """A function that has the small variant taken for the genuine data set."""
+    """A function that makes the small variant pass as the published data set."""
 
     def take(name):
         published = MODULES[name].PUBLISHED
@@ -50,7 +50,7 @@ def genuine(monkeypatch):
 
 
 def npz_bytes(arrays):
-    """Keras's archive of them."""
+    """The archive of Keras."""
     content = io.BytesIO()
     parts = {"train": "train", "t10k": "test"}
     names = {
@@ -63,20 +63,20 @@ def npz_bytes(arrays):
 
 
 def named(pattern, wrap=bytes):
-    """Files whose names are made of LeCun's."""
+    """Files with names derived from LeCun's."""
     return lambda: {
         pattern.format(name, dotted=name.replace("-idx", ".idx")): wrap(c) for name, c in mnist_files().items()
     }
 
 
 def mixed():
-    """Two gzipped, two not, one with a dot."""
+    """Two files gzipped, two not, one with a dot."""
     first, second, third, fourth = mnist_files().items()
     return {
         f"{first[0]}.gz": gzip.compress(first[1]),
         second[0]: second[1],
         third[0].replace("-idx", ".idx"): third[1],
-        f"{fourth[0]}.gz": fourth[1],  # unpacked by a browser, which left the name
+        f"{fourth[0]}.gz": fourth[1],  # decompressed by a browser, which kept the name
     }
 
 
@@ -93,7 +93,7 @@ LAYOUTS = {
 
 
 def lay_out(folder, name, layout):
-    """The small variant in that layout, `name` in the place of `mnist`."""
+    """Write the small variant in that layout, with `name` in place of `mnist`."""
     place, files = LAYOUTS[layout]
     fashionable = {"MNIST/raw": "FashionMNIST/raw"}.get(place, place.replace("mnist", "fashion_mnist"))
     folder = folder / (fashionable if name == "fashion_mnist" else place)
@@ -257,7 +257,7 @@ def test_a_damaged_archive_is_named(data_dir, content, message):
 
 @pytest.fixture
 def mirror(monkeypatch):
-    """The URL of a server on loopback with the small variant, and the paths that it was asked for."""
+    """The URL of a server on loopback with the small variant, and the paths requested."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Data sets that another package brings, installed for the test as a package is."""
+"""Data sets of another package, installed for the test."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ class Stranger:
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """A function that installs a package whose class `Faces` reads what is given, as an expression."""
+    """A function that installs a package whose class `Faces` returns the expression `read`."""
 
     def install(read="X + self.brightness, Y, X[:2], Y[:2]", entry="faces_of_test:Faces"):
         site = tmp_path / "site"

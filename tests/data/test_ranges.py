@@ -1,4 +1,4 @@
-"""Which values are black and white: told by the values where they leave no doubt, else by the experiment."""
+"""The range of values from black to white: inferred if unambiguous, else set by the experiment."""
 
 import re
 
@@ -16,7 +16,7 @@ LABELS = np.arange(16) % 2
 
 @pytest.fixture
 def read(data_dir):
-    """A function from arrays to the bytes that they are read as, training images first."""
+    """A function from arrays to the resulting bytes, training images first."""
 
     def read(train, test=None, **options):
         test = train if test is None else test
@@ -66,7 +66,7 @@ def test_booleans_are_black_and_white(read):
 
 @pytest.mark.parametrize("value", [1.0, 1.0000001])
 def test_a_single_float_changes_no_other_pixel(read, value):
-    """One above 1 used to make the whole archive black."""
+    """Formerly, one value above 1 made the entire archive black."""
     images = (BYTES / 255).astype(np.float32)
     images[15, 3, 3] = value
     np.testing.assert_array_equal(read(images)[0], BYTES)
@@ -151,7 +151,7 @@ def test_values_that_use_little_of_the_given_range_are_reported(read, capsys, im
 
 @pytest.mark.parametrize("values", UNCLEAR)
 def test_the_proposed_range_gives_full_contrast(read, values):
-    """What is proposed must not be another way to be wrong without a word."""
+    """The proposed option must not cause another silent error."""
     images, _ = UNCLEAR[values]
     with pytest.raises(DataError) as caught:
         read(images)

@@ -1,4 +1,4 @@
-"""How examples are divided, always in the same way, and how it is told that data are other data."""
+"""Deterministic splits of examples, and fingerprints of data."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from cnnlab.experiment.data import Cifar100, Digits, FashionMnist, Idx, Syntheti
 from cnnlab.models.inference import to_input
 from tests.data.making import idx_bytes, write_mnist
 
-# Of the default split. It changes only when the data set or what a fingerprint is does.
+# Of the default split; changes only with the data set or the definition of the fingerprint.
 FINGERPRINT = "bf18bc6f557f0d0aaa70cc39fd2b29bc35fed278b4cbe4324c6cdb186427ae6c"
 
 
@@ -37,7 +37,7 @@ def source():
 
 @pytest.fixture
 def uneven(data_dir):
-    """5,000 examples of three classes, the smallest a hundredth; each image tells its place."""
+    """5,000 examples of three classes, the smallest with one percent; the pixels encode the index."""
     labels = np.random.default_rng(0).choice(np.array([0, 1, 2], np.uint8), 5000, p=[0.9, 0.09, 0.01])
     images = np.arange(5000, dtype=">u4").view(np.uint8).reshape(5000, 2, 2)
     (data_dir / "a").write_bytes(idx_bytes(images))
@@ -54,7 +54,7 @@ def uneven(data_dir):
 
 
 def places(examples):
-    """Which images of `uneven` these are."""
+    """The indices of these images of `uneven`."""
     return np.ascontiguousarray(examples.images).reshape(len(examples), 4).view(">u4")[:, 0].tolist()
 
 
@@ -65,7 +65,7 @@ def counts(dataset):
     }
 
 
-# The two that are always here
+# Built-in data sets
 
 
 def test_digits_have_the_image_shape_of_mnist_and_a_stratified_test_set(source):
@@ -149,7 +149,7 @@ def test_the_held_out_examples_do_not_depend_on_the_training_seed(tmp_path, seed
 
 
 def labelled(*sizes):
-    """Examples of classes of these sizes, in an order that has nothing to do with them."""
+    """Examples of classes of these sizes in random order."""
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.int32)
     return Examples(np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1), labels)
 
@@ -157,7 +157,7 @@ def labelled(*sizes):
 @pytest.mark.parametrize(
     ("sizes", "count", "expected"),
     [
-        ((10, 12, 1), 5, [2, 3, 0]),  # one class cannot be divided; the others are
+        ((10, 12, 1), 5, [2, 3, 0]),  # one class is too small; the others are stratified
         ((10, 10, 1, 1), 4, [2, 2, 0, 0]),
         ((4, 1), 2, [2, 0]),
         ((1, 1, 1, 8), 4, [0, 0, 0, 4]),
@@ -165,7 +165,7 @@ def labelled(*sizes):
         ((40, 4, 4), 24, [20, 2, 2]),
     ],
 )
-def test_classes_with_enough_examples_are_stratified_whatever_the_smallest_class(sizes, count, expected):
+def test_splits_are_stratified_where_possible_whatever_the_smallest_class(sizes, count, expected):
     rest, chosen = split(labelled(*sizes), count)
     assert np.bincount(chosen.labels, minlength=len(sizes)).tolist() == expected
     assert (np.bincount(chosen.labels, minlength=len(sizes)) + np.bincount(rest.labels, minlength=len(sizes))).tolist() == [*sizes]  # fmt: skip
@@ -349,7 +349,7 @@ OTHERS = {
 
 
 def recorded(dataset):
-    """As run.json keeps it."""
+    """As stored in run.json."""
     return json.loads(json.dumps(record(dataset)))
 
 

@@ -28,7 +28,7 @@ def standardized(tmp_path_factory):
 
 @pytest.fixture
 def without_data(monkeypatch):
-    """Loading a data set fails."""
+    """Make loading a data set fail."""
 
     def refuse(*_, **__):
         raise AssertionError("the data set was loaded")

@@ -1,4 +1,4 @@
-"""The measures of predictions, against definitions written out and against scipy's bootstrap."""
+"""Metrics of predictions, compared with their definitions and with the bootstrap of scipy."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_every_metric_matches_its_definition(found):
     slices = [right[labels == label].mean() for label in np.unique(labels)]
     assert measured["balanced_accuracy"] == pytest.approx(np.mean(slices))
     f1 = {}
-    for label in set(labels):  # of a class without examples, F1 says nothing
+    for label in set(labels):  # F1 is undefined for a class without examples
         hits = (right & (labels == label)).sum()
         f1[label] = 2 * hits / ((labels == label).sum() + (predictions == label).sum())
     assert measured["macro_f1"] == pytest.approx(np.mean(list(f1.values())))
@@ -52,7 +52,7 @@ def test_every_metric_matches_its_definition(found):
     assert sum(part["examples"] for part in measured["calibration"]) == len(labels)
 
 
-def test_confident_correct_predictions_are_calibrated():
+def test_the_calibration_error_of_fully_confident_predictions_is_their_error_rate():
     measured = evaluation("test", outcome([0, 1, 1, 1], [[1, 0], [0, 1], [0, 1], [1, 0]]), ("a", "b"))
     assert measured["expected_calibration_error"] == 0.25
     assert measured["calibration"] == [{"confidence": 1.0, "accuracy": 0.75, "examples": 4}]

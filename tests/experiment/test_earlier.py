@@ -1,4 +1,4 @@
-"""Runs of earlier versions keep their meaning, whatever the language has learned since."""
+"""Runs of earlier versions keep their meaning in the current language."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ WRITTEN = json.loads(Path(__file__).with_name("experiments-0.1.0.json").read_tex
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda experiment: experiment["data"]["name"])
 def test_records_of_earlier_versions_are_completed_with_all_current_options(written):
-    """Else runs of then and of now would not be the same experiment to `compare`: say in `earlier.py` what was done then."""
+    """Otherwise `compare` would treat old and new runs as different; define the earlier default in `earlier.py`."""
     meant = upgrade(written)
     assert to_dict(Experiment.model_validate(meant)) == meant
     assert {key: meant[key] for key in written if key not in ("data", "train")} == {

@@ -1,4 +1,4 @@
-"""The arithmetic of the course, and the shapes of blocks."""
+"""Costs published by the course, and the shapes of blocks."""
 
 import pytest
 
@@ -117,7 +117,7 @@ def test_training_costs_three_passes_and_two_for_the_first_layer():
 
 def test_activation_memory_is_the_size_of_the_outputs():
     described = Description.from_experiment(load("conv"))
-    # 30·30 + 28·28·4 + 10 values of 4 bytes, 128 pictures; flatten is the same memory in another shape.
+    # 30·30 + 28·28·4 + 10 values of 4 bytes, 128 images; flatten reuses the memory of its input.
     assert described.total()["activation_memory"] == 128 * 4 * (30 * 30 + 28 * 28 * 4 + 10)
 
 

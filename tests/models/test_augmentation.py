@@ -16,7 +16,7 @@ def augmenter(*steps):
 
 @pytest.fixture(scope="module")
 def images():
-    """64 pictures without a black pixel, so that what comes in from outside is told."""
+    """64 images without black pixels, so that padding is recognizable."""
     return np.random.default_rng(0).uniform(0.1, 1, (64, SIDE, SIDE, 3)).astype(np.float32)
 
 
@@ -44,7 +44,7 @@ def test_every_step_depends_on_epoch_and_seed(images, step):
 
 @pytest.mark.parametrize("step", ALL)
 def test_an_augmented_image_does_not_depend_on_its_batch(images, step):
-    """Pictures depend on their own row alone: another batch size or another replica makes no difference."""
+    """The result depends only on the random numbers of the image, not on the batch size or replica."""
     augment = augmenter(step)
     draws = augment.draws(len(images), 3, 0)
     full = augment(tf.constant(images), draws).numpy()
@@ -95,7 +95,7 @@ def test_cutout_blacks_out_a_square_of_its_size_at_a_random_position(images):
     for new, old in zip(augmented(images, {"cutout": 4}), images, strict=True):
         rows, columns = np.nonzero((new == 0).all(axis=-1))
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-        assert len(rows) == height * width  # a whole rectangle, less at the edge
+        assert len(rows) == height * width  # a complete rectangle, smaller at the border
         assert 2 <= height <= 4
         assert 2 <= width <= 4
         inside = (new != 0).any(axis=-1)
@@ -118,7 +118,7 @@ def test_mixup_keeps_the_larger_part_and_mixes_by_it(images):
 
 
 def test_mixup_parts_are_beta_distributed():
-    """With alpha 1 the parts are uniform, so the larger one has a mean of three quarters."""
+    """With alpha 1 the parts are uniform, so the larger one has mean 3/4."""
     parts = augmenter({"mixup": 1.0}).draws(20_000, 0, 0).numpy()[:, -1]
     assert parts.mean() == pytest.approx(0.75, abs=0.005)
     assert augmenter({"mixup": 1e-3}).draws(1000, 0, 0).numpy()[:, -1].mean() > 0.99

@@ -25,8 +25,10 @@ def test_layers_are_named_by_kind_and_position():
 def test_truncated_normal_matches_the_slides():
     keras.utils.set_random_seed(0)
     kernel = model_of("fc").layers[-1].kernel.numpy()
-    assert np.abs(kernel).max() <= 0.2 + 1e-6  # drawn again beyond two stddev of 0.1
-    assert kernel.std() == pytest.approx(0.088, abs=0.003)  # of a normal cut at two stddev: 0.88 of it
+    assert np.abs(kernel).max() <= 0.2 + 1e-6  # truncated at two standard deviations of 0.1
+    assert kernel.std() == pytest.approx(
+        0.088, abs=0.003
+    )  # std of a normal distribution truncated at two standard deviations: 0.88 of the original
 
 
 @pytest.mark.parametrize(

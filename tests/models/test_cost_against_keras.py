@@ -1,4 +1,4 @@
-"""What the specs say of themselves is what Keras builds."""
+"""Computed shapes and costs match the networks that Keras builds."""
 
 import keras
 import numpy as np
@@ -13,12 +13,12 @@ from cnnlab.experiment.summary import summarize
 from cnnlab.models.build import _KerasAssembler, build
 from tests.experiment.architectures import image_shapes, networks
 
-# Keras's own advice on a network of a single class, which random networks have.
+# Keras warns about networks with a single class, which occur among random networks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*You are using a softmax over axis:UserWarning")
 
 
 class Recorder(_KerasAssembler):
-    """Builds as cnnlab does, and notes every layer's name and shape."""
+    """Builds as cnnlab does, and records the name and shape of every layer."""
 
     def __init__(self):
         super().__init__()
@@ -77,7 +77,7 @@ def test_rejected_networks_cannot_be_built_by_keras_either(layers, image_shape):
         summarize(model.layers, image_shape)
         assume(False)
     except LayerError as misfit:
-        assume("shortcut" not in str(misfit) and "added to features" not in str(misfit))  # ours to decide
+        assume("shortcut" not in str(misfit) and "added to features" not in str(misfit))  # restrictions of cnnlab
     inputs = keras.Input(image_shape)
     with pytest.raises(Exception, match=r"."):
         _unchecked(model.layers, inputs)
@@ -98,7 +98,7 @@ def _unchecked(layers, inputs):
     ],
 )
 def test_initializers_match_the_course_and_keras(initializer, limit, stddev):
-    # Intel's slides: truncated normal with stddev sqrt(2 / (n_in + n_out)), sqrt(2 / n_in); cut at two stddev.
+    # Intel's slides: truncated normal with stddev sqrt(2 / (n_in + n_out)) or sqrt(2 / n_in), truncated at two stddev.
     keras.utils.set_random_seed(0)
     layers = [{"dense": {"units": 300}}, {"dense": {"units": 200, "kernel_initializer": initializer}}]
     model = build(Model.model_validate({"layers": ["flatten", *layers]}), (4, 4, 1), 200, name="model")

@@ -35,7 +35,7 @@ def test_label_smoothing_matches_keras():
     np.testing.assert_allclose(ours(LABELS, OUTPUTS), theirs(ONE_HOT, OUTPUTS), rtol=1e-5)
 
 
-def test_scores_are_probabilities_when_the_network_outputs_logits():
+def test_scores_are_softmax_probabilities_if_the_network_outputs_logits():
     np.testing.assert_allclose(class_scores(CrossEntropy(), OUTPUTS), PROBABILITIES, rtol=1e-5)
     for loss in (CrossEntropy(from_logits=False), MeanSquaredError(), SumOfSquares()):
         np.testing.assert_array_equal(class_scores(loss, OUTPUTS), OUTPUTS)
@@ -46,7 +46,7 @@ def test_scores_are_probabilities_when_the_network_outputs_logits():
     [
         (CrossEntropy(), "linear", True),
         (CrossEntropy(from_logits=False), "softmax", True),
-        (CrossEntropy(from_logits=False), "linear", False),  # the loss takes them for probabilities, and they are none
+        (CrossEntropy(from_logits=False), "linear", False),  # the loss treats them as probabilities
         (CrossEntropy(from_logits=False), "sigmoid", False),
         (MeanSquaredError(), "linear", False),
     ],

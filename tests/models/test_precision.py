@@ -13,7 +13,10 @@ from cnnlab.training.engine.engine import Engine
 from tests.conftest import invoke
 
 HALF = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
-TOLERANCES = {"mixed_bfloat16": 0.05, "mixed_float16": 0.2}  # float16 loses the first steps: its scale is too large
+TOLERANCES = {
+    "mixed_bfloat16": 0.05,
+    "mixed_float16": 0.2,
+}  # the first steps overflow in float16: the initial loss scale is too large
 LAYERS = (
     "model.layers=[{conv2d: {filters: 8, kernel_size: 3, activation: relu}}, batch_norm, {max_pool2d: 2},"
     " {residual: [{conv2d: {filters: 8, kernel_size: 3, padding: same}}]}, flatten, {dropout: 0.1},"
@@ -49,7 +52,7 @@ def test_hidden_layers_compute_in_half_precision_and_everything_else_in_float32(
     assert model.output.dtype == "float32"
     outputs = model(np.random.default_rng(0).random((3, 8, 8, 1), np.float32))
     assert outputs.dtype == "float32"
-    # Not only called so: half precision would leave the last bits of each number zero.
+    # Half precision would leave the last bits of each number zero.
     rounded = keras.ops.cast(keras.ops.cast(outputs, HALF[precision]), "float32")
     assert (rounded.numpy() != outputs.numpy()).mean() > 0.9
 

@@ -1,4 +1,4 @@
-"""Images with captions in a grid."""
+"""Grids of images with captions."""
 
 import numpy as np
 import pytest

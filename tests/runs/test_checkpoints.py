@@ -23,7 +23,7 @@ ARRAYS = {"a/kernel": np.arange(6, dtype="float32").reshape(2, 3), "a/count": np
 STATE = {"epoch": 1, "loss": 0.1}
 NUMBER = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 EMPTY = {"dtype": "F32", "data_offsets": [0, 0]}
-POSITION = Position(2).name  # of the files that lie
+POSITION = Position(2).name  # of the inconsistent files
 METADATA = {"state": "{}", "place": POSITION, "sha256": "0"}
 
 
@@ -46,18 +46,18 @@ def contents(folder):
 
 
 def file_of(header, data=b"", length=None):
-    """A safetensors file with this header, whatever it says."""
+    """A safetensors file with this header, valid or not."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
 
 def checksum(text, place=POSITION):
-    """That of a file without arrays."""
+    """The checksum of a file without arrays."""
     return hashlib.sha256(f"{place}\n{text}".encode()).hexdigest()
 
 
 def file_with_state(text, place=POSITION):
-    """A file with this state, of this place, and a checksum that is right."""
+    """A file with this state and position, and a valid checksum."""
     return safetensors.numpy.save({}, {"state": text, "place": place, "sha256": checksum(text, place)})
 
 
@@ -70,7 +70,7 @@ def assert_same_arrays(found, expected):
 
 @contextmanager
 def another_user():
-    """Permissions say nothing to root."""
+    """Run as another user if root, for whom permissions have no effect."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(65534)
@@ -83,7 +83,7 @@ def another_user():
 
 @contextmanager
 def no_more_files():
-    """The process may open nothing more."""
+    """Set the limit of open files to the current number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
@@ -458,7 +458,7 @@ def test_a_missing_file_is_not_reported_as_damaged(run):
 
 
 def test_a_checkpoint_without_read_permission_is_not_set_aside(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # another user cannot enter the folders above
+    monkeypatch.chdir(tmp_path)  # another user cannot enter the parent folders
     tmp_path.chmod(0o755)
     run = Run(Path("run"))
     run.path.mkdir()

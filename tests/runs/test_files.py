@@ -48,7 +48,7 @@ def test_json_has_no_nan(tmp_path):
     assert not (tmp_path / "b.json").exists()
 
 
-LARGE = 100_000  # bytes, more than are buffered
+LARGE = 100_000  # bytes, more than the buffer size
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS]
 
 
@@ -60,7 +60,7 @@ def raise_always(error):
 
 
 def fail_where(condition, error, function):
-    """`function`, which fails where `condition` holds of its arguments."""
+    """`function` that raises if `condition` is true for its arguments."""
 
     def checked(*arguments, **keywords):
         if condition(*arguments):
@@ -71,7 +71,7 @@ def fail_where(condition, error, function):
 
 
 def open_for_writing(function):
-    """`open` that has `function` open what is to be written, and reads as ever."""
+    """`open` that uses `function` for writing."""
 
     def opened(file, mode="r", **keywords):
         return open(file, mode, **keywords) if mode == "rb" else function(file, mode, **keywords)
@@ -80,7 +80,7 @@ def open_for_writing(function):
 
 
 def open_with(write=io.FileIO.write, close=io.FileIO.close):
-    """`open` whose files are written to and closed by these."""
+    """`open` with replaced methods `write` and `close`."""
     raw = type("Raw", (io.FileIO,), {"write": write, "close": close})
     return open_for_writing(lambda path, mode: io.BufferedWriter(raw(path, mode)))
 
@@ -142,7 +142,7 @@ def on_fsync_of_the_folder(patch, error):
 
 EARLY = [on_open, on_write, on_half_of_a_write, on_close, on_fsync, on_replace]
 LATE = [on_open_of_the_folder, on_fsync_of_the_folder]
-"""When the file has its name already."""
+"""Faults after the rename."""
 
 every_fault = pytest.mark.parametrize(
     ("number", "fault"),
@@ -154,7 +154,7 @@ every_fault = pytest.mark.parametrize(
 
 
 def assert_fails(number, fault, path, change):
-    """`change` fails for the fault with the number, and says so of `path`."""
+    """`change` fails with the fault, in an error that names `path`."""
     with pytest.MonkeyPatch.context() as patch:
         fault(patch, OSError(number, os.strerror(number)))
         with pytest.raises(RunError) as caught:
@@ -235,7 +235,7 @@ def test_a_folder_that_cannot_be_created_is_reported(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_the_system_rejects_halfway_is_removed(tmp_path):
+def test_a_write_beyond_the_file_size_limit_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -511,7 +511,7 @@ def test_a_killed_process_leaves_the_old_folder_or_the_new_one(tmp_path, moment,
 
 @pytest.mark.parametrize("target", ["regular file", "folder", "pipe", "/dev/zero", "missing", "file over the limit"])
 def test_a_regular_file_is_read_and_closed(tmp_path, target):
-    path = tmp_path / target  # "/dev/zero" is absolute: that itself
+    path = tmp_path / target  # the absolute "/dev/zero" replaces tmp_path
     if target == "folder":
         path.mkdir()
     elif target == "pipe":

@@ -34,7 +34,7 @@ def test_names_stay_inside_the_folder(tmp_path, name):
 
 
 def test_an_unwritable_folder_is_rejected(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root can write everywhere
     with pytest.raises(RequestError, match="no permission to write"):
         check_writable(tmp_path / "runs")
 

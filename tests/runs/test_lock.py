@@ -38,7 +38,7 @@ ELSEWHERE = {"pid": 1234, "host": f"not-{platform.node()}"}
 
 @contextmanager
 def holder(folder, child="none"):
-    """A process that holds the lock until its input ends, perhaps with a child that lives on till then too."""
+    """A process that holds the lock until its input ends, optionally with a child process."""
     command = [sys.executable, "-c", HOLDER, folder, child]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
@@ -47,14 +47,14 @@ def holder(folder, child="none"):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run folder that no process works on."""
+    """A run folder held by no process."""
     (tmp_path / "run").mkdir()
     return tmp_path / "run"
 
 
 @pytest.fixture
 def free(folder):
-    """The lock file in it, which was left just now."""
+    """The lock file of the folder, just released."""
     (folder / ".lock").touch()
     return folder / ".lock"
 
@@ -65,14 +65,14 @@ def make_older(path, seconds):
 
 
 def is_held(folder):
-    """Whether it is held whoever looks; the answers are to be the same."""
+    """Whether the lock is held, with and without the heartbeat of other machines; both must agree."""
     (answer,) = {lock.is_held(folder, elsewhere=False), lock.is_held(folder, elsewhere=True)}
     return answer
 
 
 @contextmanager
 def another_user():
-    """Permissions say nothing to root."""
+    """Run as another user if root, for whom permissions have no effect."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(65534)
@@ -84,7 +84,7 @@ def another_user():
 
 
 def python(code, path):
-    """What that code prints of `path`, in a process that may not wait for ever."""
+    """The output of `code` with `path`, in a new process with a timeout."""
     code = f"import sys; from pathlib import Path; path = Path(sys.argv[1]); {code}"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True)
     return done.stdout
@@ -269,8 +269,8 @@ def test_on_a_file_system_without_locks_the_heartbeat_decides(folder, free, monk
 
 
 @pytest.mark.parametrize("seconds", [0, lock.HEARTBEAT_TIMEOUT + 1])
-def test_with_read_permission_only_the_lock_decides(folder, free, monkeypatch, seconds):
-    monkeypatch.chdir(folder.parent)  # another user cannot enter the folders above
+def test_the_lock_decides_even_with_read_only_permission(folder, free, monkeypatch, seconds):
+    monkeypatch.chdir(folder.parent)  # another user cannot enter the parent folders
     folder.parent.chmod(0o755)
     with holder(folder):
         free.chmod(0o444)

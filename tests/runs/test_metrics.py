@@ -56,7 +56,7 @@ def test_epochs_are_counted(path, table, epochs):
 def test_a_damaged_table_has_no_epochs(path, table):
     path.write_bytes(table)
     assert (count_epochs(path), read_numbers(path)) == (0, {})
-    with pytest.raises(ValueError):  # noqa: PT011 - decoding has messages of its own
+    with pytest.raises(ValueError):  # noqa: PT011 - messages of the decoder
         read_rows(path)
 
 

@@ -1,4 +1,4 @@
-"""run.json to a RunRecord, and every way in which it can be damaged."""
+"""Parsing run.json to a RunRecord, and all kinds of damage."""
 
 import json
 from pathlib import Path
@@ -183,7 +183,7 @@ DAMAGED = [
 
 
 def merged(base, changes):
-    """`base` with these changes; of a map, only the keys that they name."""
+    """`base` with these changes, merged recursively."""
     return base | {
         key: merged(base[key], value) if isinstance(value, dict) and value and key in base else value
         for key, value in changes.items()

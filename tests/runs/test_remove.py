@@ -18,7 +18,7 @@ DAMAGED = ["{", '{"status": "running", "process": []}', "\0" * 100]
 
 @pytest.fixture
 def run(tmp_path):
-    """A run with something in every folder, in a folder of runs that has another one."""
+    """A run with files in every folder, next to another run."""
     for name in ("lenet-1", "lenet-2"):
         for path in (
             "checkpoints/epoch-00001.safetensors",
@@ -40,7 +40,7 @@ def expire_heartbeat(folder):
 
 @contextmanager
 def run_in_use(run):
-    """Another process holds the run."""
+    """Another process holds the lock of the run."""
     code = (
         "import sys; from pathlib import Path; from cnnlab.runs import lock\n"
         "with lock.held(Path(sys.argv[1])): print('held', flush=True), sys.stdin.read()"

@@ -1,4 +1,4 @@
-"""Balanced accuracy: where classes are unequal in the table and the result, elsewhere not, and in no old run missed."""
+"""Balanced accuracy: recorded for unequal classes only, and optional in older runs."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ train: {{epochs: 2, batch_size: 16, optimizer: {{sgd: 0.05}}}}
 
 @pytest.fixture
 def imbalanced(tmp_path):
-    """One image in twenty is a little brighter."""
+    """One image in twenty is brighter."""
     labels = (np.arange(1000) % 20 == 0).astype(int)
     images = np.random.default_rng(0).integers(0, 120, (1000, 8, 8, 1)) + 12 * labels[:, None, None, None]
     np.savez(tmp_path / "imbalanced.npz", x_train=images.astype(np.uint8), y_train=labels)
@@ -42,7 +42,9 @@ def imbalanced(tmp_path):
 def test_balanced_accuracy_matches_scikit_learn():
     random = np.random.default_rng(0)
     labels = random.choice(5, 300, p=[0.6, 0.3, 0.06, 0.04, 0]).astype(np.int32)
-    scores = random.random((300, 5), np.float32) * np.array([1, 1, 1, 1, 0], np.float32)  # scikit-learn warns of a 4
+    scores = random.random((300, 5), np.float32) * np.array(
+        [1, 1, 1, 1, 0], np.float32
+    )  # scikit-learn warns about label 4
     outcome = Outcome(labels, scores, np.ones(300, np.float32))
     expected = balanced_accuracy_score(labels, outcome.predictions)
     assert outcome.balanced_accuracy == pytest.approx(expected)
@@ -90,7 +92,7 @@ def test_equal_classes_have_it_if_it_is_monitored(imbalanced):
     assert columns_for(dataset, ["val_loss", BALANCED]) == COLUMNS_OF_IMBALANCED
 
 
-def test_a_run_older_than_the_column_is_resumed_without_it(imbalanced, tmp_path):
+def test_a_run_older_than_the_column_can_be_resumed(imbalanced, tmp_path):
     run = train([NewRun(load_file(imbalanced), "run")], tmp_path)[0].run
     newest = checkpoints.newest(run, 1 << 20)
     state = newest[1]
@@ -105,7 +107,7 @@ def test_a_run_older_than_the_column_is_resumed_without_it(imbalanced, tmp_path)
     assert all(row["val_accuracy"] for row in rows)
 
 
-def test_a_table_with_an_incomplete_set_of_columns_is_damaged():
+def test_a_table_with_other_columns_is_damaged():
     row = dict.fromkeys(COLUMNS_OF_IMBALANCED, 0.5) | {"epoch": 1}
     assert State(epoch=1, rows=[row], callbacks=[]).rows == [row]
     for wrong in (

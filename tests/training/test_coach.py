@@ -1,4 +1,4 @@
-"""Trainings that fail in known ways: what is said of each, once, and that nothing is said of one that goes well."""
+"""Trainings with known problems: each gets one diagnosis, and healthy trainings get none."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def run_of(case, folder):
 
 
 def trainer_of(folder, *changes):
-    """A network that was never trained."""
+    """A trainer with an untrained network."""
     (folder / "failing.yaml").write_text(BASE, encoding="utf-8")
     changes = ["data.limit=300", "train.epochs=3", *changes]
     return Trainer.from_experiment(
@@ -41,7 +41,7 @@ def trainer(tmp_path_factory):
 
 
 def outcome(labels, predictions, classes=10):
-    """What a network makes of examples that predicts these."""
+    """The outcome of a network with these predictions."""
     labels = np.asarray(labels, np.int32)
     return Outcome(labels, np.eye(classes, dtype=np.float32)[np.asarray(predictions)], np.ones(len(labels), np.float32))
 
@@ -52,7 +52,7 @@ def right(share, classes=10, n=1000):
 
 
 def diagnose(trainer, table=None, held_out=None, training=None, **results):
-    """What is said of a network that does so well on the training split and on what was held out."""
+    """The diagnosis for these outcomes on the training split and on held-out examples."""
     seen = replace(trainer, forward=lambda examples: training or right(0.95))
     return coach.diagnose(
         seen, {**GOOD_TABLE, **(table or {})}, {**RESULTS, **results}, held_out, "runs/a b/config.yaml"
@@ -81,7 +81,7 @@ def test_a_healthy_training_has_no_hint(case, tmp_path):
     assert run_of(case, tmp_path).record().findings == []
 
 
-def test_the_measures_that_the_diagnosis_uses(trainer):
+def test_the_diagnosis_depends_on_held_out_and_training_accuracy(trainer):
     assert diagnose(trainer, held_out=right(0.94)) is None
     assert diagnose(trainer) is None
     assert diagnose(trainer, held_out=right(0.75)).name == "overfitting"
@@ -89,7 +89,7 @@ def test_the_measures_that_the_diagnosis_uses(trainer):
     assert diagnose(trainer, training=right(0.1)).name == "nothing learned"
 
 
-def test_better_training_results_are_overfitting_only_if_the_validation_loss_rose(trainer, tmp_path):
+def test_early_stopping_is_proposed_only_if_the_validation_loss_rose(trainer, tmp_path):
     rising, falling = {"val_loss": [1.0, 0.5, 0.7]}, {"val_loss": [1.0, 0.6, 0.5]}
     found = diagnose(trainer, rising, held_out=right(0.85))
     assert str(found) == (
@@ -104,13 +104,13 @@ def test_better_training_results_are_overfitting_only_if_the_validation_loss_ros
     stopped = trainer_of(tmp_path, "train.callbacks=[early_stopping: 2]")
     assert diagnose(stopped, rising, held_out=right(0.85)) is None
     watched = trainer_of(tmp_path, "data.validation=test")
-    assert diagnose(watched, rising, held_out=right(0.85)) is None  # nothing is chosen by the test split
+    assert diagnose(watched, rising, held_out=right(0.85)) is None  # the test split is not used for selection
 
 
 def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
     trainer = trainer_of(tmp_path, "train.optimizer.adam.learning_rate=0.01")
     kernel = trainer.model.layers[2].kernel
-    kernel.assign(-np.abs(kernel.numpy()))  # pixels are never below zero
+    kernel.assign(-np.abs(kernel.numpy()))  # pixels are non-negative
     table = {"loss": [2.3, 2.0, 1.9], "learning_rate": [0.01] * 3}
     found = diagnose(trainer, table, held_out=right(0.5), training=right(0.5))
     assert found.name == "learning rate too high"
@@ -120,7 +120,7 @@ def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
 
 
 def test_proposed_changes_are_valid_within_blocks(tmp_path):
-    """A layer of a repeated block is in the experiment once."""
+    """A layer of a repeated block occurs once in the experiment."""
     block = "repeat: {times: 3, layers: [dense: {units: 16, activation: relu, kernel_initializer: zeros}]}"
     trainer = trainer_of(tmp_path, f"model.layers=[flatten, {block}, dense: 10]")
     found = diagnose(trainer, training=right(0.1), held_out=right(0.1))
@@ -148,7 +148,7 @@ def test_class_weights_are_not_proposed_if_they_are_set(tmp_path):
     assert diagnose(weighted, training=never, held_out=never).name == "nothing learned"
 
 
-def test_a_few_steps_are_not_diagnosed(trainer):
+def test_very_short_trainings_are_not_diagnosed(trainer):
     one_epoch = {name: values[:1] for name, values in GOOD_TABLE.items()}
     assert coach.diagnose(trainer, one_epoch, RESULTS, right(0.1), "config.yaml") is None
     assert coach.diagnose(trainer, {}, RESULTS, right(0.1), "config.yaml") is None
@@ -168,13 +168,13 @@ def test_the_message_is_one_line_with_options_to_copy():
 @pytest.mark.parametrize(
     ("labels", "predictions", "at_chance"),
     [
-        (IMBALANCED, IMBALANCED & (np.arange(800) >= 140), False),  # 33 of 40 are found, and accuracy is 0.99
+        (IMBALANCED, IMBALANCED & (np.arange(800) >= 140), False),  # recall 33 of 40, accuracy 0.99
         (IMBALANCED, np.zeros(800, int), True),  # accuracy 0.95
         (np.arange(80) % 2, np.zeros(80, int), True),
         (np.arange(80) % 2, np.arange(80) // 2 % 2, True),
-        (np.arange(6) % 2, np.arange(6) % 2, False),  # too few to tell
+        (np.arange(6) % 2, np.arange(6) % 2, False),  # too few examples
         (np.arange(1000) % 10, np.where(np.arange(1000) % 3 == 0, np.arange(1000) % 10, 0), False),
-        (np.zeros(80, int), np.zeros(80, int), False),  # a single class
+        (np.zeros(80, int), np.zeros(80, int), False),  # one class
         (IMBALANCED, ~IMBALANCED, True),
     ],
 )
@@ -220,7 +220,7 @@ def test_unsettled_batch_normalization_is_not_overfitting_and_its_change_fixes_i
 
 @pytest.mark.parametrize("first", [1e-6, 0.001, 0.01, 0.1, 1.0])
 def test_repeated_learning_rate_proposals_terminate(trainer, first):
-    """However little is learned with each, none is proposed twice."""
+    """Even without progress, no rate is proposed twice."""
     flat = {"loss": [2.303, 2.3025, 2.302], "learning_rate": [0.01] * 3}
     rate, seen = first, set()
     while rate not in seen:

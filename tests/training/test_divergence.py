@@ -1,4 +1,4 @@
-"""A loss that leaves the finite: the step, the layer, what is kept."""
+"""A loss that becomes non-finite: the step, the layer, and the saved state."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from cnnlab.training.resume.plan import plan
 from cnnlab.training.tasks import NewRun
 from cnnlab.training.train import train
 
-STEPS = 13  # of an epoch
+STEPS = 13  # per epoch
 
 
 def experiment_of(*changes):
@@ -27,14 +27,14 @@ def experiment_of(*changes):
 
 
 def diverged(tmp_path, *changes):
-    """The error, and the run."""
+    """The error message and the run."""
     with pytest.raises(Diverged) as caught:
         train([NewRun(experiment_of(*changes), "diverged")], tmp_path)
     return str(caught.value), Run(tmp_path / "diverged")
 
 
 def first_bad_step(experiment, tmp_path):
-    """Epoch and step, both from 1, found by training again step by step, and the weights before it."""
+    """Epoch and step, counted from 1, found by repeating the training step by step, and the weights before it."""
     from cnnlab.training.trainer import Trainer
 
     trainer = Trainer.from_experiment(experiment)
@@ -100,7 +100,7 @@ def test_the_proposed_rate_converges(tmp_path):
 
 
 def test_a_divergence_detected_in_validation_names_the_layer_too(tmp_path):
-    changes = ("train.optimizer={sgd: 1e25}", "train.batch_size=200", "train.loss=mse")  # one step an epoch
+    changes = ("train.optimizer={sgd: 1e25}", "train.batch_size=200", "train.loss=mse")  # one step per epoch
     message, run = diverged(tmp_path, *changes)
     assert "on the validation examples after epoch 1; " in message
     assert "were the first to become non-finite" in message or "the loss is not" in message

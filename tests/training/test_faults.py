@@ -1,4 +1,4 @@
-"""Every write of a training fails once: what can be read afterwards is never wrong, and the run goes on from there."""
+"""Every write during training fails once: all readable files stay correct, and the run can be resumed."""
 
 import contextlib
 import errno
@@ -30,7 +30,7 @@ def experiment():
 
 
 class Disk:
-    """A disk that fails at its `fault`-th work, of whatever kind: a write, a flush, a rename, a folder's flush."""
+    """A disk that fails at operation `fault`: a write, a flush, a rename, or the flush of a folder."""
 
     def __init__(self, monkeypatch, code=errno.ENOSPC, half=False):
         self.count, self.fault, self.code, self.half = 0, None, code, half
@@ -73,7 +73,7 @@ class FaultyFile(io.FileIO):
             if self._disk.half:
                 super().write(bytes(data)[: len(data) // 2])
             raise
-        return super().write(bytes(data)[: max(1, len(data) // 2)])  # as write(2) may: it takes only a part
+        return super().write(bytes(data)[: max(1, len(data) // 2)])  # write(2) may write only a part
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +83,13 @@ def trainer():
 
 @pytest.fixture
 def same_graph(monkeypatch, trainer):
-    """All runs are trained by the same trainer, which has its graph already."""
+    """All runs share one trainer and its compiled graph."""
     monkeypatch.setattr(Trainer, "from_experiment", lambda experiment: trainer.reset(experiment))
 
 
 @pytest.fixture
 def fault_free(same_graph, tmp_path):
-    """A run on a disk without faults."""
+    """A run without disk faults."""
     return train([NewRun(experiment(), "fault_free")], tmp_path)[0].run
 
 
@@ -124,7 +124,7 @@ def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(
     assert total > 60
     for fault in range(1, total + 1):
         if (fault % 10 != 0) if works[fault - 1] == "write" else half:
-            continue  # of the many writes of a file some; every flush and every rename, which have no halves, once
+            continue  # a tenth of the writes; each flush and rename once, since they cannot be partial
         name = f"fault-{fault}"
         with pytest.MonkeyPatch.context() as patch:
             disk = Disk(patch, code, half)
@@ -132,7 +132,7 @@ def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(
             with contextlib.suppress(RunError):
                 train([NewRun(experiment(), name)], tmp_path)
         run = Run(tmp_path / name)
-        if not (run.path / "run.json").exists():  # it was the very first that failed
+        if not (run.path / "run.json").exists():  # the first operation failed
             assert not run.path.exists()
             continue
         assert_readable_files_are_correct(run, fault_free)
@@ -144,7 +144,7 @@ def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(
 
 @pytest.fixture
 def largest_file(monkeypatch):
-    """Sets how many bytes a file may have, until the test ends."""
+    """A function that limits the file size until the test ends."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -53,7 +53,7 @@ def new_model(experiment, dataset):
 
 
 def targets(experiment, examples):
-    """Labels as Keras's loss takes them."""
+    """Labels as expected by the Keras loss."""
     if experiment.train.loss.kind == "cross_entropy":
         return examples.labels
     return keras.utils.to_categorical(examples.labels, 10)
@@ -70,7 +70,7 @@ def fit_by_cnnlab(experiment, dataset, callbacks):
 
 
 def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
-    """The same by Keras's own `fit`, whose every epoch has cnnlab's order."""
+    """The same training with Keras's `fit`, with the example order of cnnlab."""
     model = new_model(experiment, dataset)
     model.steps_per_execution = steps_per_call
     images, labels = in_floats(dataset.train), targets(experiment, dataset.train)
@@ -80,7 +80,9 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
         batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(BATCH_SIZE)
         stream = stream.concatenate(batches) if stream else batches
     validation = dataset.validation
-    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)  # adds learning_rate to logs, as ours
+    scheduler = keras.callbacks.LearningRateScheduler(
+        lambda epoch, rate: rate
+    )  # adds learning_rate to the logs, as in cnnlab
     model.fit(
         stream,
         steps_per_epoch=STEPS,
@@ -96,7 +98,7 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
 
 @pytest.fixture
 def both(digits, monkeypatch, tmp_path):
-    """Train by cnnlab and by Keras: `make` gives each side's callbacks, from a folder of its own."""
+    """Trains with cnnlab and with Keras; `make(folder)` creates the callbacks of each."""
 
     def run(make, *, steps_per_call=2, dataset=digits, **train):
         initialize = Engine.__init__
@@ -116,7 +118,7 @@ def both(digits, monkeypatch, tmp_path):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes down every call: (hook, epoch or batch, logs, learning rate, steps so far)."""
+    """Records every call: (hook, epoch or batch, logs, learning rate, iterations)."""
 
     def __init__(self):
         super().__init__()
@@ -135,7 +137,7 @@ class Recorder(keras.callbacks.Callback):
         return [call[1] for call in self.of(hook)]
 
     def logged(self, name):
-        """The values of `name` in the logs of epochs."""
+        """The values of `name` in the epoch logs."""
         return [call[2][name] for call in self.of("on_epoch_end")]
 
 
@@ -164,7 +166,7 @@ def assert_same_weights(ours, theirs):
         np.testing.assert_allclose(mine, keras_own, atol=1e-5)
 
 
-# What callbacks see
+# Arguments of hooks
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
@@ -193,7 +195,7 @@ def test_a_shorter_last_graph_call_ends_with_the_last_step(both):
     (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
     assert mine.numbers("on_train_batch_begin") == keras_own.numbers("on_train_batch_begin") == [0, 4]
     assert mine.numbers("on_train_batch_end") == [3, 5]
-    assert keras_own.numbers("on_train_batch_end") == [3, 7]  # a step that the epoch does not have
+    assert keras_own.numbers("on_train_batch_end") == [3, 7]  # beyond the steps of the epoch
     logs = [[call[2] for call in side.of("on_train_batch_end")] for side in (mine, keras_own)]
     assert [call == pytest.approx(other, rel=1e-5) for call, other in zip(*logs, strict=True)] == [True, True]
 
@@ -220,7 +222,7 @@ class OldNames(keras.callbacks.Callback):
 
 
 class Evaluates(keras.callbacks.Callback):
-    """Asks the model after every epoch, as callbacks do that watch a set of their own."""
+    """Evaluates the model after every epoch, as callbacks with a separate data set do."""
 
     def __init__(self, inputs, labels):
         super().__init__()
@@ -263,7 +265,7 @@ def test_legacy_hooks_the_history_and_terminate_on_nan_work_as_in_fit(both):
     assert_same_weights(ours.model, theirs.model)
 
 
-# What callbacks do
+# Effects of callbacks
 
 
 class Stops(Recorder):
@@ -335,7 +337,7 @@ def test_weights_changed_by_a_callback_are_trained_and_validated(both):
 
 
 def test_callbacks_are_called_in_their_order(both):
-    # A rate that the first changes is the one that the second has in the same hook.
+    # A learning rate changed by the first callback is visible to the second in the same hook.
     ours, theirs = both(lambda folder: [Recorder(), ChangesRate("on_train_batch_end", 0.5), Recorder()], epochs=1)
     for mine, keras_own in zip(ours.callbacks[::2], theirs.callbacks[::2], strict=True):
         assert_same_calls(mine, keras_own, without="on_test_batch")
@@ -343,7 +345,7 @@ def test_callbacks_are_called_in_their_order(both):
     assert after == pytest.approx(before / 2)
 
 
-# Keras's own callbacks
+# Callbacks of Keras
 
 
 def test_learning_rate_scheduler_equals_fit(both):
@@ -475,7 +477,7 @@ def test_model_checkpoint_saves_only_the_best_as_in_fit(both, tmp_path):
 
 
 def test_model_checkpoint_saves_at_batch_intervals_as_in_fit(both, tmp_path):
-    # 4 steps, checked every 2: in the middle of epochs, and across their ends.
+    # 4 steps, checked every 2: within epochs and across their ends.
     both(
         lambda folder: [keras.callbacks.ModelCheckpoint(folder / "{epoch}-{batch}-{loss:.3f}.keras", save_freq=4)],
         epochs=2,
@@ -520,7 +522,7 @@ def test_lambda_callback_equals_fit(both):
 
 
 def diverging(digits, callbacks):
-    """Both sides with a rate at which the loss becomes NaN in the midst of the first epoch; cnnlab's error."""
+    """Trains with cnnlab and Keras at a rate at which the loss becomes NaN within the first epoch; cnnlab's error."""
     experiment = experiment_of(rate=1e9, loss="mse")
     ours, theirs = ([*callbacks(), Recorder()] for _ in range(2))
     model = new_model(experiment, digits)

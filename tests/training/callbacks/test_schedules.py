@@ -44,7 +44,7 @@ def test_one_cycle_rises_to_the_rate_and_falls_to_nearly_zero():
     assert rates[10] == pytest.approx(1.0)
     assert (np.diff(rates[:11]) > 0).all()
     assert (np.diff(rates[10:]) < 0).all()
-    # One step later it is at its end, 1 / 25 / 10,000: Smith and Topin 2017, with PyTorch's defaults.
+    # The next step would reach 1 / 25 / 10,000: Smith and Topin 2017, with the defaults of PyTorch.
     assert train({"one_cycle": {}}).schedule.at(10, 10) == pytest.approx(1 / 25 / 10_000)
 
 
@@ -56,7 +56,7 @@ def test_one_cycle_rises_to_the_rate_and_falls_to_nearly_zero():
 def test_a_warm_up_is_linear_from_zero_and_followed_by_the_schedule(kind, warmup):
     kind, options = (kind, {}) if isinstance(kind, str) else next(iter(kind.items()))
     rates, plain = by_step({kind: {**options, "warmup": warmup}}, 4 + warmup, 10), by_step({kind: options}, 4, 10)
-    # At the end of step n of all, n/all of the rate with which the schedule begins.
+    # At the end of step n, the rate is n / steps of the initial rate of the schedule.
     steps = 10 * warmup
     np.testing.assert_allclose(rates[:steps], np.arange(1, steps + 1) / steps * plain[0], rtol=1e-5)
     np.testing.assert_allclose(rates[steps:], plain, rtol=1e-5)

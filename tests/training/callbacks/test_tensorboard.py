@@ -1,5 +1,5 @@
-"""What is in the events, read back by TensorBoard's own reader; that resuming neither repeats nor misses any of them is
-tested in test_exact_resume.py."""
+"""Contents of event files, read with TensorBoard's reader; test_exact_resume.py checks that resuming neither repeats nor
+loses events."""
 
 import io
 
@@ -70,7 +70,9 @@ def test_weights_gradients_and_activations_are_written_at_the_epoch_interval(run
     shares = {tag: events.Scalars(tag)[0].value for tag in events.Tags()["scalars"] if tag.startswith("non_zero/")}
     assert sorted(shares) == [f"non_zero/{name}" for name in ("conv2d_0", "dense_3", "dropout_2", "flatten_1")]
     assert 0 < shares["non_zero/conv2d_0"] < 1
-    assert shares["non_zero/conv2d_0"] == shares["non_zero/flatten_1"] == shares["non_zero/dropout_2"]  # dropout is off
+    assert (
+        shares["non_zero/conv2d_0"] == shares["non_zero/flatten_1"] == shares["non_zero/dropout_2"]
+    )  # without dropout
 
 
 def test_the_graph_and_the_first_training_images_are_written(run):

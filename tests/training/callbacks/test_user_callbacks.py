@@ -12,12 +12,12 @@ from cnnlab.runs import Run
 from cnnlab.training.callbacks import user
 from tests.conftest import TINY, assert_one_line
 
-# Finding and making them
+# Import and construction
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Write a module into the working directory; its name, which no other test has."""
+    """A function that writes a module with a unique name into the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)
@@ -160,7 +160,7 @@ def test_the_line_reported_for_wrong_arguments_is_not_in_cnnlab(module):
     assert "user.py" not in str(caught.value)
 
 
-# By the command line
+# Through the command line
 
 
 USER_CALLBACKS = """\

@@ -60,7 +60,7 @@ def test_other_keys_of_tf_config_are_ignored():
         {"TF_CONFIG": config({"worker": ["a:1"]}, FIRST)},
         {"TF_CONFIG": config({"chief": ["a:1"]}, {"type": "chief", "index": 0})},
         {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"},
-        {"SLURM_STEP_NUM_TASKS": "2"},  # without a number of its own: in the batch script, not in a task
+        {"SLURM_STEP_NUM_TASKS": "2"},  # without a task number: in the batch script, not in a task
         {"SLURM_PROCID": "0"},
     ],
 )
@@ -93,7 +93,7 @@ MALFORMED = [
     config({**WORKERS, "evaluator": ["c:3"]}, {"type": "evaluator", "index": 0}),
     config({**WORKERS, "two\nlines": ["c:3"]}, FIRST),
     config({**WORKERS, "chief": []}, FIRST),
-    config({"chief": ["c:3", "d:4"], "worker": ["a:1"]}, FIRST),  # TensorFlow takes one chief only
+    config({"chief": ["c:3", "d:4"], "worker": ["a:1"]}, FIRST),  # TensorFlow allows one chief
     *(
         config({"worker": addresses}, FIRST)
         for addresses in ([], [1, 2], "a:1", {"0": "a:1"}, None, 5, ["a:1", None], ["a:1", ["b:2"]], ["a", "b"])
@@ -112,7 +112,7 @@ def test_the_example_in_the_messages_is_valid():
     assert parse(EXAMPLE) == Cluster(("host1:2222", "host2:2222"), 0)
 
 
-def test_any_json_raises_at_most_a_request_error():
+def test_arbitrary_json_raises_only_request_errors():
     values = [None, True, 0, 1, -1, 1.5, "", "worker", "chief", "a:1", [], ["a:1"], ["a:1", "b:2"], [[]], {}, {"a": []}]
     jobs = [
         *values,
@@ -144,8 +144,8 @@ SLURM = {
 
 @pytest.fixture
 def slurm(monkeypatch):
-    """Sets Slurm's variables of a step with two tasks, changed by keywords."""
-    for name in ("TF_CONFIG", "CUDA_VISIBLE_DEVICES"):  # set first, so that they are restored
+    """A function that sets the Slurm variables of a step with two tasks; keywords change them."""
+    for name in ("TF_CONFIG", "CUDA_VISIBLE_DEVICES"):  # set first, so that monkeypatch restores them
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -163,7 +163,7 @@ def test_the_tasks_of_a_slurm_step_are_workers(slurm, number):
     assert len(set(cluster.workers)) == 2
     assert all(address.startswith("localhost:") for address in cluster.workers)
     assert cluster.index == number
-    tf_config = json.loads(os.environ["TF_CONFIG"])  # which TensorFlow's strategy reads
+    tf_config = json.loads(os.environ["TF_CONFIG"])  # read by TensorFlow's strategy
     assert tf_config == {"cluster": {"worker": list(cluster.workers)}, "task": {"type": "worker", "index": number}}
     assert from_environment() == cluster
 
@@ -204,7 +204,7 @@ def test_slurm_variables_without_a_valid_cluster_are_a_one_line_error(slurm, cha
     with pytest.raises(RequestError, match=r"SLURM|Slurm") as raised:
         from_environment()
     assert len(str(raised.value).splitlines()) == 1
-    assert "range()" not in str(raised.value)  # a reason, not TensorFlow's stumbling
+    assert "range()" not in str(raised.value)  # a reason, not an exception of TensorFlow
     assert "TF_CONFIG" not in os.environ
 
 

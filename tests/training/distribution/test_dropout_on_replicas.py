@@ -1,4 +1,4 @@
-"""What is random on several replicas: each draws its own, and the network learns as on one device."""
+"""Randomness on several replicas: independent masks, and the accuracy of one device."""
 
 import json
 
@@ -30,7 +30,7 @@ def test_dropout_and_batch_norm_give_the_accuracy_of_one_device_within_noise(tmp
 
 
 def masks_of(prepare):
-    """What two replicas drop in two steps, (steps, replicas, 200)."""
+    """The dropout masks of two replicas in two steps, (steps, replicas, 200)."""
     strategy = strategy_for(2, None)
     with strategy.scope():
         keras.utils.set_random_seed(0)
@@ -50,7 +50,7 @@ def test_replicas_draw_independent_masks():
 
 
 def test_keras_alone_gives_every_replica_the_same_mask():
-    # If that is no longer so, `draw_by_replica` is needed no more.
+    # If this fails, `draw_by_replica` is no longer needed.
     first, second = masks_of(lambda model: None)
     np.testing.assert_array_equal(first[0], first[1])
     np.testing.assert_array_equal(second[0], second[1])

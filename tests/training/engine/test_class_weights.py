@@ -1,4 +1,4 @@
-"""Weights of classes: in the gradient as in Keras's `fit(class_weight=...)`, and in no loss that is reported."""
+"""Class weights: applied to gradients as in Keras's `fit(class_weight=...)`, not to reported losses."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ KERAS_LOSSES = {
         from_logits=spec.from_logits, label_smoothing=spec.label_smoothing
     ),
     "mse": lambda spec: keras.losses.MeanSquaredError(),
-    # A sum over 10 classes and the 50 examples of a batch.
+    # Summed over 10 classes and the 50 examples of a batch.
     "sum_of_squares": lambda spec: lambda labels, outputs: 50 * tf.reduce_sum((labels - outputs) ** 2, axis=-1),
 }
 LOSSES = [
@@ -91,7 +91,7 @@ def test_both_labels_of_mixed_images_are_weighted(examples):
     double, _ = trained(examples, LOSSES[0], 0.1, np.full(10, 2, np.float32), **mixup)
     twice_the_rate, _ = trained(examples, LOSSES[0], 0.2, None, **mixup)
     assert_same_weights(double, twice_the_rate)
-    # Of two images that are mixed with each other only the label 5 counts: nothing draws towards the label 0.
+    # Of two mixed images only label 5 has a weight: no gradient towards label 0.
     pair = Examples(examples.images[:2], np.array([5, 0], np.int32))
     mixed, _ = trained(pair, LOSSES[0], 0.1, np.eye(10, dtype=np.float32)[5], **mixup)
     bias = mixed.get_weights()[1]

@@ -14,7 +14,7 @@ from cnnlab.training.engine.engine import Engine
 
 @pytest.fixture(scope="module")
 def examples():
-    """150 examples: with batches of 64, a last batch of 22."""
+    """150 examples: in batches of 64, the last batch has 22."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (150, 28, 28, 1), dtype=np.uint8)
     return Examples(images, random.integers(0, 10, 150, dtype=np.int32))
@@ -74,7 +74,7 @@ def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer):
     ("name", "loss"), [("lenet", CrossEntropy()), ("fc", MeanSquaredError()), ("fc", SumOfSquares())]
 )
 def test_every_example_counts_exactly_once(examples, name, loss):
-    model = new_model(name, keras.optimizers.SGD(1e-30))  # so small that nothing moves
+    model = new_model(name, keras.optimizers.SGD(1e-30))  # too small to change the weights
     progress = last(Engine(model, loss, examples, batch_size=64, seed=0).epoch(0))
     outcome = ForwardPass(model, loss)(examples)
     assert progress.examples == 150
@@ -115,7 +115,7 @@ def test_results_do_not_depend_on_the_steps_per_graph_call(examples):
 def test_progress_grows_to_the_complete_epoch(examples):
     engine = Engine(new_model("fc"), MeanSquaredError(), examples, batch_size=1, seed=0)
     seen = [progress.examples for progress in engine.epoch(0)]
-    assert seen[0] == 1  # the first call traces, and is short
+    assert seen[0] == 1  # the first call includes tracing and is short
     assert seen == sorted(set(seen))
     assert seen[-1] == 150
 
@@ -141,7 +141,7 @@ def test_regularizers_are_trained_as_in_fit_and_excluded_from_loss_and_accuracy(
 
 
 def test_the_gradient_of_a_sum_loss_is_summed_over_the_batch(examples):
-    # A sum over 10 classes and 50 examples is 500 times the mean: so is its gradient.
+    # Summed over 10 classes and 50 examples, the loss and its gradient are 500 times the mean.
     sums, means = (new_model("fc", keras.optimizers.SGD(rate)) for rate in (1e-4, 0.05))
     last(Engine(sums, SumOfSquares(), examples, batch_size=50, seed=0).epoch(0))
     last(Engine(means, MeanSquaredError(), examples, batch_size=50, seed=0).epoch(0))

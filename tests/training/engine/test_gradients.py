@@ -1,4 +1,4 @@
-"""The engine's update of the weights: gradients as in Keras's `fit`, and steps that overflow on one replica."""
+"""The weight updates of the engine: gradients as in Keras's `fit`, and overflow on one replica."""
 
 import json
 import subprocess
@@ -64,7 +64,7 @@ def test_an_overflow_on_one_replica_skips_the_step_on_all_and_halves_the_scale()
     states = json.loads(done.stdout)
     start, first, skipped, last = states
     assert first["weights"] != start["weights"]
-    assert skipped["weights"] == first["weights"]  # momentum and count of steps too
+    assert skipped["weights"] == first["weights"]  # including momentum and iterations
     assert last["weights"] != skipped["weights"]
     for state in states:
         assert all(copy == copies[0] for copies in state["weights"] for copy in copies)

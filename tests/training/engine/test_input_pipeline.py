@@ -36,7 +36,7 @@ def random_examples(count=150, shape=(28, 28, 1)):
 
 
 def losses_and_weights(examples, epochs=2, **options):
-    """Three-digit batches, so that the last one is short."""
+    """The default batch size leaves a short last batch."""
     experiment = load("lenet")
     keras.utils.set_random_seed(0)
     model = build(experiment.model, (28, 28, 1), 10, name="model")
@@ -98,13 +98,13 @@ def test_images_are_resident_if_they_fit_in_half_of_the_memory(monkeypatch, sett
     assert kind in placement.why
 
 
-def test_a_process_limit_counts_as_its_memory():
+def test_a_limit_on_the_process_counts_as_available_memory():
     limited = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (10**9, 10**9)); from cnnlab import memory; print(memory.available())"
     assert int(subprocess.check_output([sys.executable, "-c", limited])) == 10**9
     assert memory.available() > 10**9
 
 
-# What the network gets
+# Inputs of the network
 
 
 def dataset_of(examples):
@@ -112,7 +112,7 @@ def dataset_of(examples):
 
 
 def inputs_of(model, images):
-    """What the first layer of the experiment itself gets."""
+    """The input of the first layer of the experiment."""
     first = keras.Model(model.inputs[0], model.get_layer("conv2d_0").input)
     return first(images.astype(np.float32) / 255).numpy()
 
@@ -152,7 +152,7 @@ def test_a_constant_channel_is_only_centred():
 
 
 def test_a_preview_shows_the_training_inputs_of_the_engine(monkeypatch):
-    """The very pictures of the first step, caught on their way into the network."""
+    """The images of the first step, recorded at the input of the network."""
     examples = random_examples()
     experiment = experiment_with("train.batch_size=64", "seed=3").model_copy()
     preprocessing = experiment.preprocessing.model_copy(update={"augmentation": ALL})
@@ -174,7 +174,7 @@ def test_a_preview_shows_the_training_inputs_of_the_engine(monkeypatch):
     assert any("%" in title for title in seen.titles)
 
 
-# More pictures than memory
+# Data larger than memory
 
 SIDE, PICTURES = 256, 6_000  # 1.2 GB decoded
 LIMIT = 1_022_400_000

@@ -1,4 +1,4 @@
-"""Interrupted anywhere, within an epoch too, and resumed by a trainer of its own: the bytes of a run that was not."""
+"""Runs interrupted at any step and resumed by a new trainer have the same bytes as uninterrupted runs."""
 
 import json
 import random
@@ -58,7 +58,7 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def _short_calls(monkeypatch):
-    """Two steps a graph call, so that an epoch of seven has places to stop at."""
+    """Two steps per graph call, so that an epoch of seven steps can be interrupted within."""
 
     def two_steps(engine, steps, seconds):
         engine._steps_per_call = 2
@@ -75,7 +75,7 @@ def last_of_each(changes):
 
 
 def interrupt_after(monkeypatch, calls):
-    """Have Ctrl-C come at that many askings for it; never with None."""
+    """Simulate Ctrl-C at this check for interrupts; never with None."""
     left = [calls]
 
     def requested(self):
@@ -92,7 +92,7 @@ def metrics_without_seconds(run):
 
 
 def events(run):
-    """Step and tags of all events, in the order of the files."""
+    """Step and tags of all events, in file order."""
     from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
     from tensorboard.compat.proto.event_pb2 import Event
 
@@ -214,7 +214,7 @@ class Counting(keras.callbacks.Callback):
 
 
 def test_a_worker_that_is_not_the_chief_restores_its_callback_states():
-    """It has none of those that write files."""
+    """It has no callbacks that write files."""
     stopping = keras.callbacks.EarlyStopping()
     stopping.on_train_begin()
     stopping.wait = 3
