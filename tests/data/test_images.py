@@ -222,7 +222,7 @@ def test_unsigned_32_bit_integers_are_not_negative(alone):
     ],
     ids=["float64", "LAB"],
 )
-def test_an_unsupported_tiff_is_reported_as_possibly_unsupported(alone, make, message):
+def test_an_unsupported_tiff_is_reported_as_unsupported(alone, make, message):
     with pytest.raises(DataError, match=message):
         alone(make, "x.tif")
 

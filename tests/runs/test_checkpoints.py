@@ -83,7 +83,7 @@ def another_user():
 
 @contextmanager
 def no_more_files():
-    """Set the limit of open files to the current number."""
+    """No further file can be opened."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:

@@ -1,4 +1,4 @@
-"""Every word of the language and every shipped experiment, give the same results on two replicas as on one device.
+"""Every word of the language and every shipped experiment give the same results on two replicas as on one device.
 
 The tests with two workers are slow ones, run by .ci/run; .ci/smoke.py trains the shipped experiments on two devices of
 one process.
