@@ -1,1 +1,1 @@
-"""Speed and memory, always as a ratio to a peer measured in the same run."""
+"""Speed and memory, relative to a peer measured in the same run."""

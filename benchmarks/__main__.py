@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--rounds 5] [--torch PYTHON]`: every benchmark, written to docs/benchmarks.md."""
+"""`python -m benchmarks [--rounds 5] [--torch PYTHON]`: run all benchmarks and write docs/benchmarks.md."""
 
 import argparse
 import json
@@ -11,17 +11,15 @@ from typing import Any
 from benchmarks import engine_vs_peers, input_pipeline, page, start_up
 from benchmarks.engine_vs_peers import Contestant
 
-EXAMPLES = 20_000  # to measure the share on
+EXAMPLES = 20_000  # to measure the share of peak performance
 SHARES = ("experiment", "examples_per_second", "gflops", "matmul_gflops", "share_of_matmul", "seconds_to_first_step")
 
 
 def main() -> None:
-    """Run all, and write the page."""
+    """Run all benchmarks and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--rounds", type=int, default=5, help="epochs or starts that count, of each (default 5)")
-    parser.add_argument(
-        "--torch", metavar="PYTHON", help="a Python that has PyTorch; without it, that peer is left out"
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="measured epochs or starts of each (default 5)")
+    parser.add_argument("--torch", metavar="PYTHON", help="a Python with PyTorch; without it, PyTorch is omitted")
     options = parser.parse_args()
     contestants = [
         Contestant("fit", "keras_fit"),

@@ -1,4 +1,4 @@
-"""What it costs that runs last: `python -m benchmarks.durable_runs [--rounds 5]` writes docs/benchmarks-runs.md."""
+"""Cost of durable runs: `python -m benchmarks.durable_runs [--rounds 5]` writes docs/benchmarks-runs.md."""
 
 import argparse
 import json
@@ -32,14 +32,14 @@ for path in sorted(pathlib.Path("runs").glob("*/run.json")):
     print(path.parent, record["status"], epochs, record.get("results", {}).get("test_accuracy"), record["started"])
 """
 TEXT = """\
-# What it costs that runs last
+# Cost of durable runs
 
 `make bench` wrote this page, on {when}, on {machine}.
 
 ## Checkpoints and TensorBoard
 
-`cnnlab bench`: an epoch on all pictures of the experiment, what its table and checkpoint take on top (written, flushed
-and renamed), and what TensorBoard's events take where they are asked for.
+`cnnlab bench`: the seconds of an epoch on all images of the experiment, of writing its metrics and checkpoint (write,
+flush and rename), and of writing TensorBoard events where they are enabled.
 
 {costs}
 
@@ -47,16 +47,16 @@ and renamed), and what TensorBoard's events take where they are asked for.
 
 {seeds_table}
 
-## The list of {runs:,} runs
+## Listing {runs:,} runs
 
 {list_table}
 """
 
 
 def main() -> None:
-    """Run all, and write the page."""
+    """Run all measurements and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.durable_runs")
-    parser.add_argument("--rounds", type=int, default=5, help="repetitions that count, of each (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="measured repetitions of each (default 5)")
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(dir=".") as scratch:
         costs = [_costs(network) for network in NETWORKS]
@@ -93,7 +93,7 @@ def _seeds(scratch: Path) -> Mapping[str, Sequence[Sequence[str]]]:
 
 
 def _listing(scratch: Path) -> Mapping[str, Sequence[Sequence[str]]]:
-    """Folders of runs that were trained, but for the weights, and a tenth of them still said to be running."""
+    """Copies of a trained run without its weights, a tenth of them with status running; the commands that list them."""
     made = subprocess.run(
         [sys.executable, "-m", "cnnlab", "train", "digits", "--epochs", "12", "--quiet", "--name", "one"],
         cwd=scratch,
@@ -106,20 +106,20 @@ def _listing(scratch: Path) -> Mapping[str, Sequence[Sequence[str]]]:
     for number in range(RUNS):
         run = scratch / "runs" / f"copy-{number}"
         run.mkdir()
-        said = {**record, "status": "finished" if number % 10 else "running"}
-        (run / "run.json").write_text(json.dumps(said, indent=2), encoding="utf-8")
+        changed = {**record, "status": "finished" if number % 10 else "running"}
+        (run / "run.json").write_text(json.dumps(changed, indent=2), encoding="utf-8")
         (run / "metrics.csv").write_bytes(table)
         (run / ".lock").touch()
     return {
-        "the plainest script that reads as much": [[sys.executable, "-c", LISTING]],
+        "minimal script reading the same files": [[sys.executable, "-c", LISTING]],
         "cnnlab runs list": [[sys.executable, "-m", "cnnlab", "runs", "list"]],
     }
 
 
 def race(contestants: Mapping[str, Sequence[Sequence[str]]], rounds: int, scratch: Path) -> list[dict[str, Any]]:
-    """A row each: the median and range of the seconds that its commands take, one after the other. They take turns."""
+    """One row per contestant, run in turn: the median and range of the seconds of its commands in sequence."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds + 1):  # the first fills the disk's cache
+    for _ in range(rounds + 1):  # the first round fills the disk cache
         for name, commands in contestants.items():
             started = time.perf_counter()
             for command in commands:

@@ -1,10 +1,10 @@
-"""Seconds an epoch: cnnlab's engine, Keras's own `fit` on arrays, PyTorch eager.
+"""Seconds per epoch: cnnlab's engine, Keras's `fit` on arrays, and eager PyTorch.
 
-Same network, optimizer, batch size, arithmetic and data. Each is a process of its own, and all wait while one of them
-trains an epoch: they take turns, so that a busy machine slows all alike. The first epoch of each (tracing, allocation)
-does not count. The data have the size of MNIST or CIFAR-10 and are drawn at random, since the time does not depend on
-the pixels; an epoch of the two large networks is 10,000 pictures. Where a range is wide, `fit` swings between two
-speeds from epoch to epoch, and its median, to which all is relative, differs between runs of this benchmark.
+Network, optimizer, batch size, precision and data are the same. Each contestant runs in a separate process, and they
+train one epoch each in turn, so that load on the machine affects all of them equally. The first epoch of each (tracing,
+allocation) is not counted. The data are random and have the size of MNIST or CIFAR-10, since the time does not depend
+on the pixels; an epoch of the two large networks has 10,000 images. Where the range is wide, `fit` alternates between
+two speeds, and its median, the reference of all ratios, differs between runs of this benchmark.
 """
 
 import json
@@ -28,12 +28,12 @@ NETWORKS = {
     "cnn-32-64": (10_000, 28, 28, 1),
     "cifar": (10_000, 32, 32, 3),
 }
-"""The course's fc-mse, mlp-ce, lenet5, cnn-32-64 and cifar-cnn, and the pictures of an epoch."""
+"""The shape of the images of an epoch, by network: the course's fc-mse, mlp-ce, lenet5, cnn-32-64 and cifar-cnn."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A way to train, in a process of `python`."""
+    """A framework to train with, in a process of `python`."""
 
     name: str
     module: str
@@ -42,7 +42,7 @@ class Contestant:
 
 
 class _Process:
-    """A contestant at work on a network; `serving.py` is its other end."""
+    """The process of a contestant; `serving.py` implements its side of the protocol."""
 
     def __init__(self, contestant: Contestant, experiment: dict[str, Any], data: Path) -> None:
         settings = {**experiment["train"], "precision": contestant.precision}
@@ -56,27 +56,27 @@ class _Process:
         self.seconds: list[float] = []
 
     def run_epoch(self) -> None:
-        """Have it train an epoch; the others wait."""
+        """Train one epoch."""
         self._process.stdin.write("epoch\n")  # type: ignore[union-attr]
         self._process.stdin.flush()  # type: ignore[union-attr]
         seconds, _ = self._process.stdout.readline().split()  # type: ignore[union-attr]
         self.seconds.append(float(seconds))
 
     def end(self) -> int:
-        """Have it end; its peak memory, in bytes."""
+        """End the process; its peak memory in bytes."""
         peak, _ = self._process.communicate()
         return int(peak)
 
 
 def race(contestants: Sequence[Contestant], rounds: int, scratch: Path) -> list[dict[str, Any]]:
-    """A row for every network and contestant: the median and the range of `rounds` epochs, and the peak memory.
+    """One row per network and contestant: the median and range of `rounds` epochs, and the peak memory.
 
     `to_fit` is relative to the first contestant.
     """
     rows = []
     for name, shape in NETWORKS.items():
         experiment = to_dict(load(name))
-        data = _drawn(shape, scratch)
+        data = _random_data(shape, scratch)
         running = {contestant: _Process(contestant, experiment, data) for contestant in contestants}
         for _ in range(rounds + 1):
             for process in running.values():
@@ -99,11 +99,11 @@ def race(contestants: Sequence[Contestant], rounds: int, scratch: Path) -> list[
 
 
 def geometric_mean(rows: Sequence[dict[str, Any]], contestant: str) -> float:
-    """Of a contestant's ratios over all networks."""
+    """The geometric mean of a contestant's ratios to `fit` over all networks."""
     return statistics.geometric_mean(row["to_fit"] for row in rows if row["contestant"] == contestant)
 
 
-def _drawn(shape: tuple[int, ...], scratch: Path) -> Path:
+def _random_data(shape: tuple[int, ...], scratch: Path) -> Path:
     path = scratch / f"{'x'.join(map(str, shape))}.npz"
     if not path.exists():
         random = np.random.default_rng(0)

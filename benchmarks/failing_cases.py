@@ -1,4 +1,4 @@
-"""Small trainings that fail in known ways, and healthy ones, each as changes to a network that learns the digits."""
+"""Small trainings with known problems, and healthy ones, each as changes to a network trained on digits."""
 
 # ruff: noqa: E501 - a case is one line
 
@@ -37,10 +37,10 @@ BALANCED = "val_balanced_accuracy"
 
 @dataclass(frozen=True)
 class Case:
-    """A training: BASE with these changes, on the data that `data` writes to a file, else on digits.
+    """A training: BASE with these changes, on the data written by `data`, by default on digits.
 
-    `diagnosis` is what is to be said of it; empty where nothing is wrong.
-    `metric` is the column of the table that shows whether it went well.
+    `diagnosis` is the expected diagnosis, empty for a healthy training.
+    `metric` is the column that measures success.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Case:
 
 
 def _write(path: Path, images: NDArray[np.floating], labels: NDArray[np.integer]) -> str:
-    """Have `data=…` of an archive of 8×8 images in [0, 255]."""
+    """Write an archive of 8×8 images in [0, 255]; the option `data=…` that uses it."""
     np.savez(path, x_train=images.astype(np.uint8)[..., np.newaxis], y_train=labels)
     classes = int(labels.max()) + 1
     return f"data={{name: npz, file: {path}, image_shape: [8, 8, 1], num_classes: {classes}}}"
@@ -63,13 +63,13 @@ def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 
 def low_contrast(path: Path) -> str:
-    """Digits between the levels 120 and 130."""
+    """Digits with grey levels from 120 to 130."""
     images, labels = _digits()
     return _write(path, 120 + images / 24, labels)
 
 
 def noisy_labels(path: Path) -> str:
-    """Of four in ten digits the label is drawn at random."""
+    """Digits with random labels for 40 % of the examples."""
     images, labels = _digits()
     random = np.random.default_rng(0)
     wrong = random.random(len(labels)) < 0.4
@@ -77,38 +77,38 @@ def noisy_labels(path: Path) -> str:
 
 
 def noisy_images(path: Path) -> str:
-    """Digits in noise that is as strong as they are."""
+    """Digits with noise of similar amplitude."""
     images, labels = _digits()
     noise = np.random.default_rng(0).normal(0, 120, images.shape)
     return _write(path, np.clip(images + noise, 0, 255), labels)
 
 
 def random_labels(path: Path) -> str:
-    """Labels that have nothing to do with the digits."""
+    """Digits with shuffled labels."""
     images, labels = _digits()
     return _write(path, images, np.random.default_rng(0).permutation(labels))
 
 
 def brighter(path: Path) -> str:
-    """Noise, of which one image in twenty is a little brighter: the class to be found."""
+    """Noise; one image in twenty, the positive class, is slightly brighter."""
     labels = (np.arange(4000) % 20 == 0).astype(int)
     images = np.random.default_rng(0).integers(0, 120, (4000, 8, 8))
     return _write(path, images + 12 * labels[:, np.newaxis, np.newaxis], labels)
 
 
 def rare_digit(path: Path) -> str:
-    """Eights among all other digits, one to ten, with noise over both."""
+    """The digit 8 against all others, one in ten, with noise."""
     images, labels = _digits()
     noise = np.random.default_rng(0).normal(0, 120, images.shape)
     return _write(path, np.clip(images + noise, 0, 255), (labels == 8).astype(int))
 
 
 def rare_digits(path: Path) -> str:
-    """Five common digits and five of which a tenth is left, with noise over all."""
+    """Five frequent digits, and a tenth of the examples of the other five, with noise."""
     images, labels = _digits()
-    kept = (labels < 5) | (np.arange(len(labels)) % 10 == 0)
+    selected = (labels < 5) | (np.arange(len(labels)) % 10 == 0)
     noise = np.random.default_rng(0).normal(0, 120, images.shape)
-    return _write(path, np.clip(images + noise, 0, 255)[kept], labels[kept])
+    return _write(path, np.clip(images + noise, 0, 255)[selected], labels[selected])
 
 
 def _hidden(activation: str, units: int, count: int, more: str = "") -> str:

@@ -1,9 +1,9 @@
-"""Pictures from a folder: the time to decode them, against a bare Pillow loop, and the memory to train on them.
+"""Images from a folder: the time to decode them, relative to a bare Pillow loop, and the memory to train on them.
 
-The bare loop lists the files, opens each with Pillow in one of two processes, and keeps nothing. cnnlab does the same
-and writes the pixels and their SHA-256 to its cache; a later start reads and checks that. The two take turns.
-Memory is the peak resident set of `cnnlab train` in a process of its own, once with `resident`, once with `streamed`
-pictures, and once streamed under a limit on its data segment of half of what the pictures take decoded.
+The bare loop lists the files, decodes each with Pillow in one of two processes, and discards the pixels. cnnlab also
+writes the pixels and their SHA-256 to its cache; later starts read and verify the cache. The two run in turn. Memory is
+the peak resident set of a `cnnlab train` process with `resident` images, with `streamed` images, and with streamed
+images under a limit on the data segment of half the size of the decoded images.
 """
 
 import os
@@ -24,7 +24,7 @@ from cnnlab.data.sources import folder
 from cnnlab.experiment.data import Folder
 from cnnlab.quantities import Bytes
 
-SMALL, SMALL_SIDE = 60_000, 32  # CIFAR-10's
+SMALL, SMALL_SIDE = 60_000, 32  # as in CIFAR-10
 LARGE, LARGE_SIDE = 10_400, 256  # 2 GB decoded
 CLASSES = 10
 PROCESSES = 2
@@ -41,7 +41,7 @@ train: {{epochs: 1, batch_size: 32}}
 
 
 def tables(rounds: int) -> list[list[dict[str, object]]]:
-    """Times, medians of `rounds`, and memory."""
+    """The tables of decoding times (medians of `rounds`) and of memory."""
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CACHE_HOME"] = str(Path(scratch, "cache"))
         decoding = _decoding(Path(scratch, "small"), rounds)
@@ -49,8 +49,8 @@ def tables(rounds: int) -> list[list[dict[str, object]]]:
     return [decoding, memory]
 
 
-def _draw(root: Path, count: int, side: int, distinct: int) -> None:
-    """`count` JPEG files of random pictures, as smooth as photographs, of which `distinct` differ."""
+def _write_images(root: Path, count: int, side: int, distinct: int) -> None:
+    """Write `count` JPEG files of random images, smooth like photographs; `distinct` of them differ."""
     random = np.random.default_rng(0)
     for label in range(CLASSES):
         place = root / f"class{label}"
@@ -65,7 +65,7 @@ def _draw(root: Path, count: int, side: int, distinct: int) -> None:
 
 
 def _decoding(root: Path, rounds: int) -> list[dict[str, object]]:
-    _draw(root, SMALL, SMALL_SIDE, SMALL)
+    _write_images(root, SMALL, SMALL_SIDE, SMALL)
     spec = Folder(name="folder", path=str(root), image_size=SMALL_SIDE, num_classes=CLASSES)  # type: ignore[arg-type]
     seconds: dict[str, list[float]] = {"Pillow, two processes": [], "first start": [], "later start": []}
     for _ in range(rounds + 1):
@@ -106,7 +106,7 @@ def _open_all(files: list[str]) -> int:
 
 
 def _memory(root: Path) -> list[dict[str, object]]:
-    _draw(root, LARGE, LARGE_SIDE, 10 * CLASSES)
+    _write_images(root, LARGE, LARGE_SIDE, 10 * CLASSES)
     experiment = root.parent / "memory.yaml"
     experiment.write_text(EXPERIMENT.format(path=root, side=LARGE_SIDE, classes=CLASSES), encoding="utf-8")
     decoded = LARGE * LARGE_SIDE**2 * 3
@@ -115,7 +115,7 @@ def _memory(root: Path) -> list[dict[str, object]]:
         peak = _peak(experiment, kind, limit)
         rows.append(
             {
-                f"{LARGE:,} pictures of {LARGE_SIDE}×{LARGE_SIDE}": kind,
+                f"{LARGE:,} images of {LARGE_SIDE}×{LARGE_SIDE}": kind,
                 "decoded": Bytes(decoded),
                 "limit": None if limit is None else Bytes(limit),
                 "peak": Bytes(peak),
@@ -126,7 +126,7 @@ def _memory(root: Path) -> list[dict[str, object]]:
 
 
 def _peak(experiment: Path, kind: str, limit: int | None) -> int:
-    """Peak resident set of a training, in bytes; `limit` is that of its data segment."""
+    """Peak resident set of a training in bytes; `limit` applies to its data segment."""
     measure = (
         "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024); sys.exit(done.returncode)"

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: the tables of a run of all benchmarks, with machine, versions and a plot."""
+"""Writes docs/benchmarks.md: the tables of all benchmarks, with machine, versions and a plot."""
 
 import importlib.metadata
 import os
@@ -19,28 +19,28 @@ TEXT = """\
 
 `make bench` wrote this page, on {when}, on {machine}.
 
-## An epoch, against what one would use instead
+## Training speed compared with Keras and PyTorch
 
 {engine_doc}
 {race}
 
 Geometric means of the ratios to `fit`: {means}.
 
-![Seconds an epoch, relative to Keras's fit in float32]({plot})
+![Seconds per epoch, relative to Keras's fit in float32]({plot})
 
-## From shell to shell
+## One epoch including start-up
 
 {start_doc}
 {start}
 
-## The share of the machine
+## Share of peak performance
 
-`cnnlab bench` on 20,000 pictures, float32: what the products and sums of training come to a second, of what
-multiplying two matrices of 2048 × 2048 comes to.
+`cnnlab bench` on 20,000 images, float32: the arithmetic operations per second of training, as a share of those of a
+product of two 2048 × 2048 matrices.
 
 {shares}
 
-## Pictures from a folder
+## Images from a folder
 
 {pipeline_doc}
 {pipeline}
@@ -54,7 +54,7 @@ def write(
     pipeline: Sequence[Sequence[dict[str, Any]]],
     contestants: Sequence[Contestant],
 ) -> Path:
-    """Write the page and its plot; the page's path."""
+    """Write the page and its plot; the path of the page."""
     from benchmarks import engine_vs_peers, input_pipeline, start_up
 
     means = [f"{contestant.name} {geometric_mean(race, contestant.name):.2f}" for contestant in contestants[1:]]
@@ -80,7 +80,7 @@ def write(
 
 
 def _body(docstring: str | None) -> str:
-    """A module's docstring, with its first line as the first paragraph."""
+    """The docstring of a module as text of the page."""
     return f"{(docstring or '').strip()}\n"
 
 
@@ -89,7 +89,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _machine(contestants: Sequence[Contestant]) -> str:
-    """The processor, the cores, and the versions of all that computes."""
+    """The processor, the number of cores, and the versions of the frameworks."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "numpy")]
     for python in {contestant.python for contestant in contestants if contestant.module == "pytorch"}:
         asked = [python, "-c", "import torch; print(torch.__version__)"]
@@ -101,7 +101,7 @@ def _machine(contestants: Sequence[Contestant]) -> str:
 
 
 def _processor() -> str:
-    """Its name and what it has for half precision, as far as the system tells."""
+    """The name of the processor and its AVX-512 and half-precision units, if known."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -113,7 +113,7 @@ def _processor() -> str:
 
 
 def _plot(race: Sequence[dict[str, Any]], contestants: Sequence[str]) -> None:
-    """Bars of every network's contestants, relative to the first; shorter is faster."""
+    """Bars of the contestants for each network, relative to the first; shorter is faster."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -130,7 +130,7 @@ def _plot(race: Sequence[dict[str, Any]], contestants: Sequence[str]) -> None:
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(networks))], networks)
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xlabel("seconds an epoch, relative to Keras's fit in float32; shorter is faster")
+    axes.set_xlabel("seconds per epoch, relative to Keras's fit in float32; shorter is faster")
     axes.legend(fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(DOCS / PLOT, dpi=120)

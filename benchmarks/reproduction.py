@@ -1,7 +1,7 @@
-"""docs/reproduction.md with its picture, and the "Expected" line of every shipped experiment, from configs/results.
+"""Writes docs/reproduction.md, its figure, and the "Expected" line of every shipped experiment, from configs/results.
 
-`python -m benchmarks.reproduction`, a part of `make docs`; trains nothing. The results are those of
-`cnnlab reproduce NAME --seeds N --save configs/results`, three to ten seeds each.
+`python -m benchmarks.reproduction` is part of `make docs` and trains nothing. The results come from
+`cnnlab reproduce NAME --seeds N --save configs/results`, with three to ten seeds each.
 """
 
 import re
@@ -23,70 +23,69 @@ from cnnlab.config.load import load_file
 from cnnlab.experiment.schema import Experiment
 
 WIDTH = 119
-EARLY = 12  # epochs that the first slides stop at
+EARLY = 12  # epochs in the first slides
 DOCS = Path(__file__).parents[1] / "docs"
-PICTURE = "reproduction.png"
+FIGURE = "reproduction.png"
 BETTER = "-better"
-TEST_EXAMPLES = 10_000  # of MNIST, which all of these are measured on
+TEST_EXAMPLES = 10_000  # of MNIST, the test set of all these experiments
 INTRODUCTION = """\
-# What the courses print, and what cnnlab gives
+# Reproduction of published results
 
-Every shipped experiment that a lecture prints figures of was trained to its full length with several seeds; this page
-is made from their results in [configs/results](../configs/results) by `make docs`, without training. To train them
-again: `cnnlab reproduce`, or one of them: `cnnlab reproduce fc --seeds 5`.
+Every shipped experiment with results published in a lecture was trained to its full length with several seeds.
+`make docs` generates this page from the results in [configs/results](../configs/results), without training. To repeat
+the training: `cnnlab reproduce` for all experiments, `cnnlab reproduce fc --seeds 5` for one.
 
-`published` is what the source prints of its one training. Ours is mean ± standard deviation over n seeds, on the same
-test set. A figure is *reproduced within noise* where one more seed of ours could well give it: where it is inside our
-95 % prediction interval; where that hides more than half a point, it is called wide. `points` is how far our mean is
-above, in hundredths of accuracy. The epochs of one experiment are of the same trainings, so what is above in one is
-often above in all. Why conv and conv-pool spread so far has a page of its own: [how many of four filters
-work](working-filters.md).
+`published` is the result of the single training in the source. Ours are mean ± standard deviation over n seeds, on the
+same test set. A published value is *reproduced within noise* if it lies in our 95 % prediction interval for one more
+seed; an interval that hides more than half a point is called wide. `points` is the difference of our mean from the
+published accuracy, in hundredths of accuracy. The epochs of an experiment come from the same trainings, so their
+differences are correlated. Why conv and conv-pool vary so much: [working filters](working-filters.md).
 """
 
 BETTER_TEXT = """
 ## Better, within the same epochs and parameters
 
-What was learnt since the slides, with nothing more to train: all chosen on held-out training pictures, nothing by the
-test set. The test is the one that `cnnlab compare` makes: paired over the seeds where both have the same, else Welch's;
-p corrected for the table by Holm's method.
+Methods newer than the slides, with the same epochs and no more parameters; all settings were selected on held-out
+training images, none on the test set. The test is that of `cnnlab compare`: paired over the seeds if both experiments
+have the same seeds, else Welch's; p is corrected for the table by Holm's method.
 """
 
 
 def main() -> None:
-    """Write everything anew."""
+    """Write the page, the figure and the headings."""
     experiments = reproduction.select_experiments([])
     lines = {name: reproduction.shipped_comparisons(name, experiment) for name, experiment in experiments.items()}
     (DOCS / "reproduction.md").write_text(page(), encoding="utf-8")
-    _draw({name: own for name, own in lines.items() if len(own) > 1 and _is_measured(own)}, DOCS / PICTURE)
+    _draw({name: rows for name, rows in lines.items() if len(rows) > 1 and _is_measured(rows)}, DOCS / FIGURE)
     for path in shipped.paths().values():
         path.write_text(up_to_date(path), encoding="utf-8")
 
 
 def page() -> str:
-    """docs/reproduction.md."""
+    """The text of docs/reproduction.md."""
     experiments = reproduction.select_experiments([])
     lines = {name: reproduction.shipped_comparisons(name, experiment) for name, experiment in experiments.items()}
     return "\n".join(_page(lines)) + "\n"
 
 
 def up_to_date(path: Path) -> str:
-    """The text of a shipped experiment with what it gave."""
+    """The text of a shipped experiment with its expected results."""
     return with_expectation(path.read_text(encoding="utf-8"), expectation(path.stem, load_file(path)))
 
 
 def expectation(name: str, experiment: Experiment) -> str:
-    """What the heading of a shipped experiment says to expect."""
+    """The expected results in the heading of a shipped experiment."""
     usual = results.results_for(experiment)
     early = [row.accuracy for row in results.epochs(name) if row.epoch == EARLY] if usual else []
     after = [(EARLY, early)] if early and experiment.train.epochs > EARLY else []
     return describe_expected(usual, after)
 
 
-def with_expectation(text: str, said: str) -> str:
-    """An experiment file with that as the `Expected` part of its heading, after the `Command`."""
+def with_expectation(text: str, expected: str) -> str:
+    """An experiment file with `expected` in its heading, after the `Command`."""
     without = re.sub(r"(?m)^# Expected:.*\n(?:#   .*\n)*", "", text)
     wrapped = textwrap.fill(
-        f"# Expected: {said}.", WIDTH, subsequent_indent="#   ", break_long_words=False, break_on_hyphens=False
+        f"# Expected: {expected}.", WIDTH, subsequent_indent="#   ", break_long_words=False, break_on_hyphens=False
     )
     return re.sub(r"(?m)^(# Command:.*\n)", lambda found: f"{found[1]}{wrapped}\n", without, count=1)
 
@@ -94,23 +93,23 @@ def with_expectation(text: str, said: str) -> str:
 def _page(lines: dict[str, list[EpochComparison]]) -> Iterator[str]:
     yield INTRODUCTION
     yield "## At the end of training\n"
-    yield _table([_last(own) for own in lines.values() if _is_measured(own)], final=True)
-    left = [name for name, own in lines.items() if not _is_measured(own)]
+    yield _table([_last(rows) for rows in lines.values() if _is_measured(rows)], final=True)
+    left = [name for name, rows in lines.items() if not _is_measured(rows)]
     if left:
         yield f"\nNot trained to the end: {', '.join(left)}."
-    if said := list(_training_losses()):
-        yield f"\nTraining losses, ours the mean over the last epoch: {'; '.join(said)}."
-    tables = {name: own for name, own in lines.items() if len(own) > 1 and _is_measured(own)}
+    if losses := list(_training_losses()):
+        yield f"\nTraining losses, ours the mean over the last epoch: {'; '.join(losses)}."
+    tables = {name: rows for name, rows in lines.items() if len(rows) > 1 and _is_measured(rows)}
     if tables:
-        yield f"\n![Accuracy and loss by epoch: the slides' points on our mean and its spread]({PICTURE})"
-    if rows := _better():
+        yield f"\n![Accuracy and loss by epoch: the slides' points on our mean ± std]({FIGURE})"
+    if better := _better():
         yield BETTER_TEXT
-        yield render(rows, list(rows[0]), Format.MD)
-    for name, own in lines.items():
-        if _is_measured(own):
+        yield render(better, list(better[0]), Format.MD)
+    for name, rows in lines.items():
+        if _is_measured(rows):
             yield f"\n## {name}\n\n{deviations(shipped.paths()[name].read_text(encoding='utf-8'))}"
         if name in tables:
-            yield "\n" + _table(own, final=False)
+            yield "\n" + _table(rows, final=False)
 
 
 def _training_losses() -> Iterator[str]:
@@ -122,28 +121,31 @@ def _training_losses() -> Iterator[str]:
 
 
 def _better() -> list[dict[str, object]]:
-    """What the experiments come to that are to beat another, tested as `cnnlab compare` does."""
+    """Rows of the improved experiments, tested against their originals as in `cnnlab compare`."""
     pairs = {
-        name: (own, other)
+        name: (improved, original)
         for name, path in sorted(shipped.paths().items())
         if name.endswith(BETTER)
-        and len(own := results.results_for(load_file(path))) > 1
-        and len(other := results.results_for(load_file(shipped.paths()[name.removesuffix(BETTER)]))) > 1
+        and len(improved := results.results_for(load_file(path))) > 1
+        and len(original := results.results_for(load_file(shipped.paths()[name.removesuffix(BETTER)]))) > 1
     }
-    tests = [compare_by_seed(_by_seed(own), _by_seed(other), 1 / TEST_EXAMPLES) for own, other in pairs.values()]
+    tests = [
+        compare_by_seed(_by_seed(improved), _by_seed(original), 1 / TEST_EXAMPLES)
+        for improved, original in pairs.values()
+    ]
     corrected = significance.holm([test.p for test in tests])
-    return [_row_of_better(name, *pair, p) for (name, pair), p in zip(pairs.items(), corrected, strict=True)]
+    return [_better_row(name, *pair, p) for (name, pair), p in zip(pairs.items(), corrected, strict=True)]
 
 
-def _row_of_better(name: str, own: Sequence[Result], other: Sequence[Result], p: float) -> dict[str, object]:
-    mine, theirs = (estimate([result.accuracy for result in rows]) for rows in (own, other))
+def _better_row(name: str, improved: Sequence[Result], original: Sequence[Result], p: float) -> dict[str, object]:
+    mine, theirs = (estimate([result.accuracy for result in rows]) for rows in (improved, original))
     printed = load_file(shipped.paths()[name.removesuffix(BETTER)]).published
     points = 100 * (mine.mean - theirs.mean)
     verdict = "no detectable difference" if p >= ALPHA else f"detectably {'better' if points > 0 else 'worse'}"
     return {
         "experiment": f"[{name}](../configs/{name}.yaml)",
-        "epochs": own[0].epochs,
-        "parameters": own[0].parameters,
+        "epochs": improved[0].epochs,
+        "parameters": improved[0].parameters,
         "published": printed and printed.accuracy,
         "as published": f"{format_mean_std(theirs)}, n = {theirs.n}",
         "better": f"{format_mean_std(mine)}, n = {mine.n}",
@@ -158,10 +160,10 @@ def _by_seed(rows: Sequence[Result]) -> dict[str, float]:
 
 
 def deviations(text: str) -> str:
-    """What an experiment file's heading says of where it differs from its source, one paragraph."""
+    """The deviations from the source in the heading of an experiment file, as one paragraph."""
     found = re.search(r"(?m)^# Deviations: (.*\n(?:#   .*\n)*)", text)
-    said = "Deviations: " + " ".join(re.sub(r"(?m)^#   ", "", found[1]).split()) if found else ""
-    return re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", said)
+    paragraph = "Deviations: " + " ".join(re.sub(r"(?m)^#   ", "", found[1]).split()) if found else ""
+    return re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", paragraph)
 
 
 def _is_measured(lines: Sequence[EpochComparison]) -> bool:

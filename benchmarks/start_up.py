@@ -1,6 +1,7 @@
-"""One epoch of LeNet-5 on MNIST, from shell to shell: `cnnlab train` against the plainest Keras script.
+"""One epoch of LeNet-5 on MNIST including start-up: `cnnlab train` and a minimal Keras script.
 
-Both load MNIST's arrays, train on 55,000 pictures, measure on 5,000 and 10,000, and save. The two take turns.
+Both load the arrays of MNIST, train on 55,000 images, evaluate on 5,000 and 10,000, and save the model. They run in
+turn.
 """
 
 import os
@@ -17,7 +18,7 @@ from cnnlab.quantities import Bytes
 
 
 def race(rounds: int, scratch: Path) -> list[dict[str, Any]]:
-    """A row each: the median and the range of `rounds` starts, and the peak memory."""
+    """One row per command: the median and range of `rounds` starts, and the peak memory."""
     data = scratch / "data" / "mnist" / "mnist.npz"
     data.parent.mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -28,7 +29,7 @@ def race(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     np.savez(data, **arrays)  # type: ignore[arg-type]
     script = Path(__file__).parent / "contestants" / "plain_script.py"
     commands = {
-        "the plainest Keras script": [sys.executable, str(script), str(data), str(scratch / "plain.keras")],
+        "minimal Keras script": [sys.executable, str(script), str(data), str(scratch / "plain.keras")],
         "cnnlab train lenet --epochs 1": [
             *(sys.executable, "-m", "cnnlab", "train", "lenet", "--epochs", "1", "--quiet"),
             *("--runs", str(scratch / "runs")),
@@ -36,7 +37,7 @@ def race(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     }
     times: dict[str, list[float]] = {name: [] for name in commands}
     peaks = dict.fromkeys(commands, 0)
-    for _ in range(rounds + 1):  # the first fills the disk's cache
+    for _ in range(rounds + 1):  # the first round fills the disk cache
         for name, command in commands.items():
             started = time.perf_counter()
             peaks[name] = max(peaks[name], _peak_of(command, data.parents[1]))

@@ -1,7 +1,7 @@
-"""Why the networks with one small convolution end so far apart: `python -m benchmarks.working_filters [RUNS]`.
+"""Why networks with one small convolution vary between seeds: `python -m benchmarks.working_filters [RUNS]`.
 
-Of the trained runs of `conv` and `conv-pool` in RUNS (runs/reproduction; `cnnlab reproduce conv conv-pool --seeds 10`
-makes them) it counts the filters that work, and writes docs/working-filters.md.
+Counts the working filters in the runs of `conv` and `conv-pool` in RUNS (default runs/reproduction, trained with
+`cnnlab reproduce conv conv-pool --seeds 10`), and writes docs/working-filters.md.
 """
 
 import argparse
@@ -27,25 +27,25 @@ EXPERIMENTS = ("conv", "conv-pool")
 IMAGES = 1_000  # of the test set
 SELDOM = 0.05
 TEXT = """\
-# Four filters, and how many of them work
+# Working filters in networks with four filters
 
 `python -m benchmarks.working_filters` wrote this page from the runs of `cnnlab reproduce conv conv-pool --seeds {n}`.
 
-`conv` and `conv-pool` have a single convolution of four 3×3 filters with ReLU. What a seed comes to after 100 epochs
-spreads over points, while networks with more units spread over tenths of a point. One reason can be counted. ReLU
-makes a filter of use where it is above zero in some places and not in others. One that is above zero hardly anywhere is
-dead; one that is above zero nearly everywhere is linear, and the dense layer behind it could do its work alone. A
-filter *works* here if it is above zero in {seldom:.0%} to {often:.0%} of all places of {images:,} test pictures.
+`conv` and `conv-pool` have a single convolution of four 3×3 filters with ReLU. Their accuracy after 100 epochs varies
+by several points between seeds, while that of larger networks varies by tenths of a point. One reason can be counted.
+With ReLU a filter is useful if its output is positive at some positions and zero at others. A filter that is hardly
+ever positive is dead; one that is positive nearly everywhere is linear, and the following dense layer could replace it.
+A filter *works* here if it is positive at {seldom:.0%} to {often:.0%} of all positions in {images:,} test images.
 
 {tables}
 
-The slides trained each network once, from a start that is not printed.
+The slides trained each network once, from unpublished initial weights.
 """
 
 
 @dataclass(frozen=True)
 class Count:
-    """The filters of one run; `above_zero` is in what share of all places each is."""
+    """The filters of one run; `above_zero` is the share of positions at which each is positive."""
 
     seed: int
     accuracy: float
@@ -65,7 +65,7 @@ The slides print {printed}. {words}
 
 
 def main() -> None:
-    """Count, and write the page."""
+    """Count the working filters and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.working_filters")
     parser.add_argument("runs", type=Path, nargs="?", default=Path("runs/reproduction"))
     runs: dict[str, list[Run]] = {name: [] for name in EXPERIMENTS}
@@ -79,7 +79,7 @@ def main() -> None:
             seldom=SELDOM,
             often=1 - SELDOM,
             images=IMAGES,
-            tables="\n".join(_table(name, own) for name, own in runs.items() if own),
+            tables="\n".join(_table(name, found) for name, found in runs.items() if found),
         ),
         encoding="utf-8",
     )
@@ -92,7 +92,7 @@ def _table(name: str, runs: Sequence[Run]) -> str:
 
 
 def table(name: str, printed: float | None, counts: Sequence[Count]) -> str:
-    """What was counted of an experiment's runs, beside the accuracy that its source has `printed`."""
+    """The section of an experiment: its counts, and the accuracy `printed` in its source."""
     counts = sorted(counts, key=lambda count: (-count.working, -count.accuracy))
     correlation = spearmanr([count.working for count in counts], [count.accuracy for count in counts])
     words = (
@@ -106,8 +106,8 @@ def table(name: str, printed: float | None, counts: Sequence[Count]) -> str:
 
 def _means(counts: Sequence[Count]) -> Iterator[str]:
     for number in sorted({count.working for count in counts}, reverse=True):
-        of_these = [count.accuracy for count in counts if count.working == number]
-        yield f"{number} of 4, {np.mean(of_these):.4f} ({len(of_these)} seed{'s' * (len(of_these) > 1)})"
+        accuracies = [count.accuracy for count in counts if count.working == number]
+        yield f"{number} of 4, {np.mean(accuracies):.4f} ({len(accuracies)} seed{'s' * (len(accuracies) > 1)})"
 
 
 def _count(run: Run) -> Count:
@@ -124,7 +124,7 @@ def _count(run: Run) -> Count:
 
 
 def _above_zero(run: Run) -> NDArray[np.float64]:
-    """In what share of all places of the pictures each filter of the first convolution is above zero, (filters,)."""
+    """The share of positions at which each filter of the first convolution is positive, (filters,)."""
     loaded = load_model(run)
     model, dataset = loaded.model, load_dataset(loaded.record, loaded.experiment)
     layer = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))

@@ -1,4 +1,4 @@
-"""Shared by all tests: a small experiment, `cnnlab` as a user runs it, and one trained run to read."""
+"""Shared by all tests: a small experiment, functions that run `cnnlab`, and one trained run."""
 
 import gc
 import io
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ["CNNLAB_OFFLINE"] = "1"  # no test leaves this machine; those of downloads talk to themselves
+os.environ["CNNLAB_OFFLINE"] = "1"  # tests use no network; download tests use a local server
 
 DATA_DIR = Path(os.environ.get("CNNLAB_DATA_DIR", "/nowhere"))
 needs_mnist = pytest.mark.skipif(not (DATA_DIR / "mnist").is_dir(), reason="CNNLAB_DATA_DIR holds no MNIST")
@@ -62,7 +62,7 @@ RECORD = {
 
 
 def complete(record: Mapping[str, Any], base: Mapping[str, Any] = RECORD) -> dict[str, Any]:
-    """`record` with what it lacks to be the run.json of a run."""
+    """`record` completed to a valid run.json."""
     merged = dict(base)
     for key, value in record.items():
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
@@ -75,13 +75,13 @@ def complete(record: Mapping[str, Any], base: Mapping[str, Any] = RECORD) -> dic
 
 
 def make_run(runs: Path, experiment_name: str, name: str | None, record: Mapping[str, Any]) -> Run:
-    """A run folder with nothing but this record, completed, which no process works on."""
+    """A run folder that contains only this record, completed, held by no process."""
     with new_run_folder(runs, experiment_name, name, complete(record)) as run:
         return run
 
 
 class Result(NamedTuple):
-    """What a command left; the names are those of `subprocess.CompletedProcess`."""
+    """The result of a command, with the names of `subprocess.CompletedProcess`."""
 
     returncode: int
     stdout: str
@@ -101,7 +101,7 @@ print(json.dumps([invoke(*json.loads(command), cwd=Path(folder)) for command in 
 
 
 def invoke(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Result:
-    """`cnnlab ARGUMENTS` in this process, which is as before afterwards."""
+    """Run `cnnlab ARGUMENTS` in this process and restore its state."""
     outputs = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
     path, imported = sys.path.copy(), set(sys.modules)
     with (
@@ -111,13 +111,13 @@ def invoke(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) 
         redirect_stderr(outputs[1]),
         warnings.catch_warnings(),
     ):
-        terminal.stderr.cache_clear()  # its width is that of COLUMNS
+        terminal.stderr.cache_clear()  # its width depends on COLUMNS
         try:
             code = main(list(map(str, arguments)))
         finally:
             terminal.stderr.cache_clear()
             sys.path[:] = path
-            for name in set(sys.modules) - imported:  # the next command may find others by the same names in its folder
+            for name in set(sys.modules) - imported:  # the next command may import other modules with the same names
                 if (file := getattr(sys.modules[name], "__file__", None)) and Path(file).is_relative_to(cwd):
                     del sys.modules[name]
     for output in outputs:
@@ -126,7 +126,7 @@ def invoke(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) 
 
 
 def invoke_in_new_process(*commands: Sequence[object], cwd: Path, env: Mapping[str, str] | None = None) -> list[Result]:
-    """`cnnlab` with each of these arguments in turn, all in one new process: for settings that a process takes once."""
+    """Run each of these commands in turn in one new process, for settings read once per process."""
     done = subprocess.run(
         [sys.executable, "-c", IN_TURN, str(cwd), *(json.dumps([*map(str, command)]) for command in commands)],
         cwd=Path(__file__).parents[1],
@@ -141,7 +141,7 @@ def invoke_in_new_process(*commands: Sequence[object], cwd: Path, env: Mapping[s
 
 
 def run_cnnlab(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Result:
-    """`cnnlab ARGUMENTS` in a process of its own, for tests of what only a process has: seconds where it trains."""
+    """Run `cnnlab ARGUMENTS` in a new process, for tests of process-wide behaviour; takes seconds where it trains."""
     done = subprocess.run(
         [sys.executable, "-m", "cnnlab", *map(str, arguments)],
         cwd=cwd,
@@ -156,13 +156,13 @@ def run_cnnlab(*arguments: object, cwd: Path, env: Mapping[str, str] | None = No
 
 @pytest.fixture
 def cnnlab(tmp_path: Path) -> Cnnlab:
-    """`cnnlab` in an empty folder, in this process; keywords add to the environment."""
+    """`cnnlab` in an empty folder, in this process; keywords set environment variables."""
     return lambda *arguments, **env: invoke(*arguments, cwd=tmp_path, env=env)
 
 
 def pytest_collection_finish() -> None:
-    """Divide the CPU into two devices, which a process does once: `--devices 2` then works in this process."""
-    gc.freeze()  # a tenth of the time went into looking through all of TensorFlow for garbage
+    """Split the CPU into two devices, possible once per process, so that `--devices 2` works in this process."""
+    gc.freeze()  # otherwise a tenth of the time is garbage collection over TensorFlow's objects
     gc.set_threshold(20_000, 50, 100)
     if "tensorflow" in sys.modules:
         import tensorflow as tf
@@ -174,7 +174,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The empty `$CNNLAB_DATA_DIR`; nothing else of the machine is read or written, nothing downloaded."""
+    """An empty `$CNNLAB_DATA_DIR`; no other data are read or written, nothing is downloaded."""
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("CNNLAB_DATA_DIR", str(folder))
@@ -187,7 +187,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """The file of a tiny experiment, in the folder that `cnnlab` runs in."""
+    """The file of the tiny experiment, in the working directory."""
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY, encoding="utf-8")
     return path
@@ -195,7 +195,7 @@ def tiny(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list["Figure"]:
-    """Every figure that is written, in order."""
+    """All figures written, in order."""
     from matplotlib.figure import Figure
 
     written: list[Figure] = []
@@ -211,7 +211,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list["Figure"]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny experiment was trained into runs/tiny-1. To be read, not changed."""
+    """A folder with the tiny experiment trained into runs/tiny-1; read-only."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     done = invoke("train", "tiny.yaml", cwd=folder)
@@ -222,7 +222,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_one_line(done: Result | subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
-    """The command failed with this exit code and a single line on standard error that holds every part."""
+    """The command failed with this exit code and one line on standard error that contains every part."""
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr

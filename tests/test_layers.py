@@ -8,7 +8,7 @@ import pytest
 
 import cnnlab
 
-LAYERS = [  # the lowest first
+LAYERS = [  # lowest first
     {"errors", "messages", "paths", "quantities", "memory", "terminal"},
     {"images", "experiment"},
     *({name} for name in ("config", "data", "runs", "models", "plots", "evaluation", "training", "analysis")),
@@ -20,7 +20,7 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if 
 
 
 def part_of(module):
-    """The package, or the module beside the packages, that a file belongs to."""
+    """The subpackage or top-level module of a module."""
     return module.parts[0].removesuffix(".py")
 
 
@@ -48,7 +48,7 @@ def test_nothing_is_imported_from_a_higher_layer(module):
     assert not higher
 
 
-def test_no_parts_import_each_other_in_a_circle():
+def test_the_parts_have_no_circular_imports():
     graph = {part: set() for part in RANKS}
     for module in MODULES:
         graph[part_of(module)] |= {*parts_imported_by(module)} - {part_of(module)}

@@ -1,4 +1,4 @@
-"""cnnlab's engine."""
+"""The engine of cnnlab."""
 
 from itertools import count
 
@@ -7,7 +7,7 @@ from cnnlab.cli.tensorflow import import_tensorflow
 
 
 def main() -> None:
-    """Serve."""
+    """Train epochs on request."""
     import_tensorflow()
     from benchmarks.contestants.network import built
     from cnnlab.data import Examples

@@ -1,4 +1,4 @@
-"""Keras's own `fit` on arrays, on the network that cnnlab builds, with Keras's own optimizer."""
+"""Keras's `fit` on arrays, with the network built by cnnlab and the optimizer of Keras."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from cnnlab.cli.tensorflow import import_tensorflow
 
 
 def main() -> None:
-    """Serve."""
+    """Train epochs on request."""
     import_tensorflow()
     import keras
 
@@ -15,8 +15,8 @@ def main() -> None:
 
     task, images, labels = read_task()
     model, settings = built(task, images)
-    own = model.optimizer  # updates by cnnlab's kernels, which others do not have
-    model.compile(type(own).from_config(own.get_config()), model.loss, metrics=["accuracy"])
+    optimizer = model.optimizer  # cnnlab's subclass, whose update kernels Keras does not have
+    model.compile(type(optimizer).from_config(optimizer.get_config()), model.loss, metrics=["accuracy"])
     x = images.astype(np.float32) / 255
     y = keras.utils.to_categorical(labels, 10) if settings.loss.kind == "mse" else labels
 

@@ -1,4 +1,4 @@
-"""The network that both contestants on TensorFlow train."""
+"""The network of both TensorFlow contestants."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from cnnlab.models.build import attach_optimizer, build
 
 
 def built(task: dict[str, Any], images: NDArray[np.uint8]) -> tuple[keras.Model, Train]:
-    """The network of an experiment for such images, ready to be trained, and how."""
+    """The network of an experiment, compiled for images of this shape, and its training settings."""
     experiment = Experiment.model_validate(task, strict=False)
     keras.utils.set_random_seed(0)
     scale = scale_of(task)

@@ -1,7 +1,7 @@
-"""The plainest Keras script for LeNet-5 on MNIST: load the data, fit one epoch, measure, save.
+"""A minimal Keras script for LeNet-5 on MNIST: load the data, train one epoch, evaluate, save.
 
-`python plain_script.py MNIST_NPZ MODEL_FILE`; MNIST_NPZ is as `keras.datasets.mnist` has it. What `cnnlab train lenet
---epochs 1` does, without a run folder, tables, checks or a seed.
+`python plain_script.py MNIST_NPZ MODEL_FILE`; MNIST_NPZ is the file of `keras.datasets.mnist`. Does the same as `cnnlab
+train lenet --epochs 1`, without a run folder, tables, checks and a seed.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""PyTorch, eager: the loop that its users write, on data that lie in memory as tensors.
+"""Eager PyTorch: the usual training loop, on data in memory as tensors.
 
-All pictures are one uint8 tensor, a batch is taken out by a random permutation and scaled: several times faster than
-a DataLoader, whose cost a batch is Python's.
+All images are one uint8 tensor; each batch is indexed by a random permutation and scaled. This is several times faster
+than a DataLoader, which spends Python time on every batch.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
 
 def main() -> None:
-    """Serve."""
+    """Train epochs on request."""
     experiment, pixels, numbers = read_task()
     images = torch.from_numpy(np.moveaxis(pixels, -1, 1).copy())
     labels = torch.from_numpy(numbers.astype(np.int64))
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def network(layers: list[Any], shape: torch.Size) -> nn.Sequential:
-    """The layers of an experiment as PyTorch's, for pictures of `shape` (channels, height, width)."""
+    """The layers of an experiment in PyTorch, for images of `shape` (channels, height, width)."""
     modules: list[nn.Module] = []
     probe = torch.zeros(1, *shape)
     for kind, options in map(kind_and_options, layers):
@@ -72,7 +72,7 @@ def network(layers: list[Any], shape: torch.Size) -> nn.Sequential:
 
 
 def optimizer_of(optimizer: Any, model: nn.Module) -> torch.optim.Optimizer:
-    """`{kind: options}` as PyTorch's."""
+    """The PyTorch optimizer of `{kind: options}`."""
     kind, options = kind_and_options(optimizer)
     if kind == "sgd":
         return torch.optim.SGD(model.parameters(), options["learning_rate"], momentum=options["momentum"])
@@ -81,7 +81,7 @@ def optimizer_of(optimizer: Any, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def squared_error(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The mean squared difference from one-hot labels."""
+    """The mean squared error to one-hot labels."""
     return nn.functional.mse_loss(outputs, nn.functional.one_hot(labels, outputs.shape[1]).float())
 
 

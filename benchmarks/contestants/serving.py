@@ -1,4 +1,4 @@
-"""The protocol of a contestant's process, and what all read alike. Imports nothing but NumPy."""
+"""The protocol of a contestant process, and parsing shared by all. Imports only NumPy."""
 
 import json
 import resource
@@ -14,23 +14,23 @@ Scale = tuple[float, float]
 
 
 def read_task() -> tuple[dict[str, Any], NDArray[np.uint8], NDArray[np.int32]]:
-    """The experiment, the pictures and the labels that the command line names."""
+    """The experiment, images and labels given on the command line."""
     with np.load(sys.argv[2]) as data:
         return json.loads(sys.argv[1]), data["images"], data["labels"]
 
 
 def scale_of(experiment: dict[str, Any]) -> Scale:
-    """What pixels from 0 to 1 are multiplied with, and what is added."""
+    """The factor and offset applied to pixels in [0, 1]."""
     return {"zero_one": (1.0, 0.0), "minus_one_one": (2.0, -1.0)}[experiment["preprocessing"]["scale"]]
 
 
 def kind_and_options(choice: Any) -> tuple[str, dict[str, Any]]:
-    """`{kind: options}` or `kind`, taken apart."""
+    """The kind and options of `{kind: options}` or `kind`."""
     return next(iter(choice.items())) if isinstance(choice, dict) else (choice, {})
 
 
 def serve(run_epoch: Callable[[], float]) -> None:
-    """Answer a line of standard input with the seconds and the loss of one more epoch, its end with the peak memory."""
+    """Answer each line of standard input with the seconds and loss of one epoch, and its end with the peak memory."""
     for _ in sys.stdin:
         started = time.perf_counter()
         loss = run_epoch()

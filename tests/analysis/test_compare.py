@@ -1,4 +1,4 @@
-"""Runs on disk to groups, what is said of them, and what is left out."""
+"""Groups of runs, their verdicts, and the runs that are excluded."""
 
 import numpy as np
 import pytest
@@ -40,15 +40,15 @@ def record(accuracy, *, test="a", **changes):
 
 @pytest.fixture
 def add(tmp_path):
-    """Make a run of `rate` and `seed` with that accuracy."""
+    """A function that writes a run with this accuracy, learning rate and seed."""
 
     def make(accuracy, seed=0, rate=0.1, *, loss=None, validation=None, folder=".", **changes):
-        said = record(0.5, **{"experiment": experiment(seed, rate), **changes})
+        run_record = record(0.5, **{"experiment": experiment(seed, rate), **changes})
         if "results" not in changes:
-            said["results"] = {"test_accuracy": accuracy, "test_loss": loss or 1 - accuracy}
-            said["results"] |= {} if validation is None else {"val_accuracy": validation}
+            run_record["results"] = {"test_accuracy": accuracy, "test_loss": loss or 1 - accuracy}
+            run_record["results"] |= {} if validation is None else {"val_accuracy": validation}
         (tmp_path / folder).mkdir(exist_ok=True)
-        run = make_run(tmp_path / folder, "tiny", None, said)
+        run = make_run(tmp_path / folder, "tiny", None, run_record)
         right = np.arange(EXAMPLES) < round(accuracy * EXAMPLES)
         (run.path / "evaluation").mkdir()
         run.correct("test").write_bytes(np.packbits(right).tobytes())
@@ -57,11 +57,11 @@ def add(tmp_path):
     return make
 
 
-def words(comparison):
+def verdict_texts(comparison):
     return [row.verdict.text for row in comparison.rows]
 
 
-def test_runs_that_differ_only_in_their_seeds_are_one_row(add, tmp_path):
+def test_runs_that_differ_only_in_seed_form_one_row(add, tmp_path):
     for seed, accuracy in enumerate([0.97, 0.98, 0.99]):
         add(accuracy, seed)
         add(accuracy - 0.05, seed, rate=0.2)
@@ -77,7 +77,7 @@ def test_runs_that_differ_only_in_their_seeds_are_one_row(add, tmp_path):
     assert found.rows[0].outcomes["multiplications"] == 20
 
 
-def test_the_name_of_an_experiment_makes_no_group(add, tmp_path):
+def test_experiment_name_does_not_affect_grouping(add, tmp_path):
     add(0.9, 0)
     add(0.9, 1, experiment=experiment(1, name="other", published={"source": "x"}))
     (row,) = compare([tmp_path]).rows
@@ -88,7 +88,7 @@ def names(comparison):
     return [row.group.name for row in comparison.rows]
 
 
-def test_what_has_validation_results_is_sorted_and_chosen_by_them(add, tmp_path):
+def test_groups_are_sorted_and_chosen_by_validation_results(add, tmp_path):
     for seed, noise in enumerate([-0.01, 0, 0.01]):
         add(0.90 + noise, seed, validation=0.95)
         add(0.98 + noise, seed, rate=0.2, validation=0.94)
@@ -100,15 +100,15 @@ def test_what_has_validation_results_is_sorted_and_chosen_by_them(add, tmp_path)
         ("tiny-1", pytest.approx(0.95), pytest.approx(0.9)),
         ("tiny-2", pytest.approx(0.94), pytest.approx(0.98)),
     ]
-    assert words(found) == ["best by validation", "detectably better", "detectably better"]
+    assert verdict_texts(found) == ["best by validation", "detectably better", "detectably better"]
     assert names(compare([tmp_path], metric="accuracy")) == ["tiny-2", "tiny-1", "tiny-3"]
-    assert words(compare([tmp_path], metric="test_accuracy"))[0] == "best"
+    assert verdict_texts(compare([tmp_path], metric="test_accuracy"))[0] == "best"
     assert names(compare([tmp_path], sort="test_accuracy")) == ["tiny-2", "tiny-1", "tiny-3"]
     assert compare([tmp_path], sort="accuracy").reference.name == "tiny-3"
     assert compare([tmp_path], baseline="tiny-2").reference.name == "tiny-2"
 
 
-def test_nothing_is_chosen_by_validation_where_that_is_the_test_set_or_not_everywhere(add, tmp_path):
+def test_validation_is_not_used_to_choose_if_it_is_the_test_set_or_missing_in_some_runs(add, tmp_path):
     add(0.9, validation=0.5)
     add(0.8, rate=0.2)
     assert compare([tmp_path]).ranking == "test_accuracy"
@@ -118,7 +118,7 @@ def test_nothing_is_chosen_by_validation_where_that_is_the_test_set_or_not_every
     assert compare([tmp_path]).ranking == "test_accuracy"
 
 
-def test_runs_that_left_the_test_set_alone_are_compared_by_validation(add, tmp_path):
+def test_runs_without_test_results_are_compared_by_validation(add, tmp_path):
     for seed, noise in enumerate([-0.01, 0, 0.01]):
         add(0.5, seed, results={"val_accuracy": 0.8 + noise})
         add(0.5, seed, rate=0.2, results={"val_accuracy": 0.9 + noise})
@@ -128,10 +128,10 @@ def test_runs_that_left_the_test_set_alone_are_compared_by_validation(add, tmp_p
     for seed in range(3):
         add(0.99, seed, rate=0.3, validation=0.7)
     assert compare([tmp_path]).notes == ["not every run measured the test set: compared by val_accuracy"]
-    assert words(compare([tmp_path], metric="test_accuracy")) == ["best", *["has no such metric"] * 2]
+    assert verdict_texts(compare([tmp_path], metric="test_accuracy")) == ["best", *["has no such metric"] * 2]
 
 
-def test_other_validation_examples_are_told_where_they_choose(add, tmp_path):
+def test_differing_validation_examples_are_reported_when_they_decide_the_choice(add, tmp_path):
     splits = record(0)["data"]["splits"]
     for rate, count in ((0.1, 10), (0.2, 20)):
         add(0.9, rate=rate, validation=0.9, data={"splits": {**splits, "validation": {"examples": count}}})
@@ -139,7 +139,7 @@ def test_other_validation_examples_are_told_where_they_choose(add, tmp_path):
     assert compare([tmp_path], metric="test_accuracy").notes == []
 
 
-def test_a_validation_accuracy_of_the_best_epoch_is_told_beside_that_of_the_last(add, tmp_path):
+def test_best_epoch_validation_accuracy_is_shown_next_to_the_last_epoch(add, tmp_path):
     stops = {"early_stopping": {"patience": 2, "monitor": "val_accuracy", "restore_best_weights": True}}
     add(0.9, validation=0.9)
     add(0.9, validation=0.9, experiment=experiment(train={"callbacks": [stops]}))
@@ -148,7 +148,7 @@ def test_a_validation_accuracy_of_the_best_epoch_is_told_beside_that_of_the_last
     assert compare([tmp_path], metric="test_accuracy").notes == []
 
 
-def test_of_two_seeds_it_is_said_that_they_are_too_few(add, tmp_path):
+def test_two_seeds_are_reported_as_too_few(add, tmp_path):
     for seed in range(2):
         add(0.979 + seed / 1000, seed)
         add(0.2 + seed / 5, seed, rate=0.2)
@@ -163,11 +163,11 @@ def test_of_two_seeds_it_is_said_that_they_are_too_few(add, tmp_path):
     assert row.verdict.seeds_needed > 5
 
 
-def test_over_the_same_seeds_paired_over_others_welch(add, tmp_path):
+def test_equal_seeds_use_the_paired_test_and_different_seeds_use_welch(add, tmp_path):
     ours, theirs = [0.971, 0.981, 0.991], [0.965, 0.976, 0.984]
     for seed in range(3):
         add(ours[seed], seed)
-        add(theirs[2 - seed], 2 - seed, rate=0.2)  # found in another order
+        add(theirs[2 - seed], 2 - seed, rate=0.2)  # listed in another order
         add(theirs[seed], 7 + seed, rate=0.3)
     best, *rest = compare([tmp_path]).rows
     assert best.verdict.text == "best"
@@ -177,11 +177,11 @@ def test_over_the_same_seeds_paired_over_others_welch(add, tmp_path):
     assert tests[0.3].p == pytest.approx(stats.ttest_ind(theirs, ours, equal_var=False).pvalue)
     assert tests[0.2].low < -0.006 < tests[0.2].high < 0
     corrected = {row.settings["train.optimizer.sgd.learning_rate"]: row.verdict.p for row in rest}
-    assert corrected[0.2] == pytest.approx(3 * tests[0.2].p)  # three pairs could have been the best and another
+    assert corrected[0.2] == pytest.approx(3 * tests[0.2].p)  # any of three pairs can be the best and another
     assert corrected[0.3] == pytest.approx(2 * tests[0.3].p)
 
 
-def test_against_a_baseline_only_the_comparisons_with_it_count(add, tmp_path):
+def test_with_a_baseline_p_is_corrected_only_for_comparisons_with_it(add, tmp_path):
     for seed in range(3):
         add([0.97, 0.98, 0.99][seed], seed)
         for rate in (0.2, 0.3):
@@ -208,20 +208,20 @@ def test_single_runs_are_compared_by_their_predictions(add, tmp_path):
     assert [row.verdict.text for row in (best, close, far)] == ["best", "no detectable difference", "detectably worse"]
 
 
-def test_single_runs_without_predictions_cannot_be_told_apart(add, tmp_path):
+def test_single_runs_without_predictions_cannot_be_compared(add, tmp_path):
     add(0.99)
     add(0.9, rate=0.2).correct("test").unlink()
     add(0.8, rate=0.3).correct("test").write_bytes(b"\0")
-    assert words(compare([tmp_path])) == [
+    assert verdict_texts(compare([tmp_path])) == [
         "best",
         *["not tested: one run each, without saved test predictions (`cnnlab evaluate RUN --split test` saves them)"]
         * 2,
     ]
-    assert words(compare([tmp_path], metric="loss"))[1] == "not tested: one run each; try --seeds 5"
+    assert verdict_texts(compare([tmp_path], metric="loss"))[1] == "not tested: one run each; try --seeds 5"
 
 
-def test_a_single_run_is_not_held_against_several(add, tmp_path):
-    """Its own spread is not known: with that of the others, a lucky seed would pass for a better network."""
+def test_a_single_run_is_not_compared_with_several(add, tmp_path):
+    """Its spread is unknown; with the spread of the others, a lucky seed would pass for a better network."""
     for seed, accuracy in enumerate([0.97, 0.98, 0.975]):
         add(accuracy, seed)
     add(0.9, rate=0.2)
@@ -232,14 +232,14 @@ def test_a_single_run_is_not_held_against_several(add, tmp_path):
     assert two.verdict.text == "baseline"
 
 
-def test_losses_that_differ_by_rounding_are_not_told_apart(add, tmp_path):
+def test_losses_that_differ_by_rounding_are_equal(add, tmp_path):
     for seed in range(3):
         add(0.9, seed, loss=2.302585)
         add(0.9, seed, rate=0.2, loss=2.302586)
-    assert words(compare([tmp_path], metric="loss"))[1] == "no detectable difference"
+    assert verdict_texts(compare([tmp_path], metric="loss"))[1] == "no detectable difference"
 
 
-def test_equal_accuracies_still_have_an_interval(add, tmp_path):
+def test_equal_accuracies_have_an_interval(add, tmp_path):
     for seed in range(3):
         add(0.9, seed)
     (row,) = compare([tmp_path]).rows
@@ -247,7 +247,7 @@ def test_equal_accuracies_still_have_an_interval(add, tmp_path):
     assert row.estimate.low < 0.9 < row.estimate.high
 
 
-def test_a_baseline_that_is_empty_or_means_several_is_refused(add, tmp_path):
+def test_an_empty_or_ambiguous_baseline_is_rejected(add, tmp_path):
     for folder, rate in (("a", 0.1), ("b", 0.2)):
         add(0.9, rate=rate, folder=folder)
     with pytest.raises(RequestError, match="--baseline : no such experiment or run here"):
@@ -256,19 +256,19 @@ def test_a_baseline_that_is_empty_or_means_several_is_refused(add, tmp_path):
         compare([tmp_path / "a", tmp_path / "b"], baseline="tiny-1")
 
 
-def test_a_run_that_is_named_twice_is_taken_once(add, tmp_path):
+def test_a_run_given_twice_is_counted_once(add, tmp_path):
     add(0.9)
     found = compare([tmp_path, tmp_path])
     assert len(found.rows[0].group.members) == 1
     assert found.notes == []
 
 
-def test_saved_predictions_that_are_not_those_of_the_run_are_not_believed(add, tmp_path):
+def test_saved_predictions_that_contradict_the_record_are_not_used(add, tmp_path):
     add(0.9)
     add(0.8, rate=0.2).correct("test").write_bytes(b"\xff" * (EXAMPLES // 8))
-    told = words(compare([tmp_path]))[1]
-    assert told.startswith("not tested: ")
-    assert told.endswith("tiny-2: its saved predictions are not those of its run.json")
+    verdict = verdict_texts(compare([tmp_path]))[1]
+    assert verdict.startswith("not tested: ")
+    assert verdict.endswith("tiny-2: its saved predictions are not those of its run.json")
 
 
 def test_lower_losses_are_better(add, tmp_path):
@@ -277,8 +277,8 @@ def test_lower_losses_are_better(add, tmp_path):
         add(accuracy - 0.1, seed, rate=0.2)
     found = compare([tmp_path], metric="loss")
     assert [row.group.name for row in found.rows] == ["tiny-1", "tiny-2"]
-    assert words(found) == ["best", "detectably worse"]
-    assert words(compare([tmp_path], metric="loss", baseline="tiny-2")) == ["detectably better", "baseline"]
+    assert verdict_texts(found) == ["best", "detectably worse"]
+    assert verdict_texts(compare([tmp_path], metric="loss", baseline="tiny-2")) == ["detectably better", "baseline"]
     with pytest.raises(RequestError, match=r"--metric los: no such metric; did you mean 'loss'"):
         compare([tmp_path], metric="los")
 
@@ -287,20 +287,20 @@ def test_losses_of_different_kinds_are_not_compared(add, tmp_path):
     for loss in ("mse", {"cross_entropy": {}}):
         add(0.9, experiment=experiment(train={"loss": loss}))
     found = compare([tmp_path], metric="loss")
-    assert words(found)[1] == "not tested: another loss function"
+    assert verdict_texts(found)[1] == "not tested: another loss function"
     assert found.notes == ["not all have the same loss function, and losses of different kinds are not on one scale"]
     assert not compare([tmp_path]).notes
 
 
-def test_other_test_examples_are_not_compared_and_that_is_said(add, tmp_path):
+def test_different_test_examples_are_not_compared_and_are_reported(add, tmp_path):
     add(0.99, 0)
     add(0.9, 0, rate=0.2, data={"fingerprint": "g", "splits": record(0, test="b")["data"]["splits"]})
     found = compare([tmp_path])
-    assert words(found) == ["best", "not tested: other test examples"]
+    assert verdict_texts(found) == ["best", "not tested: other test examples"]
     assert found.notes[1] == "not all were measured on the same test examples; only those that were are tested"
 
 
-def test_the_same_data_with_other_examples_are_another_group_and_warned_of(add, tmp_path):
+def test_same_data_with_different_examples_form_another_group_with_a_warning(add, tmp_path):
     data = record(0)["data"]
     add(0.99, 0)
     add(0.98, 1, data={**data, "fingerprint": "g"})
@@ -318,7 +318,7 @@ def test_the_same_data_with_other_examples_are_another_group_and_warned_of(add, 
         ({"callbacks": [{"tensorboard": {}}], "schedule": {"constant": {}}}, None),
     ],
 )
-def test_whoever_chose_by_the_test_set_is_named(add, tmp_path, train, reason):
+def test_runs_selected_on_the_test_set_are_named(add, tmp_path, train, reason):
     add(0.99, validation=0.99, experiment=experiment(data={"name": "digits", "validation": "test"}, train=train))
     notes = compare([tmp_path]).notes
     assert bool(notes) == bool(reason)
@@ -328,7 +328,7 @@ def test_whoever_chose_by_the_test_set_is_named(add, tmp_path, train, reason):
     assert "test" in note
 
 
-def test_of_a_seed_that_was_trained_twice_the_newer_run_counts(add, tmp_path):
+def test_the_newer_of_two_runs_with_the_same_seed_counts(add, tmp_path):
     add(0.9, 0, finished="2026-01-02")
     add(0.8, 0, finished="2026-01-03")
     add(0.7, 0, finished="2026-01-01")
@@ -339,7 +339,7 @@ def test_of_a_seed_that_was_trained_twice_the_newer_run_counts(add, tmp_path):
     assert note.count("is the same experiment with the same seed") == 2
 
 
-def test_runs_that_did_not_finish_are_left_out_and_named(add, tmp_path):
+def test_unfinished_runs_are_excluded_and_named(add, tmp_path):
     add(0.9)
     for status in ("failed", "diverged"):
         add(0.99, 1, status=status)
@@ -352,7 +352,7 @@ def test_runs_that_did_not_finish_are_left_out_and_named(add, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("condition", "kept"),
+    ("condition", "count"),
     [
         ("train.epochs=12", 2),
         ("train.epochs=12.0", 2),
@@ -363,10 +363,10 @@ def test_runs_that_did_not_finish_are_left_out_and_named(add, tmp_path):
         ("train.deterministic=true", 2),
     ],
 )
-def test_where_keeps_the_runs_that_have_it(add, tmp_path, condition, kept):
+def test_where_selects_matching_runs(add, tmp_path, condition, count):
     add(0.9)
     add(0.8, rate=0.2)
-    assert len(compare([tmp_path], where=[parse_where(condition)]).rows) == kept
+    assert len(compare([tmp_path], where=[parse_where(condition)]).rows) == count
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_where_keeps_the_runs_that_have_it(add, tmp_path, condition, kept):
         ("train.epochs", RequestError, "expected key=value, such as --where train.epochs=12"),
     ],
 )
-def test_a_where_that_finds_nothing_says_why(add, tmp_path, condition, error, message):
+def test_where_without_matches_explains_why(add, tmp_path, condition, error, message):
     add(0.9)
     with pytest.raises(error) as caught:
         compare([tmp_path], where=[parse_where(condition)])
@@ -391,7 +391,7 @@ def test_a_where_that_finds_nothing_says_why(add, tmp_path, condition, error, me
     ("column", "order"),
     [(None, [3, 1, 2]), ("accuracy", [3, 1, 2]), ("learning_rate", [2, 1, 3]), ("group", [1, 2, 3])],
 )
-def test_sorting_puts_the_best_first_and_top_keeps_those(add, tmp_path, column, order):
+def test_sorting_puts_the_best_first_and_top_limits_the_rows(add, tmp_path, column, order):
     for accuracy, rate in ((0.5, 0.8), (0.25, 0.7), (0.75, 0.9)):
         add(accuracy, rate=rate)
     rows = compare([tmp_path], sort=column).rows
@@ -400,7 +400,7 @@ def test_sorting_puts_the_best_first_and_top_keeps_those(add, tmp_path, column, 
     assert [(row.group.name, row.verdict.p) for row in top] == [(row.group.name, row.verdict.p) for row in rows[:2]]
 
 
-def test_an_unknown_column_is_refused(add, tmp_path):
+def test_an_unknown_column_is_rejected(add, tmp_path):
     add(0.5)
     with pytest.raises(RequestError, match=r"--sort acuracy: no such column; did you mean '(test_)?accuracy'\?"):
         compare([tmp_path], sort="acuracy")
@@ -419,13 +419,13 @@ def test_epochs_are_read_from_the_tables(add, tmp_path):
 @pytest.mark.parametrize(
     "table", ["", "epoch\n", "epoch,val_accuracy\n1\n", "a,b\n1,2\n", "epoch,seconds\nx,nan\n", "\xff"]
 )
-def test_a_table_that_is_none_has_no_epochs(add, tmp_path, table):
+def test_an_invalid_table_has_no_epochs(add, tmp_path, table):
     add(0.9).metrics.write_bytes(table.encode("latin-1"))
     (row,) = compare([tmp_path]).rows
     assert row.outcomes["best_epoch"] is row.outcomes["seconds_per_epoch"] is None
 
 
-def test_a_damaged_run_is_left_out_with_a_warning(add, tmp_path, capsys):
+def test_a_damaged_run_is_excluded_with_a_warning(add, tmp_path, capsys):
     add(0.5)
     (add(0.5, 1).path / "run.json").write_text("{")
     (row,) = compare([tmp_path]).rows
@@ -437,7 +437,7 @@ def test_a_damaged_run_is_left_out_with_a_warning(add, tmp_path, capsys):
 
 
 def test_records_of_earlier_versions_can_be_compared(add, tmp_path):
-    """Version 0.1.0 had no `train.test`, and run.json may lack what is not needed."""
+    """Version 0.1.0 had no `train.test`; optional keys of run.json may be missing."""
     add(0.9)
     add(
         0.8,
@@ -450,7 +450,7 @@ def test_records_of_earlier_versions_can_be_compared(add, tmp_path):
     assert row.estimate.n == 2
 
 
-def test_groups_that_are_called_the_same_are_told_apart(tmp_path):
+def test_groups_with_the_same_label_get_distinct_labels(tmp_path):
     for folder, rate in (("a", 0.1), ("b", 0.2)):
         make_run(tmp_path / folder, "tiny", None, record(0.9, experiment=experiment(0, rate)))
     names = [row.group.name for row in compare([tmp_path / "a", tmp_path / "b"], sort="learning_rate").rows]

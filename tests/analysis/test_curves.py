@@ -14,7 +14,7 @@ LETTERS = "abcdefghij"
 
 
 def group(tmp_path, name, lengths, *, accuracy=0.9, train=None, size=None):
-    """An experiment with a run for each of these numbers of epochs."""
+    """An experiment with one run for each of these numbers of epochs."""
     members = []
     for seed, length in enumerate(lengths):
         record = {
@@ -37,7 +37,7 @@ def legend(drawn):
     return [text.get_text() for text in drawn.legends[0].get_texts()]
 
 
-def test_ten_groups_have_each_a_look_of_their_own_and_are_listed_in_order(tmp_path, figures):
+def test_ten_groups_have_distinct_styles_and_are_listed_in_order(tmp_path, figures):
     groups = [
         group(tmp_path, name, [6], accuracy=0.9 - abs(3 - i) / 50, train={"rate": i}) for i, name in enumerate(LETTERS)
     ]
@@ -56,7 +56,7 @@ def test_ten_groups_have_each_a_look_of_their_own_and_are_listed_in_order(tmp_pa
     assert_readable(drawn)
 
 
-def test_of_a_few_groups_training_is_dotted_and_validation_has_a_band(tmp_path, figures):
+def test_with_few_groups_training_is_dotted_and_validation_has_a_band(tmp_path, figures):
     curves.plot([group(tmp_path, "a", [4, 4]), group(tmp_path, "b", [4, 4], train={"rate": 2})], tmp_path / "x.svg")
     accuracy = figures[0].axes[0]
     assert [line.get_linestyle() for line in accuracy.lines].count(":") == 2
@@ -64,7 +64,7 @@ def test_of_a_few_groups_training_is_dotted_and_validation_has_a_band(tmp_path, 
     np.testing.assert_allclose(accuracy.lines[1].get_ydata(), [0.905 - 0.2 / epoch for epoch in range(1, 5)])
 
 
-def test_a_line_says_how_many_seeds_came_to_its_end(tmp_path, figures):
+def test_a_curve_label_counts_the_seeds_that_reach_its_end(tmp_path, figures):
     groups = [group(tmp_path, "a", [8, 5, 8]), group(tmp_path, "b", [6, 6, 6], accuracy=0.8, train={"rate": 2})]
     curves.plot(groups, tmp_path / "x.png")
     assert [name.partition(" (")[2] for name in legend(figures[0])] == ["3 seeds, 2 to the end)", "3 seeds)"]
@@ -74,7 +74,7 @@ def test_a_line_says_how_many_seeds_came_to_its_end(tmp_path, figures):
     assert "thin: not all seeds reached these epochs" in figures[0].legends[0].get_title().get_text()
 
 
-def test_runs_that_differ_in_size_are_drawn_by_it(tmp_path, figures):
+def test_runs_of_different_training_sizes_are_plotted_by_size(tmp_path, figures):
     groups = [
         group(tmp_path, f"{name}-{size}", [2, 2, 2], accuracy=accuracy, size=size, train={"rate": rate})
         for name, rate, factor in (("a", 1, 1.0), ("b", 2, 0.9))
@@ -97,12 +97,12 @@ def test_runs_that_differ_in_size_are_drawn_by_it(tmp_path, figures):
 
 
 @pytest.mark.parametrize(("ending", "start"), [("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_a_figure_is_what_its_ending_says(tmp_path, ending, start):
+def test_the_file_extension_selects_the_format(tmp_path, ending, start):
     curves.plot([group(tmp_path, "c", [3])], tmp_path / f"curves.{ending}")
     assert (tmp_path / f"curves.{ending}").read_bytes().startswith(start)
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
+def test_an_unknown_file_extension_is_rejected(tmp_path):
     for path in (tmp_path / "x.jpg", tmp_path / "x"):
         with pytest.raises(RequestError, match=r"--plot .*expected a file name that ends in"):
             curves.plot([], path)

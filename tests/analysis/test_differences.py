@@ -1,7 +1,7 @@
 from cnnlab.config.differences import brief, differing_keys
 
 
-def test_differences_are_as_deep_as_the_structure_is_the_same():
+def test_differences_are_nested_only_as_far_as_the_structures_match():
     def experiment(layers, optimizer):
         return {"model": {"layers": layers}, "train": {"optimizer": optimizer}, "published": {"accuracy": len(layers)}}
 
@@ -21,7 +21,7 @@ def test_differences_are_as_deep_as_the_structure_is_the_same():
     }
 
 
-def test_settings_are_told_in_as_few_words_as_tell_them_apart():
+def test_settings_are_labelled_with_the_fewest_distinguishing_words():
     sgd, heavy = ({"sgd": {"learning_rate": 0.1, "momentum": momentum}} for momentum in (0.0, 0.9))
     adam = {"adam": {"learning_rate": 0.1, "beta_1": 0.9}}
     assert brief("train.optimizer", [sgd, adam]) == ["sgd(0.1)", "adam(0.1)"]

@@ -1,4 +1,4 @@
-"""Printed figures beside ours, and new runs beside what their experiment usually gives."""
+"""Published results compared with ours, and new runs compared with the expected results of their config."""
 
 from dataclasses import replace
 
@@ -43,21 +43,21 @@ FIVE = usual(0.981, 0.982, 0.983, 0.9815, 0.9825)
         ),
     ],
 )
-def test_a_run_is_held_against_what_its_config_gives(accuracies, line):
+def test_a_run_is_compared_with_the_expected_results_of_its_config(accuracies, line):
     assert compare_with_expected(accuracies, FIVE, 10_000) == line
 
 
-def test_of_a_single_result_nothing_is_expected():
+def test_a_single_result_gives_no_expectation():
     assert compare_with_expected([0.9], usual(0.98), 10_000) == compare_with_expected([0.9], [], 10_000) == ""
 
 
-def test_results_without_spread_still_expect_what_rounding_allows():
+def test_results_without_spread_allow_for_rounding():
     same = usual(0.98, 0.98, 0.98)
     assert "as expected" in compare_with_expected([0.9801], same, 10_000)
     assert "below what this config gives" in compare_with_expected([0.97], same, 10_000)
 
 
-def test_a_heading_tells_mean_spread_seeds_and_time():
+def test_a_heading_shows_mean_std_seeds_and_time():
     assert describe_expected(FIVE, [(12, [0.75, 0.752])]) == (
         "test accuracy 0.9820 ± 0.0008 (mean ± standard deviation, seeds 0 to 4), 0.7510 ± 0.0014 after 12 epochs; 11 s "
         "on 2 cores"
@@ -72,7 +72,7 @@ def changed(*sets):
     return recipe_of(load("lenet", [parse_set(text) for text in sets]))
 
 
-def test_a_recipe_is_what_can_change_a_number():
+def test_a_recipe_contains_everything_that_affects_the_results():
     same = recipe_of(load("lenet"))
     for text in ("seed=7", "name=other", "train.keep=5", "train.devices=cpu", "train.callbacks=[tensorboard]"):
         assert changed(text) == same, text
@@ -85,20 +85,20 @@ def test_a_recipe_is_what_can_change_a_number():
         assert changed(text) != same, text
 
 
-def test_every_shipped_experiment_with_results_still_is_what_was_measured():
-    """Else its results are those of another experiment: train it again, `cnnlab reproduce --save configs/results`."""
+def test_shipped_experiments_match_the_recipes_of_their_results():
+    """On failure the results belong to another experiment: train it again with `cnnlab reproduce --save configs/results`."""
     known = {row.experiment: row.recipe for row in results.results()}
     for name, recipe in known.items():
         assert recipe_of(load_file(shipped.paths()[name])) == recipe, name
 
 
-def test_the_page_and_the_headings_are_what_the_results_say():
+def test_generated_page_and_headings_match_the_results():
     assert (pages.DOCS / "reproduction.md").read_text(encoding="utf-8") == pages.page(), "run `make docs`"
     for path in shipped.paths().values():
         assert path.read_text(encoding="utf-8") == pages.up_to_date(path), "run `make docs`"
 
 
-def test_an_expectation_takes_the_place_of_the_one_before_and_nothing_else():
+def test_a_new_expectation_replaces_only_the_previous_one():
     text = (
         "# A net.\n#\n# Command: cnnlab train a\n# Expected: old\n#   and long.\n# yaml-language-server: x\nname: a\n"
     )
@@ -121,7 +121,7 @@ def lines(**changes):
     return list(reproduction.compare_with_published("fc", experiment, runs, epochs))
 
 
-def test_each_printed_epoch_is_a_line_and_the_last_is_the_runs_own():
+def test_each_published_epoch_is_a_row_and_the_last_row_is_the_final_epoch():
     first, *_, last = lines()
     assert (first.epoch, last.epoch, last.id) == (1, 100, "fc-mse")
     assert len(lines()) == 16
@@ -132,25 +132,25 @@ def test_each_printed_epoch_is_a_line_and_the_last_is_the_runs_own():
     assert lines()[1].verdict == "no results for this epoch"
 
 
-def test_what_is_printed_is_known_only_to_its_last_digit():
+def test_published_values_are_known_to_their_last_digit():
     experiment = load("mlp-1200")
     assert experiment.published.accuracy == 0.98
-    for accuracy, said in ((0.9849, "reproduced within noise"), (0.9852, "accuracy differs by +0.5 points")):
+    for accuracy, verdict in ((0.9849, "reproduced within noise"), (0.9852, "accuracy differs by +0.5 points")):
         (line,) = reproduction.compare_with_published("mlp-1200", experiment, usual(accuracy, accuracy, accuracy), [])
-        assert line.verdict == said
+        assert line.verdict == verdict
 
 
-def test_noise_that_hides_more_than_half_a_point_is_called_wide():
+def test_a_prediction_interval_wider_than_half_a_point_is_called_wide():
     (line,) = reproduction.compare_with_published("mlp-1200", load("mlp-1200"), usual(0.93, 0.97, 0.98), [])
     assert line.verdict == "within noise, which is wide: -2.0 points"
 
 
-def test_one_seed_tells_nothing_of_noise():
+def test_one_seed_gives_no_noise_estimate():
     (line,) = reproduction.compare_with_published("mlp-1200", load("mlp-1200"), usual(0.9812), [])
     assert line.verdict == "not tested: one seed"
 
 
-def test_seeds_that_happen_to_be_equal_prove_nothing_finer_than_an_example():
+def test_equal_seeds_give_no_precision_below_one_example():
     few = [replace(one, test_examples=360) for one in usual(0.9722, 0.9722)]
     (line,) = reproduction.compare_with_published(
         "mlp-1200", load("mlp-1200", [parse_set("published.accuracy=0.969")]), few, []
@@ -158,28 +158,28 @@ def test_seeds_that_happen_to_be_equal_prove_nothing_finer_than_an_example():
     assert line.verdict == "reproduced within noise"
 
 
-def test_what_is_printed_is_for_the_data_and_epochs_that_it_was_printed_of():
-    own = to_dict(load("fc"))
+def test_published_values_apply_only_to_the_same_data_and_epochs():
+    shipped_fc = to_dict(load("fc"))
 
     def printed(experiment, figure="accuracy"):
         return reproduction.published_value(ExperimentRecord.parse(experiment), figure)
 
-    assert printed(own) == 0.852
-    assert printed(own, "seconds") is None
-    assert printed({**own, "train": {**own["train"], "epochs": 2}}) is None
-    assert printed({**own, "data": {"name": "digits"}}) is None
-    assert printed({**own, "published": {"accuracy": 10**400}}) is None
-    mine = {**own, "data": {"name": "digits"}, "published": {"source": "a book", "accuracy": 0.9}}
-    assert printed(mine) == 0.9
+    assert printed(shipped_fc) == 0.852
+    assert printed(shipped_fc, "seconds") is None
+    assert printed({**shipped_fc, "train": {**shipped_fc["train"], "epochs": 2}}) is None
+    assert printed({**shipped_fc, "data": {"name": "digits"}}) is None
+    assert printed({**shipped_fc, "published": {"accuracy": 10**400}}) is None
+    edited = {**shipped_fc, "data": {"name": "digits"}, "published": {"source": "a book", "accuracy": 0.9}}
+    assert printed(edited) == 0.9
 
 
-def test_where_nothing_is_printed_ours_is_told():
+def test_without_a_published_value_only_ours_is_shown():
     (line,) = reproduction.compare_with_published("softmax", load("softmax"), usual(0.9, 0.91), [])
     assert (line.epoch, line.verdict) == (10, "nothing published")
     assert line.accuracy.ours.mean == pytest.approx(0.905)
 
 
-def test_experiments_are_chosen_by_name_or_id_and_the_cheapest_is_first():
+def test_experiments_are_selected_by_name_or_id_cheapest_first():
     assert list(reproduction.select_experiments(["lenet", "fc-mse"])) == ["fc", "lenet"]
     assert set(reproduction.select_experiments(["gender-cnn"])) == {"gender-cnn", "gender-cnn-dropout"}
     everything = list(reproduction.select_experiments([]))
@@ -191,7 +191,7 @@ def test_experiments_are_chosen_by_name_or_id_and_the_cheapest_is_first():
         reproduction.select_experiments(["lenet-5"])
 
 
-def test_tables_are_read_as_they_were_written_and_others_stay(tmp_path, monkeypatch):
+def test_result_tables_round_trip_and_other_tables_are_unchanged(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "folder", lambda: tmp_path)
     results.results.cache_clear()
     other = result(0, 0.5, "other")
@@ -204,20 +204,20 @@ def test_tables_are_read_as_they_were_written_and_others_stay(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("name", sorted(name for name in shipped.paths() if name.endswith(pages.BETTER)))
-def test_what_is_to_be_better_has_no_more_epochs_or_parameters_and_does_not_choose_by_the_test_set(name):
-    own, base = (load_file(shipped.paths()[one]) for one in (name, name.removesuffix(pages.BETTER)))
-    assert own.train.epochs == base.train.epochs
-    assert own.data.validation not in ("test", 0)
-    costs = [summarize(one.model.layers, one.input_shape).cost for one in (own, base)]
+def test_better_experiments_have_no_more_epochs_or_parameters_and_do_not_select_on_the_test_set(name):
+    better, base = (load_file(shipped.paths()[one]) for one in (name, name.removesuffix(pages.BETTER)))
+    assert better.train.epochs == base.train.epochs
+    assert better.data.validation not in ("test", 0)
+    costs = [summarize(one.model.layers, one.input_shape).cost for one in (better, base)]
     assert costs[0].parameters == costs[1].parameters
 
 
-def test_deviations_link_to_the_pages_that_they_name():
+def test_deviations_link_to_the_pages_they_name():
     text = "# Deviations: four filters\n#   (docs/working-filters.md).\n# Command: x\n"
     assert pages.deviations(text) == "Deviations: four filters ([working-filters.md](working-filters.md))."
 
 
-def test_accuracies_are_told_by_how_many_filters_work():
+def test_accuracies_are_grouped_by_the_number_of_working_filters():
     counts = [
         working_filters.Count(seed, accuracy, working, 0, 4 - working, "")
         for seed, (accuracy, working) in enumerate([(0.97, 4), (0.96, 4), (0.93, 1), (0.95, 2)])

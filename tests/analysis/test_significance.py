@@ -1,4 +1,4 @@
-"""The tests against scipy's own, and by what they say where the truth is known."""
+"""Statistical tests compared with scipy, and their error rates in simulations."""
 
 import itertools
 import json
@@ -32,7 +32,9 @@ from tests.conftest import complete
 
 values = st.lists(st.floats(0, 1).map(lambda x: round(x, 6)), min_size=2, max_size=12)
 MANY = settings(max_examples=200, deadline=None)
-pytestmark = pytest.mark.filterwarnings("ignore:Precision loss occurred:RuntimeWarning")  # scipy's on equal values
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Precision loss occurred:RuntimeWarning"
+)  # scipy warns about equal values
 
 
 def spread(sample):
@@ -41,7 +43,7 @@ def spread(sample):
 
 @MANY
 @given(values)
-def test_an_estimate_is_scipys(sample):
+def test_estimate_matches_scipy(sample):
     found = estimate(sample)
     assert found.mean == pytest.approx(np.mean(sample))
     assert found.std == pytest.approx(np.std(sample, ddof=1))
@@ -52,14 +54,14 @@ def test_an_estimate_is_scipys(sample):
         assert (inside.low, inside.high) == pytest.approx((max(0, expected.low), min(1, expected.high)))
 
 
-def test_of_a_single_value_nothing_is_said_but_it():
+def test_estimate_of_a_single_value_has_no_interval():
     found = estimate([0.5])
     assert (found.n, found.mean, found.std, found.low, found.high) == (1, 0.5, None, None, None)
 
 
 @MANY
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=12))
-def test_paired_is_scipys(pairs):
+def test_paired_test_matches_scipy(pairs):
     first, second = np.round(np.array(pairs), 6).T
     if spread(first - second):
         expected = stats.ttest_rel(first, second)
@@ -71,7 +73,7 @@ def test_paired_is_scipys(pairs):
 
 @MANY
 @given(values, values)
-def test_welch_is_scipys(first, second):
+def test_welch_test_matches_scipy(first, second):
     if spread(first) or spread(second):
         expected = stats.ttest_ind(first, second, equal_var=False)
         found = welch(first, second)
@@ -82,7 +84,7 @@ def test_welch_is_scipys(first, second):
 
 @MANY
 @given(values, values)
-def test_student_is_scipys_and_unpaired_the_more_careful_of_the_two(first, second):
+def test_student_test_matches_scipy_and_unpaired_is_the_more_conservative_of_the_two(first, second):
     if spread(first) or spread(second):
         expected = stats.ttest_ind(first, second, equal_var=True)
         for found, difference in (student(first, second), 1), (student(second, first), -1):
@@ -95,7 +97,7 @@ def test_student_is_scipys_and_unpaired_the_more_careful_of_the_two(first, secon
 
 @MANY
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-def test_mcnemar_is_scipys_binomial_test(pairs):
+def test_mcnemar_matches_the_binomial_test_of_scipy(pairs):
     first, second = np.array(pairs).T
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
     found = mcnemar(first, second).p
@@ -107,28 +109,28 @@ def test_mcnemar_is_scipys_binomial_test(pairs):
 
 @MANY
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
-def test_holm_is_bonferroni_in_every_set_of_tests_that_one_is_in(p_values):
-    """The closed testing procedure, which Holm's steps are a short way to: Marcus, Peritz and Gabriel 1976."""
+def test_holm_equals_closed_testing_with_bonferroni(p_values):
+    """Holm's procedure is a shortcut for closed testing: Marcus, Peritz and Gabriel 1976."""
     sets = [set_ for size in range(1, 8) for set_ in itertools.combinations(range(len(p_values)), size)]
     bonferroni = {set_: min(1, len(set_) * min(p_values[index] for index in set_)) for set_ in sets}
     expected = [max(p for set_, p in bonferroni.items() if index in set_) for index in range(len(p_values))]
     assert holm(p_values) == pytest.approx(expected)
 
 
-def test_holm_for_those_that_were_picked_out_of_more_is_stricter():
+def test_holm_is_stricter_for_tests_selected_from_more():
     assert holm([0.01, 0.02]) == pytest.approx([0.02, 0.02])
     assert holm([0.02, 0.01], comparisons=3) == pytest.approx([0.04, 0.03])
 
 
 @pytest.mark.parametrize("test", [paired, welch])
-def test_a_few_equal_values_prove_nothing(test):
+def test_a_few_equal_values_are_not_significant(test):
     assert test([0.98, 0.98], [0.98, 0.98]).p == 1
-    assert test([0.9801, 0.9801], [0.98, 0.98]).p == 0  # of numbers that can be anything, that would be certain
+    assert test([0.9801, 0.9801], [0.98, 0.98]).p == 0  # without a resolution the difference is certain
     assert test([0.9801, 0.9801], [0.98, 0.98], resolution=1e-4).p > 0.05
     assert test([0.99, 0.99], [0.98, 0.98], resolution=1e-4).p < 0.05
 
 
-def test_a_new_value_is_as_expected_as_often_as_promised():
+def test_prediction_interval_has_its_nominal_coverage():
     random = np.random.default_rng(0)
     for n in (2, 3, 5):
         draws = random.normal(0.98, 0.002, (4000, n + 1))
@@ -140,14 +142,14 @@ def test_a_new_value_is_as_expected_as_often_as_promised():
     assert standard_deviations_off(0.25, [0.5, 0.5]) == (-math.inf, False)
 
 
-# What is said where the truth is known
+# Error rates on simulated data
 
 ACCURACY = METRICS["test_accuracy"]
 TEST_EXAMPLES = 10_000
 
 
-def simulated(random, n, mean=0.98, deviation=0.002, first_seed=0):
-    """A group of n seeds on a test set of 10,000, as the real ones are: multiples of 1 / 10,000."""
+def simulated_group(random, n, mean=0.98, deviation=0.002, first_seed=0):
+    """A group of n seeds; accuracies are multiples of 1 / 10,000, as on a test set of 10,000."""
     accuracies = np.round(random.normal(mean, deviation, n) * TEST_EXAMPLES) / TEST_EXAMPLES
     return Group("simulated", [record_of(first_seed + seed, value) for seed, value in enumerate(accuracies)])
 
@@ -162,8 +164,8 @@ def record_of(seed, accuracy):
     )
 
 
-def detected(groups, baseline=None, chosen="baseline"):
-    """How many are said to be detectably different from the best, or from the one of index `baseline`."""
+def count_detected(groups, baseline=None, chosen="baseline"):
+    """The number of groups detectably different from the reference (the best, or index `baseline`)."""
     estimates = [estimate(group.values(ACCURACY)) for group in groups]
     reference = best_index(estimates, ACCURACY) if baseline is None else baseline
     found = verdicts(groups, estimates, ACCURACY, reference, chosen="best" if baseline is None else chosen)
@@ -171,49 +173,57 @@ def detected(groups, baseline=None, chosen="baseline"):
 
 
 SIMULATIONS = 1000
-AT_MOST = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard errors of what is estimated
+MAX_RATE = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)  # three standard errors of the estimated rate
 
 
 @pytest.mark.parametrize("deviation", [0.002, 0.00005], ids=["plain", "less than an example"])
 @pytest.mark.parametrize("seeds", ["the same", "others"])
 @pytest.mark.parametrize("sizes", [(2, 2), (5, 5), (1, 5), (2, 7), (3, 20)], ids=str)
-def test_of_two_identical_experiments_a_difference_is_said_at_most_once_in_twenty(sizes, seeds, deviation):
+def test_false_positive_rate_for_two_identical_experiments_is_at_most_five_percent(sizes, seeds, deviation):
     random = np.random.default_rng(sum(sizes))
     other = 0 if seeds == "the same" else 100
-    said = [
-        detected([simulated(random, sizes[0], 0.98, deviation), simulated(random, sizes[1], 0.98, deviation, other)])
+    detections = [
+        count_detected(
+            [
+                simulated_group(random, sizes[0], 0.98, deviation),
+                simulated_group(random, sizes[1], 0.98, deviation, other),
+            ]
+        )
         for _ in range(SIMULATIONS)
     ]
-    assert np.mean(said) <= AT_MOST
+    assert np.mean(detections) <= MAX_RATE
 
 
 @pytest.mark.parametrize("baseline", [None, 0], ids=["against the best", "against a baseline"])
 @pytest.mark.parametrize("count", [3, 8])
-def test_in_a_table_of_identical_experiments_any_difference_is_said_at_most_once_in_twenty(count, baseline):
-    """Also against the best, which was picked by what came out."""
+def test_familywise_error_rate_for_identical_experiments_is_at_most_five_percent(count, baseline):
+    """Also relative to the best, which is selected on the results."""
     random = np.random.default_rng(count)
-    said = [detected([simulated(random, 5) for _ in range(count)], baseline) > 0 for _ in range(SIMULATIONS // 2)]
-    assert np.mean(said) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
+    detections = [
+        count_detected([simulated_group(random, 5) for _ in range(count)], baseline) > 0
+        for _ in range(SIMULATIONS // 2)
+    ]
+    assert np.mean(detections) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9], ids=["apart", "alike"])
-def test_the_best_by_validation_is_told_from_its_equals_at_most_once_in_twenty(agreement):
-    """However much the validation accuracies by which it was chosen agree with those on the test set."""
+def test_false_positive_rate_for_the_best_by_validation_is_at_most_five_percent(agreement):
+    """For any correlation of validation and test accuracies."""
     random = np.random.default_rng(3)
-    said = []
+    detections = []
     for _ in range(SIMULATIONS // 2):
-        groups = [simulated(random, 5) for _ in range(4)]
+        groups = [simulated_group(random, 5) for _ in range(4)]
         noise = random.normal(0, 0.002, (4, 5)) * math.sqrt(1 - agreement**2)
         validation = [
             agreement * np.mean(group.values(ACCURACY)) + part.mean() for group, part in zip(groups, noise, strict=True)
         ]
-        said.append(detected(groups, int(np.argmax(validation)), "best by validation") > 0)
-    assert np.mean(said) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
+        detections.append(count_detected(groups, int(np.argmax(validation)), "best by validation") > 0)
+    assert np.mean(detections) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / (SIMULATIONS // 2))
 
 
 @pytest.mark.parametrize("gap", [1.5, 2.5, 4.0], ids=lambda gap: f"{gap} std")
-def test_as_many_seeds_as_are_said_to_be_needed_detect_four_of_five_differences(gap):
-    """Of a difference and a spread that are known: Student's test on so many draws."""
+def test_recommended_number_of_seeds_gives_eighty_percent_power(gap):
+    """Student's test on simulated samples with a known difference and standard deviation."""
     n = seeds_needed([-gap / 2 - 0.5**0.5, -gap / 2 + 0.5**0.5], [gap / 2 - 0.5**0.5, gap / 2 + 0.5**0.5])
     random = np.random.default_rng(4)
     found = [student(random.normal(0, 1, n), random.normal(gap, 1, n)).p < 0.05 for _ in range(SIMULATIONS)]
@@ -222,7 +232,7 @@ def test_as_many_seeds_as_are_said_to_be_needed_detect_four_of_five_differences(
     assert np.mean(fewer) < 0.8 + 0.03 or n == 3
 
 
-def test_more_seeds_are_needed_than_there_are_and_never_absurdly_many():
+def test_recommended_number_of_seeds_exceeds_the_current_one_and_is_bounded():
     assert seeds_needed([0.9, 0.9], [0.1, 0.1]) == 3
     assert seeds_needed([0.9] * 7, [0.1, 0.1]) == 8
     assert seeds_needed([0.5, 0.6], [0.55, 0.5501]) is None
@@ -232,14 +242,17 @@ def test_more_seeds_are_needed_than_there_are_and_never_absurdly_many():
 
 
 @pytest.mark.parametrize("seeds", [0, 100], ids=["paired", "Welch"])
-def test_a_true_point_is_found_with_five_seeds(seeds):
+def test_five_seeds_detect_a_difference_of_one_point(seeds):
     random = np.random.default_rng(1)
-    said = [detected([simulated(random, 5, 0.98), simulated(random, 5, 0.97, first_seed=seeds)]) for _ in range(500)]
-    assert np.mean(said) > 0.99
+    detections = [
+        count_detected([simulated_group(random, 5, 0.98), simulated_group(random, 5, 0.97, first_seed=seeds)])
+        for _ in range(500)
+    ]
+    assert np.mean(detections) > 0.99
 
 
-def test_two_networks_that_are_as_good_differ_at_most_once_in_twenty():
+def test_false_positive_rate_for_two_equally_good_networks_is_at_most_five_percent():
     random = np.random.default_rng(2)
-    said = [mcnemar(random.random(2000) < 0.97, random.random(2000) < 0.97).p < 0.05 for _ in range(SIMULATIONS)]
-    assert np.mean(said) <= AT_MOST
+    detections = [mcnemar(random.random(2000) < 0.97, random.random(2000) < 0.97).p < 0.05 for _ in range(SIMULATIONS)]
+    assert np.mean(detections) <= MAX_RATE
     assert mcnemar(random.random(10_000) < 0.98, random.random(10_000) < 0.97).p < 0.05

@@ -1,4 +1,4 @@
-"""Which texts of the package propose a command or an option, or name one."""
+"""Finds the texts of the package that contain a command or an option."""
 
 import ast
 import re
@@ -14,18 +14,18 @@ ELSEWHERE = ("training/coach/", "config/reference.py")
 """tests/training/test_coach.py runs what the coach proposes; the other is a page of the docs."""
 
 
-def found():
-    """Those texts, each once, `{}` for what is filled in."""
+def proposing_texts():
+    """These texts without duplicates, with `{}` for interpolated values."""
     modules = (path for path in sorted(PACKAGE.rglob("*.py")) if not any(part in str(path) for part in ELSEWHERE))
-    return list(dict.fromkeys(text for path in modules for text in _texts(path) if _names_one(text)))
+    return list(dict.fromkeys(text for path in modules for text in _texts(path) if _names_command(text)))
 
 
-def _names_one(text):
+def _names_command(text):
     return text.startswith("proposed(") or bool(NAMED.search(SUBJECT.sub("", text, count=1)))
 
 
 def _texts(path):
-    """The texts of a module, without docstrings; its calls of `proposed` as they are written."""
+    """The string literals of a module without docstrings; calls of `proposed` as source code."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""Trainings that are killed again and again, for the tests of what comes of them."""
+"""Trains runs that are killed repeatedly and resumed."""
 
 import json
 import os
@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}\.epoch-.*")
-PATIENCE = 240  # seconds until a training must have begun
+TIMEOUT = 240  # seconds until a training must have started
 FILES = ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv")
 
 
 @dataclass
 class Kills:
-    """How many there were, and how many of them while a checkpoint was being written."""
+    """Counts of kills in total and during the writing of a checkpoint."""
 
-    all: int = 0
+    total: int = 0
     while_writing: int = 0
     trainings: int = 0
-    places: list[str] = field(default_factory=list)
+    last_checkpoints: list[str] = field(default_factory=list)
 
 
 def start(folder, *arguments):
@@ -37,7 +37,7 @@ def start(folder, *arguments):
 
 
 def finish(folder, *arguments):
-    """Run to the end."""
+    """Run `cnnlab ARGUMENTS` to completion."""
     process = start(folder, *arguments)
     _, stderr = process.communicate(timeout=600)
     assert process.returncode == 0, stderr
@@ -62,17 +62,17 @@ def is_writing(run: Path) -> bool:
 
 
 def has_written(run: Path, since: float) -> bool:
-    """Whether there is a checkpoint that is newer than that."""
+    """Whether a checkpoint is newer than `since`."""
     for name in checkpoints_of(run):
-        with suppress(FileNotFoundError):  # an older one, removed just now
+        with suppress(FileNotFoundError):  # an older checkpoint was just removed
             if (run / "checkpoints" / name).stat().st_mtime > since:
                 return True
     return False
 
 
 def wait_until(process, condition) -> bool:
-    """Whether that came to be before the process ended, which it may do well only."""
-    deadline = time.monotonic() + PATIENCE
+    """Whether the condition became true before the process ended; fails if the process failed."""
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline, "training does not go on"
         if process.poll() is not None:
@@ -83,9 +83,9 @@ def wait_until(process, condition) -> bool:
 
 
 def kill(process, run: Path, number: int, draw: random.Random, kills: Kills) -> bool:
-    """Kill it at a random moment; whether it came to that.
+    """Kill the process at a random moment; False if it finished before.
 
-    One of five times before it may have saved anything, else later; and every second time while it writes a checkpoint.
+    One of five kills may come before the first checkpoint; every second one comes during the writing of a checkpoint.
     """
     began = time.time()
     if not wait_until(process, lambda: is_trained_by(run, process.pid)):
@@ -100,33 +100,33 @@ def kill(process, run: Path, number: int, draw: random.Random, kills: Kills) -> 
     if process.returncode == 0:
         return False
     assert process.returncode < 0, stderr
-    kills.all += 1
-    kills.while_writing += is_writing(run)  # what it was about is still there
+    kills.total += 1
+    kills.while_writing += is_writing(run)  # the temporary file still exists
     return True
 
 
 def train_and_kill(folder: Path, config: str, name: str, count: int, draw: random.Random, kills: Kills) -> None:
-    """Train `config` into runs/NAME, killed up to `count` times and resumed until it is done."""
+    """Train `config` into runs/NAME, killed up to `count` times and resumed to completion."""
     run = folder / "runs" / name
     process = start(folder, "train", config, "--name", name)
     kills.trainings += 1
     for number in range(count):
         if not kill(process, run, number, draw, kills):
             break
-        kills.places.append(max((path.name for path in run.glob("checkpoints/epoch-*")), default="none"))
+        kills.last_checkpoints.append(max((path.name for path in run.glob("checkpoints/epoch-*")), default="none"))
         process = start(folder, "resume", f"runs/{name}")
     _, stderr = process.communicate(timeout=600)
     assert process.returncode == 0, stderr
 
 
-def numbers(run: Path) -> list[str]:
-    """The table without seconds."""
+def metrics_without_seconds(run: Path) -> list[str]:
+    """The rows of metrics.csv without the column `seconds`."""
     return [line.rpartition(",")[0] for line in (run / "metrics.csv").read_text().splitlines()]
 
 
-def assert_same(cut: Path, whole: Path) -> None:
-    """The two runs have the same bytes, and nothing is left of writing."""
-    assert numbers(cut) == numbers(whole)
+def assert_same_files(killed: Path, uninterrupted: Path) -> None:
+    """Both runs have the same bytes, and no temporary file is left."""
+    assert metrics_without_seconds(killed) == metrics_without_seconds(uninterrupted)
     for file in FILES:
-        assert (cut / file).read_bytes() == (whole / file).read_bytes(), file
-    assert not [path for path in cut.rglob(".*") if path.name != ".lock"]
+        assert (killed / file).read_bytes() == (uninterrupted / file).read_bytes(), file
+    assert not [path for path in killed.rglob(".*") if path.name != ".lock"]

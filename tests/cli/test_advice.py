@@ -1,4 +1,4 @@
-"""Every command and option that a message proposes is run as it is printed."""
+"""Every command and option that a message proposes is executed as printed."""
 
 import json
 import re
@@ -18,17 +18,17 @@ from cnnlab.runs import Run
 from cnnlab.runs.overview import details
 from cnnlab.training import run_folders
 from cnnlab.training.resume.plan import plan
-from tests.cli.advice import found
+from tests.cli.advice import proposing_texts
 
 RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
 TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")
 
 MENTIONS = {
-    # Words, not commands.
+    # Text, not commands.
     "cnnlab {}",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
-    # What an option is about, or what it excludes; a part of a command.
+    # The subject of a message, an excluded option, or part of a command.
     " --runs {}",
     "--augment --split {}: only training images are augmented",
     "Which epoch, with --augment.",
@@ -57,7 +57,7 @@ PRINTED = {
     "{}: --yes is needed where no terminal can be asked": ("runs", "rm", RUN, "--yes"),
     "{}: no run here has events; `cnnlab train … --tensorboard` writes them": (),
     "train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`": (),
-    "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server would not end
+    "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server does not return
     "Leave the test set alone: `cnnlab evaluate RUN` measures it later.": (),
     "'': expected an experiment file, or a name that `cnnlab configs` lists": (),
     "{}: no such file; `cnnlab configs` lists the shipped experiments": (),
@@ -70,15 +70,15 @@ PRINTED = {
     "data.train_sizes: {} sizes, which `cnnlab train` trains one run each; expected one here, such as "
     "--set 'data.train_sizes=[{}]'": ("data", "info", CONFIG),
     "; and {}: `cnnlab data verify …` lists them": (),
-    "; if they count from {}, --set data.label_offset={}": ("show", "own.yaml"),
-    "set the values of black and white, such as --set 'data.range=[{}, {}]'": ("show", "own.yaml"),
+    "; if they count from {}, --set data.label_offset={}": ("show", "user.yaml"),
+    "set the values of black and white, such as --set 'data.range=[{}, {}]'": ("show", "user.yaml"),
     "{}; --set data.on_error=skip leaves such files out": ("show", "folder.yaml"),
     "; set another scale with --set data.bit_depth={}": ("show", "folder.yaml"),
     "to try the rest without it: `cnnlab train … --data synthetic`": (),
     "{}: {}; put the four .gz files into {}, or use other data: `cnnlab train … --data digits`": (),
     "data.test: {} of {} for the test set; expected at least one, and fewer than all; try --set data.test=0.2": (
         "validate",
-        "own.yaml",
+        "user.yaml",
     ),
     "{}: no runs in this folder; `cnnlab train digits` makes one in runs/": (),
     "diverged: {}; {}; try {}, such as --set {}": TRAIN,
@@ -110,15 +110,15 @@ FILLED = {
 
 @pytest.fixture
 def run(trained, tmp_path, monkeypatch):
-    """The run of the tiny experiment, in the folder that commands run in, below one with a space in its name."""
+    """The run of the tiny experiment in a path with a space."""
     shutil.copy(trained / CONFIG, tmp_path)
     shutil.copytree(trained / "runs", tmp_path / "my runs")
     monkeypatch.chdir(tmp_path)
     return Run(tmp_path / RUN)
 
 
-def changed(run, train=(), **changes):
-    """The run with other settings and another record."""
+def change_settings(run, train=(), **changes):
+    """The run with changed settings and record."""
     record = run.record()
     settings = {**record.experiment.raw, "train": {**record.experiment.train, **dict(train)}}
     run.create({**record.raw, "experiment": settings, **changes})
@@ -126,24 +126,24 @@ def changed(run, train=(), **changes):
     return Run(run.path.relative_to(run.path.parents[1]))
 
 
-def refusal(run, *changes):
-    """Why it does not go on."""
+def resume_error(run, *changes):
+    """The error message of resuming the run."""
     with pytest.raises(RequestError) as refused:
         plan(run, [parse_set(change) for change in changes])
     return str(refused.value)
 
 
-def left_alone(run):
+def report_without_test(run):
     result = dict.fromkeys(("accuracy", "val_accuracy"), None) | {"run": RUN, "train_examples": 200}
     return "\n".join(_measured(run.record(), result, None))
 
 
-def never_measured(run):
-    return details(changed(run, results={"loss": run.record().results["loss"]}).record())["test"]
+def details_without_test(run):
+    return details(change_settings(run, results={"loss": run.record().results["loss"]}).record())["test"]
 
 
-def imports(run):
-    run = changed(run, {"callbacks": [{"callback": {"path": "keras.callbacks.TerminateOnNaN"}}]})
+def verify_error(run):
+    run = change_settings(run, {"callbacks": [{"callback": {"path": "keras.callbacks.TerminateOnNaN"}}]})
     with pytest.raises(RunError) as refused:
         verify(run)
     return str(refused.value)
@@ -151,25 +151,29 @@ def imports(run):
 
 COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]}
 PROVOKED = {
-    "proposed('evaluate', result['run'])": left_alone,
-    "proposed('evaluate', run.path)": never_measured,
-    "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(changed(run, status="interrupted")),
-    "proposed('train', run.config, *more)": lambda run: refusal(changed(run, COSINE)),
-    "proposed('resume', run.path, *more, *(['--trust'] if trust else []))": lambda run: refusal(changed(run)),
-    "proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))": lambda run: refusal(
-        changed(run, status="diverged")
+    "proposed('evaluate', result['run'])": report_without_test,
+    "proposed('evaluate', run.path)": details_without_test,
+    "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(change_settings(run, status="interrupted")),
+    "proposed('train', run.config, *more)": lambda run: resume_error(change_settings(run, COSINE)),
+    "proposed('resume', run.path, *more, *(['--trust'] if trust else []))": lambda run: resume_error(
+        change_settings(run)
     ),
-    "proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')": lambda run: refusal(
-        changed(run, COSINE, status="interrupted"), "train.epochs=3"
+    "proposed('train', run.config, '--set', lower_learning_rate(was.train.optimizer))": lambda run: resume_error(
+        change_settings(run, status="diverged")
     ),
-    "proposed('train', run.config, *sets)": lambda run: refusal(changed(run, STOPPING, stopped_early=True)),
-    "proposed('train', run.config)": imports,
+    "proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')": lambda run: resume_error(
+        change_settings(run, COSINE, status="interrupted"), "train.epochs=3"
+    ),
+    "proposed('train', run.config, *sets)": lambda run: resume_error(
+        change_settings(run, STOPPING, stopped_early=True)
+    ),
+    "proposed('train', run.config)": verify_error,
 }
 """What makes the messages whose commands are made by `proposed`."""
 
 
 def commands(text, base):
-    """The arguments of every command in `text`; with the command `base`, of that with the last option in it."""
+    """The arguments of every command in `text`; with `base`, this command plus the last option in `text`."""
     if not base:
         named = re.findall(r"\bcnnlab ((?:configs\b|(?:data )?[a-z]+ [a-z…{-]|[a-z]+ RUN)[^`&]*)", text)
         return [shlex.split(one) for one in named]
@@ -178,25 +182,25 @@ def commands(text, base):
 
 
 def execute(arguments):
-    """`cnnlab ARGUMENTS` in this process; trainings are smoke runs, so that they end."""
+    """`cnnlab ARGUMENTS` in this process; trainings are smoke runs."""
     arguments = [{"…": CONFIG, "RUN": RUN}.get(argument, argument) for argument in arguments]
     if arguments[0] == "train" and "--help" not in arguments:
         arguments = [*arguments, "--smoke", "--quiet"]
     try:
         app(arguments, standalone_mode=False)
     except CnnlabError as error:
-        assert not isinstance(error, RequestError)  # noqa: PT017 - taken, though there is no network, or no such run
+        assert not isinstance(error, RequestError)  # noqa: PT017 - accepted, even without a network or such a run
 
 
-def test_no_text_that_proposes_something_is_forgotten():
-    assert sorted(found()) == sorted([*MENTIONS, *PRINTED, *PROVOKED])
+def test_every_text_that_proposes_a_command_is_covered():
+    assert sorted(proposing_texts()) == sorted([*MENTIONS, *PRINTED, *PROVOKED])
 
 
 @pytest.mark.parametrize("text", PRINTED)
-def test_what_is_printed_is_taken(run, tmp_path, text):
-    changed(run, status="interrupted" if "resume" in text or "--trust" in text else "finished")
-    own = "data: {name: npz, file: own.npz, image_shape: [8, 8, 1], num_classes: 10}"
-    (tmp_path / "own.yaml").write_text(re.sub("data: .*", own, (tmp_path / CONFIG).read_text()))
+def test_proposed_commands_are_accepted(run, tmp_path, text):
+    change_settings(run, status="interrupted" if "resume" in text or "--trust" in text else "finished")
+    user = "data: {name: npz, file: user.npz, image_shape: [8, 8, 1], num_classes: 10}"
+    (tmp_path / "user.yaml").write_text(re.sub("data: .*", user, (tmp_path / CONFIG).read_text()))
     folder = "data: {name: folder, path: pets, image_size: 8, num_classes: 10}"
     (tmp_path / "folder.yaml").write_text(re.sub("data: .*", folder, (tmp_path / CONFIG).read_text()))
     fills = iter(FILLED.get(text, [run.record().experiment.data["limit"] // 2]))
@@ -206,7 +210,7 @@ def test_what_is_printed_is_taken(run, tmp_path, text):
 
 
 @pytest.mark.parametrize("text", PROVOKED)
-def test_what_a_refusal_proposes_is_taken(run, text):
+def test_commands_proposed_by_a_refusal_are_accepted(run, text):
     message = PROVOKED[text](run)
     (arguments,) = [shlex.split(one)[1:] for one in re.findall("`(cnnlab .*?)`", message)]
     execute(arguments)

@@ -1,4 +1,4 @@
-"""Many processes that train into one folder at the same time."""
+"""Many processes that train into the same folder concurrently."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from cnnlab.runs.find import find
 from cnnlab.runs.status import status_of
 
 
-def train_at_once(folder, count):
+def train_concurrently(folder, count):
     command = [sys.executable, "-m", "cnnlab", "train", "tiny.yaml", "--quiet", "--format", "json"]
     processes = [
         subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -21,7 +21,7 @@ def train_at_once(folder, count):
     return [json.loads(stdout) for stdout, _ in outcomes]
 
 
-def assert_all_good(folder, results):
+def assert_valid_runs(folder, results):
     runs = list(find([folder / "runs"]))
     assert [run.path.name for run in runs] == [f"tiny-{number}" for number in range(1, len(results) + 1)]
     assert sorted(result["run"] for result in results) == sorted(f"runs/{run.path.name}" for run in runs)
@@ -34,10 +34,10 @@ def assert_all_good(folder, results):
     assert len({run.record().raw["process"]["pid"] for run in runs}) == len(runs)
 
 
-def test_two_processes_at_once_make_two_good_runs(tiny, tmp_path):
-    assert_all_good(tmp_path, train_at_once(tmp_path, 2))
+def test_two_concurrent_processes_create_two_valid_runs(tiny, tmp_path):
+    assert_valid_runs(tmp_path, train_concurrently(tmp_path, 2))
 
 
 @pytest.mark.slow
-def test_forty_processes_at_once_make_forty_good_runs(tiny, tmp_path):
-    assert_all_good(tmp_path, train_at_once(tmp_path, 40))
+def test_forty_concurrent_processes_create_forty_valid_runs(tiny, tmp_path):
+    assert_valid_runs(tmp_path, train_concurrently(tmp_path, 40))

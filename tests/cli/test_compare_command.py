@@ -16,7 +16,7 @@ from tests.conftest import assert_one_line, complete, invoke
 
 
 def change(run, changing):
-    """Change a run's run.json."""
+    """Change the run.json of a run."""
     record = json.loads((run / "run.json").read_text())
     changing(record)
     (run / "run.json").write_text(json.dumps(record))
@@ -24,7 +24,7 @@ def change(run, changing):
 
 @pytest.fixture(scope="module")
 def two(trained, tmp_path_factory):
-    """Two experiments with three seeds each, from one run."""
+    """Two experiments with three seeds each, made from one run."""
     folder = tmp_path_factory.mktemp("two")
     for number, (rate, seed) in enumerate((rate, seed) for rate in (0.1, 0.2) for seed in (0, 1, 2)):
         run = folder / f"runs/tiny-{number}"
@@ -38,7 +38,7 @@ def two(trained, tmp_path_factory):
     return folder
 
 
-def test_a_line_a_group_and_in_words_what_can_be_told(two):
+def test_compare_prints_one_row_per_group_and_its_conclusions(two):
     done = invoke("compare", "runs", cwd=two, env={"COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
     heading, first, second, _, legend, _, note = done.stdout.splitlines()
@@ -55,14 +55,14 @@ def test_a_line_a_group_and_in_words_what_can_be_told(two):
     assert note.startswith("sorted by val_accuracy, by which the best is chosen")
 
 
-def test_no_difference_is_said_in_words(two):
+def test_no_detectable_difference_is_reported(two):
     done = invoke("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two)
     assert "no detectable difference (+0.00 points)  1.000" in done.stdout
     assert "against tiny-3 (baseline)" in done.stdout
     assert "on the test set" not in done.stdout
 
 
-def test_how_many_seeds_are_needed_comes_with_a_command_that_trains_them(two, tmp_path, monkeypatch):
+def test_required_seeds_are_printed_with_a_command_that_trains_them(two, tmp_path, monkeypatch):
     shutil.copytree(two / "runs", tmp_path / "my runs")
     for number, accuracy in enumerate([0.90, 0.92, 0.94, 0.87, 0.91, 0.90]):
         change(
@@ -83,7 +83,7 @@ def test_how_many_seeds_are_needed_comes_with_a_command_that_trains_them(two, tm
     assert len(new) + 3 == int(needed)
 
 
-def test_two_seeds_are_said_to_be_too_few(two, tmp_path, monkeypatch):
+def test_two_seeds_are_reported_as_too_few(two, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     shutil.copytree(two / "runs", tmp_path / "runs")
     for number in (2, 5):
@@ -95,7 +95,7 @@ def test_two_seeds_are_said_to_be_too_few(two, tmp_path, monkeypatch):
     assert "chance" not in text
 
 
-def test_a_single_run_is_a_table_of_one_line(trained):
+def test_a_single_run_is_a_table_with_one_row(trained):
     done = invoke("compare", "runs", cwd=trained)
     assert (done.returncode, done.stderr) == (0, "")
     _, row = done.stdout.splitlines()
@@ -103,7 +103,7 @@ def test_a_single_run_is_a_table_of_one_line(trained):
     assert "1,490" in row
 
 
-def test_formats(two):
+def test_output_formats(two):
     first, second = json.loads(invoke("compare", "runs", "--format", "json", cwd=two).stdout)
     assert first["test_accuracy"] == pytest.approx(0.91)
     assert first["val_accuracy"] == second["val_accuracy"]
@@ -125,7 +125,7 @@ def test_formats(two):
     assert page.find("p").text.startswith("against tiny-0")
 
 
-def test_the_source_is_beside_ours(two):
+def test_published_results_are_shown_next_to_ours(two):
     done = invoke(
         "compare",
         "runs",
@@ -141,12 +141,12 @@ def test_the_source_is_beside_ours(two):
     assert re.search(r" 0\.9 +\+0\.0100 ", row)
 
 
-def test_top_prints_only_the_first(two):
+def test_top_limits_the_rows(two):
     (row,) = json.loads(invoke("compare", "runs", "--top", "1", "--format", "json", cwd=two).stdout)
     assert row["group"] == "tiny-0"
 
 
-def test_what_a_reader_should_know_is_a_warning_for_scripts(two, tmp_path):
+def test_notes_are_warnings_in_machine_readable_output(two, tmp_path):
     shutil.copytree(two / "runs", tmp_path / "runs")
     record = json.loads((tmp_path / "runs/tiny-5/run.json").read_text())
     (tmp_path / "runs/tiny-5/run.json").write_text(json.dumps({**record, "status": "failed"}))
@@ -157,13 +157,13 @@ def test_what_a_reader_should_know_is_a_warning_for_scripts(two, tmp_path):
     assert done.stderr == "cnnlab: warning: skipped: runs/tiny-5: failed\n"
 
 
-def test_plot_draws_a_picture(trained, tmp_path):
+def test_plot_writes_a_figure(trained, tmp_path):
     done = invoke("compare", "runs", "--plot", tmp_path / "curves.png", cwd=trained)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_runs_of_different_losses_are_drawn_and_told(trained, tmp_path):
+def test_runs_with_different_losses_are_plotted_and_reported(trained, tmp_path):
     runs = tmp_path / "runs"
     for name, loss in [("a", "mse"), ("b", {"cross_entropy": {"label_smoothing": 0.1, "from_logits": True}})]:
         shutil.copytree(trained / "runs/tiny-1", runs / name)
@@ -176,7 +176,7 @@ def test_runs_of_different_losses_are_drawn_and_told(trained, tmp_path):
     assert "not on one scale" in (tmp_path / "curves.svg").read_text()
 
 
-def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
+def test_a_damaged_run_affects_neither_table_nor_plot(trained, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(trained / "runs", runs)
     failed = json.dumps(complete({"status": "failed", "experiment": {"name": "$x^$"}}))
@@ -191,7 +191,7 @@ def test_a_damaged_run_spoils_neither_table_nor_plot(trained, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_settings_too_long_for_the_table_are_above_it_also_when_piped(monkeypatch):
+def test_settings_too_long_for_the_table_are_printed_above_it_also_when_piped(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     settings = {"train.epochs": [3], "model.layers": ["2 conv2d, flatten, dense"]}
     text = _as_text(
@@ -211,7 +211,7 @@ def test_settings_too_long_for_the_table_are_above_it_also_when_piped(monkeypatc
 
 
 @pytest.mark.parametrize("format", [Format.MD, Format.HTML])
-def test_long_settings_are_below_the_table_of_a_page(two, tmp_path, format):
+def test_long_settings_are_below_the_table_in_page_formats(two, tmp_path, format):
     shutil.copytree(two / "runs", tmp_path / "runs")
     layers = ["flatten", {"dense": 9}, "batch_norm", {"activation": "relu"}, {"dropout": 0.1}, {"dense": 10}]
     change(tmp_path / "runs/tiny-0", lambda record: record["experiment"]["model"].update(layers=layers))
@@ -221,7 +221,7 @@ def test_long_settings_are_below_the_table_of_a_page(two, tmp_path, format):
     assert "layers: flatten, 2 dense, batch_norm, activation, dropout" in notes
 
 
-def test_bad_requests_are_one_line(trained, tmp_path):
+def test_invalid_requests_are_one_line_errors(trained, tmp_path):
     (tmp_path / "empty").mkdir()
     for arguments, code, part in [
         (["nowhere"], 2, "nowhere: no such folder"),

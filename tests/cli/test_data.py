@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from tests.conftest import assert_one_line
-from tests.data.making import in_process
+from tests.data.making import cnnlab_in
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _data_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cnnlab(tmp_path, monkeypatch, capsys):
-    return in_process(tmp_path, monkeypatch, capsys)
+    return cnnlab_in(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def images(tmp_path):
     return tmp_path / "pets"
 
 
-def test_list_names_every_data_set_and_where_it_is(cnnlab):
+def test_list_names_every_data_set_and_its_location(cnnlab):
     done = cnnlab("data", "list", "--format", "json")
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert list(rows)[:5] == ["digits", "mnist", "fashion_mnist", "cifar10", "cifar100"]
@@ -55,7 +55,7 @@ def test_list_names_every_data_set_and_where_it_is(cnnlab):
     assert "mnist" in cnnlab("data", "list").stdout
 
 
-def test_fetch_says_what_needs_no_fetching_and_what_cannot_be(cnnlab, monkeypatch):
+def test_fetch_reports_data_sets_without_a_download(cnnlab, monkeypatch):
     assert cnnlab("data", "fetch", "digits").stdout == "digits: nothing to fetch: inside scikit-learn\n"
     assert_one_line(cnnlab("data", "fetch", "mnits"), 2, "mnits: no such data set")
     assert_one_line(
@@ -63,7 +63,7 @@ def test_fetch_says_what_needs_no_fetching_and_what_cannot_be(cnnlab, monkeypatc
     )
 
 
-def test_info_counts_every_class_of_every_split_and_tells_the_pixels(cnnlab):
+def test_info_counts_every_class_of_every_split_and_describes_the_pixels(cnnlab):
     done = cnnlab("data", "info", "digits", "--format", "json")
     measured = json.loads(done.stdout)
     assert {name: split["examples"] for name, split in measured["splits"].items()} == {"train": 1437, "test": 360}
@@ -79,7 +79,7 @@ def test_info_counts_every_class_of_every_split_and_tells_the_pixels(cnnlab):
     assert [row["class"] for row in rows] == list("0123456789")
 
 
-def test_info_of_an_experiment_has_its_splits_and_the_fingerprint_of_its_runs(cnnlab, tiny):
+def test_info_of_an_experiment_shows_its_splits_and_the_fingerprint_of_its_runs(cnnlab, tiny):
     measured = json.loads(cnnlab("data", "info", tiny, "--format", "json").stdout)
     assert {name: split["examples"] for name, split in measured["splits"].items()} == {
         "train": 200, "validation": 144, "test": 200,
@@ -91,7 +91,7 @@ def test_info_of_an_experiment_has_its_splits_and_the_fingerprint_of_its_runs(cn
     assert json.loads(changed.stdout)["fingerprint"] != measured["fingerprint"]
 
 
-def test_a_name_takes_no_changes(cnnlab):
+def test_a_data_set_name_accepts_no_set_options(cnnlab):
     done = cnnlab("data", "info", "digits", "--set", "data.limit=5")
     assert_one_line(done, 2, "--set data.limit=5: applies to experiments only")
 
@@ -101,7 +101,7 @@ def test_verify_finds_nothing_wrong_with_digits(cnnlab):
     assert (done.returncode, done.stdout) == (0, "digits: 1,797 examples read: no problems\n")
 
 
-def test_verify_reports_everything_though_files_are_damaged(cnnlab, images):
+def test_verify_reports_all_findings_when_files_are_damaged(cnnlab, images):
     (images / "train/cat/3.png").write_bytes(b"text")
     (images / "test/dog/1.png").write_bytes((images / "test/dog/0.png").read_bytes()[:60])
     (images / "train/cat/notes.txt").write_text("hello")
@@ -120,7 +120,7 @@ def test_verify_reports_everything_though_files_are_damaged(cnnlab, images):
     assert skipped.stdout == done.stdout.replace("error: ", "warning: ").replace("2 errors, 3", "0 errors, 5")
 
 
-def test_verify_of_data_that_cannot_be_read_is_a_finding(cnnlab, tmp_path):
+def test_verify_reports_unreadable_data_as_a_finding(cnnlab, tmp_path):
     np.savez(tmp_path / "a.npz", x_train=np.eye(4, dtype=np.uint8).reshape(1, 4, 4), y_train=[0])
     (tmp_path / "a.yaml").write_text(
         "data: {name: npz, file: a.npz, image_shape: [4, 4, 1], num_classes: 2}\nmodel: {layers: [flatten, dense: 2]}\n"
@@ -131,7 +131,7 @@ def test_verify_of_data_that_cannot_be_read_is_a_finding(cnnlab, tmp_path):
     assert "uint8 values from 0 to 1, of an unknown range" in done.stdout
 
 
-def test_verify_tells_duplicates_leaks_contradictions_and_single_colours(cnnlab, images):
+def test_verify_reports_duplicates_leaks_contradictions_and_constant_images(cnnlab, images):
     train, test = images / "train", images / "test"
     for number in range(5):
         (train / f"cat/twin{number}.png").write_bytes((train / "cat/0.png").read_bytes())
@@ -156,7 +156,7 @@ def test_verify_tells_duplicates_leaks_contradictions_and_single_colours(cnnlab,
     assert cnnlab("data", "verify", "pets.yaml", "--strict").returncode == 1
 
 
-def test_verify_tells_imbalance_and_classes_without_examples(cnnlab, images):
+def test_verify_reports_imbalance_and_empty_classes(cnnlab, images):
     for number in range(4, 12):
         (images / f"train/dog/{number}.png").unlink()
     for number in range(3):
@@ -177,7 +177,7 @@ def test_preview_draws_a_labelled_grid(cnnlab, tiny, tmp_path):
         assert len(set(image.convert("L").tobytes())) > 50
 
 
-def test_preview_of_training_shows_augmented_images_that_differ_by_epoch(cnnlab, tiny, tmp_path):
+def test_preview_with_augmentation_differs_by_epoch(cnnlab, tiny, tmp_path):
     change = ("--set", "preprocessing.augmentation=[rotation: 30]", "--augment")
     for name, *more in (("a", "--epoch", 1), ("b", "--epoch", 1), ("c", "--epoch", 2)):
         done = cnnlab("data", "preview", tiny, *change, "--out", f"{name}.png", *more)
@@ -195,11 +195,11 @@ def test_preview_of_training_shows_augmented_images_that_differ_by_epoch(cnnlab,
         (("--out", "tiny.yaml/x.png"), "tiny.yaml/x.png: cannot be written"),
     ],
 )
-def test_a_preview_that_cannot_be_is_one_line(cnnlab, tiny, arguments, message):
+def test_an_invalid_preview_is_a_one_line_error(cnnlab, tiny, arguments, message):
     assert_one_line(cnnlab("data", "preview", tiny, *arguments), 2, message)
 
 
-def test_train_sizes_are_a_run_each_on_the_same_test_set(cnnlab, tiny, tmp_path):
+def test_each_train_size_is_a_run_on_the_same_test_set(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--set", "data.limit=null", "--set", "data.train_sizes=[100, 300]", "--quiet")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -213,7 +213,7 @@ def test_train_sizes_are_a_run_each_on_the_same_test_set(cnnlab, tiny, tmp_path)
     assert json.loads(again.stdout)["train_examples"] == 100
 
 
-def test_evaluate_says_how_the_data_differ(cnnlab, images):
+def test_evaluate_reports_how_the_data_differ(cnnlab, images):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet", "--set", "data.image_size=[9, 8]")
     Image.new("RGB", (8, 9)).save(images / "test/dog/2.png")
     done = cnnlab("evaluate", "runs/pets-1")
@@ -223,8 +223,8 @@ def test_evaluate_says_how_the_data_differ(cnnlab, images):
     assert_one_line(cnnlab("evaluate", "runs/pets-1"), 1, "test: 8 examples then, 7 now")
 
 
-def test_a_run_finds_its_data_from_everywhere(cnnlab, images, tmp_path):
-    """Paths in a file are relative to the file, those of an option to the working directory; a run has both whole."""
+def test_a_run_finds_its_data_from_any_working_directory(cnnlab, images, tmp_path):
+    """Paths in a file are relative to the file, paths in options to the working directory; a run stores absolute paths."""
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "sub").mkdir(parents=True)
     (tmp_path / "pets.yaml").rename(elsewhere / "pets.yaml")
@@ -243,12 +243,12 @@ def test_a_run_finds_its_data_from_everywhere(cnnlab, images, tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
     (elsewhere / "pets").rename(elsewhere / "cats")
     done = cnnlab("train", "elsewhere/pets.yaml", *options)
-    assert f"examples from {tmp_path / 'data' / 'pets'}, " in done.stderr  # then the data folder
+    assert f"examples from {tmp_path / 'data' / 'pets'}, " in done.stderr  # falls back to the data folder
     assert yaml.safe_load((tmp_path / "runs/pets-3/config.yaml").read_text())["data"]["path"] == "pets"
 
 
 def write_decoy(folder):
-    """Other images in a folder of the same name."""
+    """Different images in a folder of the same name."""
     for split in ("train", "test"):
         for name in ("cat", "dog"):
             (folder / split / name).mkdir(parents=True)
@@ -256,7 +256,7 @@ def write_decoy(folder):
                 Image.new("RGB", (8, 9), (number, 0, 0)).save(folder / split / name / f"{number}.png")
 
 
-def test_data_of_another_name_take_their_options_from_set(cnnlab, images):
+def test_data_name_can_be_replaced_with_set_including_its_options(cnnlab, images):
     done = cnnlab(
         "train", "lenet", "--data", "folder", "--epochs", 1, "--quiet", "--set", "data.path=pets", "--set",
         "data.image_size=28", "--set", "data.channels=1", "--set", "data.num_classes=2", "--set",
@@ -270,7 +270,7 @@ def test_data_of_another_name_take_their_options_from_set(cnnlab, images):
 
 
 def test_a_run_of_version_0_1_0_keeps_its_class_order(cnnlab, tmp_path):
-    """Folders 0 to 10 were in the order of text: 10 came third."""
+    """Folders 0 to 10 were sorted as text: 10 came third."""
     for split, count in (("train", 6), ("test", 2)):
         for label in range(11):
             folder = tmp_path / f"numbers/{split}/{label}"
@@ -285,7 +285,7 @@ def test_a_run_of_version_0_1_0_keeps_its_class_order(cnnlab, tmp_path):
     run = tmp_path / "runs/n-1"
     before = json.loads((run / "run.json").read_text())
     assert before["data"]["classes"][:4] == ["0", "1", "10", "2"]
-    # As it was written before there was the option.
+    # As written by versions without the option.
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("class_order: text, ", ""))
     del before["experiment"]["data"]["class_order"]
     (run / "run.json").write_text(json.dumps(before))
@@ -299,12 +299,12 @@ def test_a_run_of_version_0_1_0_keeps_its_class_order(cnnlab, tmp_path):
     cnnlab("train", "n.yaml", "--quiet", "--set", "data.class_order=numeric")
     after = json.loads((tmp_path / "runs/n-2/run.json").read_text())
     assert after["data"]["classes"] == [str(label) for label in range(11)]
-    # A run never takes the other order for its own.
+    # The run rejects data in another class order.
     (run / "config.yaml").write_text((tmp_path / "runs/n-2/config.yaml").read_text())
     assert_one_line(cnnlab("evaluate", "runs/n-1"), 1, "was trained on other examples", "class 2 was 10, is 2")
 
 
-def test_a_class_without_examples_is_marked_in_the_results(cnnlab, images):
+def test_an_empty_class_is_marked_in_the_results(cnnlab, images):
     for file in (images / "test/cat").iterdir():
         file.unlink()
     done = cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
@@ -315,11 +315,11 @@ def test_a_class_without_examples_is_marked_in_the_results(cnnlab, images):
     assert (cat["recall"], cat["f1"], cat["examples"]) == (None, None, 0)
     assert measured["balanced_accuracy"] == dog["recall"] == measured["accuracy"]
     assert measured["macro_f1"] == dog["f1"]
-    told = cnnlab("evaluate", "runs/pets-1").stdout
-    assert "balanced accuracy and macro F1 are over 1 of 2 classes: no examples of cat" in told
+    output = cnnlab("evaluate", "runs/pets-1").stdout
+    assert "balanced accuracy and macro F1 are over 1 of 2 classes: no examples of cat" in output
 
 
-def test_a_preview_takes_the_name_of_a_data_set(cnnlab, tmp_path):
+def test_preview_accepts_the_name_of_a_data_set(cnnlab, tmp_path):
     done = cnnlab("data", "preview", "digits", "--count", 5)
     assert (done.returncode, done.stdout) == (0, "preview.png\n")
     assert_one_line(cnnlab("data", "preview", "digits", "--augment"), 2, "digits is a data set; name an experiment")
@@ -333,14 +333,14 @@ def test_a_preview_takes_the_name_of_a_data_set(cnnlab, tmp_path):
     )
 
 
-def test_a_folder_that_is_no_split_is_told(cnnlab, images):
+def test_a_folder_that_is_not_a_split_is_reported(cnnlab, images):
     (images / "test").rename(images / "exam")
     done = cnnlab("data", "info", "pets.yaml")
     assert done.returncode == 0
     assert f"cnnlab: warning: {images}: not read: folders beside the splits (1: exam)" in done.stderr
 
 
-def test_predictions_name_their_files(cnnlab, images, tmp_path):
+def test_predictions_include_file_names(cnnlab, images, tmp_path):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
     rows = list(csv.DictReader((tmp_path / "runs/pets-1/evaluation/test-predictions.csv").read_text().splitlines()))
     assert [row["file"] for row in rows][:2] == ["test/cat/0.png", "test/cat/1.png"]
@@ -348,7 +348,7 @@ def test_predictions_name_their_files(cnnlab, images, tmp_path):
     assert all(row["prediction_name"] == ("cat", "dog")[int(row["prediction"])] for row in rows)
 
 
-def test_runs_of_one_experiment_on_other_data_are_told_apart(cnnlab, images):
+def test_runs_of_one_experiment_on_different_data_are_distinguished(cnnlab, images):
     cnnlab("train", "pets.yaml", "--epochs", 1, "--quiet")
     assert "different examples" not in cnnlab("compare", "runs").stdout
     Image.new("RGB", (8, 8)).save(images / "train/dog/2.png")
@@ -357,7 +357,7 @@ def test_runs_of_one_experiment_on_other_data_are_told_apart(cnnlab, images):
     assert " ".join(caution.split()).startswith("pets-1 and pets-2 name the same data and saw different examples")
 
 
-def test_a_linked_experiment_finds_data_beside_the_link_or_beside_the_file(cnnlab, images, tmp_path):
+def test_a_linked_experiment_finds_data_next_to_the_link_or_the_file(cnnlab, images, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "pets.yaml").symlink_to(tmp_path / "pets.yaml")
@@ -369,7 +369,7 @@ def test_a_linked_experiment_finds_data_beside_the_link_or_beside_the_file(cnnla
     assert place == str(elsewhere / "pets")
 
 
-def test_an_unknown_name_lists_every_known_one_once(cnnlab):
+def test_an_unknown_name_lists_every_known_name_once(cnnlab):
     done = cnnlab("data", "info", "zzzz")
     assert_one_line(done, 2, "zzzz: no such data set or experiment; expected one of ")
     assert done.stderr.count(" digits,") == 1

@@ -13,7 +13,7 @@ def record_of(tmp_path, name="tiny-1"):
     return json.loads((tmp_path / "runs" / name / "run.json").read_text())
 
 
-def test_a_number_of_devices_divides_the_cpu_and_gives_the_same_numbers(cnnlab, tiny, trained, tmp_path):
+def test_devices_option_splits_the_cpu_and_gives_the_same_numbers(cnnlab, tiny, trained, tmp_path):
     done = cnnlab("train", tiny, "--devices", "2")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[0].endswith("resident; on CPU:0, CPU:1")
@@ -30,7 +30,7 @@ def test_a_number_of_devices_divides_the_cpu_and_gives_the_same_numbers(cnnlab, 
     assert json.loads(again.stdout)["accuracy"] == record["results"]["test_accuracy"]
 
 
-def test_the_cpu_can_be_asked_for_and_an_empty_tf_config_is_none(tiny, tmp_path):
+def test_cpu_can_be_requested_and_an_empty_tf_config_is_ignored(tiny, tmp_path):
     done = run_cnnlab("train", tiny, "--epochs", "1", "--devices", "cpu", cwd=tmp_path, env={"TF_CONFIG": ""})
     assert done.returncode == 0, done.stderr
     assert "resident; on CPU:0\n" in done.stderr
@@ -40,7 +40,7 @@ def test_the_cpu_can_be_asked_for_and_an_empty_tf_config_is_none(tiny, tmp_path)
 
 
 @pytest.mark.skipif(not NO_GPU, reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_an_error(cnnlab, tiny, tmp_path):
+def test_a_missing_gpu_is_an_error(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--devices", "gpu")
     assert_one_line(done, 2, "train.devices: gpu: TensorFlow finds no GPU here", "`auto`")
     assert not (tmp_path / "runs").exists()
@@ -51,13 +51,13 @@ def test_a_gpu_that_is_not_there_is_an_error(cnnlab, tiny, tmp_path):
     ["3x", "0", "-1", "1.5", "", "GPU", "two", "1025", "true", "²", "٣x", "9" * 5000],
     ids=lambda devices: devices[:10],
 )
-def test_devices_that_are_none_are_an_error(cnnlab, tiny, tmp_path, devices):
+def test_invalid_devices_are_an_error(cnnlab, tiny, tmp_path, devices):
     done = cnnlab("train", tiny, f"--devices={devices}")
     assert_one_line(done, 2, "train.devices: expected 'auto', 'cpu', 'gpu' or a number of devices, 1 to 1024")
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_precision_that_is_none_is_an_error(cnnlab, tiny):
+def test_an_invalid_precision_is_an_error(cnnlab, tiny):
     assert_one_line(cnnlab("train", tiny, "--precision", "bfloat16"), 2, "--precision bfloat16", "'mixed_bfloat16'")
 
 
@@ -66,14 +66,14 @@ def test_an_option_and_set_for_the_same_key_are_an_error(cnnlab, tiny):
     assert_one_line(done, 2, "--devices cpu", "--set train.devices=2")
 
 
-def test_compiling_max_pooling_is_refused(cnnlab, tiny, tmp_path):
+def test_xla_with_max_pooling_is_rejected(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--set", "train.jit=on")
     assert_one_line(done, 2, "train.jit=on", "max pooling")
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_network_without_pooling_is_compiled_and_trained(cnnlab, tiny, tmp_path):
-    # The replicas' shares of the short last batch have shapes of their own.
+def test_a_network_without_pooling_is_compiled_with_xla_and_trained(cnnlab, tiny, tmp_path):
+    # The last batch is short: the shares of the replicas have other shapes.
     for number, (jit, devices) in enumerate((("on", "2"), ("off", "1")), start=1):
         done = cnnlab("train", tiny, "--quiet", "--set", f"train.jit={jit}", "--set", DENSE, "--devices", devices)
         assert done.returncode == 0, done.stderr
@@ -83,8 +83,8 @@ def test_a_network_without_pooling_is_compiled_and_trained(cnnlab, tiny, tmp_pat
     assert compiled["test_loss"] == pytest.approx(plain["test_loss"], rel=1e-4)
 
 
-def test_a_malformed_tf_config_is_told_in_one_line(cnnlab, tiny, tmp_path):
-    # A setting that no other test in this process has: a strategy is made once.
+def test_a_malformed_tf_config_is_a_one_line_error(cnnlab, tiny, tmp_path):
+    # A strategy is created once per process, so no other test may use this setting.
     done = cnnlab(
         "train", tiny, "--devices=cpu", TF_CONFIG='{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}'
     )

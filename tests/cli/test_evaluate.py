@@ -14,21 +14,21 @@ from tests.conftest import assert_one_line, invoke
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of the trained run, to damage."""
+    """A copy of the trained run, for modification."""
     shutil.copytree(trained / "runs/tiny-1", tmp_path / "runs/tiny-1")
     return tmp_path / "runs/tiny-1"
 
 
-def test_a_run_measures_again_what_training_measured(cnnlab, run):
+def test_evaluate_gives_the_results_of_training(cnnlab, run):
     before = (run / "evaluation/test.json").read_text()
     predictions = (run / "evaluation/test-predictions.csv").read_text()
     done = cnnlab("evaluate", run, "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
     measured = json.loads(done.stdout)
     assert measured.pop("images_per_second") > 0
-    pictures = [Path(path) for path in measured.pop("pictures")]
-    assert [path.name for path in pictures] == ["test-confusion.png", "test-reliability.png", "test-mistakes.png"]
-    assert all(path.is_file() for path in pictures)
+    figures = [Path(path) for path in measured.pop("pictures")]
+    assert [path.name for path in figures] == ["test-confusion.png", "test-reliability.png", "test-mistakes.png"]
+    assert all(path.is_file() for path in figures)
     assert measured == json.loads(before)
     assert (run / "evaluation/test.json").read_text() == before
     assert (run / "evaluation/test-predictions.csv").read_text() == predictions
@@ -36,7 +36,7 @@ def test_a_run_measures_again_what_training_measured(cnnlab, run):
     assert [use["by"] for use in record["test_uses"]] == ["train", "evaluate"]
 
 
-def test_the_measurements_agree_with_the_predictions(run):
+def test_results_agree_with_the_saved_predictions(run):
     measured = json.loads((run / "evaluation/test.json").read_text())
     with (run / "evaluation/test-predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -53,7 +53,7 @@ def test_the_measurements_agree_with_the_predictions(run):
         assert row["precision"] == pytest.approx(matrix[index][index] / predicted if predicted else 0)
 
 
-def test_the_table_has_classes_and_confusion(cnnlab, run):
+def test_the_table_has_classes_and_a_confusion_matrix(cnnlab, run):
     done = cnnlab("evaluate", run)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("test accuracy 0.")
@@ -66,13 +66,13 @@ def test_the_table_has_classes_and_confusion(cnnlab, run):
     assert lines[-1].startswith(f"figures: {run / 'evaluation/test-confusion.png'}, ")
 
 
-def test_pictures_are_drawn_only_if_wanted(cnnlab, run):
+def test_figures_are_drawn_only_on_request(cnnlab, run):
     done = cnnlab("evaluate", run, "--no-pictures")
     assert done.stdout.splitlines()[-1].startswith("predictions: ")
     assert not list((run / "evaluation").glob("*.png"))
 
 
-def test_what_is_right_is_kept_in_short(run):
+def test_correct_predictions_are_saved_compactly(run):
     with (run / "evaluation/test-predictions.csv").open() as file:
         right = [row["label"] == row["prediction"] for row in csv.DictReader(file)]
     assert read_correct(Run(run), "test", 200).tolist() == right
@@ -80,7 +80,7 @@ def test_what_is_right_is_kept_in_short(run):
 
 
 @pytest.mark.parametrize("split", ["validation", "train"])
-def test_other_splits_give_what_training_saw(cnnlab, run, split):
+def test_other_splits_give_the_results_of_training(cnnlab, run, split):
     done = cnnlab("evaluate", run, "--split", split, "--format", "json")
     measured = json.loads(done.stdout)
     assert measured["split"] == split
@@ -93,7 +93,7 @@ def test_other_splits_give_what_training_saw(cnnlab, run, split):
     assert [use["by"] for use in record["test_uses"]] == ["train"]
 
 
-def test_csv_is_a_row_a_class(cnnlab, run):
+def test_csv_has_one_row_per_class(cnnlab, run):
     rows = list(csv.DictReader(cnnlab("evaluate", run, "--format", "csv").stdout.splitlines()))
     assert [row["class"] for row in rows] == list("0123456789")
 
@@ -130,7 +130,7 @@ def change_config(run, old, new):
         (lambda run: change_config(run, "limit: 200", "limit: 199"), 1, ["was trained on other examples of digits"]),
     ],
 )  # fmt: skip
-def test_a_damaged_run_is_one_line(cnnlab, run, damage, code, parts):
+def test_a_damaged_run_is_a_one_line_error(cnnlab, run, damage, code, parts):
     damage(run)
     assert_one_line(cnnlab("evaluate", run), code, *parts)
 
@@ -140,12 +140,12 @@ def test_a_keras_file_is_never_read(cnnlab, run):
     assert cnnlab("evaluate", run).returncode == 0
 
 
-def test_a_split_that_was_not_held_out_is_refused(cnnlab, tiny):
+def test_a_split_that_was_not_held_out_is_rejected(cnnlab, tiny):
     cnnlab("train", tiny, "--epochs", 1, "--set", "data.validation=0", "--quiet")
     done = cnnlab("evaluate", "runs/tiny-1", "--split", "validation")
     assert_one_line(done, 2, "--split validation: this run held out no validation examples; it has train and test")
 
 
-def test_what_is_no_run_is_one_line(trained):
+def test_a_folder_that_is_not_a_run_is_a_one_line_error(trained):
     assert_one_line(invoke("evaluate", "runs", cwd=trained), 2, "it contains runs, such as runs/tiny-1")
     assert_one_line(invoke("evaluate", "tiny-1", cwd=trained), 2, "did you mean runs/tiny-1?")

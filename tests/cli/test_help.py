@@ -1,4 +1,4 @@
-"""The help, and the reference that is made from it."""
+"""The help and the reference generated from it."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ REFERENCE = Path(__file__).parents[2] / "docs/cli.md"
 DOCS = ["typer", "cnnlab.cli.app", "utils", "docs", "--name", "cnnlab", "--title", "The command line"]
 
 
-def test_the_reference_is_what_the_commands_say():
+def test_the_reference_matches_the_help_of_the_commands():
     done = subprocess.run([sys.executable, "-m", *DOCS], capture_output=True, text=True, check=True)
     assert REFERENCE.read_text(encoding="utf-8") == done.stdout, "run `make docs`"
 
@@ -22,7 +22,7 @@ COMMANDS = ["train", "evaluate", "resume", "verify", "compare", "init", "validat
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_without_arguments_says_what_is_missing(cnnlab, command):
+def test_a_command_without_arguments_names_the_missing_one(cnnlab, command):
     assert_one_line(cnnlab(command), 2, "Missing argument", f"see `cnnlab {command} --help`")
 
 
@@ -38,14 +38,14 @@ def test_version(cnnlab):
     assert done.stdout.startswith("cnnlab 0.")
 
 
-def test_without_a_command_the_help_is_shown(cnnlab):
+def test_no_command_shows_the_help(cnnlab):
     done = cnnlab()
     assert done.returncode == 2
     assert "train" in done.stdout
     assert done.stderr == ""
 
 
-def test_configs_lists_every_shipped_file_with_a_line(cnnlab):
+def test_configs_lists_every_shipped_file_with_a_description(cnnlab):
     lines = cnnlab("configs", COLUMNS="200").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["name", *shipped.paths()]
     assert all(len(line.split()) > 5 for line in lines[1:])

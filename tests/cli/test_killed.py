@@ -1,13 +1,13 @@
-"""The kill test: `kill -9` at random moments, resumed until done, against the bytes of a run that was left alone.
+"""Runs killed with `kill -9` at random moments and resumed have the same bytes as uninterrupted ones.
 
-The whole of it is slow; what runs always is in test_resume.py.
+These tests are slow; test_resume.py has a short one.
 """
 
 import random
 
 import pytest
 
-from tests.cli.killing import Kills, assert_same, finish, train_and_kill
+from tests.cli.killing import Kills, assert_same_files, finish, train_and_kill
 
 KILLS = 20
 EXPERIMENT = """\
@@ -58,18 +58,18 @@ CASES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_killed_at_twenty_random_moments_a_run_has_the_bytes_of_one_that_was_not(tmp_path, case):
+def test_a_run_killed_at_twenty_random_moments_equals_an_uninterrupted_one(tmp_path, case):
     text = EXPERIMENT
     for word, value in (DEFAULTS | CASES[case]).items():
         text = text.replace(word, value)
     (tmp_path / "long.yaml").write_text(text)
-    finish(tmp_path, "train", "long.yaml", "--name", "whole")
+    finish(tmp_path, "train", "long.yaml", "--name", "uninterrupted")
     draw = random.Random(case)
     kills = Kills()
-    while kills.all < KILLS:
-        name = f"cut-{kills.trainings}"
-        train_and_kill(tmp_path, "long.yaml", name, KILLS - kills.all, draw, kills)
-        assert_same(tmp_path / "runs" / name, tmp_path / "runs" / "whole")
+    while kills.total < KILLS:
+        name = f"killed-{kills.trainings}"
+        train_and_kill(tmp_path, "long.yaml", name, KILLS - kills.total, draw, kills)
+        assert_same_files(tmp_path / "runs" / name, tmp_path / "runs" / "uninterrupted")
     assert kills.while_writing >= 1
     print(
         f"\n{case}: {kills.all} kills in {kills.trainings} trainings, {kills.while_writing} while writing: {kills.places}"

@@ -1,4 +1,4 @@
-"""`describe`, `validate`, `show`, `schema` and `init`, and everything that an experiment file can ask of `train`."""
+"""`describe`, `validate`, `show`, `schema` and `init`, and all features of experiment files in `train`."""
 
 import csv
 import json
@@ -46,7 +46,7 @@ def cnnlab(tmp_path, monkeypatch, capsys):
         with monkeypatch.context() as patched:
             for name, value in {"COLUMNS": "100", "NO_COLOR": "1", **environment}.items():
                 patched.setenv(name, value)
-            terminal.stderr.cache_clear()  # it has the stream and the width of its first call
+            terminal.stderr.cache_clear()  # it caches the stream and the width of its first call
             code = main([*map(str, arguments)])
             terminal.stderr.cache_clear()
         return Result(code, *capsys.readouterr())
@@ -82,7 +82,7 @@ def test_describe_side_by_side(cnnlab):
     assert row == {"quantity": "forward_multiplications", "other": 59584, "this": 36064, "change": 36064 / 59584 - 1}
 
 
-def test_describe_names_the_layer_that_does_not_fit(cnnlab, tiny):
+def test_describe_names_the_layer_with_incompatible_shapes(cnnlab, tiny):
     done = cnnlab("describe", "tiny.yaml", "--set", "model.layers[1].max_pool2d.pool_size=99")
     assert_one_line(done, 2, "--set model.layers[1].max_pool2d.pool_size=99: model.layers[1].max_pool2d: empty output")
 
@@ -143,7 +143,7 @@ def test_init_writes_a_file_that_validates(cnnlab, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "kept"),
+    ("changes", "best_epoch"),
     [
         (["train.schedule.one_cycle.pct_start=0.5", "train.optimizer.rmsprop.momentum=0.5"], None),
         (["train.schedule.reduce_on_plateau.patience=1", "train.loss.cross_entropy.label_smoothing=0.1"], None),
@@ -151,7 +151,7 @@ def test_init_writes_a_file_that_validates(cnnlab, tmp_path):
         (["train.callbacks=[early_stopping: {patience: 2, min_delta: 100}]", "train.epochs=9"], 3),
     ],
 )  # fmt: skip
-def test_every_schedule_and_callback_trains_and_evaluates_to_the_same(cnnlab, tiny, tmp_path, changes, kept):
+def test_every_schedule_and_callback_trains_and_evaluates_consistently(cnnlab, tiny, tmp_path, changes, best_epoch):
     sets = [part for change in changes for part in ("--set", change)]
     done = cnnlab("train", "tiny.yaml", *sets, "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -159,29 +159,29 @@ def test_every_schedule_and_callback_trains_and_evaluates_to_the_same(cnnlab, ti
     results = json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["results"]
     assert again["accuracy"] == results["val_accuracy"]
     assert again["loss"] == pytest.approx(results["val_loss"], rel=1e-6)
-    if kept:
-        assert results["epoch"] == kept
-        assert f"the weights are those of epoch {kept}" in done.stderr
+    if best_epoch:
+        assert results["epoch"] == best_epoch
+        assert f"the weights are those of epoch {best_epoch}" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("warmup", "expected"),
     [(0.5, [0.1] * 4), (1, [0.1] * 4), (1.5, [0.0667, 0.1, 0.1, 0.1]), (2, [0.05, 0.1, 0.1, 0.1])],
 )
-def test_a_plateau_schedule_keeps_the_rate_reached_by_the_warm_up(cnnlab, tiny, tmp_path, warmup, expected):
+def test_a_plateau_schedule_keeps_the_rate_after_the_warm_up(cnnlab, tiny, tmp_path, warmup, expected):
     schedule = f"train.schedule={{reduce_on_plateau: {{patience: 9, warmup: {warmup}}}}}"
     cnnlab("train", "tiny.yaml", "--quiet", "--epochs", 4, "--set", schedule)
     rows = csv.DictReader((tmp_path / "runs/tiny-1/metrics.csv").read_text().splitlines())
     assert [float(row["learning_rate"]) for row in rows] == pytest.approx(expected, rel=1e-2)
 
 
-def test_smoke_warns_about_the_file_but_not_about_being_short(cnnlab, tiny):
+def test_smoke_warns_about_the_file_but_not_about_few_epochs(cnnlab, tiny):
     assert cnnlab("train", "tiny.yaml", "--smoke", "--strict", "--quiet").stderr == ""
     done = cnnlab("train", "tiny.yaml", "--smoke", "--quiet", "--set", "train.optimizer.sgd.learning_rate=2")
     assert "2 is far from the usual range of sgd" in done.stderr
 
 
-def test_blocks_train_and_evaluate_to_the_same(cnnlab, tmp_path):
+def test_blocks_train_and_evaluate_consistently(cnnlab, tmp_path):
     (tmp_path / "x.yaml").write_text("""\
 data: {name: synthetic, image_shape: [12, 12, 3], num_classes: 3, train_examples: 60, test_examples: 20}
 model:
@@ -212,7 +212,7 @@ train: {epochs: 2, batch_size: 20, optimizer: adamw, schedule: {cosine: {warmup:
 
 
 @pytest.mark.parametrize("name", ["gender-cnn", "cifar"])
-def test_synthetic_data_take_the_shape_of_the_files(cnnlab, tmp_path, name):
+def test_synthetic_data_have_the_shape_of_the_real_files(cnnlab, tmp_path, name):
     done = cnnlab("train", name, "--smoke", "--data", "synthetic", "--quiet", CNNLAB_DATA_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / f"runs/{name}-1/run.json").read_text())["experiment"]["data"]
@@ -229,7 +229,7 @@ def test_missing_data_are_an_error_that_names_an_alternative(cnnlab, tmp_path):
         assert_one_line(cnnlab("train", name, CNNLAB_DATA_DIR=str(tmp_path)), 1, part, "--data synthetic")
 
 
-def test_an_empty_validation_split_is_an_error_once_the_data_are_known(cnnlab, tmp_path):
+def test_an_empty_validation_split_is_an_error_once_the_data_are_loaded(cnnlab, tmp_path):
     np.arange(128, dtype=np.uint8).tofile(tmp_path / "images")
     (np.arange(8, dtype=np.uint8) % 2).tofile(tmp_path / "labels")
     (tmp_path / "x.yaml").write_text("""\
@@ -246,7 +246,7 @@ train: {callbacks: [early_stopping: 2]}
     assert not (tmp_path / "runs").exists()
 
 
-def test_too_little_memory_is_one_line(cnnlab, tmp_path):
+def test_insufficient_memory_is_a_one_line_error(cnnlab, tmp_path):
     huge = "data={name: synthetic, image_shape: [4096, 4096, 64], train_examples: 1000000}"
     done = cnnlab("train", "fc", "--set", huge, "-q")
     assert done.returncode == 1
@@ -255,7 +255,7 @@ def test_too_little_memory_is_one_line(cnnlab, tmp_path):
 
 
 @pytest.mark.filterwarnings("default::UserWarning")
-def test_a_librarys_warning_is_one_line(cnnlab, tiny):
+def test_a_library_warning_is_one_line(cnnlab, tiny):
     done = cnnlab(
         "train",
         "tiny.yaml",

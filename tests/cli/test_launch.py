@@ -25,7 +25,7 @@ def children_of(pid):
         if folder.name.isdecimal():
             try:
                 parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:  # just ended
+            except OSError:  # the process has ended
                 continue
     found = [pid]
     for one in found:
@@ -41,7 +41,7 @@ def is_alive(pid):
 
 
 class Launched:
-    """`cnnlab launch --workers 2 -- train tiny.yaml`, without end and with the workers' pids by their number."""
+    """`cnnlab launch --workers 2 -- train tiny.yaml` without an end, and the pids of its workers."""
 
     def __init__(self, folder):
         self.process = subprocess.Popen(
@@ -51,7 +51,7 @@ class Launched:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # a process group of its own, as a shell gives every command
+            start_new_session=True,  # a separate process group, as a shell creates for each command
         )
         self.folder = folder
         self.everyone = set()
@@ -74,7 +74,7 @@ class Launched:
         raise AssertionError(f"no worker {number}")
 
     def end(self):
-        """What it wrote to standard error, but for whom it waited; no process of it is left."""
+        """The lines of standard error without messages about waiting; all processes have ended."""
         stdout, stderr = self.process.communicate(timeout=300)
         assert stdout == ""
         assert not [pid for pid in self.everyone if is_alive(pid)]
@@ -96,7 +96,7 @@ def launched(tiny, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, trained):
-    """A folder in which two workers trained what `trained` has, and what they wrote."""
+    """A folder in which two workers trained the experiment of `trained`, and their output."""
     folder = tmp_path_factory.mktemp("launched")
     (folder / "tiny.yaml").write_text((trained / "tiny.yaml").read_text())
     return folder, run_cnnlab("launch", "--workers", "2", "--", "train", "tiny.yaml", "--format", "json", cwd=folder)
@@ -122,14 +122,14 @@ def test_workers_give_the_numbers_of_one_process(finished, trained):
         assert results[0][key] == pytest.approx(results[1][key], rel=1e-5)
 
 
-def test_standard_output_is_the_chiefs_result_alone(finished):
+def test_standard_output_has_only_the_result_of_the_chief(finished):
     _, done = finished
     result = json.loads(done.stdout)
     assert result["run"] == "runs/tiny-1"
     assert result["examples"] == 200
 
 
-def test_standard_error_has_each_workers_number_before_its_lines(finished):
+def test_standard_error_lines_are_prefixed_with_the_worker_number(finished):
     _, done = finished
     lines = [line for line in done.stderr.splitlines() if WAITS not in line]
     assert sorted(line.partition(WAITS)[0] for line in done.stderr.splitlines() if WAITS in line) == [
@@ -141,7 +141,7 @@ def test_standard_error_has_each_workers_number_before_its_lines(finished):
     assert [line.split()[:2] for line in lines[1:]] == [["[0]", "epoch"], ["[0]", "1"], ["[0]", "2"]]
 
 
-def test_a_wrong_config_is_told_once_and_nothing_is_left(cnnlab, tiny, tmp_path):
+def test_a_wrong_config_is_reported_once_and_leaves_nothing(cnnlab, tiny, tmp_path):
     done = cnnlab("launch", "--", "train", "tiny.yaml", "--set", "train.epoch=3")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -156,14 +156,14 @@ def test_a_wrong_config_is_told_once_and_nothing_is_left(cnnlab, tiny, tmp_path)
 @pytest.mark.parametrize(
     "arguments", [[], ["--workers", "0", "--", "train", "x"], ["--workers", "x", "--", "train", "x"]]
 )
-def test_a_wrong_command_line_is_an_error(cnnlab, arguments):
+def test_an_invalid_command_line_is_an_error(cnnlab, arguments):
     done = cnnlab("launch", *arguments)
     assert done.returncode == 2
     assert "see `cnnlab launch --help`" in done.stderr
 
 
 @pytest.mark.parametrize("lost", [0, 1])
-def test_a_worker_that_is_killed_ends_all_and_is_named(launched, lost):
+def test_a_killed_worker_ends_all_workers_and_is_named(launched, lost):
     os.kill(launched.worker(lost), signal.SIGKILL)
     lines = launched.end()
     assert launched.process.returncode == 1
@@ -174,10 +174,10 @@ def test_a_worker_that_is_killed_ends_all_and_is_named(launched, lost):
     )
     assert len(others) == 1
     assert len(lines) == 2
-    assert status_of(launched.folder) == ("failed" if lost == 1 else "running")  # a chief that is dead says nothing
+    assert status_of(launched.folder) == ("failed" if lost == 1 else "running")  # a killed chief prints nothing
 
 
-def test_ctrl_c_ends_all_and_is_recorded(launched):
+def test_ctrl_c_ends_all_workers_and_is_recorded(launched):
     os.killpg(launched.process.pid, signal.SIGINT)
     lines = launched.end()
     assert launched.process.returncode == 130
@@ -197,8 +197,8 @@ time.sleep(300)
 LAUNCH = "import sys; sys.executable = './idle'; from cnnlab.workers import run; sys.exit(run(['train'], 2))"
 
 
-def test_sigterm_ends_all(tmp_path):
-    """What the workers do does not matter here: they have a program of their own."""
+def test_sigterm_ends_all_workers(tmp_path):
+    """The workers run a stub program."""
     (tmp_path / "idle").write_text(IDLE.format(python=sys.executable))
     (tmp_path / "idle").chmod(0o700)
     process = subprocess.Popen([sys.executable, "-c", LAUNCH], cwd=tmp_path, stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""A test set that is left alone, and threads: what both leave in a run, and what later commands make of that."""
+"""`--no-test` and `train.threads`: their effects on a run and on later commands."""
 
 import json
 import re
@@ -15,7 +15,7 @@ NEVER = ("--quiet", "--no-test")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the tiny experiment trained with --no-test, with two seeds; once more without validation."""
+    """The tiny experiment trained with --no-test, with two seeds, and once more without validation."""
     folder = tmp_path_factory.mktemp("never")
     (folder / "tiny.yaml").write_text(TINY)
     first = invoke("train", "tiny.yaml", *NEVER, "--seeds", "2", cwd=folder)
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one_thread(tmp_path_factory):
-    """A folder in which a process trained, verified and resumed a run with one thread, and what the commands left."""
+    """A run trained, verified and resumed with one thread, and the output of the commands."""
     folder = tmp_path_factory.mktemp("thread")
     (folder / "tiny.yaml").write_text(TINY)
     results = invoke_in_new_process(
@@ -47,7 +47,7 @@ def record_of(folder, name):
     return json.loads((folder / "runs" / name / "run.json").read_text())
 
 
-def test_nothing_is_measured_on_the_test_set(folder):
+def test_the_test_set_is_not_evaluated(folder):
     run, record = folder / "runs/tiny-1", record_of(folder, "tiny-1")
     assert (record["status"], record["experiment"]["train"]["test"]) == ("finished", "never")
     assert record["test_uses"] == []
@@ -68,13 +68,13 @@ def test_the_result_is_that_of_the_validation_examples(folder):
     assert re.fullmatch(r"val accuracy 0\.\d{4} ± 0\.\d{4} \(mean and standard deviation of 2 seeds\)", lines[-1])
 
 
-def test_without_validation_the_result_is_that_of_training(folder):
+def test_without_validation_the_result_is_that_of_the_training_examples(folder):
     lines = (folder / "blind").read_text().splitlines()
     assert re.fullmatch(r"training accuracy 0\.\d{4}, loss \d\.\d{4} \(200 examples\)", lines[0])
     assert lines[1] == "the test set was left alone; `cnnlab evaluate runs/blind` measures it"
 
 
-def test_such_a_run_is_resumed_without_the_test_set_and_its_threads_are_recorded(one_thread):
+def test_a_run_without_test_results_is_resumed_without_the_test_set_and_records_its_threads(one_thread):
     folder, _, _, resumed = one_thread
     assert "test accuracy" not in resumed.stdout
     record = record_of(folder, "tiny-1")
@@ -82,7 +82,7 @@ def test_such_a_run_is_resumed_without_the_test_set_and_its_threads_are_recorded
     assert (record["threads"]["within_operations"], record["threads"]["between_operations"]) == (1, 1)
 
 
-def test_such_a_run_is_verified_with_its_threads_by_its_validation_examples(one_thread):
+def test_a_run_without_test_results_is_verified_with_its_threads_on_the_validation_examples(one_thread):
     _, trained, verified, _ = one_thread
     assert verified.stderr.splitlines()[0].endswith("on CPU:0, 1 thread")
     verdict = json.loads(verified.stdout)
@@ -91,12 +91,12 @@ def test_such_a_run_is_verified_with_its_threads_by_its_validation_examples(one_
     assert verdict["accuracy"] == verdict["accuracy_again"] == pytest.approx(validation, abs=5e-5)
 
 
-def test_other_threads_of_the_environment_are_named_and_not_used(one_thread):
+def test_differing_thread_settings_in_the_environment_are_named_and_ignored(one_thread):
     warned = [line for result in one_thread[1:] for line in result.stderr.splitlines() if "warning" in line]
     assert warned[0] == "cnnlab: warning: train.threads: 1 goes before TF_NUM_INTRAOP_THREADS=2"
 
 
-def test_what_such_a_run_lacks_is_said_until_it_is_evaluated(folder):
+def test_missing_test_results_are_reported_until_the_run_is_evaluated(folder):
     shown = invoke("runs", "show", "runs/tiny-1", cwd=folder).stdout
     assert re.search(r"^test +never measured; `cnnlab evaluate runs/tiny-1` does it$", shown, re.MULTILINE)
     rows = json.loads(invoke("runs", "list", "--format", "json", cwd=folder).stdout)
@@ -113,7 +113,7 @@ def test_what_such_a_run_lacks_is_said_until_it_is_evaluated(folder):
     assert json.loads(compared.stdout)[0]["test_accuracy"] == record["results"]["test_accuracy"]
 
 
-def test_watching_the_test_set_and_leaving_it_alone_contradict_each_other(tmp_path):
+def test_monitoring_the_test_set_and_no_test_are_mutually_exclusive(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     changes = [parse_set("data.validation=test"), parse_set("train.test=never")]
     errors = [found for found in lint(read(str(tmp_path / "tiny.yaml"), changes)) if found.is_error]

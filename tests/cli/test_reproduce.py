@@ -1,4 +1,4 @@
-"""`cnnlab reproduce` on faces that are drawn here."""
+"""`cnnlab reproduce` on faces generated here."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def runs(folder):
     return {path.name: (path / "run.json").stat().st_mtime_ns for path in (folder / "runs/reproduction").iterdir()}
 
 
-def test_it_trains_every_seed_and_prints_what_it_came_to(done):
+def test_every_seed_is_trained_and_its_result_printed(done):
     folder, first = done
     assert first.returncode == 0, first.stderr
     assert len(runs(folder)) == 2
@@ -39,7 +39,7 @@ def test_it_trains_every_seed_and_prints_what_it_came_to(done):
     assert row.endswith("2  nothing published")
 
 
-def test_the_results_are_saved_as_small_tables(done):
+def test_results_are_saved_as_small_tables(done):
     folder, _ = done
     rows = list(csv.DictReader((folder / "results/runs.csv").read_text().splitlines()))
     assert [(row["experiment"], row["seed"], row["epochs"]) for row in rows] == [
@@ -51,7 +51,7 @@ def test_the_results_are_saved_as_small_tables(done):
     assert (folder / "results/epochs.csv").read_text() == "experiment,seed,epoch,accuracy,loss\n"
 
 
-def test_what_is_finished_is_not_trained_again(done):
+def test_finished_runs_are_not_trained_again(done):
     folder, first = done
     before = runs(folder)
     again = reproduce(folder, "gender-cnn-dropout", "--seeds", "2")
@@ -59,7 +59,7 @@ def test_what_is_finished_is_not_trained_again(done):
     assert runs(folder) == before
 
 
-def test_what_is_missing_is_trained_and_what_is_unfinished_goes_on(done):
+def test_missing_runs_are_trained_and_unfinished_ones_resumed(done):
     folder, _ = done
     before = runs(folder)
     unfinished = folder / "runs/reproduction" / min(before)
@@ -75,7 +75,7 @@ def test_what_is_missing_is_trained_and_what_is_unfinished_goes_on(done):
     assert json.loads((unfinished / "run.json").read_text())["results"] == record["results"]
 
 
-def test_data_that_are_not_here_are_named_and_the_rest_goes_on(done):
+def test_missing_data_are_named_and_the_other_experiments_continue(done):
     folder, _ = done
     both = reproduce(folder, "gender-cnn-dropout", "softmax", "--seeds", "1")
     assert both.returncode == 1
@@ -85,7 +85,7 @@ def test_data_that_are_not_here_are_named_and_the_rest_goes_on(done):
     assert "CNNLAB_OFFLINE forbids downloads" in both.stderr
 
 
-def test_other_seeds_are_added_to_a_table_and_a_damaged_one_is_told_before_training(done, tmp_path):
+def test_other_seeds_are_added_to_a_table_and_a_damaged_table_is_reported_before_training(done, tmp_path):
     folder, _ = done
     shutil.copytree(folder / "results", tmp_path / "results")
     added = ("gender-cnn-dropout", "--runs", str(tmp_path / "runs"), "--save", str(tmp_path / "results"))
@@ -105,7 +105,7 @@ def test_other_seeds_are_added_to_a_table_and_a_damaged_one_is_told_before_train
         (lambda record: record["results"].update(test_loss=None), "run.json: damaged: 'results.test_loss' is missing"),
     ],
 )
-def test_an_incomplete_run_is_named_and_the_others_go_on(done, tmp_path, damage, part):
+def test_an_incomplete_run_is_named_and_the_others_continue(done, tmp_path, damage, part):
     folder, _ = done
     shutil.copytree(folder / "runs/reproduction", tmp_path / "runs")
     path = min((tmp_path / "runs").iterdir()) / "run.json"
@@ -119,7 +119,7 @@ def test_an_incomplete_run_is_named_and_the_others_go_on(done, tmp_path, damage,
     assert both.stderr.splitlines()[-1] == "cnnlab: not reproduced: gender-cnn-dropout; see above"
 
 
-def test_what_another_command_trains_is_left_to_it(done, tmp_path):
+def test_runs_trained_by_another_command_are_left_to_it(done, tmp_path):
     folder, _ = done
     shutil.copytree(folder / "runs/reproduction", tmp_path / "runs")
     run = Run(min((tmp_path / "runs").iterdir()))
@@ -150,7 +150,7 @@ def test_without_training_the_shipped_results_are_printed(tmp_path):
         (["fc", "--runs", os.devnull], f"--runs {os.devnull}: {os.devnull} is a file; expected a folder"),
     ],
 )
-def test_bad_requests_are_one_line(tmp_path, arguments, part):
+def test_invalid_requests_are_one_line_errors(tmp_path, arguments, part):
     (tmp_path / "a-run").mkdir()
     (tmp_path / "a-run/run.json").write_text("{}")
     assert_one_line(invoke("reproduce", *arguments, cwd=tmp_path), 2, part)

@@ -15,7 +15,7 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
 from cnnlab.runs.experiment import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
-from tests.cli.killing import Kills, assert_same, is_trained_by, start, train_and_kill, wait_until
+from tests.cli.killing import Kills, assert_same_files, is_trained_by, start, train_and_kill, wait_until
 from tests.conftest import assert_one_line, invoke
 
 EXPERIMENT = """\
@@ -40,44 +40,44 @@ train:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
-    """A folder in which a run was killed twice and resumed, and the same was trained in one go."""
+def resumed_folder(tmp_path_factory):
+    """A folder with a run that was killed twice and resumed, and the same run uninterrupted."""
     import random
 
-    folder = tmp_path_factory.mktemp("ended")
+    folder = tmp_path_factory.mktemp("resumed_folder")
     (folder / "long.yaml").write_text(EXPERIMENT)
     kills = Kills()
-    train_and_kill(folder, "long.yaml", "cut", 2, random.Random(5), kills)
-    assert kills.all == 2, "it was done before it could be killed"
-    done = invoke("train", "long.yaml", "--name", "whole", "--quiet", cwd=folder)
+    train_and_kill(folder, "long.yaml", "killed", 2, random.Random(5), kills)
+    assert kills.total == 2, "it was done before it could be killed"
+    done = invoke("train", "long.yaml", "--name", "uninterrupted", "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
-def test_a_killed_and_resumed_run_has_the_bytes_of_one_that_was_not(ended):
-    assert_same(ended / "runs" / "cut", ended / "runs" / "whole")
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(resumed_folder):
+    assert_same_files(resumed_folder / "runs" / "killed", resumed_folder / "runs" / "uninterrupted")
 
 
-def test_run_json_tells_where_it_was_resumed(ended):
-    record = json.loads((ended / "runs" / "cut" / "run.json").read_text())
+def test_run_json_records_where_it_was_resumed(resumed_folder):
+    record = json.loads((resumed_folder / "runs" / "killed" / "run.json").read_text())
     assert record["status"] == "finished"
     assert len(record["resumed"]) == 2
     assert all(entry["changed"] == [] for entry in record["resumed"])
-    assert "resumed" not in json.loads((ended / "runs" / "whole" / "run.json").read_text())
+    assert "resumed" not in json.loads((resumed_folder / "runs" / "uninterrupted" / "run.json").read_text())
 
 
-def test_a_run_that_early_stopping_had_ended_is_not_trained_on(cnnlab, tmp_path, ended):
-    run = tmp_path / "runs" / "whole"
-    shutil.copytree(ended / "runs" / "whole", run)
+def test_a_run_ended_by_early_stopping_is_not_continued(cnnlab, tmp_path, resumed_folder):
+    run = tmp_path / "runs" / "uninterrupted"
+    shutil.copytree(resumed_folder / "runs" / "uninterrupted", run)
     change(run, status="interrupted")
     (run / "weights.safetensors").unlink()
     before = (run / "metrics.csv").read_text()
     assert len(before.splitlines()) < 201
-    done = cnnlab("resume", "runs/whole", "--quiet")
+    done = cnnlab("resume", "runs/uninterrupted", "--quiet")
     assert done.returncode == 0, done.stderr
     assert (run / "metrics.csv").read_text() == before
-    whole = ended / "runs" / "whole"
-    assert (run / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    uninterrupted = resumed_folder / "runs" / "uninterrupted"
+    assert (run / "weights.safetensors").read_bytes() == (uninterrupted / "weights.safetensors").read_bytes()
 
 
 def change(run, **changes):
@@ -87,7 +87,7 @@ def change(run, **changes):
 
 @pytest.fixture
 def run(tmp_path, trained, monkeypatch):
-    """The run of a tiny experiment, interrupted after its two epochs."""
+    """The run of the tiny experiment, interrupted after its two epochs."""
     shutil.copytree(trained / "runs", tmp_path / "runs")
     change(tmp_path / "runs" / "tiny-1", status="interrupted")
     monkeypatch.chdir(tmp_path)
@@ -98,19 +98,19 @@ def epochs(count):
     return [parse_set(f"train.epochs={count}")]
 
 
-def test_an_interrupted_run_goes_on_as_it_is(run):
+def test_an_interrupted_run_is_resumed_without_changes(run):
     resumption = plan(run)
     assert (resumption.experiment.train.epochs, resumption.is_raised) == (2, False)
 
 
-def test_a_run_that_is_trained_at_the_moment_is_refused_by_name(run):
+def test_a_run_in_training_is_rejected_by_name(run):
     change(run.path, status="running", process={"pid": 7, "host": os.uname().nodename})
     with lock.held(run.path), pytest.raises(RequestError, match=r"is being trained by process 7 on .*; end that first"):
         plan(run)
-    assert plan(run).record.status == "running"  # crashed, then
+    assert plan(run).record.status == "running"  # crashed
 
 
-def test_a_finished_run_goes_on_with_more_epochs_only(run):
+def test_a_finished_run_is_continued_only_with_more_epochs(run):
     change(run.path, status="finished")
     with pytest.raises(
         RequestError, match=r"has finished; there is nothing to resume; `cnnlab resume .* --epochs 4` would"
@@ -122,10 +122,8 @@ def test_a_finished_run_goes_on_with_more_epochs_only(run):
 @pytest.mark.parametrize(("stopped_early", "more"), [(True, 60), (True, None), (False, 60), (False, None)])
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("callbacks", [[], [{"early_stopping": 3}, {"early_stopping": 5}]], ids=len)
-def test_a_run_that_has_nothing_left_to_do_says_why_and_a_command_that_is_taken(
-    run, stopped_early, more, schedule, callbacks
-):
-    # All that ends a training before its last epoch, under schedules of both kinds, with more epochs and without.
+def test_a_completed_run_gives_the_reason_and_a_valid_command(run, stopped_early, more, schedule, callbacks):
+    # Every reason to end before the last epoch, with both kinds of schedules, with and without more epochs.
     train = run.record().experiment.train | {"schedule": schedule, "callbacks": callbacks}
     experiment = run.record().raw["experiment"] | {"train": train}
     change(run.path, status="finished", stopped_early=stopped_early, experiment=experiment)
@@ -144,19 +142,19 @@ def test_a_run_that_has_nothing_left_to_do_says_why_and_a_command_that_is_taken(
         return
     sets = [parse_set(text) for option, text in itertools.pairwise(command) if option == "--set"]
     again = load(command[2], sets + [parse_set(f"train.epochs={command[4]}")] * ("--epochs" in command))
-    if callbacks or not stopped_early:  # else a callback that was taken out of config.yaml since
+    if callbacks or not stopped_early:  # otherwise a callback was removed from config.yaml
         assert again != experiment_of(run)
     if stopped_early and callbacks:
         assert [one.patience for one in again.train.callbacks] == [6, 10]
 
 
-def test_fewer_epochs_are_refused(run):
+def test_fewer_epochs_are_rejected(run):
     with pytest.raises(RequestError, match=r"train.epochs: 1, and it is trained for 2; it may be raised only"):
         plan(run, epochs(1))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("train.batch_size=32", "train.batch_size: 32, was 64"),
         ("seed=1", "seed: 1, was 0"),
@@ -166,26 +164,28 @@ def test_fewer_epochs_are_refused(run):
         ("model.layers=[flatten, {dense: 10}]", "model.layers: flatten, dense, was conv2d, max_pool2d, flatten, dense"),
     ],
 )
-def test_any_other_change_is_refused_with_the_difference(run, change, told):
-    with pytest.raises(RequestError, match=f"would become another experiment: {told}; only train.epochs may be raised"):
+def test_any_other_change_is_rejected_with_the_difference(run, change, message):
+    with pytest.raises(
+        RequestError, match=f"would become another experiment: {message}; only train.epochs may be raised"
+    ):
         plan(run, [parse_set(change)])
     run.write_config(run.config.read_text())
-    with pytest.raises(RequestError, match=told):
+    with pytest.raises(RequestError, match=message):
         plan(run, experiment=load(str(run.config), [*epochs(3), parse_set(change)]))
 
 
-def test_a_change_in_the_runs_own_file_is_found_too(run):
+def test_a_change_in_the_config_of_the_run_is_detected(run):
     run.write_config(run.config.read_text().replace("batch_size: 64", "batch_size: 16"))
     with pytest.raises(RequestError, match=r"train.batch_size: 16, was 64"):
         plan(run)
 
 
-def test_all_differences_are_told_at_once(run):
+def test_all_differences_are_reported_together(run):
     with pytest.raises(RequestError, match=r"train.batch_size: 32, was 64; seed: 3, was 0;"):
         plan(run, [parse_set("train.batch_size=32"), parse_set("seed=3")])
 
 
-def test_a_schedule_over_all_epochs_cannot_be_made_longer_afterwards(cnnlab, tiny, tmp_path):
+def test_a_schedule_over_all_epochs_cannot_be_extended(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--quiet", "--set", "train.schedule=cosine")
     assert done.returncode == 0, done.stderr
     done = cnnlab("resume", "runs/tiny-1", "--epochs", "3")
@@ -194,22 +194,22 @@ def test_a_schedule_over_all_epochs_cannot_be_made_longer_afterwards(cnnlab, tin
     )
 
 
-def test_code_of_a_folders_own_is_not_imported_without_trust(run):
+def test_user_code_is_not_imported_without_trust(run):
     config = run.config.read_text().replace("callbacks: []", "callbacks: [callback: evil.Callback]")
     run.write_config(config)
-    change(run.path, experiment=plain_of(run))
+    change(run.path, experiment=complete_config_of(run))
     with pytest.raises(RunError, match=r"imports code: evil.Callback; if you trust .*, add --trust"):
         plan(run)
     assert plan(run, trust=True)
 
 
-def plain_of(run):
+def complete_config_of(run):
     from cnnlab.config.load import load_complete, to_dict
 
     return to_dict(load_complete(run.config))
 
 
-def test_unfinished_runs_are_those_that_can_go_on(run, tmp_path, capsys):
+def test_unfinished_runs_are_those_that_can_be_resumed(run, tmp_path, capsys):
     runs = tmp_path / "runs"
     for name, status in {"a": "finished", "b": "failed", "c": "diverged", "d": "running", "e": "running"}.items():
         shutil.copytree(run.path, runs / name)
@@ -223,7 +223,7 @@ def test_unfinished_runs_are_those_that_can_go_on(run, tmp_path, capsys):
     assert [line.partition(": ")[2].partition(str(runs))[2][:3] for line in warned] == ["/c:", "/e:", "/f/"]
 
 
-def test_several_runs_go_on_in_one_process_and_the_result_is_told_of_all(cnnlab, run):
+def test_several_runs_are_resumed_in_one_process_and_all_results_are_reported(cnnlab, run):
     shutil.copytree(run.path, run.path.with_name("tiny-2"))
     done = cnnlab("resume", "runs", "--all", "--epochs", "3", "--quiet", "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -233,10 +233,10 @@ def test_several_runs_go_on_in_one_process_and_the_result_is_told_of_all(cnnlab,
     assert_one_line(cnnlab("resume", "runs", "--all"), 2, "runs: no run here can be resumed")
 
 
-def test_one_run_that_cannot_go_on_does_not_keep_the_others_from_it(cnnlab, run):
+def test_one_run_that_cannot_be_resumed_does_not_block_the_others(cnnlab, run):
     for name, change_of in {
         "a-damaged": lambda path: (path / "config.yaml").write_text("x: ["),
-        "b-diverges": lambda path: to_rate(path, "1.0e+30"),
+        "b-diverges": lambda path: set_learning_rate(path, "1.0e+30"),
         "c-cosine": lambda path: None,
     }.items():
         path = run.path.with_name(name)
@@ -252,20 +252,20 @@ def test_one_run_that_cannot_go_on_does_not_keep_the_others_from_it(cnnlab, run)
     assert last == "cnnlab: 1 of 3 runs failed; the others finished"
 
 
-def to_rate(path, rate):
+def set_learning_rate(path, rate):
     config = path / "config.yaml"
     config.write_text(config.read_text().replace("learning_rate: 0.1", f"learning_rate: {rate}"))
-    change(path, experiment=plain_of(Run(path)))
+    change(path, experiment=complete_config_of(Run(path)))
     shutil.rmtree(path / "checkpoints")
 
 
-def test_a_schedule_over_all_epochs_is_not_made_longer_within_the_first_either(run):
+def test_a_schedule_over_all_epochs_cannot_be_extended_within_the_first_epoch(run):
     run.write_config(run.config.read_text().replace("exponential: {decay: 0.5}", "x"))
     text = run.config.read_text()
     start = text.index("  schedule:")
     end = text.index("  callbacks:")
     run.write_config(text[:start] + "  schedule: one_cycle\n" + text[end:])
-    change(run.path, experiment=plain_of(run))
+    change(run.path, experiment=complete_config_of(run))
     run.metrics.unlink()
     with pytest.raises(RequestError, match="its schedule, one_cycle, runs over all 2 epochs"):
         plan(run, epochs(3))
@@ -273,7 +273,7 @@ def test_a_schedule_over_all_epochs_is_not_made_longer_within_the_first_either(r
     assert plan(run, epochs(3)).is_raised
 
 
-def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tiny):
+def test_train_resumes_with_the_experiment_file(cnnlab, run, tiny):
     done = cnnlab("train", "--resume", "runs/tiny-1", "--epochs", "3", "--quiet")
     assert done.returncode == 0, done.stderr
     done = cnnlab("train", "tiny.yaml", "--resume", "runs/tiny-1", "--epochs", "4")
@@ -287,7 +287,7 @@ def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tin
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["train", "--resume", "runs/tiny-1", "--seeds", "3"], "--seeds: not with --resume"),
         (["train", "--resume", "runs/tiny-1", "--name", "x"], "--name: not with --resume"),
@@ -297,13 +297,13 @@ def test_train_goes_on_too_and_takes_the_file_of_the_experiment(cnnlab, run, tin
         (["resume", "runs/tiny-1", "--epochs", "0"], "--epochs 0: train.epochs: expected a value greater than 0"),
     ],
 )
-def test_what_cannot_be_resumed_is_told_in_a_line(cnnlab, run, arguments, told):
-    assert_one_line(cnnlab(*arguments), 2, told)
+def test_runs_that_cannot_be_resumed_are_one_line_errors(cnnlab, run, arguments, message):
+    assert_one_line(cnnlab(*arguments), 2, message)
 
 
-def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_used(cnnlab, run, trained):
-    whole = (run.checkpoints / "epoch-00002.safetensors").read_bytes()
-    (run.checkpoints / "epoch-00002.safetensors").write_bytes(whole[: len(whole) // 2])
+def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_previous_one_is_used(cnnlab, run, trained):
+    content = (run.checkpoints / "epoch-00002.safetensors").read_bytes()
+    (run.checkpoints / "epoch-00002.safetensors").write_bytes(content[: len(content) // 2])
     done = cnnlab("resume", "runs/tiny-1")
     assert done.returncode == 0, done.stderr
     warning = next(line for line in done.stderr.splitlines() if line.startswith("cnnlab: warning"))
@@ -315,7 +315,7 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_one_before_is_
     assert [str(place) for place in checkpoints.positions(run)] == ["epoch 2", "epoch 1"]
 
 
-def test_while_one_resumes_another_is_refused_until_the_end(cnnlab, tmp_path, run):
+def test_a_second_resume_is_rejected_until_the_first_ends(cnnlab, tmp_path, run):
     process = start(tmp_path, "resume", "runs/tiny-1", "--epochs", "3000")
     assert wait_until(process, lambda: is_trained_by(run.path, process.pid))
     refused = cnnlab("resume", "runs/tiny-1", "--epochs", "3000", "--quiet")

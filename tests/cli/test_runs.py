@@ -20,34 +20,34 @@ STATUSES = ["running", "finished", "interrupted", "failed", "diverged", "crashed
 
 @pytest.fixture
 def runs(tmp_path):
-    """The folder of runs where `cnnlab` runs."""
+    """The folder `runs` in the working directory."""
     (tmp_path / "runs").mkdir()
     return tmp_path / "runs"
 
 
 @pytest.fixture
 def copy(trained, runs):
-    """Copies the trained run to runs/NAME; keywords change its run.json."""
+    """A function that copies the trained run to runs/NAME with changes to run.json."""
 
     def copied(name, **changes):
         shutil.copytree(trained / "runs/tiny-1", runs / name)
         if changes:
             Run(runs / name).update(changes)
-        stop_heart(runs / name)
+        expire_heartbeat(runs / name)
         return runs / name
 
     return copied
 
 
-def stop_heart(run):
-    """As if its process had been gone for long."""
+def expire_heartbeat(run):
+    """Make the heartbeat old enough for a crash."""
     then = time.time() - lock.HEARTBEAT_TIMEOUT - 1
     os.utime(run / ".lock", (then, then))
 
 
 @contextmanager
 def every_status(copy):
-    """A run of every status, named as it is; `running` is worked on by this process."""
+    """One run per status, named after it; this process holds `running`."""
     for status in STATUSES[1:-1]:
         copy(status, status=status)
     copy("crashed", status="running")
@@ -61,7 +61,7 @@ def listed(cnnlab, *arguments):
     return json.loads(done.stdout)
 
 
-def test_list_is_a_row_a_run_in_natural_order(cnnlab, copy):
+def test_list_has_one_row_per_run_in_natural_order(cnnlab, copy):
     for name in ("tiny-10", "tiny-9", "tiny-2", "lenet-1"):
         copy(name)
     done = cnnlab("runs", "list", COLUMNS="120")
@@ -99,19 +99,19 @@ def test_list_as_csv_and_markdown(cnnlab, copy):
     assert line.startswith("| runs/a\\|b | finished |")
 
 
-def test_every_status_is_told_truly(cnnlab, copy):
+def test_every_status_is_shown_correctly(cnnlab, copy):
     with every_status(copy):
         rows = listed(cnnlab)
     assert {row["run"]: row["status"] for row in rows} == {f"runs/{status}": status for status in STATUSES}
 
 
 @pytest.mark.parametrize("status", ["running", "crashed", "diverged"])
-def test_only_runs_of_a_status_are_listed(cnnlab, copy, status):
+def test_list_filters_by_status(cnnlab, copy, status):
     with every_status(copy):
         assert [row["run"] for row in listed(cnnlab, "--status", status)] == [f"runs/{status}"]
 
 
-def test_a_status_that_no_run_has_gives_no_rows(cnnlab, copy):
+def test_an_unused_status_gives_no_rows(cnnlab, copy):
     copy("tiny-1")
     done = cnnlab("runs", "list", "--status", "failed")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -119,7 +119,7 @@ def test_a_status_that_no_run_has_gives_no_rows(cnnlab, copy):
     assert cnnlab("runs", "list", "--status", "failed", "--format", "csv").stdout == ",".join(COLUMNS) + "\n"
 
 
-def test_a_run_that_did_not_finish_is_as_far_as_its_table(cnnlab, copy):
+def test_an_unfinished_run_shows_the_epochs_in_its_table(cnnlab, copy):
     run = copy("cut", status="interrupted", results=None, seconds=None)
     lines = (run / "metrics.csv").read_text().splitlines()
     (run / "metrics.csv").write_text("\n".join(lines[:2]) + "\n")
@@ -129,7 +129,7 @@ def test_a_run_that_did_not_finish_is_as_far_as_its_table(cnnlab, copy):
     assert (new["epoch"], new["epochs"]) == (0, 2)
 
 
-def test_a_damaged_record_is_skipped_and_the_rest_listed(cnnlab, copy):
+def test_a_damaged_record_is_skipped_and_the_others_are_listed(cnnlab, copy):
     (copy("bad") / "run.json").write_text("{")
     copy("good")
     done = cnnlab("runs", "list")
@@ -141,13 +141,13 @@ def test_a_damaged_record_is_skipped_and_the_rest_listed(cnnlab, copy):
 
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--format", "json"], ["show", "runs"], ["rm", "runs", "--yes"]])
-def test_where_there_are_no_runs_it_is_one_line(cnnlab, tmp_path, command):
+def test_a_missing_or_empty_folder_of_runs_is_one_line(cnnlab, tmp_path, command):
     assert_one_line(cnnlab("runs", *command), 2, "runs: no such folder")
     (tmp_path / "runs").mkdir()
     assert_one_line(cnnlab("runs", *command), 2, "runs: no")
 
 
-def test_bad_requests_are_one_line(cnnlab, copy):
+def test_invalid_requests_are_one_line_errors(cnnlab, copy):
     copy("tiny-1")
     (copy("tiny-2") / "run.json").unlink()
     for arguments, part in [
@@ -176,15 +176,15 @@ def test_two_thousand_runs_are_two_thousand_rows(cnnlab, trained, runs):
     assert [row["run"] for row in listed(cnnlab)] == [f"runs/tiny-{number}" for number in range(1, 2001)]
 
 
-def test_show_says_all_that_a_person_asks(trained):
+def test_show_prints_the_full_summary(trained):
     done = invoke("runs", "show", "runs/tiny-1", cwd=trained)
     assert (done.returncode, done.stderr) == (0, "")
-    said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
-    assert said["run"] == "runs/tiny-1"
-    assert said["status"] == "finished"
-    assert said["checkpoints"] == "epoch 2, epoch 1"
-    assert said["data.splits"] == "200 train, 144 validation, 200 test"
-    assert {"versions.tensorflow", "devices.strategy", "cpu.model", "results.test_accuracy", "seconds"} <= said.keys()
+    shown = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
+    assert shown["run"] == "runs/tiny-1"
+    assert shown["status"] == "finished"
+    assert shown["checkpoints"] == "epoch 2, epoch 1"
+    assert shown["data.splits"] == "200 train, 144 validation, 200 test"
+    assert {"versions.tensorflow", "devices.strategy", "cpu.model", "results.test_accuracy", "seconds"} <= shown.keys()
     assert done.stdout.splitlines()[-1] == "the experiment: runs/tiny-1/config.yaml"
 
 
@@ -199,15 +199,15 @@ def test_show_as_json_has_the_record_and_the_checkpoints(trained):
     assert (found["run"], found["epoch"], found["epochs"]) == ("runs/tiny-1", 2, 2)
 
 
-def test_no_result_is_called_accuracy_or_loss_alone(trained):
-    said = invoke("runs", "show", "runs/tiny-1", cwd=trained).stdout
-    names = [line.split()[0].rpartition(".")[2] for line in said.splitlines() if line]
+def test_results_are_always_qualified_by_split(trained):
+    shown = invoke("runs", "show", "runs/tiny-1", cwd=trained).stdout
+    names = [line.split()[0].rpartition(".")[2] for line in shown.splitlines() if line]
     assert {"train_loss", "train_accuracy", "val_accuracy", "test_accuracy"} <= set(names)
     assert not {"accuracy", "loss"} & set(names)
 
 
 @pytest.mark.parametrize(("monitor", "word"), [("val_accuracy", "a maximum"), ("val_loss", "a minimum")])
-def test_results_of_the_best_epoch_say_so(copy, monitor, word):
+def test_results_of_the_best_epoch_are_marked(copy, monitor, word):
     run = Run(copy("stopped"))
     assert notes(run.record()) == []
     record = run.record().raw
@@ -221,14 +221,14 @@ def test_results_of_the_best_epoch_say_so(copy, monitor, word):
     assert note in invoke("runs", "show", run.path, cwd=run.path).stdout
 
 
-def test_show_tells_a_crash_and_an_error(cnnlab, copy):
+def test_show_reports_a_crash_and_an_error(cnnlab, copy):
     copy("crashed", status="running")
     copy("failed", status="failed", error="no space left")
     assert json.loads(cnnlab("runs", "show", "runs/crashed", "--format", "json").stdout)["status"] == "crashed"
     assert "error                       no space left" in cnnlab("runs", "show", "runs/failed").stdout
 
 
-def test_rm_removes_runs_and_nothing_else(cnnlab, copy, runs):
+def test_rm_removes_only_the_given_runs(cnnlab, copy, runs):
     for name in ("a", "b", "c"):
         copy(name)
     (copy("bad") / "run.json").write_text("{")
@@ -238,7 +238,7 @@ def test_rm_removes_runs_and_nothing_else(cnnlab, copy, runs):
     assert os.listdir(runs) == ["b"]
 
 
-def test_rm_of_a_live_run_removes_none(cnnlab, copy, runs):
+def test_rm_of_a_live_run_removes_nothing(cnnlab, copy, runs):
     copy("a")
     with lock.held(copy("live", status="running")):
         done = cnnlab("runs", "rm", "runs/a", "runs/live", "--yes")
@@ -247,19 +247,19 @@ def test_rm_of_a_live_run_removes_none(cnnlab, copy, runs):
     assert sorted(os.listdir(runs)) == ["a", "live"]
 
 
-def test_rm_removes_what_crashed(cnnlab, copy, runs):
+def test_rm_removes_crashed_runs(cnnlab, copy, runs):
     copy("crashed", status="running")
     assert cnnlab("runs", "rm", "runs/crashed", "--yes").returncode == 0
     assert os.listdir(runs) == []
 
 
-def test_rm_does_not_remove_what_it_cannot_ask_about(cnnlab, copy):
+def test_rm_without_a_terminal_to_confirm_removes_nothing(cnnlab, copy):
     run = copy("a")
     assert_one_line(cnnlab("runs", "rm", "runs/a"), 2, "runs/a: --yes")
     assert run.exists()
 
 
-def test_rm_asks_at_a_terminal(tmp_path, copy):
+def test_rm_asks_for_confirmation_at_a_terminal(tmp_path, copy):
     run = copy("a")
     terminal, stdin = pty.openpty()
     command = [sys.executable, "-m", "cnnlab", "runs", "rm", "runs/a"]
@@ -286,7 +286,7 @@ def test_rm_asks_at_a_terminal(tmp_path, copy):
         ("runs/link", "runs/link: is a symbolic link; remove the link, or name the folder"),
     ],
 )
-def test_rm_of_what_is_no_run_removes_none(cnnlab, copy, runs, what, part):
+def test_rm_of_something_that_is_not_a_run_removes_nothing(cnnlab, copy, runs, what, part):
     copy("a")
     (runs / "notes").mkdir()
     (runs / "link").symlink_to("a")

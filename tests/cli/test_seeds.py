@@ -12,23 +12,23 @@ from tests.conftest import assert_one_line
     ("text", "first", "seeds"),
     [("3", 0, [0, 1, 2]), ("2", 7, [7, 8]), ("3,7,11", 0, [3, 7, 11]), ("4,", 0, [4]), (" 5 , 1 ", 9, [5, 1])],
 )
-def test_seeds_are_so_many_from_the_first_on_or_those_of_a_list(text, first, seeds):
+def test_seeds_are_a_count_from_the_first_or_a_list(text, first, seeds):
     assert parse_seeds(text.strip(), first) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "1.5", "3,,4", "3,3", "4294967296,", "10001", "1e3", ",", "3;4"])
-def test_what_are_no_seeds_is_refused(text):
+def test_invalid_seeds_are_rejected(text):
     with pytest.raises(RequestError, match=f"--seeds {text}: "):
         parse_seeds(text, 0)
 
 
-def test_a_list_of_seeds_and_a_seed_contradict_each_other(cnnlab, tiny):
+def test_a_list_of_seeds_and_seed_are_mutually_exclusive(cnnlab, tiny):
     assert_one_line(cnnlab("train", tiny, "--seed", "3", "--seeds", "1,2"), 2, "--seed 3: not with a list of --seeds")
 
 
 @pytest.fixture
 def engines(monkeypatch):
-    """All engines that are made."""
+    """All engines created."""
     made, init = [], Engine.__init__
     monkeypatch.setattr(
         Engine, "__init__", lambda engine, *args, **kwargs: (made.append(engine), init(engine, *args, **kwargs))[1]
@@ -36,7 +36,7 @@ def engines(monkeypatch):
     return made
 
 
-def test_seeds_share_a_graph_and_each_has_the_bytes_of_a_run_of_its_own(cnnlab, tiny, tmp_path, engines):
+def test_seeds_share_a_graph_and_each_equals_a_single_run(cnnlab, tiny, tmp_path, engines):
     done = cnnlab("train", "tiny.yaml", "--seeds", "3,7,5", "--name", "set", "--quiet")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Ctrl-C once and twice, and SIGTERM."""
+"""Ctrl-C, a second Ctrl-C, and SIGTERM."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def wait_for(path, process):
 
 
 def wait_for_a_graph_call(pid):
-    """Wait until threads other than the main one compute, as they do in a graph call and not while it is traced."""
+    """Wait until threads other than the main one compute, as in a graph call and not during tracing."""
 
     def seconds():
         stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat") if path.parent.name != str(pid)]
@@ -66,7 +66,7 @@ def status_of(run):
 @pytest.mark.parametrize(
     ("number", "code", "options"), [(signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--quiet",))], ids=["INT", "TERM"]
 )
-def test_a_signal_saves_within_the_epoch_and_says_how_to_go_on(tmp_path, number, code, options):
+def test_a_signal_saves_within_the_epoch_and_prints_how_to_resume(tmp_path, number, code, options):
     (tmp_path / "long.yaml").write_text(LONG)
     process = start(tmp_path, "long.yaml", *options)
     wait_for(tmp_path / "runs/long-1/metrics.csv", process)
@@ -85,7 +85,7 @@ def test_a_signal_saves_within_the_epoch_and_says_how_to_go_on(tmp_path, number,
     assert status_of(tmp_path / "runs/long-1") == "interrupted"
 
 
-def test_a_second_ctrl_c_stops_in_the_midst_of_a_graph_call_with_the_last_checkpoint_whole(tmp_path):
+def test_a_second_ctrl_c_stops_within_a_graph_call_and_keeps_the_last_checkpoint_intact(tmp_path):
     (tmp_path / "slow.yaml").write_text(SLOW)
     process = start(tmp_path, "slow.yaml")
     wait_for(tmp_path / "runs/slow-1/run.json", process)
@@ -97,13 +97,13 @@ def test_a_second_ctrl_c_stops_in_the_midst_of_a_graph_call_with_the_last_checkp
     sent = time.monotonic()
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert time.monotonic() - sent < 30  # the step takes a minute
+    assert time.monotonic() - sent < 30  # one step takes a minute
     assert stderr.splitlines()[-1] == "cnnlab: interrupted; `cnnlab resume runs/slow-1` starts over"
     assert status_of(tmp_path / "runs/slow-1") == "interrupted"
     assert not list((tmp_path / "runs/slow-1").glob("checkpoints/*"))
 
 
-def test_ctrl_c_ends_a_set_of_seeds_and_all_of_it_is_resumed(tmp_path):
+def test_ctrl_c_ends_a_set_of_seeds_which_can_all_be_resumed(tmp_path):
     (tmp_path / "long.yaml").write_text(LONG.replace("1000000", "3").replace("batch_size: 1,", "batch_size: 2,"))
     process = start(tmp_path, "long.yaml", "--seeds", "3")
     wait_for(tmp_path / "runs/long-1/metrics.csv", process)

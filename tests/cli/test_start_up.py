@@ -1,4 +1,4 @@
-"""What the command line costs and shows before any work is done."""
+"""Imports of each command, and the output of TensorFlow at start."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ print(json.dumps(loaded))
 
 @pytest.fixture(scope="module")
 def loaded(trained, tmp_path_factory):
-    """Which heavy modules are imported after each command; one process runs them in this order."""
+    """The heavy modules imported after each command; one process runs them in this order."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("start") / "trained")
     commands = [*LIGHT, *COMPARING, *REFUSED, DRAWING]
     arguments = map(json.dumps, [[*HEAVY, *SCHEMA], *commands])
@@ -66,19 +66,19 @@ def loaded(trained, tmp_path_factory):
     return [(command, set(names)) for command, names in zip(commands, json.loads(done.stdout), strict=True)]
 
 
-def test_help_does_not_wait_for_the_schema(loaded):
+def test_help_does_not_import_the_schema(loaded):
     assert [(command, names) for command, names in loaded[:3] if names] == []
 
 
-def test_nothing_heavy_is_imported(loaded):
+def test_no_heavy_module_is_imported(loaded):
     assert [(command, names - SCHEMA) for command, names in loaded[: len(LIGHT)] if names - SCHEMA] == []
 
 
-def test_comparing_and_refusals_import_nothing_heavier_than_numpy(loaded):
+def test_compare_and_errors_import_nothing_heavier_than_numpy(loaded):
     assert [(command, names) for command, names in loaded[:-1] if names - SCHEMA - {"numpy"}] == []
 
 
-def test_the_check_would_notice(loaded):
+def test_the_check_detects_heavy_imports(loaded):
     assert loaded[-1][1] > {"matplotlib", *SCHEMA}
 
 
@@ -97,7 +97,7 @@ os.write(2, b"I0000 after\\n")
 """
 
 
-def test_chatter_is_dropped_and_errors_pass():
+def test_tensorflow_log_lines_are_dropped_and_errors_pass():
     done = subprocess.run([sys.executable, "-c", CHATTER.format(crash="")], capture_output=True, text=True)
     assert done.stderr.splitlines() == [
         "E0000 00:00:1 1 x.cc:1] a true error",
@@ -107,7 +107,7 @@ def test_chatter_is_dropped_and_errors_pass():
     ]
 
 
-def test_what_was_said_before_an_abort_still_arrives():
+def test_output_before_an_abort_is_still_printed():
     done = subprocess.run([sys.executable, "-c", CHATTER.format(crash="os.abort()")], capture_output=True, text=True)
     assert done.returncode < 0
     assert "E0000 00:00:1 1 x.cc:1] a true error" in done.stderr

@@ -1,4 +1,4 @@
-"""Outputs that are closed, full, or take no more than ASCII, and input that would garble a terminal."""
+"""Closed, full and ASCII-only outputs, and control characters in the input."""
 
 import os
 import subprocess
@@ -33,35 +33,35 @@ def test_ascii_terminals_get_escapes(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["cnnlab configs >&-", "cnnlab configs 2>&-", "cnnlab configs --format json >&-"])
-def test_closed_outputs_are_no_error(tmp_path, command):
+def test_closed_outputs_are_not_an_error(tmp_path, command):
     done = shell(command, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_training_works_with_standard_error_closed(tmp_path, tiny, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stderr", None)  # as Python has it then
+    monkeypatch.setattr(sys, "stderr", None)  # as Python sets it for a closed stream
     terminal.stderr.cache_clear()
     assert main(["train", "tiny.yaml", "--epochs", "1"]) == 0
-    sys.stderr.close()  # which `main` opened
+    sys.stderr.close()  # opened by `main`
     terminal.stderr.cache_clear()
     assert capsys.readouterr().out.startswith("val accuracy")
 
 
-def test_a_full_output_is_one_line(tmp_path):
+def test_a_full_output_is_a_one_line_error(tmp_path):
     assert_one_line(shell("cnnlab configs >/dev/full", tmp_path), 1, "cnnlab: output: No space left on device")
 
 
 @pytest.mark.parametrize(
     "arguments", [["a\nb.yaml"], ["\x1b[31mred"], ["lenet", "--set", "a\x85b=1"], ["lenet", "--name", "a\nb"]]
 )
-def test_control_characters_arrive_as_escapes(cnnlab, arguments):
+def test_control_characters_are_escaped(cnnlab, arguments):
     done = cnnlab("train", *arguments)
     assert_one_line(done, 2, "\\")
     assert "\x1b" not in done.stderr
 
 
-def test_what_is_typed_is_not_repeated_endlessly(cnnlab):
+def test_long_input_is_shortened_in_messages(cnnlab):
     done = cnnlab("train", "lenet", "--set", f"seed={'9' * 5000}")
     assert_one_line(done, 2, "…")
     assert len(done.stderr) < 600

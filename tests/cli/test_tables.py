@@ -15,7 +15,7 @@ ROWS = [
 COLUMNS = ["run", "rate", "accuracy", "count", "note"]
 
 
-def test_table_aligns_numbers_and_gives_a_column_the_same_digits():
+def test_table_aligns_numbers_with_equal_digits_per_column():
     assert render(ROWS, COLUMNS, Format.TABLE).splitlines() == [
         "run  rate  accuracy   count  note",
         "a    0.10    0.9812  61,706",
@@ -32,7 +32,7 @@ def test_markdown_escapes_and_aligns():
     ]
 
 
-def test_keys_are_as_short_as_they_can_be_told_apart():
+def test_keys_are_shortened_while_they_stay_distinct():
     columns = [
         "run",
         "train.loss",
@@ -58,7 +58,7 @@ def widths(text):
     return [len(line) for line in text.splitlines()]
 
 
-def test_a_wide_table_becomes_several_each_led_by_the_first_column():
+def test_a_wide_table_is_split_into_several_with_the_same_first_column():
     rows = [{"run": f"runs/{number}", **{f"column_{index}": 1000 * index for index in range(12)}} for number in (1, 2)]
     text = render(rows, list(rows[0]), Format.TABLE, width=40)
     blocks = [block.splitlines() for block in text.split("\n\n")]
@@ -68,7 +68,7 @@ def test_a_wide_table_becomes_several_each_led_by_the_first_column():
     assert [name for block in blocks for name in block[0].split()[1:]] == list(rows[0])[1:]
 
 
-def test_a_long_text_is_wrapped_in_its_column():
+def test_long_text_is_wrapped_in_its_column():
     rows = [
         {"name": "a", "what": "one two three four five six seven eight", "n": 1},
         {"name": "b", "what": "x", "n": 2},
@@ -82,7 +82,7 @@ def test_a_long_text_is_wrapped_in_its_column():
     assert render(rows, list(rows[0]), Format.TABLE, width=None).splitlines()[1].endswith("seven eight  1")
 
 
-def test_a_word_that_is_wider_than_everything_stays_whole():
+def test_a_word_wider_than_the_table_is_not_broken():
     (_, row) = render([{"path": "x" * 50}], ["path"], Format.TABLE, width=20).splitlines()
     assert row == "x" * 50
 
@@ -102,15 +102,15 @@ def test_a_word_that_is_wider_than_everything_stays_whole():
 def test_no_table_is_wider_than_eighty_columns(arguments):
     done = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
     assert done.exit_code == 0
-    in_tables = [line for line in done.stdout.splitlines() if "  " in line]  # not sentences
+    in_tables = [line for line in done.stdout.splitlines() if "  " in line]  # only table rows
     assert len(in_tables) > 5
     assert [line for line in in_tables if cell_len(line) > 80] == []
 
 
-def test_csv_and_json_keep_the_whole_number():
+def test_csv_and_json_have_full_precision():
     assert render(ROWS, COLUMNS, Format.CSV).splitlines()[1] == "a,0.1,0.98125,61706,"
     assert json.loads(render(ROWS, COLUMNS, Format.JSON)) == ROWS
 
 
-def test_tiny_values_keep_their_digits():
+def test_small_values_keep_their_digits():
     assert render([{"x": 1.25e-7}], ["x"], Format.TABLE).splitlines()[1] == "1.25e-07"

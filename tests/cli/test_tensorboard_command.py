@@ -19,14 +19,14 @@ def with_events(tmp_path):
     return run
 
 
-def test_without_events_it_says_how_to_have_some(cnnlab, tmp_path):
+def test_without_events_it_prints_how_to_write_them(cnnlab, tmp_path):
     make_run(tmp_path / "runs", "tiny", None, {"status": "finished"})
     assert_one_line(
         cnnlab("tensorboard"), 2, "runs: no run here has events; `cnnlab train … --tensorboard` writes them"
     )
 
 
-def test_a_port_that_is_taken_is_told_in_a_line(cnnlab, with_events):
+def test_a_port_in_use_is_a_one_line_error(cnnlab, with_events):
     with socket.create_server(("localhost", 0)) as taken:
         port = taken.getsockname()[1]
         assert_one_line(cnnlab("tensorboard", "--port", port), 2, f"--port {port}: ", "--port 0 takes any that is free")

@@ -54,7 +54,7 @@ def test_metrics_count_epochs_from_one_with_the_decayed_rate(trained):
     assert float(rows[1]["loss"]) < float(rows[0]["loss"])
 
 
-def test_the_record_tells_what_determines_the_numbers(trained):
+def test_the_record_contains_everything_that_determines_the_numbers(trained):
     record = json.loads((trained / "runs/tiny-1/run.json").read_text())
     assert record["status"] == "finished"
     assert record["data"]["splits"]["train"]["examples"] == record["data"]["splits"]["test"]["examples"] == 200
@@ -69,7 +69,7 @@ def test_the_record_tells_what_determines_the_numbers(trained):
     assert record["results"]["test_accuracy"] == measured["accuracy"]
 
 
-def test_the_runs_own_config_gives_the_same_run_again(trained, tmp_path):
+def test_the_saved_config_reproduces_the_run(trained, tmp_path):
     done = invoke("train", trained / "runs/tiny-1/config.yaml", "--quiet", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     first, again = trained / "runs/tiny-1", tmp_path / "runs/tiny-1"
@@ -104,7 +104,7 @@ def test_options_change_the_experiment_and_are_recorded(cnnlab, tiny, tmp_path):
     assert rows_of(tmp_path / "elsewhere/mine/metrics.csv")[0]["val_loss"] == ""
 
 
-def test_smoke_runs_any_config_on_other_data(cnnlab, tmp_path):
+def test_smoke_runs_any_config_on_synthetic_data(cnnlab, tmp_path):
     done = cnnlab("train", "fc", "--smoke", "--data", "digits", "--quiet")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "runs/fc-1/run.json").read_text())
@@ -112,7 +112,7 @@ def test_smoke_runs_any_config_on_other_data(cnnlab, tmp_path):
     assert record["experiment"]["data"] == {"name": "digits", "validation": 0.1, "limit": 256}
 
 
-def test_watching_the_test_set_is_flagged_and_recorded(cnnlab, tiny, tmp_path):
+def test_monitoring_the_test_set_is_flagged_and_recorded(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--quiet", "--set", "data.validation=test")
     assert done.stderr.splitlines() == [
         "cnnlab: warning: --set data.validation=test: data.validation: "
@@ -122,7 +122,7 @@ def test_watching_the_test_set_is_flagged_and_recorded(cnnlab, tiny, tmp_path):
     assert [use["by"] for use in record["test_uses"]] == ["validation", "train"]
 
 
-def test_divergence_is_named_and_recorded(cnnlab, tiny, tmp_path):
+def test_divergence_is_reported_and_recorded(cnnlab, tiny, tmp_path):
     done = cnnlab("train", tiny, "--quiet", "--set", "train.optimizer.sgd.learning_rate=1e30")
     assert done.returncode == 1
     warning, line = done.stderr.splitlines()
@@ -155,14 +155,14 @@ def test_divergence_is_named_and_recorded(cnnlab, tiny, tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip
-def test_a_bad_request_is_one_line_and_leaves_nothing(cnnlab, tiny, tmp_path, arguments, parts):
+def test_an_invalid_request_is_one_line_and_leaves_nothing(cnnlab, tiny, tmp_path, arguments, parts):
     (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "broken.yaml").write_text("a: [1, }")
     assert_one_line(cnnlab("train", *arguments), 2, *parts)
     assert not (tmp_path / "runs").exists()
 
 
-def test_all_problems_of_a_file_are_printed_a_line_each(cnnlab, tmp_path):
+def test_all_problems_of_a_file_are_printed_one_per_line(cnnlab, tmp_path):
     (tmp_path / "bad.yaml").write_text(TINY.replace("filters", "filtres").replace("epochs: 2", "epochs: two"))
     done = cnnlab("train", "bad.yaml")
     assert done.returncode == 2
@@ -173,7 +173,7 @@ def test_all_problems_of_a_file_are_printed_a_line_each(cnnlab, tmp_path):
     ]
 
 
-def test_damaged_data_is_one_line_and_leaves_nothing(cnnlab, tmp_path):
+def test_damaged_data_are_one_line_and_leave_nothing(cnnlab, tmp_path):
     (tmp_path / "data/mnist").mkdir(parents=True)
     for prefix in ("train", "t10k"):
         for kind in ("images-idx3", "labels-idx1"):
@@ -183,7 +183,7 @@ def test_damaged_data_is_one_line_and_leaves_nothing(cnnlab, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_without_mnist_and_network_one_line_says_what_works(cnnlab, tmp_path):
+def test_without_mnist_and_network_one_line_names_an_alternative(cnnlab, tmp_path):
     nowhere = "http://127.0.0.1:9"
     done = cnnlab(
         "train",
@@ -199,17 +199,17 @@ def test_without_mnist_and_network_one_line_says_what_works(cnnlab, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "train", "lenett"], ["train", "lenett", "--debug"]])
-def test_debug_lets_the_error_through_wherever_it_stands(cnnlab, arguments):
+def test_debug_shows_the_traceback_wherever_the_option_is_placed(cnnlab, arguments):
     with pytest.raises(ConfigError, match="lenett: no such file"):
         cnnlab(*arguments)
 
 
 @needs_mnist
-def test_fc_follows_the_published_table_on_mnist(cnnlab, tmp_path):
+def test_fc_reproduces_the_published_table_on_mnist(cnnlab, tmp_path):
     done = cnnlab("train", "fc", "--epochs", 12, "--quiet")
     assert done.returncode == 0, done.stderr
     accuracies = [float(row["val_accuracy"]) for row in rows_of(tmp_path / "runs/fc-1/metrics.csv")]
-    # tf-slides, fc-mse, epochs 4 to 12 counted from 1; the weights' start still shows before that
+    # tf-slides, fc-mse, epochs 4 to 12 counted from 1; earlier epochs still depend on the initial weights.
     published = [0.627, 0.658, 0.680, 0.701, 0.715, 0.726, 0.735, 0.746, 0.752]
     assert accuracies[3:] == pytest.approx(published, abs=0.02)
     assert accuracies[-1] == pytest.approx(0.752, abs=0.01)
@@ -221,8 +221,8 @@ def test_lenet_learns_mnist_in_one_epoch(cnnlab):
     assert json.loads(done.stdout)["accuracy"] > 0.9
 
 
-def test_a_shipped_experiment_ends_with_whether_that_was_to_be_expected(cnnlab, tmp_path):
-    """On another machine the bits may differ; that it lies within five standard deviations is certain enough."""
+def test_a_shipped_experiment_reports_whether_its_result_was_expected(cnnlab, tmp_path):
+    """Other machines may give other bits; five standard deviations are a safe bound."""
     *_, last = cnnlab("train", "digits", "--quiet").stdout.splitlines()
     assert re.fullmatch(
         r"0\.9\d{3}, (as expected|\d\.\d standard deviations (above|below) what this config gives) "
@@ -237,6 +237,6 @@ def test_a_shipped_experiment_ends_with_whether_that_was_to_be_expected(cnnlab, 
     assert re.fullmatch(r"0\.9\d{3} ± 0\.0000, .* \(0\.\d{4} ± 0\.\d{4}, n = 5\)", last)
 
 
-def test_of_anything_else_nothing_is_expected(cnnlab):
+def test_other_experiments_have_no_expected_result(cnnlab):
     *_, last = cnnlab("train", "digits", "--quiet", "--limit", 200, "--epochs", 1).stdout.splitlines()
     assert last == "run: runs/lenet-digits-1"

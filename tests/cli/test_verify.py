@@ -15,7 +15,7 @@ def run(trained, tmp_path):
     return tmp_path / "runs" / "tiny-1"
 
 
-def test_a_run_is_verified_bit_for_bit_and_left_as_it_is(cnnlab, run):
+def test_a_run_is_verified_bit_for_bit_and_unchanged(cnnlab, run):
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     done = cnnlab("verify", "runs/tiny-1", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
@@ -25,7 +25,7 @@ def test_a_run_is_verified_bit_for_bit_and_left_as_it_is(cnnlab, run):
 
 
 def test_other_kernels_are_noise_and_named(run, tmp_path):
-    # TensorFlow reads it once per process.
+    # TensorFlow reads the variable once per process.
     options = ("--quiet", "--format", "json")
     done = run_cnnlab("verify", "runs/tiny-1", *options, cwd=tmp_path, env={"TF_ENABLE_ONEDNN_OPTS": "0"})
     assert done.returncode == 0, done.stderr
@@ -36,11 +36,11 @@ def test_other_kernels_are_noise_and_named(run, tmp_path):
     assert "TF_ENABLE_ONEDNN_OPTS none then, 0 now" in verdict["changed"]
 
 
-def test_numbers_that_cannot_be_had_from_the_record_are_different(cnnlab, run):
+def test_results_that_contradict_the_record_are_different(cnnlab, run):
     path = run / "evaluation" / "test-predictions.csv"
     heading, *lines = path.read_text().splitlines()
     rows = [line.split(",") for line in lines]
-    forged = [",".join([number, label, label, *rest]) for number, label, _, *rest in rows]  # all of them right
+    forged = [",".join([number, label, label, *rest]) for number, label, _, *rest in rows]  # all predictions correct
     path.write_text("\n".join([heading, *forged]) + "\n")
     record = json.loads((run / "run.json").read_text())
     record["versions"]["keras"] = "3.0.0"
@@ -53,7 +53,7 @@ def test_numbers_that_cannot_be_had_from_the_record_are_different(cnnlab, run):
     assert third.startswith("changed: keras 3.0.0 then, ")
 
 
-def test_an_edited_config_is_refused(cnnlab, run):
+def test_an_edited_config_is_rejected(cnnlab, run):
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 2", "epochs: 3"))
     assert_one_line(
@@ -61,14 +61,14 @@ def test_an_edited_config_is_refused(cnnlab, run):
     )
 
 
-def test_a_run_that_did_not_finish_is_refused(cnnlab, run):
+def test_an_unfinished_run_is_rejected(cnnlab, run):
     record = json.loads((run / "run.json").read_text()) | {"status": "interrupted"}
     (run / "run.json").write_text(json.dumps(record))
     assert_one_line(cnnlab("verify", "runs/tiny-1", "-q"), 1, "its status is 'interrupted'")
 
 
 @pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (1, 0), (5, 0), (10, 2), (12, 12), (9, 30)])
-def test_mcnemars_exact_test_is_twice_the_tail_of_the_binomial(only_first, only_second):
+def test_mcnemar_exact_test_is_twice_the_binomial_tail(only_first, only_second):
     speaking = only_first + only_second
     tail = sum(math.comb(speaking, count) for count in range(min(only_first, only_second) + 1)) / 2**speaking
     first = [True] * 90 + [False] * 7 + [True] * only_first + [False] * only_second

@@ -1,4 +1,4 @@
-"""Every kind of mistake in an experiment file, with the exact lines that are printed for it."""
+"""Every kind of mistake in an experiment file, with the exact lines printed for it."""
 
 import pytest
 
@@ -154,7 +154,7 @@ IN_NETWORKS = [
 
 
 @pytest.mark.parametrize(("text", "lines"), IN_LAYERS + IN_SETTINGS + IN_DATA_AND_FILES + IN_NETWORKS)
-def test_a_bad_config_is_told_in_these_lines(tmp_path, monkeypatch, text, lines):
+def test_an_invalid_config_is_reported_with_these_lines(tmp_path, monkeypatch, text, lines):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:

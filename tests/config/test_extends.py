@@ -28,36 +28,36 @@ def write(tmp_path):
     return write
 
 
-def test_maps_merge_and_the_rest_stays(write):
+def test_maps_are_merged_and_other_keys_are_inherited(write):
     experiment = load(write("x.yaml", "extends: base.yaml\ntrain: {epochs: 9}\n"))
     assert (experiment.train.epochs, experiment.train.schedule.decay) == (9, 0.5)
     assert (experiment.data.name, experiment.data.validation) == ("mnist", 5000)
 
 
-def test_a_file_is_itself_and_not_what_was_published_of_another(write):
+def test_an_extending_file_does_not_inherit_the_published_results(write):
     experiment = load(write("x.yaml", "extends: base.yaml\n"))
     assert experiment.name == "x"
     assert experiment.published is None
 
 
-def test_lists_replace(write):
+def test_lists_are_replaced(write):
     experiment = load(write("x.yaml", "extends: base.yaml\nmodel: {layers: [flatten, dense: 20, dense: 10]}\n"))
     assert [layer.kind for layer in experiment.model.layers] == ["flatten", "dense", "dense"]
 
 
-def test_options_of_a_short_form_merge(write):
+def test_options_of_a_short_form_are_merged(write):
     optimizer = load(
         write("x.yaml", "extends: base.yaml\ntrain: {optimizer: {sgd: {momentum: 0.9}}}\n")
     ).train.optimizer
     assert (optimizer.learning_rate, optimizer.momentum) == (0.1, 0.9)
 
 
-def test_another_kind_replaces_the_whole(write):
+def test_another_kind_replaces_the_value_entirely(write):
     experiment = load(
         write("x.yaml", "extends: base.yaml\ntrain: {optimizer: {adam: {beta_1: 0.5}}}\ndata: {name: digits}\n")
     )
     assert (experiment.train.optimizer.kind, experiment.train.optimizer.learning_rate) == ("adam", 0.001)
-    assert experiment.data.validation == 0.1  # 5,000 was for MNIST
+    assert experiment.data.validation == 0.1  # not the 5,000 of MNIST
 
 
 @pytest.mark.parametrize("name", ["lenet", "lenet.yaml"])
@@ -68,12 +68,12 @@ def test_a_shipped_experiment_can_be_extended_by_name(write, name):
     assert to_dict(experiment) == expected
 
 
-def test_a_file_beside_it_comes_before_a_shipped_one(write):
+def test_a_file_in_the_same_folder_takes_precedence_over_a_shipped_one(write):
     write("lenet.yaml", BASE)
     assert load(write("x.yaml", "extends: lenet.yaml\n")).train.epochs == 3
 
 
-def test_chains_resolve_and_the_result_is_an_experiment_of_its_own(write, tmp_path):
+def test_chains_resolve_to_a_self_contained_experiment(write, tmp_path):
     write("y.yaml", "extends: base.yaml\ntrain: {epochs: 9, batch_size: 7}\n")
     experiment = load(write("x.yaml", "extends: y.yaml\ntrain: {epochs: 2}\n"))
     assert (experiment.train.epochs, experiment.train.batch_size) == (2, 7)
@@ -82,7 +82,7 @@ def test_chains_resolve_and_the_result_is_an_experiment_of_its_own(write, tmp_pa
     assert load(write("resolved.yaml", resolved)) == experiment
 
 
-def test_a_mistake_in_the_base_is_told_where_it_is(write, tmp_path):
+def test_a_mistake_in_the_base_is_reported_at_its_place(write, tmp_path):
     write("base.yaml", BASE.replace("dense: 10", "dense: ten").replace("epochs", "epoch"))
     with pytest.raises(ConfigError) as caught:
         load(write("x.yaml", "extends: base.yaml\nseed: -1\n"))
@@ -93,7 +93,7 @@ def test_a_mistake_in_the_base_is_told_where_it_is(write, tmp_path):
     ]
 
 
-def test_places_follow_the_file_that_says_it(write, tmp_path):
+def test_places_refer_to_the_file_that_defines_the_value(write, tmp_path):
     config = read(write("x.yaml", "extends: base.yaml\ntrain: {batch_size: 7}\n"))
     assert config.place(("train", "batch_size")) == f"{tmp_path}/x.yaml:2:9"
     assert config.place(("train", "epochs")) == f"{tmp_path}/base.yaml:8:3"
@@ -115,7 +115,7 @@ def test_places_follow_the_file_that_says_it(write, tmp_path):
         ({f"x{i or ''}.yaml": f"extends: x{i + 1}.yaml" for i in range(30)}, "extends: a chain of more than 20 files"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_extended_is_told(write, tmp_path, monkeypatch, files, message):
+def test_invalid_extends_are_reported(write, tmp_path, monkeypatch, files, message):
     monkeypatch.chdir(tmp_path)
     for name, text in files.items():
         write(name, text)

@@ -1,4 +1,4 @@
-"""Any file is an experiment or a ConfigError whose every line names a place."""
+"""Any file is an experiment or raises a ConfigError whose lines all name a place."""
 
 import string
 
@@ -14,7 +14,7 @@ from cnnlab.config.yaml import dump
 from cnnlab.errors import ConfigError
 
 MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-SOME = settings(MANY, max_examples=80)  # where an example is a shipped file, which takes 30 ms
+SOME = settings(MANY, max_examples=80)  # examples are shipped files, which take 30 ms each
 WORDS = st.sampled_from(
     [
         "<<",
@@ -79,7 +79,7 @@ def path(tmp_path_factory):
 
 
 def check(path, content):
-    """Load and lint `content`; what loads must be the same experiment when written out."""
+    """Load and lint `content`; a loaded experiment must round-trip."""
     path.write_bytes(content)
     try:
         config = read(str(path))

@@ -1,4 +1,4 @@
-"""The JSON Schema for editors, the reference, and new files from `cnnlab init`."""
+"""The JSON Schema for editors, the reference, and the files written by `cnnlab init`."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ SCHEMA = json_schema()
 
 
 def models(base=Strict):
-    """Every map and kind of an experiment file."""
+    """All models of the experiment language."""
     for model in base.__subclasses__():
         if model.model_fields or hasattr(model, "kind"):
             yield model
@@ -37,7 +37,7 @@ def accepts(data):
     return VALIDATOR.is_valid(data)
 
 
-def test_the_schema_is_a_schema():
+def test_the_schema_is_a_valid_json_schema():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -56,7 +56,7 @@ def test_the_schema_accepts_shipped_files_short_and_complete(name):
 
 @pytest.mark.parametrize("text", [text for text, _ in IN_LAYERS + IN_SETTINGS])
 def test_the_schema_rejects_what_cnnlab_rejects(text):
-    # Except rules that span several values.
+    # Except rules on several values.
     beyond = ("times: 300", "factors: [1]}", "boundaries: [5, 3]", "[[1, 0.9]]", "train:\n")
     if not any(part in text for part in beyond):
         assert not accepts(yaml.parse(text, "x").data)
@@ -101,7 +101,7 @@ def test_the_reference_names_every_kind_and_option():
 
 
 @pytest.mark.parametrize("like", shipped.paths())
-def test_a_new_file_equals_the_experiment_it_starts_from(tmp_path, like):
+def test_a_new_file_equals_the_experiment_it_is_based_on(tmp_path, like):
     target = tmp_path / "mine.yaml"
     assert template.write(str(tmp_path / "mine"), like) == [target, tmp_path / FILE]
     mine, original = load_file(target), load(like)
@@ -119,14 +119,14 @@ def test_a_new_file_equals_the_experiment_it_starts_from(tmp_path, like):
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
 
 
-def test_a_new_file_from_a_user_file_equals_it_whatever_its_layout(tmp_path):
-    own = tmp_path / "own.yaml"
-    own.write_text('--- {"name": "own", data: digits, model: {layers: [flatten, dense: 10]},\n "seed": 3}\n')
-    template.write(str(tmp_path / "mine"), str(own))
-    assert load_file(tmp_path / "mine.yaml") == load_file(own).model_copy(update={"name": "mine"})
+def test_a_new_file_based_on_a_user_file_equals_it_in_any_layout(tmp_path):
+    user_file = tmp_path / "own.yaml"
+    user_file.write_text('--- {"name": "own", data: digits, model: {layers: [flatten, dense: 10]},\n "seed": 3}\n')
+    template.write(str(tmp_path / "mine"), str(user_file))
+    assert load_file(tmp_path / "mine.yaml") == load_file(user_file).model_copy(update={"name": "mine"})
 
 
-def test_a_new_file_never_overwrites(tmp_path):
+def test_init_never_overwrites(tmp_path):
     template.write(str(tmp_path / "mine.yaml"), "lenet")
     before = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
     with pytest.raises(RequestError, match=r"mine\.yaml: exists, and is not overwritten"):

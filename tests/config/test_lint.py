@@ -48,7 +48,7 @@ def test_a_sound_experiment_has_no_findings(findings):
 
 
 @pytest.mark.parametrize("name", shipped.paths())
-def test_shipped_experiments_have_no_findings_that_they_do_not_allow(name):
+def test_shipped_experiments_have_only_findings_that_they_allow(name):
     assert lint(read(name)) == []
 
 
@@ -83,7 +83,7 @@ BREACHES = [
 
 
 @pytest.mark.parametrize(("text", "rule", "line"), BREACHES)
-def test_every_rule_names_the_place_and_the_cure(findings, text, rule, line):
+def test_every_rule_names_the_place_and_a_fix(findings, text, rule, line):
     (found,) = findings(text)
     assert not found.is_error
     assert found.rule == rule
@@ -109,7 +109,7 @@ def test_every_rule_has_a_case():
         SOUND.replace("0.1", "1e-5") + "  loss: sum_of_squares\n",
     ],
 )  # fmt: skip
-def test_what_is_meant_is_left_alone(findings, text):
+def test_intended_settings_are_not_reported(findings, text):
     assert findings(text) == []
 
 
@@ -122,34 +122,34 @@ def test_a_comment_on_the_line_silences_one_rule_there(findings, text, rule, lin
     assert findings("\n".join(lines)) == []
 
 
-def test_a_comment_of_its_own_speaks_of_the_next_line(findings):
+def test_a_comment_on_a_separate_line_applies_to_the_next_line(findings):
     text = SOUND.replace("0.1}}", "30}}")
     assert findings(text.replace("  optimizer", "  # cnnlab: allow [learning-rate, softmax]\n  optimizer")) == []
     assert findings(text.replace("  epochs", "  # cnnlab: allow[learning-rate]\n  epochs")) != []
 
 
-def test_what_a_shape_cannot_hide_is_told_with_it(findings):
+def test_findings_independent_of_shapes_are_reported_with_a_shape_error(findings):
     text = SOUND.replace("kernel_size: 3", "kernel_size: 30").replace(
         "data: mnist", "data: {name: mnist, validation: 0}"
     )
     found = findings(text.replace("0.1}}", "30}}") + "  callbacks: [early_stopping: 3]\n")
-    assert [finding.rule for finding in found] == ["shape", "learning-rate", "monitor"]  # as they stand in the file
+    assert [finding.rule for finding in found] == ["shape", "learning-rate", "monitor"]  # in the order of the file
 
 
-def test_a_comment_allows_nothing_of_other_rules_or_lines(findings):
+def test_a_comment_allows_no_other_rules_or_lines(findings):
     text = SOUND.replace("0.1}}", "30}} # cnnlab: allow[softmax]")
     assert [found.rule for found in findings(text)] == ["learning-rate"]
     text = SOUND.replace("0.1}}", "30}}").replace("epochs: 12", "epochs: 12 # cnnlab: allow[learning-rate]")
     assert [found.rule for found in findings(text)] == ["learning-rate"]
 
 
-def test_a_comment_cannot_allow_what_an_option_sets(findings):
+def test_a_comment_cannot_allow_a_value_set_by_an_option(findings):
     text = SOUND.replace("0.1}}", "0.1}} # cnnlab: allow[learning-rate]")
     (found,) = findings(text, "train.optimizer.sgd.learning_rate=50")
     assert found.place == "--set train.optimizer.sgd.learning_rate=50"
 
 
-def test_a_rule_that_does_not_exist_is_told(findings):
+def test_an_unknown_rule_is_reported(findings):
     (found,) = findings(SOUND.replace("epochs: 12", "epochs: 12 # cnnlab: allow[learning_rate]"))
     assert str(found) == (
         "x.yaml:8:1: allow[learning_rate]: no such rule; did you mean 'learning-rate'? [unknown-rule]"
@@ -165,14 +165,14 @@ def test_replicas_must_divide_the_batch(findings):
     )
 
 
-def test_a_repeated_layer_is_told_once(findings):
+def test_a_repeated_layer_is_reported_once(findings):
     text = layers(
         "    - flatten\n    - repeat: {times: 3, layers: [dense: {units: 9, activation: softmax}]}\n    - dense: 10\n"
     )
     assert len(findings(text)) == 1
 
 
-def test_errors_are_raised_all_at_once_and_warnings_returned(findings, tmp_path):
+def test_all_errors_are_raised_together_and_warnings_returned(findings, tmp_path):
     text = train("callbacks: [early_stopping: 3]").replace("data: mnist", "data: {name: mnist, validation: 0}")
     (tmp_path / "x.yaml").write_text(text.replace("dense: 10", "dense: 9").replace("0.1", "30"))
     with pytest.raises(ConfigError) as caught:
@@ -182,7 +182,7 @@ def test_errors_are_raised_all_at_once_and_warnings_returned(findings, tmp_path)
     assert [finding.rule for finding in check(read("x.yaml"))] == ["learning-rate"]
 
 
-def test_every_device_has_a_share_of_the_batch(findings):
+def test_a_batch_smaller_than_the_number_of_devices_is_reported(findings):
     assert [str(found) for found in findings(train("devices: 999"))] == [
         "x.yaml:7:1: train.batch_size: a batch of 128 cannot be divided evenly among 999 replicas [batch-size]",
         "x.yaml:10:3: train.devices: 999 devices cannot divide a batch of 128",
@@ -190,7 +190,7 @@ def test_every_device_has_a_share_of_the_batch(findings):
     assert findings(train("devices: 128")) == []
 
 
-def test_xla_is_not_asked_for_what_it_cannot_repeat(findings):
+def test_requesting_xla_for_nondeterministic_operations_is_an_error(findings):
     pooled = layers("    - max_pool2d: 2\n    - flatten\n    - dense: 10\n")
     (found,) = findings(pooled + "  jit: on\n")
     assert "train.jit: XLA has no deterministic gradient of max pooling" in str(found)
@@ -213,7 +213,7 @@ def test_xla_is_not_asked_for_what_it_cannot_repeat(findings):
         (64, 32, 2, None),
     ],
 )  # fmt: skip
-def test_batch_norm_wants_two_examples_in_every_batch_on_every_replica(examples, batch_size, replicas, expected):
+def test_batch_norm_requires_two_examples_per_batch_and_replica(examples, batch_size, replicas, expected):
     experiment = load("fc", [parse_set("model.layers=[flatten, batch_norm, {dense: 10}]")])
     lines = summarize(experiment.model.layers, experiment.input_shape).lines
     found = batch_of_one(lines, batch_size, replicas, examples)
@@ -222,7 +222,7 @@ def test_batch_norm_wants_two_examples_in_every_batch_on_every_replica(examples,
         assert batch_of_one(lines, found[1], replicas, examples) is None
 
 
-def test_batch_norm_of_images_does_with_one():
+def test_batch_norm_of_images_works_with_one_example():
     experiment = load("fc", [parse_set("model.layers=[batch_norm, flatten, {dense: 10}]")])
     lines = summarize(experiment.model.layers, experiment.input_shape).lines
     assert batch_of_one(lines, 1, 1, 33) is None

@@ -41,7 +41,7 @@ def test_name_defaults_to_the_file(tmp_path):
     ("file", "name"),
     [("my file (1)", "my-file-1"), ("Übung 3", "Ubung-3"), ("..x", "x"), ("猫", "mine"), ("a" * 120, "a" * 100)],
 )
-def test_a_file_name_that_cannot_be_a_name_is_told_with_one_that_can(tmp_path, file, name):
+def test_an_invalid_file_name_is_reported_with_a_valid_one(tmp_path, file, name):
     path = tmp_path / f"{file}.yaml"
     path.write_text(GOOD + "sed: 1\n")
     with pytest.raises(ConfigError) as caught:
@@ -56,7 +56,7 @@ def test_a_file_name_that_cannot_be_a_name_is_told_with_one_that_can(tmp_path, f
     assert load(str(path), [parse_set("name=other")]).name == "other"
 
 
-def test_all_problems_are_told_at_once(tmp_path):
+def test_all_problems_are_reported_together(tmp_path):
     lines = problems(tmp_path, "data: {validation: 2.5, name: mnist}\nmodel: {layers: []}\nsed: 1\n")
     assert lines == [
         "./x.yaml:1:20: data.validation: expected a count such as 5000, a fraction such as 0.1, or 'test', got 2.5",
@@ -82,7 +82,7 @@ def test_all_problems_are_told_at_once(tmp_path):
         ("train.epochs=[3", "--set train.epochs=[3:1:3: not YAML: expected ',' or ']', but got '<stream end>'"),
     ],
 )  # fmt: skip
-def test_bad_changes_name_the_option(tmp_path, change, message):
+def test_invalid_changes_name_the_option(tmp_path, change, message):
     assert problems(tmp_path, GOOD, change) == [message]
 
 
@@ -111,7 +111,7 @@ def test_set_reaches_defaults_and_short_forms(tmp_path):
         (b"#" * 1_000_001, "./x.yaml: 1,000,001 bytes; an experiment file has at most 1,000,000"),
     ],
 )
-def test_files_that_are_no_experiment(tmp_path, text, message):
+def test_files_that_are_not_an_experiment_are_rejected(tmp_path, text, message):
     (tmp_path / "x.yaml").write_bytes(text)
     with pytest.raises(ConfigError) as caught:
         load(str(tmp_path / "x.yaml"))
@@ -128,25 +128,25 @@ def test_files_that_are_no_experiment(tmp_path, text, message):
         ("n" * 300, "n: File name too long"),
     ],
 )
-def test_files_that_are_not_there(config, message):
+def test_missing_files_are_reported(config, message):
     with pytest.raises(ConfigError) as caught:
         load(config)
     assert str(caught.value).endswith(message)
 
 
-def test_a_folder_of_the_same_name_is_not_in_the_way(tmp_path, monkeypatch):
+def test_a_folder_with_the_same_name_is_ignored(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lenet").mkdir()
     assert load("lenet").name == "lenet"
 
 
-def test_a_large_file_is_refused_before_it_is_read_to_its_end(tmp_path):
+def test_a_large_file_is_rejected_before_it_is_read_completely(tmp_path):
     (tmp_path / "x.yaml").write_text("- a\n" * 200_000)
     with pytest.raises(ConfigError, match=r"x\.yaml:20000:3: too many values, or nested too deeply, for an experiment"):
         load(str(tmp_path / "x.yaml"))
 
 
-def test_set_of_another_kind_replaces_the_one_before(tmp_path):
+def test_set_of_another_kind_replaces_the_previous_one(tmp_path):
     (tmp_path / "x.yaml").write_text(GOOD + "train: {optimizer: {sgd: {momentum: 0.9}}}\n")
     changes = ["train.optimizer.adam.beta_1=0.5", "train.optimizer.adam.learning_rate=0.01"]
     optimizer = load(str(tmp_path / "x.yaml"), [parse_set(change) for change in changes]).train.optimizer
@@ -159,7 +159,7 @@ def test_set_reaches_into_blocks():
     assert data["model"]["layers"][3]["repeat"]["layers"][0]["residual"]["layers"][0]["conv2d"]["filters"] == 12
 
 
-def test_set_follows_a_short_block_as_it_is_written(tmp_path):
+def test_set_works_on_the_short_form_of_a_block(tmp_path):
     (tmp_path / "x.yaml").write_text(HEAD + "    - parallel: [[residual: [conv2d: {filters: 1, kernel_size: 1}]]]\n")
     change = parse_set("model.layers[0].parallel[0][0].residual[0].conv2d.filters=7")
     data = to_dict(load(str(tmp_path / "x.yaml"), [change]))
@@ -167,7 +167,7 @@ def test_set_follows_a_short_block_as_it_is_written(tmp_path):
     assert block["layers"][0]["conv2d"]["filters"] == 7
 
 
-def test_data_dir_is_relative_to_its_file_and_goes_before_what_lies_beside_it(tmp_path, monkeypatch):
+def test_data_dir_is_relative_to_its_file_and_overrides_neighbouring_folders(tmp_path, monkeypatch):
     for folder in ("proj/pets", "shared/pets"):
         (tmp_path / folder).mkdir(parents=True)
     path = tmp_path / "proj" / "x.yaml"
@@ -178,4 +178,7 @@ def test_data_dir_is_relative_to_its_file_and_goes_before_what_lies_beside_it(tm
         data = load_file(path).data
         assert (data.dir, data.path) == (str(tmp_path / "shared"), "pets")
         path.write_text(text.replace("DIR", "nowhere"))
-        assert (load_file(path).data.dir, load_file(path).data.path) == ("nowhere", "pets")  # refused when loaded
+        assert (load_file(path).data.dir, load_file(path).data.path) == (
+            "nowhere",
+            "pets",
+        )  # rejected when the data are loaded

@@ -64,7 +64,7 @@ def test_maps_merge_as_in_yaml_1_1(merging, value):
     assert yaml.safe_load(text)["c"] == value
 
 
-def test_what_is_merged_keeps_the_place_where_it_is_written():
+def test_merged_values_keep_the_place_where_they_are_written():
     document = parse("a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n", "x")
     assert document.keys[("b", "x")] == ("x", 1, 8)
     assert document.values[("b", "x")] == ("x", 1, 11)
@@ -72,7 +72,7 @@ def test_what_is_merged_keeps_the_place_where_it_is_written():
     assert ("b", "<<") not in document.keys
 
 
-def test_a_quoted_or_lone_merge_sign_is_a_word():
+def test_a_quoted_or_single_merge_sign_is_a_string():
     assert parse("{'<<': 1, a: <<}", "x").data == {"<<": 1, "a": "<<"}
 
 
@@ -104,27 +104,27 @@ def test_a_quoted_or_lone_merge_sign_is_a_word():
         ("--- 1\n--- 2", "not YAML: but found another document"),
     ],
 )
-def test_what_is_refused(text, message):
+def test_unsupported_yaml_is_rejected(text, message):
     with pytest.raises(ConfigError) as caught:
         parse(text, "x")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_aliases_cannot_explode():
+def test_alias_expansion_is_bounded():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
     with pytest.raises(ConfigError, match="repeat too much"):
         parse("\n".join(lines), "x")
 
 
-def test_merges_cannot_explode():
+def test_merge_expansion_is_bounded():
     lines = ["a0: &a0 {k: 0}"]
     lines += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}]}}" for i in range(1, 10)]
     with pytest.raises(ConfigError, match="repeat too much"):
         parse("\n".join(lines), "x")
     chain = ", ".join(f"&a{i} {{<<: *a{i - 1}}}" for i in range(1, 3000))
-    with pytest.raises(ConfigError, match="repeat too much"):  # and not a RecursionError
+    with pytest.raises(ConfigError, match="repeat too much"):  # not a RecursionError
         parse(f"x: {{<<: {{k: [&a0 {{z: 1}}, {chain}]}}, k: *a2999}}", "x")
 
 
@@ -136,7 +136,7 @@ plain = st.recursive(
 
 
 @given(plain)
-def test_what_is_dumped_is_read_back(data):
+def test_dumped_data_round_trip(data):
     assert parse(dump(data), "x").data == data
 
 

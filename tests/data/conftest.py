@@ -1,9 +1,9 @@
-"""Here downloads are tested, against servers on loopback."""
+"""Downloads are tested here, with servers on loopback."""
 
 import pytest
 
 from cnnlab.data import load
-from tests.data.making import folder_spec, in_process, write_classes
+from tests.data.making import cnnlab_in, folder_spec, write_classes
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +13,7 @@ def _may_download(monkeypatch):
 
 @pytest.fixture
 def cnnlab(tmp_path, monkeypatch, capsys):
-    return in_process(tmp_path, monkeypatch, capsys)
+    return cnnlab_in(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def pets(data_dir):
 
 @pytest.fixture
 def only_classes(data_dir):
-    """A folder of nothing but two classes."""
+    """A folder that contains only two classes."""
     write_classes(data_dir / "pets")
     return data_dir / "pets"
 
 
 @pytest.fixture
 def alone(data_dir):
-    """A function that decodes an image: it loads a data set of two classes, each with that image four times."""
+    """A function that writes an image four times in each of two classes and returns it decoded."""
 
     def decode(make, name, **options):
         for place in ("cat/1", "cat/2", "dog/1", "dog/2"):

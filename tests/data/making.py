@@ -1,4 +1,4 @@
-"""Files that data sets are made of, and what a file that cannot be used must lead to."""
+"""Writes small data sets, and checks how unusable files are reported."""
 
 import contextlib
 import gzip
@@ -22,11 +22,11 @@ from cnnlab.experiment.data import Folder
 MEMORY = 2 << 30  # bytes
 
 
-def in_process(folder, monkeypatch, capsys):
-    """`cnnlab ARGUMENTS` in this process, in `folder`; the keyword `cwd` names another one."""
+def cnnlab_in(folder, monkeypatch, capsys):
+    """`cnnlab ARGUMENTS` in this process, in `folder` or in the keyword `cwd`."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("KERAS_HOME", str(folder))  # set by the command, and restored afterwards
+    monkeypatch.setenv("KERAS_HOME", str(folder))  # set by the command, so restored afterwards
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
 
     def run(*arguments, cwd=folder):
@@ -38,8 +38,8 @@ def in_process(folder, monkeypatch, capsys):
     return run
 
 
-def of_files(err):
-    """What standard error says of the files: without notes, and without classes that a small split lacks."""
+def warnings_about_files(err):
+    """Standard error without notes and warnings about classes missing in small splits."""
     lines = err.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("cnnlab: note: ") and "no examples of" not in line)
 
@@ -54,7 +54,7 @@ def idx_bytes(array):
 
 
 def mnist_arrays(count=40):
-    """The four arrays of a small variant of MNIST, by their files' names."""
+    """The four arrays of a small variant of MNIST, by file name."""
     images = np.arange(count * 784, dtype=np.uint32).astype(np.uint8).reshape(count, 28, 28)
     labels = (np.arange(count) % 10).astype(np.uint8)
     return {
@@ -65,7 +65,7 @@ def mnist_arrays(count=40):
 
 
 def mnist_files(count=40):
-    """The same as files."""
+    """The same arrays as IDX files."""
     return {name: idx_bytes(array) for name, array in mnist_arrays(count).items()}
 
 
@@ -78,7 +78,7 @@ def write_mnist(folder):
 
 
 def cifar_files(published, records=20):
-    """Small files in CIFAR's binary format, by name; the labels of each go up from 0."""
+    """Small files in CIFAR's binary format, by name; the labels of each file count from 0."""
     random = np.random.default_rng(0)
     contents = {}
     for name in published.files:
@@ -91,7 +91,7 @@ def cifar_files(published, records=20):
 
 
 def write_folder(folder, contents):
-    """Files in a folder that is made."""
+    """Write files into a new folder."""
     folder.mkdir(parents=True)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
@@ -99,15 +99,15 @@ def write_folder(folder, contents):
 
 
 def write_image(path, grey=100, size=(6, 4)):
-    """An image of a single grey, (width, height), in the format that its name tells."""
+    """Write an image of one grey level and size (width, height), in the format of the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", size, grey).save(path)
     return path
 
 
 @contextlib.contextmanager
-def soon(seconds: int = 300) -> Iterator[None]:
-    """What is in it must not hang, also where it waits for a file, and take at most MEMORY more."""
+def within_limits(seconds: int = 300) -> Iterator[None]:
+    """Fails if the block takes longer than `seconds` or more than MEMORY of additional memory."""
 
     def give_up(*_: object) -> None:
         pytest.fail(f"not done within {seconds} s")
@@ -126,8 +126,8 @@ def soon(seconds: int = 300) -> Iterator[None]:
 
 
 def assert_refused(spec, *parts: str | Path) -> None:
-    """Loading it soon raises a DataError whose text is one line with every part."""
-    with soon(), pytest.raises(DataError) as caught:
+    """Loading raises a DataError within the limits, in one line that contains every part."""
+    with within_limits(), pytest.raises(DataError) as caught:
         load(spec)
     message = str(caught.value)
     assert "\n" not in message
@@ -137,7 +137,7 @@ def assert_refused(spec, *parts: str | Path) -> None:
 
 # Folders of images
 
-CATS, DOGS = range(10, 70, 10), range(110, 190, 10)  # a grey each
+CATS, DOGS = range(10, 70, 10), range(110, 190, 10)  # one grey level per image
 
 
 def folder_spec(**options):
@@ -145,8 +145,8 @@ def folder_spec(**options):
     return Folder(name="folder", **given)
 
 
-def greys(examples):
-    """The grey of every image, each of a single one."""
+def grey_values(examples):
+    """The grey level of every image."""
     return examples.images[:][:, 0, 0, 0].tolist()
 
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: unpacked or as the archive that was downloaded, which is never trusted."""
+"""CIFAR-10 and CIFAR-100: extracted, or as the downloaded archive, which is not trusted."""
 
 import dataclasses
 import gzip
@@ -16,7 +16,7 @@ from cnnlab.data.sources import cifar, cifar10, cifar100
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
 from tests.conftest import DATA_DIR, needs_cifar10
-from tests.data.making import assert_refused, cifar_files, of_files, write_folder
+from tests.data.making import assert_refused, cifar_files, warnings_about_files, write_folder
 
 MODULES = {"cifar10": cifar10, "cifar100": cifar100}
 TEN = cifar10.PUBLISHED
@@ -51,7 +51,7 @@ def members(published, contents=None):
 
 
 def write(folder, published, packed):
-    """The small variant in `folder`, and where it is."""
+    """Write the small variant into `folder`; its path."""
     if not packed:
         return write_folder(folder / published.folder, cifar_files(published))
     (folder / published.archive).write_bytes(tar_gz(*members(published)))
@@ -91,10 +91,10 @@ def test_cifar100_has_fine_and_coarse_labels(data_dir, labels, expected, names):
 
 @both
 @either
-def test_it_is_found_in_dir_too(tmp_path, data_dir, name, packed):
-    (tmp_path / "own").mkdir()
-    place = write(tmp_path / "own", MODULES[name].PUBLISHED, packed)
-    for folder in (tmp_path / "own", place):
+def test_data_are_found_in_dir_too(tmp_path, data_dir, name, packed):
+    (tmp_path / "user").mkdir()
+    place = write(tmp_path / "user", MODULES[name].PUBLISHED, packed)
+    for folder in (tmp_path / "user", place):
         assert len(load(spec(name, dir=str(folder))).test) == 20
 
 
@@ -105,7 +105,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     place = write(data_dir, published, packed)
     assert load(spec(name)).genuine is False
     count = len(published.files)
-    assert of_files(capsys.readouterr().err) == (
+    assert warnings_about_files(capsys.readouterr().err) == (
         f"cnnlab: warning: {place}: a variant, not the genuine {published.title}: {count} of its {count} files differ; "
         "used unchanged\n"
     )
@@ -113,7 +113,7 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
 
 @both
 @either
-def test_the_genuine_one_is_told_by_the_sha256_of_its_files(data_dir, monkeypatch, capsys, name, packed):
+def test_the_published_data_are_recognised_by_their_sha256(data_dir, monkeypatch, capsys, name, packed):
     published = MODULES[name].PUBLISHED
     digests = {file: hashlib.sha256(content).hexdigest() for file, content in cifar_files(published).items()}
     parts = {part: {file: digests[file] for file in getattr(published, part)} for part in ("train_files", "test_files")}
@@ -121,11 +121,11 @@ def test_the_genuine_one_is_told_by_the_sha256_of_its_files(data_dir, monkeypatc
     monkeypatch.setitem(LOADERS, name, genuine)
     write(data_dir, published, packed)
     assert load(spec(name)).genuine is True
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 @needs_cifar10
-def test_the_real_cifar10_has_its_sizes(data_dir):
+def test_the_real_cifar10_has_the_published_sizes(data_dir):
     dataset = load(spec(dir=str(DATA_DIR)))
     assert (len(dataset.train), len(dataset.test)) == (50_000, 10_000)
     assert np.bincount(dataset.train.labels).tolist() == [5000] * 10
@@ -151,23 +151,23 @@ def test_a_damaged_file_is_named(data_dir, content, message):
 
 
 @pytest.mark.parametrize(("labels", "byte"), [("fine", 1), ("coarse", 0)])
-def test_a_label_of_cifar100_beyond_its_classes_is_named(data_dir, labels, byte):
+def test_an_out_of_range_cifar100_label_is_reported(data_dir, labels, byte):
     record = bytearray(3074)
     record[byte] = 100
     folder = write_folder(data_dir / "cifar-100-binary", {"train.bin": bytes(record), "test.bin": bytes(3074)})
     assert_refused(spec("cifar100", labels=labels), f"{folder / 'train.bin'}: damaged: has a label 100")
 
 
-def test_a_file_far_too_large_is_refused_unread(data_dir):
+def test_an_oversized_file_is_rejected_without_reading_it(data_dir):
     path = write(data_dir, TEN, packed=False) / "test_batch.bin"
-    os.truncate(path, 1 << 40)  # a hole
+    os.truncate(path, 1 << 40)  # a sparse file
     assert_refused(spec(), f"{path}: 1,099,511,627,776 bytes; expected at most 268,435,456")
 
 
 @pytest.mark.parametrize(
     "make", [os.mkdir, os.mkfifo, lambda path: os.symlink("/dev/zero", path)], ids=["folder", "pipe", "endless"]
 )
-def test_what_is_no_file_is_named_and_not_waited_for(data_dir, make):
+def test_a_file_that_is_not_regular_is_named_without_blocking(data_dir, make):
     path = write(data_dir, TEN, packed=False) / "test_batch.bin"
     path.unlink()
     make(path)
@@ -184,13 +184,13 @@ def flipped(good):
 
 
 def tar_cut(good):
-    """A whole .gz of half an archive."""
+    """A complete .gz of a truncated archive."""
     content = gzip.decompress(good)
     return gzip.compress(content[: len(content) // 2])
 
 
 def with_first(*fields, **named):
-    """The archive with another member before the others."""
+    """The archive with an additional first member."""
     return lambda good: tar_gz(member(*fields, **named), *members(TEN))
 
 
@@ -203,7 +203,7 @@ def links(kind):
 
 
 def header_of(*fields):
-    """The archive with the first member's header changed at some places, its checksum right."""
+    """The archive with a changed first header and a valid checksum."""
 
     def damage(good):
         content = bytearray(gzip.decompress(good))
@@ -216,7 +216,7 @@ def header_of(*fields):
     return damage
 
 
-ENDLESS = b"\x80" + b"\x7f" * 11  # a size, base 256
+ENDLESS = b"\x80" + b"\x7f" * 11  # the size in base 256
 
 
 def pax(**headers):
@@ -252,21 +252,21 @@ def pax(**headers):
         pytest.param(pax(GNU_sparse_major="1", GNU_sparse_minor="0"), "truncated or damaged", id="map of holes missing"),
     ],
 )  # fmt: skip
-def test_a_bad_archive_is_named_and_nothing_is_unpacked(tmp_path, data_dir, damage, message):
+def test_an_invalid_archive_is_named_and_nothing_is_extracted(tmp_path, data_dir, damage, message):
     path = write(data_dir, TEN, packed=True)
     path.write_bytes(damage(path.read_bytes()))
     assert_refused(spec(), path, message)
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused(data_dir, monkeypatch):
+def test_an_archive_that_expands_too_much_is_rejected(data_dir, monkeypatch):
     monkeypatch.setattr(cifar, "MAX_ARCHIVE", 1 << 20)
     path = data_dir / ARCHIVE
     path.write_bytes(tar_gz(member("padding", bytes(2 << 20)), *members(TEN)))
     assert_refused(spec(), f"{path}: unpacks to more than 1,048,576 bytes")
 
 
-def test_a_member_larger_than_any_file_is_refused_though_it_is_made_of_holes(data_dir, monkeypatch):
+def test_an_oversized_sparse_member_is_rejected(data_dir, monkeypatch):
     monkeypatch.setattr(cifar, "MAX_FILE", 3073 * 100)
     holes = member(
         f"{TEN.folder}/data_batch_1.bin", pax_headers={"GNU.sparse.map": "0,0", "GNU.sparse.size": str(3073 * 1000)}
@@ -277,7 +277,7 @@ def test_a_member_larger_than_any_file_is_refused_though_it_is_made_of_holes(dat
 
 
 @both
-def test_a_missing_one_says_in_one_line_where_it_belongs(data_dir, name):
+def test_missing_data_are_a_one_line_error_with_the_expected_location(data_dir, name):
     published = MODULES[name].PUBLISHED
     with pytest.raises(DownloadError) as caught:
         load(spec(name))

@@ -1,4 +1,4 @@
-"""Files that are damaged, or made to do harm: each leads to one line that names it, soon, and in little memory."""
+"""Damaged and malicious files: each gives a one-line error that names it, quickly and with little memory."""
 
 import gzip
 import io
@@ -34,7 +34,7 @@ CASES = {}
 
 
 def case(what, data, named):
-    """The function makes a folder of data sets in which `named` makes the data set unusable."""
+    """Register a function that writes a data set in which the file `named` is unusable."""
 
     def add(make):
         CASES[what] = (make, data, named)
@@ -43,7 +43,7 @@ def case(what, data, named):
     return add
 
 
-# MNIST's files
+# MNIST
 
 
 def mnist_file(what, named, change):
@@ -64,7 +64,7 @@ def header(*sizes):
 
 
 def bomb(start):
-    """A gzip file of 8 GB, small itself: its parts are the same."""
+    """A small gzip file of 8 GB: all members are equal."""
     return gzip.compress(start) + gzip.compress(bytes(1 << 24)) * 512
 
 
@@ -137,7 +137,7 @@ def _(folder):
 
 
 class Trap:
-    """Unpickling it makes a folder here."""
+    """Creates a folder when unpickled."""
 
     def __reduce__(self):
         return os.mkdir, ("climbed",)
@@ -179,7 +179,7 @@ def _(folder):
         archive.writestr("y_train.npy", b"")
     content = bytearray((folder / "a.npz").read_bytes())
     entry = content.find(b"PK\x01\x02")
-    for method, size in ((8, 22), (entry + 10, entry + 24)):  # said to be deflated, and how long it then is
+    for method, size in ((8, 22), (entry + 10, entry + 24)):  # compression method and uncompressed size in both headers
         struct.pack_into("<H", content, method, 8)
         struct.pack_into("<I", content, size, len(start.getvalue()) + (parts << 24))
     (folder / "a.npz").write_bytes(content)
@@ -205,7 +205,7 @@ def pets(folder):
 
 
 def image(what, change, name="x.jpg"):
-    """A fifth image, which `change` writes where it is told to."""
+    """A fifth image, whose path is passed to `change` to write it."""
     CASES[what] = (lambda folder: change(pets(folder) / "cat" / name), PETS, f"pets/cat/{name}")
 
 
@@ -226,7 +226,7 @@ def chunk(kind, content, crc=None):
 
 
 def png(side, *chunks):
-    """A grey PNG said to be of that many pixels a side."""
+    """A grey PNG with this side length in its header."""
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)) + b"".join(chunks)
 
 
@@ -235,12 +235,12 @@ def png_bomb(path):
     packer = zlib.compressobj(1)
     first = packer.compress(bytes(40_001 * 100)) + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(bytes(40_001 * 100)) + packer.flush(zlib.Z_FULL_FLUSH)
-    packed = first + block * 399  # equal rows; the checksum at the end is never reached
+    packed = first + block * 399  # equal rows; the checksum is never reached
     path.write_bytes(png(40_000, chunk(b"IDAT", packed), chunk(b"IEND", b"")))
 
 
 def tiff(change):
-    """A TIFF changed at the type of its StripOffsets."""
+    """A TIFF with another type of StripOffsets."""
     content = bytearray(file_of("TIFF"))
     place = content.find(struct.pack("<2H", 273, 4), struct.unpack_from("<I", content, 4)[0])
     struct.pack_into("<H", content, place + 2, change)
@@ -286,7 +286,7 @@ def _(folder):
     (folder / "pets").symlink_to(folder / "pets")
 
 
-# What all of them must lead to
+# The tests
 
 
 @pytest.fixture
@@ -302,7 +302,7 @@ def assert_nothing_climbed_out(tmp_path):
 
 
 @pytest.mark.parametrize("corrupt", CASES, indirect=True)
-def test_corrupt_data_are_one_line_that_names_the_file(tmp_path, corrupt):
+def test_corrupt_data_are_a_one_line_error_that_names_the_file(tmp_path, corrupt):
     data, named = corrupt
     assert_refused(TypeAdapter(Data).validate_python(data), named)
     assert_nothing_climbed_out(tmp_path)
@@ -320,7 +320,7 @@ def test_corrupt_data_are_one_line_that_names_the_file(tmp_path, corrupt):
     ],
     indirect=True,
 )
-def test_what_may_not_be_read_is_one_line_that_names_it(corrupt):
+def test_unreadable_data_are_a_one_line_error_that_names_them(corrupt):
     data, named = corrupt
     os.chmod(named, 0)
     if os.access(named, os.R_OK):
@@ -340,12 +340,12 @@ train: {{epochs: 1, batch_size: 2, optimizer: sgd}}
 THROUGH_THE_COMMAND_LINE = [
     "a PNG bomb",
     "an image whose name is no UTF-8",
-    "a TIFF whose compression is damaged",  # libtiff writes to standard error itself
+    "a TIFF whose compression is damaged",  # libtiff writes to standard error
 ]
 
 
 @pytest.mark.parametrize("corrupt", THROUGH_THE_COMMAND_LINE, indirect=True)
-def test_the_command_line_says_it_in_one_line_within_four_gib(tmp_path, corrupt):
+def test_the_command_line_reports_it_in_one_line_within_four_gib(tmp_path, corrupt):
     data, named = corrupt
     experiment = EXPERIMENT.format(data=json.dumps(data), classes=data.get("num_classes", 10))
     (tmp_path / "x.yaml").write_text(experiment)

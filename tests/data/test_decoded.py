@@ -1,4 +1,4 @@
-"""How decoded images are kept, and who decodes them."""
+"""The cache of decoded images, and the processes that decode."""
 
 import json
 import os
@@ -21,13 +21,13 @@ from cnnlab.data.stored import digests_of
 from cnnlab.errors import DataError
 from cnnlab.images import batch, pool
 from tests.conftest import DATA_DIR, needs_cifar10_folder
-from tests.data.making import CATS, DOGS, assert_refused, greys, of_files, write_classes, write_image
+from tests.data.making import CATS, DOGS, assert_refused, grey_values, warnings_about_files, write_classes, write_image
 from tests.data.making import folder_spec as spec
 
 
 @pytest.fixture
 def decodings(monkeypatch):
-    """The number of images of every decoding."""
+    """Records the number of images of each decoding."""
     counts = []
 
     def counted(path, files, size, levels):
@@ -46,12 +46,12 @@ def cache_of(tmp_path):
 def test_images_are_decoded_once(pets, decodings):
     first, second = load(spec()), load(spec())
     assert decodings == [17]
-    assert greys(second.train) == greys(first.train) == [*CATS, *DOGS]
+    assert grey_values(second.train) == grey_values(first.train) == [*CATS, *DOGS]
     for examples in (second.train, second.test):
         np.testing.assert_array_equal(examples.digests, digests_of(examples.images[:]))
 
 
-def test_each_size_colour_and_fit_is_kept_for_itself(pets, decodings):
+def test_each_size_colour_and_fit_has_a_separate_cache(pets, decodings):
     specs = [
         spec(),
         spec(image_size=[4, 5]),
@@ -66,18 +66,20 @@ def test_each_size_colour_and_fit_is_kept_for_itself(pets, decodings):
     assert decodings == [17] * len(specs)
 
 
-def test_folders_of_one_name_are_kept_apart(pets, tmp_path, decodings):
+def test_folders_with_the_same_name_have_separate_caches(pets, tmp_path, decodings):
     write_classes(tmp_path / "other" / "pets", [1, 2], [101, 102])
     for _ in range(2):
-        assert greys(load(spec(test=2, path=str(tmp_path / "other" / "pets"))).train) != greys(load(spec()).train)
+        assert grey_values(load(spec(test=2, path=str(tmp_path / "other" / "pets"))).train) != grey_values(
+            load(spec()).train
+        )
     assert decodings == [4, 17]
 
 
 def swap(cat, dog):
-    """Two files of one length change places, with all that can be set of their times."""
+    """Swap two files of equal length, with their modification times."""
     first, second = cat / "010.png", dog / "110.png"
     for path in (first, second):
-        path.write_bytes(path.read_bytes().ljust(200, b"\0"))  # what follows a PNG's last chunk is not read
+        path.write_bytes(path.read_bytes().ljust(200, b"\0"))  # data after the last chunk of a PNG is ignored
         os.utime(path, (1262304000,) * 2)
     load(spec())
     first.rename(cat / "new")
@@ -86,7 +88,7 @@ def swap(cat, dog):
 
 
 def write_in_place(path):
-    """Another image of the same length, at the same time, in the same inode."""
+    """Another image of the same length, with the same time, in the same inode."""
     status = path.stat()
     content = write_image(path.with_name("new.png"), 15).read_bytes()
     path.with_name("new.png").unlink()
@@ -107,7 +109,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_folder_that_was_changed_is_decoded_again(pets, decodings, capsys, change):
+def test_a_changed_folder_is_decoded_again(pets, decodings, capsys, change):
     before = load(spec())
     cat = pets / "train" / "cat"
     CHANGES[change](cat)
@@ -119,14 +121,14 @@ def test_a_folder_that_was_changed_is_decoded_again(pets, decodings, capsys, cha
         np.asarray(Image.open(path))[0, 0]
         for path in (*sorted(cat.iterdir()), *sorted((pets / "train" / "dog").iterdir()))
     ]
-    assert greys(dataset.train) == shown
+    assert grey_values(dataset.train) == shown
     assert load(spec()).train.files.tolist() == dataset.train.files.tolist()
     assert len(decodings) == count + 1
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
-def test_verify_decodes_anew_and_names_files_whose_kept_pixels_are_others(pets, tmp_path, decodings):
-    """Also where nothing tells that a file was changed, such as a clock that was set back."""
+def test_verify_decodes_again_and_names_files_whose_cached_pixels_differ(pets, tmp_path, decodings):
+    """Also where no metadata show a change, such as after a clock was set back."""
     load(spec())
     folder = cache_of(tmp_path)
     with np.load(folder / "index.npz") as index:
@@ -135,10 +137,10 @@ def test_verify_decodes_anew_and_names_files_whose_kept_pixels_are_others(pets, 
     pixels[2] += 1
     pixels.tofile(folder / "pixels.bin")
     np.savez(folder / "index.npz", **{**arrays, "digests": digests_of(pixels)})
-    assert greys(load(spec()).train)[2] == CATS[2] + 1
+    assert grey_values(load(spec()).train)[2] == CATS[2] + 1
     assert folder_source.verify(spec()) == ({}, [str(pets / "train/cat/030.png")])
     assert folder_source.verify(spec()) == ({}, [])
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert len(decodings) == 3
 
 
@@ -155,15 +157,15 @@ def test_a_file_is_not_read_while_another_change_could_get_the_same_time(pets, m
     assert waited[-1] == 0
 
 
-def test_files_that_cannot_be_decoded_are_skipped_where_the_experiment_says_so(pets, tmp_path, decodings, capsys):
+def test_undecodable_files_are_skipped_if_the_experiment_allows_it(pets, tmp_path, decodings, capsys):
     for name in ("cat/090.png", "dog/005.png"):
         (pets / "train" / name).write_bytes(b"no image")
     write_image(pets / "test" / "cat" / "006.png").write_bytes(b"")
     for _ in range(2):
         dataset = load(spec(on_error="skip"))
-        assert greys(dataset.train) == [*CATS, *DOGS]
+        assert grey_values(dataset.train) == [*CATS, *DOGS]
         assert dataset.train.labels.tolist() == [0] * len(CATS) + [1] * len(DOGS)
-        assert greys(dataset.test) == [5, 105, 205]
+        assert grey_values(dataset.test) == [5, 105, 205]
         assert {os.path.relpath(path, pets): reason[:9] for path, reason in dataset.origin.skipped.items()} == {
             "train/cat/090.png": "is not an", "train/dog/005.png": "is not an", "test/cat/006.png": "is empty",
         }  # fmt: skip
@@ -173,17 +175,17 @@ def test_files_that_cannot_be_decoded_are_skipped_where_the_experiment_says_so(p
     assert_refused(spec(), f"{pets / 'train/cat/090.png'}: is not an image")
 
 
-def test_a_split_of_nothing_but_damaged_files_is_an_error(pets):
+def test_a_split_of_only_damaged_files_is_an_error(pets):
     for path in (pets / "test").rglob("*.png"):
         path.write_bytes(b"")
     assert_refused(spec(on_error="skip"), f"{pets}: test: none of its images can be decoded")
 
 
-def test_a_class_that_was_renamed_is_decoded_again(pets, decodings):
+def test_a_renamed_class_is_decoded_again(pets, decodings):
     load(spec())
     for part in ("train", "test"):
         (pets / part / "cat").rename(pets / part / "emu")
-    assert greys(load(spec()).train) == [*DOGS, *CATS]
+    assert grey_values(load(spec()).train) == [*DOGS, *CATS]
 
 
 def flip(path, place=-1):
@@ -193,7 +195,7 @@ def flip(path, place=-1):
 
 
 def entry_with(place, value):
-    """The index with another byte in its list of members."""
+    """The index with one byte changed in its list of members."""
 
     def damage(folder):
         path = folder / "index.npz"
@@ -221,35 +223,38 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES])
-def test_a_damaged_cache_is_noticed_with_a_warning_and_repaired(pets, tmp_path, decodings, capsys, damage):
+def test_a_damaged_cache_is_detected_with_a_warning_and_repaired(pets, tmp_path, decodings, capsys, damage):
     load(spec())
     folder = cache_of(tmp_path)
     DAMAGES[damage](folder)
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
-    assert of_files(capsys.readouterr().err) == f"cnnlab: warning: {folder}: damaged; decoding the images again\n"
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
+    assert (
+        warnings_about_files(capsys.readouterr().err)
+        == f"cnnlab: warning: {folder}: damaged; decoding the images again\n"
+    )
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == [17, 17]
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
-def test_a_cache_that_was_deleted_is_made_again(pets, tmp_path, decodings, capsys):
+def test_a_deleted_cache_is_created_again(pets, tmp_path, decodings, capsys):
     load(spec())
     shutil.rmtree(tmp_path / "cache")
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == [17, 17]
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
-def test_a_data_set_is_read_on_when_its_cache_is_deleted_or_made_again(pets, tmp_path):
+def test_a_loaded_data_set_stays_readable_after_its_cache_is_deleted_or_recreated(pets, tmp_path):
     dataset = load(spec())
     write_image(pets / "train" / "cat" / "010.png", 15)
     load(spec())
-    assert greys(dataset.train) == [*CATS, *DOGS]
+    assert grey_values(dataset.train) == [*CATS, *DOGS]
     shutil.rmtree(tmp_path / "cache")
-    assert greys(dataset.train) == [*CATS, *DOGS]
+    assert grey_values(dataset.train) == [*CATS, *DOGS]
 
 
-def test_a_data_set_whose_cache_becomes_shorter_is_an_error(pets, tmp_path):
+def test_a_data_set_whose_cache_is_truncated_is_an_error(pets, tmp_path):
     dataset = load(spec())
     os.truncate(cache_of(tmp_path) / "pixels.bin", 20)
     with pytest.raises(DataError, match=r"pixels\.bin: became shorter while it was read"):
@@ -261,21 +266,21 @@ def test_a_data_set_whose_cache_becomes_shorter_is_an_error(pets, tmp_path):
     [slice(None), slice(3, 9), slice(None, None, 2), slice(5, 5), np.array([3, 1, 2, 3]), np.array([], int), np.array([-1, 0]), np.arange(14) > 9],
     ids=str,
 )  # fmt: skip
-def test_images_on_disk_are_indexed_as_arrays_are(pets, which):
+def test_images_on_disk_support_array_indexing(pets, which):
     train = load(spec()).train
     np.testing.assert_array_equal(train.images[which], train.images[:][which])
     np.testing.assert_array_equal(train.take(which).images[:], train.images[:][which])
     np.testing.assert_array_equal(train.take(which).take(slice(1, 3)).images[:], train.images[:][which][1:3])
 
 
-def test_damaged_images_leave_no_cache_behind(pets, tmp_path, capsys):
+def test_damaged_images_leave_no_cache(pets, tmp_path, capsys):
     path = pets / "train" / "cat" / "010.png"
     path.write_bytes(b"no image")
     assert_refused(spec(), f"{path}: is not an image")
     assert [file.name for file in cache_of(tmp_path).iterdir() if file.name != ".lock"] == []
     write_image(path, 10)
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
-    assert of_files(capsys.readouterr().err) == ""
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 LOAD = """
@@ -287,7 +292,7 @@ print(dataset.train.images[:][:, 0, 0, 0].tolist())
 """
 
 
-def test_two_processes_that_want_the_same_both_get_it(pets, tmp_path, decodings):
+def test_two_concurrent_processes_both_load_the_data(pets, tmp_path, decodings):
     options = json.dumps({"name": "folder", **spec().model_dump(mode="json", exclude={"name"})})
     processes = [
         subprocess.Popen([sys.executable, "-c", LOAD, options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -296,19 +301,19 @@ def test_two_processes_that_want_the_same_both_get_it(pets, tmp_path, decodings)
     for process in processes:
         out, err = process.communicate(timeout=300)
         assert (out, err, process.returncode) == (f"{[*CATS, *DOGS]}\n", "", 0)
-    assert greys(load(spec()).train) == [*CATS, *DOGS]
+    assert grey_values(load(spec()).train) == [*CATS, *DOGS]
     assert decodings == []
 
 
 @pytest.fixture
 def several(monkeypatch):
-    """Two processes share the work, however little it is."""
+    """Two processes share even the smallest work."""
     monkeypatch.setattr(batch, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(batch, "PER_TASK", 3)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
-def test_several_processes_decode_as_one_does(pets, tmp_path, request):
+def test_several_processes_decode_the_same_as_one(pets, tmp_path, request):
     alone = load(spec(image_size=[7, 5], fit="pad"))
     shutil.rmtree(tmp_path / "cache")
     request.getfixturevalue("several")
@@ -318,37 +323,37 @@ def test_several_processes_decode_as_one_does(pets, tmp_path, request):
         np.testing.assert_array_equal(together.splits()[name].digests, examples.digests)
 
 
-def test_what_several_processes_cannot_decode_is_named(pets, several):
+def test_undecodable_files_are_named_by_several_processes(pets, several):
     path = pets / "train" / "dog" / "150.png"
     path.write_bytes(b"")
     assert_refused(spec(), f"{path}: is empty")
 
 
-def test_a_decoding_process_that_dies_is_told_of(pets, several, monkeypatch):
+def test_a_killed_decoding_process_is_reported(pets, several, monkeypatch):
     monkeypatch.setattr(pool, "_end_with_parent", os._exit)
     assert_refused(spec(), "a process that decodes images died, perhaps for lack of memory")
 
 
-def test_a_cache_that_cannot_be_written_is_one_error(pets, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_a_single_error(pets, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert_refused(spec(), f"{tmp_path / 'file'}", "cannot be written: Not a directory; set XDG_CACHE_HOME")
 
 
-def test_a_cache_that_may_not_be_written_is_one_error(pets, tmp_path):
+def test_a_cache_without_write_permission_is_a_single_error(pets, tmp_path):
     (tmp_path / "cache").mkdir(mode=0o500)
     if os.access(tmp_path / "cache", os.W_OK):
         pytest.skip("root may write everywhere")
     assert_refused(spec(), f"{tmp_path / 'cache'}", "cannot be written: Permission denied; set XDG_CACHE_HOME")
 
 
-def test_too_little_room_is_one_error_before_anything_is_decoded(pets, monkeypatch, decodings):
+def test_insufficient_disk_space_is_a_single_error_before_decoding(pets, monkeypatch, decodings):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=17 * 16 - 1))
     assert_refused(spec(), "decoded, the images of", "choose a smaller image_size, or set XDG_CACHE_HOME")
     assert decodings == []
 
 
-def test_a_disk_that_becomes_full_is_one_error_and_nothing_is_kept(pets, tmp_path, monkeypatch):
+def test_a_full_disk_is_a_single_error_and_leaves_nothing(pets, tmp_path, monkeypatch):
     def full(path, files, size, levels):
         raise OSError(28, "No space left on device")
 
@@ -357,18 +362,18 @@ def test_a_disk_that_becomes_full_is_one_error_and_nothing_is_kept(pets, tmp_pat
     assert [file.name for file in cache_of(tmp_path).iterdir() if file.name != ".lock"] == []
 
 
-def test_a_folder_with_the_longest_name_is_kept(data_dir, decodings):
+def test_a_folder_with_the_longest_name_is_cached(data_dir, decodings):
     write_classes(data_dir / ("x" * 255))
     for _ in range(2):
         assert len(load(spec(path="x" * 255, test=4)).test) == 4
     assert decodings == [14]
 
 
-def test_a_image_whose_name_is_no_utf8_is_read(pets):
+def test_an_image_with_a_non_utf8_name_is_read(pets):
     path = os.fsencode(pets / "train" / "cat") + b"/099\xe9.png"
     write_image(pets / "train" / "cat" / "099.png", 99).rename(os.fsdecode(path))
     for _ in range(2):
-        assert greys(load(spec()).train) == [*CATS, 99, *DOGS]
+        assert grey_values(load(spec()).train) == [*CATS, 99, *DOGS]
 
 
 @pytest.mark.slow
@@ -393,8 +398,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("seconds", [0.4, 0.6, 0.8])
-def test_ctrl_c_while_decoding_is_heard_by_one_process_alone(pets, tmp_path, seconds):
-    """Only the process that was started says anything, however young its helpers are."""
+def test_ctrl_c_while_decoding_is_handled_only_by_the_main_process(pets, tmp_path, seconds):
+    """Only the main process prints anything, even if its workers have just started."""
     for number in range(3000):
         os.link(pets / "train/cat/010.png", pets / f"train/cat/x{number}.png")
     (tmp_path / "ends.py").write_text(ENDS)
@@ -403,12 +408,12 @@ def test_ctrl_c_while_decoding_is_heard_by_one_process_alone(pets, tmp_path, sec
     )
     time.sleep(seconds)
     os.killpg(started.pid, signal.SIGINT)
-    _, said = started.communicate(timeout=300)
-    assert said.count("\nKeyboardInterrupt\n") <= 1
-    assert "init_import_site" not in said
+    _, stderr = started.communicate(timeout=300)
+    assert stderr.count("\nKeyboardInterrupt\n") <= 1
+    assert "init_import_site" not in stderr
 
 
-def test_helpers_end_with_the_process_that_started_them(pets, tmp_path):
+def test_worker_processes_end_with_their_parent(pets, tmp_path):
     for number in range(20_000):
         os.link(pets / "train/cat/010.png", pets / f"train/cat/x{number}.png")
     (tmp_path / "ends.py").write_text(ENDS)
@@ -418,7 +423,7 @@ def test_helpers_end_with_the_process_that_started_them(pets, tmp_path):
     started.communicate(timeout=300)  # their end of the pipe is closed
 
 
-def test_what_is_decoded_can_be_used_where_nothing_may_be_written(pets, tmp_path, monkeypatch):
+def test_decoded_images_are_usable_on_a_read_only_file_system(pets, tmp_path, monkeypatch):
     before = load(spec())
-    monkeypatch.setattr(decoded, "exclusive", None)  # no lock can be made
+    monkeypatch.setattr(decoded, "exclusive", None)  # locks cannot be created
     np.testing.assert_array_equal(load(spec()).train.images[:], before.train.images[:])

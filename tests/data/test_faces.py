@@ -21,7 +21,7 @@ RAW = {
 }
 
 
-def test_the_files_are_of_the_lectures_format(tmp_path, monkeypatch):
+def test_files_have_the_format_of_the_lecture(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNLAB_DATA_DIR", str(tmp_path))
     paths = write(tmp_path, 30, 10, seed=0)
     assert [path.name for path in paths] == list(NAMES)
@@ -34,7 +34,7 @@ def test_the_files_are_of_the_lectures_format(tmp_path, monkeypatch):
         write(tmp_path, 30, 10, seed=0)
 
 
-def test_a_seed_gives_the_same_faces_and_another_others(monkeypatch):
+def test_faces_are_determined_by_the_seed(monkeypatch):
     monkeypatch.setattr(drawing, "CHUNK", 20)
     first, again, other = (faces(43, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert first[0].shape == (43, 48, 48)
@@ -44,16 +44,16 @@ def test_a_seed_gives_the_same_faces_and_another_others(monkeypatch):
     assert abs(int(first[1].sum()) - 21) <= 1
 
 
-def test_the_classes_differ_and_overlap():
-    """By their mean images: better than chance, and not always."""
+def test_classes_differ_and_overlap():
+    """A nearest-mean classifier is better than chance and not perfect."""
     images, labels = faces(3000, np.random.default_rng(0))
     flat = images.reshape(3000, -1).astype(float)
     means = [flat[:2000][labels[:2000] == label].mean(axis=0) for label in (0, 1)]
-    said = np.argmin([((flat[2000:] - mean) ** 2).sum(axis=1) for mean in means], axis=0)
-    assert 0.6 < (said == labels[2000:]).mean() < 0.95
+    predicted = np.argmin([((flat[2000:] - mean) ** 2).sum(axis=1) for mean in means], axis=0)
+    assert 0.6 < (predicted == labels[2000:]).mean() < 0.95
 
 
-def test_faces_are_written_where_the_gender_experiments_look(cnnlab, tmp_path, monkeypatch):
+def test_faces_are_written_where_the_gender_experiments_expect_them(cnnlab, tmp_path, monkeypatch):
     monkeypatch.setenv("CNNLAB_DATA_DIR", str(tmp_path))
     done = cnnlab("data", "faces", "--train", 600, "--test", 100)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""Files of one's own: IDX, NumPy archives, headerless files."""
+"""User files: IDX, NumPy archives, headerless files."""
 
 import gzip
 import io
@@ -48,7 +48,7 @@ def idx_files(data_dir):
 
 @pytest.fixture
 def raw_files(data_dir):
-    """The pixels of the same, and labels as the Idemia lecture has them."""
+    """The same pixels, and labels as in the Idemia lecture."""
     IMAGES.tofile(data_dir / "a")
     ONE_HOT.tofile(data_dir / "b")
     TEST_IMAGES.tofile(data_dir / "c")
@@ -70,7 +70,7 @@ def npz_file(data_dir):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_idx_images_are_grey_or_coloured(idx_files, channels):
+def test_idx_images_are_grey_or_colour(idx_files, channels):
     images = IMAGES if channels == 1 else np.stack([IMAGES, 255 - IMAGES, IMAGES // 2], axis=-1)
     for name in ("a", "c"):
         (idx_files / name).write_bytes(idx_bytes(images[:12] if name == "a" else images[:6]))
@@ -81,7 +81,7 @@ def test_idx_images_are_grey_or_coloured(idx_files, channels):
     assert dataset.class_names == ("0", "1", "2")
 
 
-def test_idx_is_gzipped_or_not_by_its_content_whatever_its_name(idx_files):
+def test_idx_compression_is_detected_by_content(idx_files):
     (idx_files / "a").rename(idx_files / "a.gz")
     (idx_files / "b").write_bytes(gzip.compress(idx_bytes(LABELS)))
     dataset = load(idx(train_images="a.gz"))
@@ -90,7 +90,7 @@ def test_idx_is_gzipped_or_not_by_its_content_whatever_its_name(idx_files):
 
 
 @pytest.mark.parametrize("kind", ["int8", "int16", "int32"])
-def test_idx_labels_are_integers_of_any_type(idx_files, kind):
+def test_idx_labels_can_have_any_integer_type(idx_files, kind):
     (idx_files / "b").write_bytes(idx_bytes(LABELS.astype(kind)))
     labels = load(idx()).train.labels
     assert labels.tolist() == LABELS.tolist()
@@ -128,12 +128,12 @@ def header(kind, *sizes):
         ("d", idx_bytes(TEST_LABELS + np.uint8(7)), "has a label 9"),
     ],
 )  # fmt: skip
-def test_a_bad_idx_file_is_named(idx_files, file, content, message):
+def test_an_invalid_idx_file_is_named(idx_files, file, content, message):
     (idx_files / file).write_bytes(content)
     assert_refused(idx(), f"{idx_files / file}: ", message)
 
 
-def test_an_idx_file_without_examples_is_refused(idx_files):
+def test_an_idx_file_without_examples_is_rejected(idx_files):
     (idx_files / "a").write_bytes(idx_bytes(IMAGES[:0]))
     (idx_files / "b").write_bytes(idx_bytes(LABELS[:0]))
     assert_refused(idx(), f"{idx_files / 'b'}: has no examples")
@@ -144,7 +144,7 @@ def test_an_idx_file_without_examples_is_refused(idx_files):
 
 @pytest.mark.parametrize("names", [("x_{}", "y_{}"), ("{}_images", "{}_labels")])
 @pytest.mark.parametrize("validation", ["val", "validation"])
-def test_npz_arrays_have_either_names(data_dir, names, validation):
+def test_npz_arrays_can_have_either_naming(data_dir, names, validation):
     arrays = {"train": (IMAGES, LABELS), "test": (TEST_IMAGES, TEST_LABELS), validation: (IMAGES[3:9], LABELS[3:9])}
     write_npz(
         data_dir,
@@ -175,7 +175,7 @@ def test_npz_arrays_have_either_names(data_dir, names, validation):
     ],
     ids=lambda images: f"{images.dtype}-{images.max():.0f}-{images.ndim}",
 )
-def test_npz_images_of_every_range_become_bytes(npz_file, images):
+def test_npz_images_of_every_range_are_converted_to_bytes(npz_file, images):
     images = np.minimum(images, 255 if images.max() > 1 else 1)
     write_npz(npz_file, x_train=images, y_train=LABELS, x_test=images[:6], y_test=TEST_LABELS)
     train = load(npz()).train.images
@@ -198,7 +198,7 @@ def test_npz_images_may_be_compressed(data_dir):
     np.testing.assert_array_equal(load(npz()).test.images[..., 0], IMAGES)
 
 
-def test_the_archives_own_validation_is_used_by_auto_and_else_refused(npz_file):
+def test_auto_uses_the_validation_split_of_the_archive_and_other_settings_reject_it(npz_file):
     write_npz(
         npz_file,
         x_train=IMAGES,
@@ -218,13 +218,13 @@ def test_the_archives_own_validation_is_used_by_auto_and_else_refused(npz_file):
             load(npz(validation=validation))
 
 
-def test_auto_holds_out_a_tenth_where_the_archive_has_no_validation(data_dir):
+def test_auto_holds_out_a_tenth_without_a_validation_split(data_dir):
     write_npz(data_dir, x_train=np.tile(IMAGES, (5, 1, 1)), y_train=np.tile(LABELS, 5), x_test=IMAGES, y_test=LABELS)
     assert [len(part) for part in load(npz(validation="auto")).splits().values()] == [54, 6, 12]
 
 
 class Trap:
-    """Unpickling it makes a file."""
+    """Creates a file when unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -234,7 +234,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("array", ["x_train", "y_train"])
-def test_pickled_objects_are_refused_and_not_unpickled(npz_file, tmp_path, array):
+def test_pickled_objects_are_rejected_without_unpickling(npz_file, tmp_path, array):
     objects = np.array([Trap(tmp_path / "sprung")] * 12, object)
     write_npz(npz_file, **{"x_train": IMAGES, "y_train": LABELS, array: objects})
     assert_refused(npz(), f"{npz_file / 'a.npz'}: {array}: contains pickled objects")
@@ -273,7 +273,7 @@ def with_value(images, value):
         ("y_test", TEST_LABELS + 1, "y_test: has a label 3"),
     ],
 )  # fmt: skip
-def test_a_bad_array_of_an_npz_is_named(npz_file, array, content, message):
+def test_an_invalid_npz_array_is_named(npz_file, array, content, message):
     arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": TEST_IMAGES, "y_test": TEST_LABELS}
     write_npz(npz_file, **{**arrays, array: content})
     assert_refused(npz(), f"{npz_file / 'a.npz'}: ", message)
@@ -289,13 +289,13 @@ def test_a_bad_array_of_an_npz_is_named(npz_file, array, content, message):
         (["x_train", "y_train", "val_images"], "has val_images, but no val_labels"),
     ],
 )
-def test_an_npz_that_lacks_an_array_is_refused(data_dir, names, message):
+def test_an_npz_with_a_missing_array_is_rejected(data_dir, names, message):
     write_npz(data_dir, **{name: IMAGES if "x" in name or "images" in name else LABELS for name in names})
     assert_refused(npz(), f"{data_dir / 'a.npz'}: {message}")
 
 
 def rewritten(change):
-    """A valid zip whose member x_train.npy was changed before it was packed."""
+    """A valid zip with a changed member x_train.npy."""
 
     def damage(good):
         packed = io.BytesIO()
@@ -312,7 +312,7 @@ def replaced(old, new):
 
 
 def at(offset, value, mark=b"PK\x01\x02"):
-    """The byte at an offset from every mark, of the members' entries in a zip's list, is another."""
+    """Change the byte at an offset from every mark, in the entries of the central directory."""
 
     def damage(good):
         bad, place = bytearray(good), good.find(mark)
@@ -389,22 +389,22 @@ def test_raw_labels_can_be_bytes(raw_files):
         ("b", bytes(144), "not one-hot"),
     ],
 )
-def test_a_bad_raw_file_is_named(raw_files, file, content, message):
+def test_an_invalid_raw_file_is_named(raw_files, file, content, message):
     (raw_files / file).write_bytes(content)
     named = raw_files / ("d" if file == "c" else file)
     assert_refused(raw(label_format="one_hot_float32"), f"{named}: ", message)
 
 
-def test_a_raw_label_beyond_the_classes_is_named(raw_files):
+def test_an_out_of_range_raw_label_is_named(raw_files):
     (LABELS + np.uint8(1)).tofile(raw_files / "b")
     assert_refused(raw(), f"{raw_files / 'b'}: has a label 3; the labels of 3 classes are 0 to 2")
 
 
-# All three
+# All three formats
 
 
 def without_test(kind, folder):
-    """A data set of 60 examples of which none is for testing."""
+    """A data set of 60 examples without a test set."""
     images = RANDOM.integers(0, 256, (60, 4, 5), dtype=np.uint8)
     labels = np.repeat(np.arange(3, dtype=np.uint8), [30, 20, 10])
     if kind == "npz":
@@ -421,7 +421,7 @@ def without_test(kind, folder):
 
 @pytest.mark.parametrize("kind", ["idx", "npz", "raw"])
 @pytest.mark.parametrize(("share", "counts"), [(0.2, [6, 4, 2]), (6, [3, 2, 1])])
-def test_a_missing_test_set_is_set_aside_by_the_option_test(data_dir, kind, share, counts):
+def test_a_missing_test_set_is_replaced_by_the_test_option(data_dir, kind, share, counts):
     spec, images = without_test(kind, data_dir)
     dataset = load(spec(test=share))
     assert np.bincount(dataset.test.labels).tolist() == counts
@@ -432,7 +432,7 @@ def test_a_missing_test_set_is_set_aside_by_the_option_test(data_dir, kind, shar
 
 @pytest.mark.parametrize("kind", ["idx", "npz", "raw"])
 @pytest.mark.parametrize("share", [0, 0.0, 60, 61])
-def test_a_test_set_of_none_or_all_examples_is_refused(data_dir, kind, share):
+def test_a_test_set_of_no_or_all_examples_is_rejected(data_dir, kind, share):
     spec, _ = without_test(kind, data_dir)
     with pytest.raises(ConfigError, match=r"^data.test: .* of 60 examples for the test set"):
         load(spec(test=share))
@@ -440,25 +440,25 @@ def test_a_test_set_of_none_or_all_examples_is_refused(data_dir, kind, share):
 
 @pytest.mark.parametrize("spec", [idx, raw])
 @pytest.mark.parametrize("missing", ["test_images", "test_labels"])
-def test_half_a_test_set_is_refused(spec, missing):
+def test_an_incomplete_test_set_is_rejected(spec, missing):
     with pytest.raises(ValidationError, match="test_images and test_labels go together"):
         spec(**{missing: None})
 
 
-def test_a_file_is_looked_for_in_dir_in_the_data_folder_in_the_cache_and_here(tmp_path, data_dir):
-    (tmp_path / "own").mkdir()
+def test_files_are_searched_in_dir_data_folder_cache_and_working_directory(tmp_path, data_dir):
+    (tmp_path / "user").mkdir()
     (tmp_path / "cache" / "cnnlab").mkdir(parents=True)
-    for label, folder in enumerate([tmp_path, tmp_path / "cache" / "cnnlab", data_dir, tmp_path / "own"]):
+    for label, folder in enumerate([tmp_path, tmp_path / "cache" / "cnnlab", data_dir, tmp_path / "user"]):
         labels = np.full(12, label, np.uint8)
         write_npz(folder, x_train=IMAGES, y_train=labels, x_test=IMAGES, y_test=labels)
-        dataset = load(npz(num_classes=4, dir=str(tmp_path / "own")))
+        dataset = load(npz(num_classes=4, dir=str(tmp_path / "user")))
         assert dataset.train.labels[0] == label
     assert load(npz(num_classes=4)).train.labels[0] == 2
     assert load(npz(num_classes=4, file=str(tmp_path / "a.npz"))).train.labels[0] == 0
 
 
 @pytest.mark.parametrize("spec", [idx(), raw(), npz()], ids=lambda spec: spec.name)
-def test_a_missing_file_is_named_with_the_places_and_what_works(data_dir, spec):
+def test_a_missing_file_is_named_with_the_searched_locations_and_an_alternative(data_dir, spec):
     name = "a.npz" if spec.name == "npz" else "a"
     assert_refused(
         spec,
@@ -467,13 +467,13 @@ def test_a_missing_file_is_named_with_the_places_and_what_works(data_dir, spec):
     )
 
 
-def test_a_dir_that_is_none_is_refused(data_dir):
+def test_a_missing_dir_is_rejected(data_dir):
     assert_refused(npz(dir="nowhere"), "data.dir: nowhere: no such folder")
 
 
 @pytest.mark.parametrize("spec", [idx(), raw(), npz()], ids=lambda spec: spec.name)
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_is_named_and_not_waited_for(data_dir, spec, make):
+def test_a_file_that_is_not_regular_is_named_without_blocking(data_dir, spec, make):
     path = data_dir / ("a.npz" if spec.name == "npz" else "a")
     make(path)
     (data_dir / "b").write_bytes(b"\0")
@@ -481,7 +481,7 @@ def test_what_is_no_file_is_named_and_not_waited_for(data_dir, spec, make):
 
 
 @pytest.mark.parametrize("spec", [idx, raw, npz])
-def test_labels_count_from_an_offset_and_classes_have_names(data_dir, spec):
+def test_labels_have_an_offset_and_classes_have_names(data_dir, spec):
     write_npz(data_dir, x_train=IMAGES, y_train=LABELS + 1, x_test=TEST_IMAGES, y_test=TEST_LABELS + 1)
     arrays = {"a": IMAGES, "b": LABELS + 1, "c": TEST_IMAGES, "d": TEST_LABELS + 1}
     for name, array in arrays.items():
@@ -515,13 +515,13 @@ def test_one_hot_labels_need_no_offset(raw_files):
     ids=str,
 )
 @pytest.mark.parametrize("spec", [idx, raw, npz])
-def test_what_cannot_be_said_of_arrays_is_refused(spec, option, message):
+def test_options_that_do_not_apply_to_arrays_are_rejected(spec, option, message):
     with pytest.raises(ValidationError, match=message):
         spec(**option)
 
 
 @pytest.mark.parametrize("spec", [idx, raw])
-def test_every_file_that_is_wrong_is_named(data_dir, spec):
+def test_all_invalid_files_are_named(data_dir, spec):
     for name in "abd":
         (data_dir / name).write_bytes(b"")
     with pytest.raises(DataError) as caught:
@@ -530,14 +530,14 @@ def test_every_file_that_is_wrong_is_named(data_dir, spec):
     assert f"{spec().name}: c: no such file or folder" in str(caught.value)
 
 
-def test_two_missing_files_share_their_advice(data_dir):
+def test_two_missing_files_share_one_hint(data_dir):
     with pytest.raises(DataError) as caught:
         load(idx())
     assert str(caught.value).count("no such file or folder") > 1
     assert str(caught.value).count("--data synthetic") == 1
 
 
-def test_the_data_folder_may_be_in_the_home_folder(data_dir, tmp_path, monkeypatch):
+def test_the_data_folder_may_be_relative_to_the_home_folder(data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CNNLAB_DATA_DIR", "~/data")
     assert data_folders()[0] == data_dir

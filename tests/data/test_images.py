@@ -1,4 +1,4 @@
-"""What an image file becomes."""
+"""Decoding of image files."""
 
 import struct
 import zlib
@@ -21,7 +21,7 @@ PALETTE = Image.fromarray(RAMP).convert("P")
 
 
 def on_white(colour, alpha):
-    """What is seen of an image on paper."""
+    """The colour composited on white."""
     return np.rint((colour * (alpha / 255)) + (255 - alpha.astype(float))).astype(np.uint8)
 
 
@@ -55,16 +55,16 @@ MODES = {
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", MODES)
-def test_images_of_every_mode_become_grey_or_colour(alone, mode, channels):
+def test_images_of_every_mode_are_converted_to_grey_or_colour(alone, mode, channels):
     make, name, grey, colour = MODES[mode]
     image = alone(make, name, channels=channels)
     expected = grey[..., np.newaxis] if channels == 1 else np.dstack([grey] * 3) if colour is None else colour
     assert image.dtype == np.uint8
-    tolerance = 1 if name == "x.jpg" or "transparent" in mode else 0  # JPEG rounds, and so does laying on white
+    tolerance = 1 if name == "x.jpg" or "transparent" in mode else 0  # JPEG and alpha compositing round
     assert np.abs(image.astype(int) - expected).max() <= tolerance
 
 
-def test_images_of_mixed_sizes_and_modes_become_one(data_dir):
+def test_images_of_mixed_sizes_and_modes_are_converted_to_one_shape(data_dir):
     for name, size in (("cat/1.png", (3, 9)), ("cat/2.jpg", (400, 300)), ("dog/1.bmp", (1, 1)), ("dog/2.gif", (4, 4))):
         write_image(data_dir / "pets" / name, 128, size)
     dataset = load(spec(image_size=[6, 5], channels=3, test=2))
@@ -73,19 +73,19 @@ def test_images_of_mixed_sizes_and_modes_become_one(data_dir):
         np.testing.assert_array_equal(examples.images[:], np.full((2, 6, 5, 3), 128))
 
 
-# The image that was taken, one quadrant of it marked, and where a camera that was held so puts the mark.
+# The position of a marked quadrant after each EXIF orientation.
 ORIENTATIONS = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "mpo"])
-def test_images_are_turned_upright(alone, format, orientation):
+def test_images_are_rotated_upright(alone, format, orientation):
     stored = np.zeros((16, 32), np.uint8)
     stored[:8, :16] = 255
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"jpeg": {"quality": 100}, "webp": {"lossless": True}}.get(format, {})
-    if format == "mpo":  # as telephones take them: a JPEG with another one after it
+    if format == "mpo":  # as written by phones: a JPEG followed by another one
         options = {"quality": 100, "save_all": True, "append_images": [Image.fromarray(stored)]}
     image = alone(saved(Image.fromarray(stored), format=format, exif=exif, **options), "x.jpg", image_size=32)
     quadrants = image[..., 0].reshape(2, 16, 2, 16).mean(axis=(1, 3)) > 128
@@ -93,9 +93,9 @@ def test_images_are_turned_upright(alone, format, orientation):
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
-def test_odd_exif_does_not_keep_a_image_from_being_turned_upright(alone, format):
+def test_unusual_exif_does_not_prevent_upright_rotation(alone, format):
     width, orientation = struct.pack("<HHIf", 0x0100, 11, 1, 1.5), struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
-    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + width + orientation + bytes(4)  # half a pixel of width
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + width + orientation + bytes(4)  # a fractional width
     stored = np.zeros((32, 32), np.uint8)
     stored[:16, :16] = 255
     image = alone(saved(Image.fromarray(stored), format=format, exif=exif), "x.jpg", image_size=32)
@@ -104,10 +104,10 @@ def test_odd_exif_does_not_keep_a_image_from_being_turned_upright(alone, format)
 
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
-def test_a_image_comes_to_its_size_by_fit(alone, fit):
+def test_fit_determines_how_an_image_is_resized(alone, fit):
     wide = np.repeat(np.array([[200, 200, 100, 100, 100, 100, 50, 50]], np.uint8), 4, axis=0)
     image = alone(saved(Image.fromarray(wide)), "x.png", fit=fit)[..., 0]
-    if fit == "crop":  # what is left and right
+    if fit == "crop":  # the sides are removed
         assert (image == 100).all()
         return
     rows = image if fit == "stretch" else image[1:3]
@@ -120,18 +120,18 @@ def test_a_image_comes_to_its_size_by_fit(alone, fit):
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("size", [(1, 500), (500, 1), (1, 1)])
-def test_the_narrowest_image_comes_to_its_size(alone, fit, size):
+def test_extreme_aspect_ratios_are_resized(alone, fit, size):
     image = alone(saved(Image.new("L", size, 90)), "x.png", fit=fit)
     assert image.shape == (4, 4, 1)
     assert image.max() == 90
 
 
-def test_sixteen_bits_in_a_pgm_become_eight(alone):
+def test_sixteen_bit_pgm_values_are_reduced_to_eight(alone):
     pgm = b"P5 2 2 65535 " + np.array([0, 0x8000, 0x4000, 0xFFFF], ">u2").tobytes()
     assert alone(lambda path: path.write_bytes(pgm), "x.pgm", image_size=2).ravel().tolist() == [0, 0x80, 0x40, 0xFF]
 
 
-# More than 8 bits
+# More than 8 bits per channel
 
 LEVELS = np.array([[0, 100, 200, 300], [310, 350, 400, 480], [500, 510, 520, 530], [531, 535, 539, 540]])
 FULL = LEVELS * 121  # up to 65,340
@@ -147,14 +147,16 @@ def test_grey_images_of_more_than_8_bits_keep_their_contrast(alone, capsys, valu
     given, options, expected = {**WHITES, **STATED}[values]
     image = alone(saved(Image.fromarray(given.astype(np.uint16))), f"x.{suffix}", **options)
     assert np.abs(image[..., 0] - expected).max() <= 0.5
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     guessed = "4 images of more than 8 bits with values up to 540, scaled so that 540 becomes 255; "
-    assert (f"{guessed}set another scale with --set data.bit_depth=10" in said) == (values == "scaled by the brightest")
-    assert ("of 16 bits, of which the upper 8 are used" in said) == (values == "upper 8 of 16 bits")
+    assert (f"{guessed}set another scale with --set data.bit_depth=10" in output) == (
+        values == "scaled by the brightest"
+    )
+    assert ("of 16 bits, of which the upper 8 are used" in output) == (values == "upper 8 of 16 bits")
 
 
-def test_the_brightest_of_all_images_is_white(data_dir):
-    """Not of each: the dark ones stay darker."""
+def test_white_is_the_maximum_over_all_images(data_dir):
+    """Not per image: dark images stay darker."""
     for name, factor in (("cat/1", 1), ("cat/2", 1), ("dog/1", 0.5), ("dog/2", 0.5)):
         (data_dir / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((LEVELS * factor).astype(np.uint16)).save(data_dir / "pets" / f"{name}.png")
@@ -164,12 +166,12 @@ def test_the_brightest_of_all_images_is_white(data_dir):
         assert dataset.origin.inferred == {"white": 540.0}
 
 
-def test_a_value_beyond_the_stated_depth_is_refused(alone):
+def test_a_value_beyond_the_given_bit_depth_is_rejected(alone):
     with pytest.raises(DataError, match=r"has a value 540; expected at most 511, the brightest of its depth"):
         alone(saved(Image.fromarray(LEVELS.astype(np.uint16))), "x.png", bit_depth=9)
 
 
-def test_a_tiff_that_says_what_is_white_is_taken_at_its_word(alone, capsys):
+def test_the_white_level_in_a_tiff_is_used(alone, capsys):
     image = alone(saved(Image.fromarray(LEVELS.astype(np.uint16)), tiffinfo={281: 1023}), "x.tif")
     assert np.abs(image[..., 0] - LEVELS * 255 / 1023).max() <= 0.5
     assert "scaled so that" not in capsys.readouterr().err
@@ -184,7 +186,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_integers_and_floats_of_a_tiff_are_read(alone, capsys, kind):
+def test_tiff_integers_and_floats_are_read(alone, capsys, kind):
     values, expected = NUMBERS[kind]
     image = alone(saved(Image.fromarray(values)), "x.tif")
     assert np.abs(image[..., 0] - expected).max() <= 1
@@ -200,7 +202,7 @@ def tiff(values, sample_format):
     return b"II" + struct.pack("<HI", 42, 8 + len(content)) + content + struct.pack("<H", len(entries)) + directory + bytes(4)  # fmt: skip
 
 
-def test_unsigned_integers_of_32_bits_are_not_negative(alone):
+def test_unsigned_32_bit_integers_are_not_negative(alone):
     values = RAMP.astype(np.uint32) << 24
     image = alone(lambda path: path.write_bytes(tiff(values, 1)), "x.tif", bit_depth=32)
     np.testing.assert_array_equal(image[..., 0], RAMP)
@@ -220,7 +222,7 @@ def test_unsigned_integers_of_32_bits_are_not_negative(alone):
     ],
     ids=["float64", "LAB"],
 )
-def test_a_tiff_that_is_not_supported_is_not_called_damaged_alone(alone, make, message):
+def test_an_unsupported_tiff_is_reported_as_unsupported(alone, make, message):
     with pytest.raises(DataError, match=message):
         alone(make, "x.tif")
 
@@ -229,7 +231,7 @@ def test_a_tiff_that_is_not_supported_is_not_called_damaged_alone(alone, make, m
     ("value", "message"),
     [(-1, r"has values from -1 to 540; expected none below 0"), (np.nan, "not finite"), (np.inf, "not finite")],
 )
-def test_numbers_that_are_no_pixels_are_named(alone, value, message):
+def test_invalid_pixel_values_are_reported(alone, value, message):
     values = LEVELS.astype(np.float32)
     values[1, 1] = value
     with pytest.raises(DataError, match=message):
@@ -252,7 +254,7 @@ DEPTHS = {
 
 
 @pytest.mark.parametrize("depths", DEPTHS)
-def test_images_of_different_depths_are_refused_or_said(data_dir, capsys, depths):
+def test_different_bit_depths_are_rejected_or_reported(data_dir, capsys, depths):
     first, second, message = DEPTHS[depths]
     write_images(data_dir, cat=first, dog=second)
     if "beside integers" in depths:
@@ -263,12 +265,12 @@ def test_images_of_different_depths_are_refused_or_said(data_dir, capsys, depths
         assert message in capsys.readouterr().err
 
 
-def test_a_bit_depth_says_nothing_of_floats(alone):
+def test_bit_depth_does_not_apply_to_floats(alone):
     with pytest.raises(DataError, match=r"has floating-point values, to which data.bit_depth does not apply"):
         alone(saved(Image.fromarray((RAMP / 255).astype(np.float32))), "x.tif", bit_depth=16)
 
 
-def test_colour_of_few_of_its_16_bits_is_said_to_be_black(alone, capsys):
+def test_dark_16_bit_colour_images_are_reported(alone, capsys):
     alone(lambda path: path.write_bytes(colour_of_16_bits(0x0FFF)), "x.png")
     assert (
         "4 images in colour of 16 bits nearly black: the largest of their upper 8 bits is 15" in capsys.readouterr().err
@@ -280,18 +282,18 @@ def test_colour_of_few_of_its_16_bits_is_said_to_be_black(alone, capsys):
 @pytest.mark.parametrize(
     "values", [FULL.astype(np.uint16), (RAMP / 255).astype(np.float32)], ids=["integers", "floats"]
 )
-def test_a_tiff_whose_zero_is_white_is_inverted(alone, values):
+def test_a_tiff_with_inverted_greys_is_inverted(alone, values):
     usual = alone(saved(Image.fromarray(values)), "x.tif")
     inverted = alone(saved(Image.fromarray(values), tiffinfo={262: 0}), "y.tif")
     np.testing.assert_array_equal(inverted, 255 - usual)
 
 
-def test_a_transparent_value_of_16_bits_is_laid_on_white(alone):
+def test_a_transparent_16_bit_value_is_composited_on_white(alone):
     image = alone(with_chunk(chunk(b"tRNS", struct.pack(">H", 0x4000)), FULL_RAMP), "x.png")
     np.testing.assert_array_equal(image[..., 0], np.where(RAMP == 0x40, 255, RAMP))
 
 
-# What a PNG holds beside its pixels
+# Other chunks of a PNG
 
 
 def chunk(kind, content, checksum=None):
@@ -300,7 +302,7 @@ def chunk(kind, content, checksum=None):
 
 
 def with_chunk(added, pixels=RAMP):
-    """A PNG of the pixels with one chunk more, after its header."""
+    """A PNG of the pixels with an additional chunk after its header."""
 
     def make(path):
         Image.fromarray(pixels).save(path)
@@ -323,7 +325,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("what", HARMLESS)
-def test_a_png_is_read_whatever_else_it_holds(alone, what):
+def test_a_png_with_extra_chunks_is_read(alone, what):
     np.testing.assert_array_equal(alone(with_chunk(HARMLESS[what]), "x.png")[..., 0], RAMP)
 
 
@@ -337,7 +339,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("what", HARMFUL)
-def test_a_png_that_is_damaged_where_it_matters_is_named(alone, what):
+def test_a_png_with_damaged_essential_chunks_is_named(alone, what):
     change, message = HARMFUL[what]
 
     def make(path):
@@ -348,10 +350,10 @@ def test_a_png_that_is_damaged_where_it_matters_is_named(alone, what):
         alone(make, "x.png")
 
 
-# What is said
+# Messages
 
 
-def test_what_was_done_to_images_is_counted_and_said_once(data_dir, capsys):
+def test_image_conversions_are_counted_and_reported_once(data_dir, capsys):
     turned = Image.Exif()
     turned[0x0112] = 6
     pets = data_dir / "pets"
@@ -374,7 +376,7 @@ def test_what_was_done_to_images_is_counted_and_said_once(data_dir, capsys):
 
 
 def colour_of_16_bits(high=0xFFFF):
-    """A PNG of 1×1 in colour, 16 bits each."""
+    """A PNG of size 1×1 in colour, with 16 bits per channel."""
     header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
     pixels = zlib.compress(b"\0" + struct.pack(">HHH", high >> 1, high >> 2, high))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST as people have them: which files are found, which are genuine, which are damaged."""
+"""MNIST and Fashion-MNIST in all common layouts: which files are found, published or damaged."""
 
 import dataclasses
 import gzip
@@ -17,7 +17,15 @@ from cnnlab.data.sources import fashion_mnist, mnist, mnist_format
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
 from tests.conftest import DATA_DIR, needs_mnist
-from tests.data.making import assert_refused, idx_bytes, mnist_arrays, mnist_files, of_files, soon, write_mnist
+from tests.data.making import (
+    assert_refused,
+    idx_bytes,
+    mnist_arrays,
+    mnist_files,
+    warnings_about_files,
+    within_limits,
+    write_mnist,
+)
 
 MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
 SPECS = {"mnist": Mnist, "fashion_mnist": FashionMnist}
@@ -30,7 +38,7 @@ def spec(name, **options):
 
 @pytest.fixture
 def genuine(monkeypatch):
-    """A function that has the small variant taken for the genuine data set."""
+    """A function that makes the small variant pass as the published data set."""
 
     def take(name):
         published = MODULES[name].PUBLISHED
@@ -42,7 +50,7 @@ def genuine(monkeypatch):
 
 
 def npz_bytes(arrays):
-    """Keras's archive of them."""
+    """The archive of Keras."""
     content = io.BytesIO()
     parts = {"train": "train", "t10k": "test"}
     names = {
@@ -55,20 +63,20 @@ def npz_bytes(arrays):
 
 
 def named(pattern, wrap=bytes):
-    """Files whose names are made of LeCun's."""
+    """Files with names derived from LeCun's."""
     return lambda: {
         pattern.format(name, dotted=name.replace("-idx", ".idx")): wrap(c) for name, c in mnist_files().items()
     }
 
 
 def mixed():
-    """Two gzipped, two not, one with a dot."""
+    """Two files gzipped, two not, one with a dot."""
     first, second, third, fourth = mnist_files().items()
     return {
         f"{first[0]}.gz": gzip.compress(first[1]),
         second[0]: second[1],
         third[0].replace("-idx", ".idx"): third[1],
-        f"{fourth[0]}.gz": fourth[1],  # unpacked by a browser, which left the name
+        f"{fourth[0]}.gz": fourth[1],  # decompressed by a browser, which kept the name
     }
 
 
@@ -85,7 +93,7 @@ LAYOUTS = {
 
 
 def lay_out(folder, name, layout):
-    """The small variant in that layout, `name` in the place of `mnist`."""
+    """Write the small variant in that layout, with `name` in place of `mnist`."""
     place, files = LAYOUTS[layout]
     fashionable = {"MNIST/raw": "FashionMNIST/raw"}.get(place, place.replace("mnist", "fashion_mnist"))
     folder = folder / (fashionable if name == "fashion_mnist" else place)
@@ -106,24 +114,24 @@ def assert_small(dataset):
 
 @both
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_is_found_and_the_genuine_one_told(data_dir, genuine, capsys, name, layout):
+def test_every_layout_is_found_and_the_published_data_recognised(data_dir, genuine, capsys, name, layout):
     genuine(name)
     lay_out(data_dir, name, layout)
     dataset = load(spec(name))
     assert_small(dataset)
     assert dataset.genuine is True
-    assert of_files(capsys.readouterr().err) == ""
+    assert warnings_about_files(capsys.readouterr().err) == ""
 
 
 @both
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_is_found_in_a_folder_of_ones_own(tmp_path, data_dir, name, layout):
-    folder = lay_out(tmp_path / "own", name, layout)
+def test_every_layout_is_found_in_a_user_folder(tmp_path, data_dir, name, layout):
+    folder = lay_out(tmp_path / "user", name, layout)
     assert_small(load(spec(name, dir=str(folder))))
-    assert_small(load(spec(name, dir=str(tmp_path / "own"))))
+    assert_small(load(spec(name, dir=str(tmp_path / "user"))))
 
 
-def test_fashion_mnist_is_found_as_its_authors_name_its_folder(data_dir):
+def test_fashion_mnist_is_found_under_the_folder_name_of_its_authors(data_dir):
     write_mnist(data_dir / "fashion-mnist")
     assert load(spec("fashion_mnist")).class_names[9] == "ankle_boot"
 
@@ -135,34 +143,34 @@ def test_a_variant_is_used_with_a_warning_that_names_it(data_dir, capsys, name, 
     dataset = load(spec(name))
     assert_small(dataset)
     assert dataset.genuine is False
-    warning = of_files(capsys.readouterr().err)
+    warning = warnings_about_files(capsys.readouterr().err)
     assert len(warning.splitlines()) == 1
     assert warning.startswith(f"cnnlab: warning: {data_dir}")
     assert f"a variant, not the genuine {MODULES[name].PUBLISHED.title}; used unchanged" in warning
 
 
-def test_one_file_that_differs_makes_a_variant_and_is_named(data_dir, genuine, capsys):
+def test_one_differing_file_makes_a_variant_and_is_named(data_dir, genuine, capsys):
     genuine("mnist")
     folder = write_mnist(data_dir / "mnist")
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.full(20, 3, np.uint8))))
     assert load(spec("mnist")).genuine is False
-    assert of_files(capsys.readouterr().err) == (
+    assert warnings_about_files(capsys.readouterr().err) == (
         f"cnnlab: warning: {folder / 't10k-labels-idx1-ubyte.gz'}: a variant, not the genuine MNIST, 1 of its four "
         "files differ; used unchanged\n"
     )
 
 
-def test_dir_comes_before_the_data_folder(tmp_path, data_dir):
+def test_dir_takes_precedence_over_the_data_folder(tmp_path, data_dir):
     lay_out(data_dir, "mnist", "gzipped")
-    folder = lay_out(tmp_path / "own", "mnist", "gzipped")
+    folder = lay_out(tmp_path / "user", "mnist", "gzipped")
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.full(40, 7, np.uint8))))
-    assert load(spec("mnist", dir=str(tmp_path / "own"))).train.labels[0] == 7
+    assert load(spec("mnist", dir=str(tmp_path / "user"))).train.labels[0] == 7
     assert load(spec("mnist")).train.labels[0] == 0
 
 
 @needs_mnist
 @pytest.mark.parametrize("wrapper", ["gz", "unpacked", "npz"])
-def test_the_genuine_mnist_is_told_in_every_wrapper(tmp_path, data_dir, capsys, wrapper):
+def test_the_published_mnist_is_recognised_in_every_container(tmp_path, data_dir, capsys, wrapper):
     place = DATA_DIR
     if wrapper != "gz":
         place = data_dir
@@ -185,7 +193,7 @@ def test_the_genuine_mnist_is_told_in_every_wrapper(tmp_path, data_dir, capsys, 
     assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)
     assert np.bincount(dataset.train.labels)[:2].tolist() == [5923, 6742]
     assert dataset.genuine is True
-    assert "variant" not in of_files(capsys.readouterr().err)
+    assert "variant" not in warnings_about_files(capsys.readouterr().err)
 
 
 def flip(content):
@@ -225,7 +233,7 @@ def test_a_damaged_file_is_named(data_dir, name, damage, message):
     assert_refused(spec("mnist"), f"{path}: ", message)
 
 
-def test_a_folder_in_the_place_of_a_file_is_named(data_dir):
+def test_a_folder_in_place_of_a_file_is_named(data_dir):
     path = write_mnist(data_dir / "mnist") / "t10k-labels-idx1-ubyte.gz"
     path.unlink()
     path.mkdir()
@@ -249,7 +257,7 @@ def test_a_damaged_archive_is_named(data_dir, content, message):
 
 @pytest.fixture
 def mirror(monkeypatch):
-    """The URL of a server on loopback with the small variant, and the paths that it was asked for."""
+    """The URL of a server on loopback with the small variant, and the paths requested."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -279,7 +287,7 @@ def have_urls(monkeypatch, *urls):
     monkeypatch.setitem(LOADERS, "mnist", mnist_format.loader(dataclasses.replace(mnist.PUBLISHED, urls=urls)))
 
 
-@pytest.mark.parametrize("by", ["CNNLAB_MIRROR", "its own addresses"])
+@pytest.mark.parametrize("by", ["CNNLAB_MIRROR", "published URLs"])
 def test_missing_files_are_downloaded_once(data_dir, monkeypatch, genuine, mirror, capsys, by):
     url, asked = mirror
     genuine("mnist")
@@ -300,7 +308,7 @@ def test_missing_files_are_downloaded_once(data_dir, monkeypatch, genuine, mirro
     )
 
 
-def test_only_what_is_missing_is_downloaded(data_dir, monkeypatch, genuine, mirror):
+def test_only_missing_files_are_downloaded(data_dir, monkeypatch, genuine, mirror):
     url, asked = mirror
     genuine("mnist")
     have_urls(monkeypatch, f"{url}/")
@@ -309,11 +317,11 @@ def test_only_what_is_missing_is_downloaded(data_dir, monkeypatch, genuine, mirr
     assert asked == ["/t10k-images-idx3-ubyte.gz"]
 
 
-def test_without_a_network_one_line_says_what_works(data_dir, monkeypatch):
+def test_without_a_network_one_line_names_an_alternative(data_dir, monkeypatch):
     monkeypatch.delenv("CNNLAB_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     have_urls(monkeypatch, "http://127.0.0.1:9/")  # the discard port: nothing listens
-    with soon(), pytest.raises(DownloadError) as caught:
+    with within_limits(), pytest.raises(DownloadError) as caught:
         load(spec("mnist"))
     message = str(caught.value)
     assert "\n" not in message

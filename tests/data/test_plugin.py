@@ -1,4 +1,4 @@
-"""Data sets that another package brings, installed for the test as a package is."""
+"""Data sets of another package, installed for the test."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ class Stranger:
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """A function that installs a package whose class `Faces` reads what is given, as an expression."""
+    """A function that installs a package whose class `Faces` returns the expression `read`."""
 
     def install(read="X + self.brightness, Y, X[:2], Y[:2]", entry="faces_of_test:Faces"):
         site = tmp_path / "site"
@@ -63,7 +63,7 @@ def spec(**options):
     return TypeAdapter(Data).validate_python(value)
 
 
-def test_a_data_set_of_another_package_is_read_by_its_name(data_dir, install):
+def test_a_data_set_of_another_package_is_loaded_by_name(data_dir, install):
     install()
     dataset = load(spec())
     assert dataset.name == "faces"
@@ -75,7 +75,7 @@ def test_a_data_set_of_another_package_is_read_by_its_name(data_dir, install):
     assert dataset.genuine is None
 
 
-def test_its_fields_are_options_beside_those_of_every_data_set(data_dir, install):
+def test_its_fields_are_options_in_addition_to_the_common_ones(data_dir, install):
     install()
     dataset = load(spec(brightness=50, classes=["man", "woman"]))
     assert dataset.test.images[0, 0, :, 0].tolist() == [0, 1, 2, 3]
@@ -110,12 +110,12 @@ def test_labels_may_be_one_hot_and_images_in_colour(data_dir, install):
         ("int('several\\nlines')", "reading it failed: ValueError: "),
     ],
 )
-def test_what_it_reads_is_checked_and_what_it_raises_told(data_dir, install, read, message):
+def test_its_data_are_validated_and_its_exceptions_reported(data_dir, install, read, message):
     install(read)
     assert_refused(spec(), f"faces: {message}")
 
 
-def test_its_own_data_error_is_told_as_it_is(data_dir, install):
+def test_its_data_error_is_reported_unchanged(data_dir, install):
     install("(_ for _ in ()).throw(DataError('faces.zip: damaged; get it anew'))")
     assert_refused(spec(), "faces.zip: damaged; get it anew")
 
@@ -130,7 +130,7 @@ def test_its_own_data_error_is_told_as_it_is(data_dir, install):
         ("faces_of_nobody:Faces", "faces: faces_of_nobody:Faces cannot be imported: No module named 'faces_of_nobody'"),
     ],
 )
-def test_an_entry_point_that_brings_no_data_set_is_a_problem_of_the_file(install, entry, message):
+def test_an_entry_point_that_is_not_a_data_set_is_reported_as_a_config_problem(install, entry, message):
     install(entry=entry)
     with pytest.raises(ValidationError) as caught:
         spec()
@@ -138,7 +138,7 @@ def test_an_entry_point_that_brings_no_data_set_is_a_problem_of_the_file(install
     assert problem["msg"].startswith(message)
 
 
-def test_an_unknown_name_is_still_unknown(install):
+def test_an_unknown_name_stays_unknown(install):
     install()
     with pytest.raises(ValidationError, match="union_tag_invalid"):
         TypeAdapter(Data).validate_python("races")
@@ -157,7 +157,7 @@ def experiment(tmp_path, data):
     return path
 
 
-def test_an_experiment_names_it_and_it_is_listed(tmp_path, data_dir, install, cnnlab):
+def test_it_can_be_used_in_an_experiment_and_is_listed(tmp_path, data_dir, install, cnnlab):
     install()
     done = cnnlab("data", "info", experiment(tmp_path, "faces"), "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -166,7 +166,7 @@ def test_an_experiment_names_it_and_it_is_listed(tmp_path, data_dir, install, cn
     assert any(line.split()[0] == "faces" for line in done.stdout.splitlines() if line)
 
 
-def test_an_option_that_it_does_not_have_is_named_with_its_place(tmp_path, data_dir, install, cnnlab):
+def test_an_unknown_option_is_named_with_its_place(tmp_path, data_dir, install, cnnlab):
     install()
     done = cnnlab("data", "info", experiment(tmp_path, "{name: faces, brightnes: 3}"))
     assert (done.returncode, done.stdout) == (2, "")
@@ -176,5 +176,5 @@ def test_an_option_that_it_does_not_have_is_named_with_its_place(tmp_path, data_
     assert "brightness" in done.stderr
 
 
-def test_every_data_set_that_comes_with_cnnlab_has_a_loader():
+def test_every_built_in_data_set_has_a_loader():
     assert set(LOADERS) == set(DATA_NAMES)

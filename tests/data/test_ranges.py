@@ -1,4 +1,4 @@
-"""Which values are black and white: told by the values where they leave no doubt, else by the experiment."""
+"""The range of values from black to white: inferred if unambiguous, else set by the experiment."""
 
 import re
 
@@ -16,7 +16,7 @@ LABELS = np.arange(16) % 2
 
 @pytest.fixture
 def read(data_dir):
-    """A function from arrays to the bytes that they are read as, training images first."""
+    """A function from arrays to the resulting bytes, training images first."""
 
     def read(train, test=None, **options):
         test = train if test is None else test
@@ -44,7 +44,7 @@ CLEAR = {
 
 
 @pytest.mark.parametrize("values", CLEAR)
-def test_a_range_that_leaves_no_doubt_is_taken_and_said(read, capsys, values):
+def test_an_unambiguous_range_is_used_and_reported(read, capsys, values):
     for images in read(CLEAR[values]):
         np.testing.assert_array_equal(images, BYTES)
     is_float = np.issubdtype(CLEAR[values].dtype, np.floating)
@@ -52,7 +52,7 @@ def test_a_range_that_leaves_no_doubt_is_taken_and_said(read, capsys, values):
 
 
 @pytest.mark.parametrize("values", CLEAR)
-def test_the_range_that_is_stated_is_taken_without_a_word(read, capsys, values):
+def test_a_given_range_is_used_without_a_message(read, capsys, values):
     low = -1 if values.startswith("-1") else 0
     high = 1 if "to 1" in values else 255
     for images in read(CLEAR[values], range=[low, high]):
@@ -66,7 +66,7 @@ def test_booleans_are_black_and_white(read):
 
 @pytest.mark.parametrize("value", [1.0, 1.0000001])
 def test_a_single_float_changes_no_other_pixel(read, value):
-    """One above 1 used to make the whole archive black."""
+    """Formerly, one value above 1 made the entire archive black."""
     images = (BYTES / 255).astype(np.float32)
     images[15, 3, 3] = value
     np.testing.assert_array_equal(read(images)[0], BYTES)
@@ -86,14 +86,14 @@ UNCLEAR = {
 
 
 @pytest.mark.parametrize("values", UNCLEAR)
-def test_a_range_that_cannot_be_told_is_refused_with_the_option_that_tells_it(read, values):
+def test_an_ambiguous_range_is_rejected_with_the_option_that_sets_it(read, values):
     images, message = UNCLEAR[values]
     with pytest.raises(DataError, match=f"a.npz: x_train: {message}.*such as --set 'data.range="):
         read(images)
 
 
 @pytest.mark.parametrize("values", [values for values in UNCLEAR if values != "standardized"])
-def test_what_is_unclear_is_read_by_the_range_that_is_stated(read, values):
+def test_ambiguous_values_are_read_with_the_given_range(read, values):
     images, _ = UNCLEAR[values]
     low, high = {
         "bytes of 0 and 1": (0, 1), "integers of 0 and 1": (0, 1), "floats of 17 levels": (0, 16), "12 bits": (0, 4080),
@@ -104,35 +104,35 @@ def test_what_is_unclear_is_read_by_the_range_that_is_stated(read, values):
 
 
 @pytest.mark.parametrize("other", [BYTES, BYTES.astype(np.float32), BYTES / 127.5 - 1, BYTES % 2])
-def test_parts_of_different_ranges_are_refused(read, other):
+def test_splits_with_different_ranges_are_rejected(read, other):
     for train, test in ((BYTES / 255, other), (other, BYTES / 255)):
         with pytest.raises(DataError, match=r"different ranges|of an unknown range"):
             read(train, test)
 
 
-def test_a_dark_part_is_read_with_the_others(read):
+def test_a_dark_split_is_read_with_the_range_of_the_others(read):
     dark = (BYTES > 200).astype(np.uint8)
     np.testing.assert_array_equal(read(BYTES, dark)[1], dark)
     np.testing.assert_array_equal(read(BYTES / 255, dark / 255)[1], dark)
 
 
-def test_what_lies_a_little_outside_the_stated_range_is_clipped_and_said(read, capsys):
+def test_values_slightly_outside_the_given_range_are_clipped_and_reported(read, capsys):
     images = np.where(BYTES == 255, 1.02, BYTES / 255)
     np.testing.assert_array_equal(read(images, range=[0, 1])[0], BYTES)
     assert "x_train: values from 0 to 1.02 are clipped to data.range" in capsys.readouterr().err
 
 
-def test_what_lies_far_outside_the_stated_range_is_refused(read):
+def test_values_far_outside_the_given_range_are_rejected(read):
     with pytest.raises(DataError, match=r"values from 0 to 255, but data.range is \[0, 1\]; correct it"):
         read(BYTES, range=[0, 1])
 
 
-def test_bytes_that_are_nearly_black_are_said(read, capsys):
+def test_nearly_black_bytes_are_reported(read, capsys):
     read(BYTES % 17)
     assert "the largest value is 16: nearly black" in capsys.readouterr().err
 
 
-def test_files_of_bytes_are_judged_alike(data_dir):
+def test_raw_files_are_checked_in_the_same_way(data_dir):
     (data_dir / "a").write_bytes(idx_bytes(BYTES % 2))
     (data_dir / "b").write_bytes(idx_bytes(LABELS.astype(np.uint8)))
     options = {"image_shape": [4, 4, 1], "num_classes": 2, "train_images": "a", "train_labels": "b", "validation": 0}
@@ -144,14 +144,14 @@ def test_files_of_bytes_are_judged_alike(data_dir):
 @pytest.mark.parametrize(
     ("images", "stated"), [(BYTES, [0, 65535]), (BYTES / 255, [0, 255]), (BYTES / 255, [-1e30, 1e30])], ids=str
 )
-def test_values_that_fill_little_of_the_stated_range_are_said(read, capsys, images, stated):
+def test_values_that_use_little_of_the_given_range_are_reported(read, capsys, images, stated):
     read(images, range=stated)
     assert capsys.readouterr().err.count("of data.range: nearly without contrast") == 2
 
 
 @pytest.mark.parametrize("values", UNCLEAR)
-def test_the_proposed_range_gives_images_of_full_contrast(read, values):
-    """What is proposed must not be another way to be wrong without a word."""
+def test_the_proposed_range_gives_full_contrast(read, values):
+    """The proposed option must not cause another silent error."""
     images, _ = UNCLEAR[values]
     with pytest.raises(DataError) as caught:
         read(images)
@@ -160,12 +160,12 @@ def test_the_proposed_range_gives_images_of_full_contrast(read, values):
     assert int(found.max()) - int(found.min()) >= 200
 
 
-def test_booleans_are_not_called_black(read, capsys):
+def test_booleans_are_not_reported_as_black(read, capsys):
     read(BYTES > 99)
     assert "black" not in capsys.readouterr().err
 
 
-def test_arrays_that_are_not_read_are_named(data_dir, capsys):
+def test_unused_arrays_are_named(data_dir, capsys):
     np.savez(
         data_dir / "a.npz", x_train=BYTES, y_train=LABELS, x_valid=BYTES, y_valid=LABELS, x_extra=BYTES, ids=LABELS
     )
@@ -174,13 +174,13 @@ def test_arrays_that_are_not_read_are_named(data_dir, capsys):
     assert "arrays that are not read: ids and x_extra" in capsys.readouterr().err
 
 
-def test_an_archive_without_examples_is_one_error(data_dir):
+def test_an_archive_without_examples_is_a_single_error(data_dir):
     np.savez(data_dir / "a.npz", x_train=BYTES[:0], y_train=LABELS[:0])
     with pytest.raises(DataError, match="has no examples"):
         load(Npz(name="npz", file="a.npz", image_shape=[4, 4, 1], num_classes=2))
 
 
-def test_a_test_share_that_is_not_used_is_said(data_dir, capsys):
+def test_an_unused_test_share_is_reported(data_dir, capsys):
     np.savez(data_dir / "a.npz", x_train=BYTES, y_train=LABELS, x_test=BYTES, y_test=LABELS)
     load(Npz(name="npz", file="a.npz", image_shape=[4, 4, 1], num_classes=2, test=0.5))
     assert "data.test: 0.5 is not used, since the data have a test set" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""How examples are divided, always in the same way, and how it is told that data are other data."""
+"""Deterministic splits of examples, and fingerprints of data."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from cnnlab.experiment.data import Cifar100, Digits, FashionMnist, Idx, Syntheti
 from cnnlab.models.inference import to_input
 from tests.data.making import idx_bytes, write_mnist
 
-# Of the default split. It changes only when the data set or what a fingerprint is does.
+# Of the default split; changes only with the data set or the definition of the fingerprint.
 FINGERPRINT = "bf18bc6f557f0d0aaa70cc39fd2b29bc35fed278b4cbe4324c6cdb186427ae6c"
 
 
@@ -37,7 +37,7 @@ def source():
 
 @pytest.fixture
 def uneven(data_dir):
-    """5,000 examples of three classes, the smallest a hundredth; each image tells its place."""
+    """5,000 examples of three classes, the smallest with one percent; the pixels encode the index."""
     labels = np.random.default_rng(0).choice(np.array([0, 1, 2], np.uint8), 5000, p=[0.9, 0.09, 0.01])
     images = np.arange(5000, dtype=">u4").view(np.uint8).reshape(5000, 2, 2)
     (data_dir / "a").write_bytes(idx_bytes(images))
@@ -54,7 +54,7 @@ def uneven(data_dir):
 
 
 def places(examples):
-    """Which images of `uneven` these are."""
+    """The indices of these images of `uneven`."""
     return np.ascontiguousarray(examples.images).reshape(len(examples), 4).view(">u4")[:, 0].tolist()
 
 
@@ -65,10 +65,10 @@ def counts(dataset):
     }
 
 
-# The two that are always here
+# Built-in data sets
 
 
-def test_digits_have_the_shape_of_mnist_and_a_stratified_test_set(source):
+def test_digits_have_the_image_shape_of_mnist_and_a_stratified_test_set(source):
     assert source.train.images.shape == (1437, 28, 28, 1)
     assert source.test.images.shape == (360, 28, 28, 1)
     assert source.train.images.dtype == np.uint8
@@ -78,11 +78,11 @@ def test_digits_have_the_shape_of_mnist_and_a_stratified_test_set(source):
     assert (len(source.train), len(source.test)) == digits().published_sizes()
 
 
-def test_digits_are_the_same_everywhere():
+def test_digits_are_the_same_on_every_machine():
     assert fingerprint(load(digits())) == FINGERPRINT
 
 
-def test_synthetic_images_are_the_same_always_balanced_and_of_the_shape_asked_for():
+def test_synthetic_images_are_deterministic_balanced_and_of_the_requested_shape():
     data = synthetic(image_shape=[5, 7, 3], train_examples=41, test_examples=8)
     dataset = load(data)
     assert dataset.image_shape == (5, 7, 3)
@@ -99,7 +99,7 @@ def test_synthetic_images_can_be_learned():
     assert (distances.argmin(axis=1) == dataset.test.labels).mean() > 0.95
 
 
-def test_without_noise_only_patterns_are_left():
+def test_without_noise_only_the_patterns_remain():
     images = load(synthetic(noise=0.0, num_classes=2, validation=0)).train.images
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 2
     assert 0 < float(to_input(images).numpy().max()) <= 1
@@ -108,7 +108,7 @@ def test_without_noise_only_patterns_are_left():
 # Validation
 
 
-def test_validation_is_held_out_and_nothing_is_lost(source):
+def test_validation_is_held_out_and_no_example_is_lost(source):
     dataset = load(digits(validation=100))
     assert (len(dataset.train), len(dataset.validation)) == (1337, 100)
     together = np.concatenate([dataset.train.images, dataset.validation.images])
@@ -129,7 +129,7 @@ def test_validation_is_a_count_a_fraction_none_or_the_test_set(validation, count
 
 
 @pytest.mark.parametrize("validation", [1437, 5000])
-def test_more_validation_than_data_is_refused(validation):
+def test_more_validation_examples_than_data_are_rejected(validation):
     with pytest.raises(
         ConfigError, match=rf"data.validation: {validation:,} examples to hold out, but digits has 1,437"
     ):
@@ -137,7 +137,7 @@ def test_more_validation_than_data_is_refused(validation):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_what_is_held_out_does_not_depend_on_the_seed_of_training(tmp_path, seed):
+def test_the_held_out_examples_do_not_depend_on_the_training_seed(tmp_path, seed):
     path = tmp_path / "x.yaml"
     path.write_text(
         f"name: x\nseed: {seed}\ndata: digits\nmodel: {{layers: [flatten, {{dense: 10}}]}}\ntrain: {{epochs: 1, batch_size: 8, optimizer: sgd}}\n"
@@ -149,7 +149,7 @@ def test_what_is_held_out_does_not_depend_on_the_seed_of_training(tmp_path, seed
 
 
 def labelled(*sizes):
-    """Examples of classes of these sizes, in an order that has nothing to do with them."""
+    """Examples of classes of these sizes in random order."""
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.int32)
     return Examples(np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1), labels)
 
@@ -157,7 +157,7 @@ def labelled(*sizes):
 @pytest.mark.parametrize(
     ("sizes", "count", "expected"),
     [
-        ((10, 12, 1), 5, [2, 3, 0]),  # one class cannot be divided; the others are
+        ((10, 12, 1), 5, [2, 3, 0]),  # one class is too small; the others are stratified
         ((10, 10, 1, 1), 4, [2, 2, 0, 0]),
         ((4, 1), 2, [2, 0]),
         ((1, 1, 1, 8), 4, [0, 0, 0, 4]),
@@ -165,45 +165,45 @@ def labelled(*sizes):
         ((40, 4, 4), 24, [20, 2, 2]),
     ],
 )
-def test_what_can_be_stratified_is_whatever_the_smallest_class(sizes, count, expected):
+def test_splits_are_stratified_where_possible_whatever_the_smallest_class(sizes, count, expected):
     rest, chosen = split(labelled(*sizes), count)
     assert np.bincount(chosen.labels, minlength=len(sizes)).tolist() == expected
     assert (np.bincount(chosen.labels, minlength=len(sizes)) + np.bincount(rest.labels, minlength=len(sizes))).tolist() == [*sizes]  # fmt: skip
 
 
 @pytest.mark.parametrize("count", range(1, 12))
-def test_fewer_than_one_of_each_class_are_spread_over_the_classes(count):
+def test_fewer_examples_than_classes_are_spread_over_the_classes(count):
     _, chosen = split(labelled(*[5] * 12), count)
     assert sorted(np.bincount(chosen.labels).tolist(), reverse=True)[0] == 1
     assert len(chosen) == count
 
 
 @pytest.mark.parametrize("count", range(50, 60))
-def test_all_but_a_few_leave_a_few_of_several_classes(count):
+def test_holding_out_nearly_all_examples_leaves_several_classes(count):
     rest, chosen = split(labelled(*[5] * 12), count)
     assert (len(rest), len(chosen)) == (60 - count, count)
     assert np.bincount(rest.labels).max() <= 2
 
 
-def test_only_examples_of_a_class_are_set_aside_last():
+def test_examples_of_a_single_example_class_are_held_out_last():
     rest, chosen = split(labelled(1, 1, 1, 2), 2)
     assert chosen.labels.tolist() == [3, 3]
     assert sorted(rest.labels.tolist()) == [0, 1, 2]
     assert len(split(labelled(1, 1, 1), 2)[1]) == 2
 
 
-def test_examples_stay_in_the_order_that_they_came_in(uneven):
+def test_examples_stay_in_their_original_order(uneven):
     dataset = load(uneven(validation=500, train_sizes=[2000]))
     for part in dataset.splits().values():
         assert places(part) == sorted(places(part))
 
 
-def test_limit_keeps_so_many_examples_of_every_split_and_class():
-    whole, limited = load(digits()), load(digits(limit=50))
+def test_limit_selects_examples_of_every_split_and_class():
+    full, limited = load(digits()), load(digits(limit=50))
     assert len(limited.splits()) == 3
     for name, examples in limited.splits().items():
         assert np.bincount(examples.labels).tolist() == pytest.approx([5] * 10, abs=1)
-        assert {*map(bytes, examples.digests)} <= {*map(bytes, whole.splits()[name].digests)}
+        assert {*map(bytes, examples.digests)} <= {*map(bytes, full.splits()[name].digests)}
     assert len(load(digits(limit=1000)).test) == 360
 
 
@@ -211,7 +211,7 @@ def test_limit_keeps_so_many_examples_of_every_split_and_class():
 
 
 @pytest.mark.parametrize("classes", [["3", "5", "1"], [3, 5, 1]])
-def test_classes_are_kept_by_name_and_numbered_in_the_order_given(source, classes):
+def test_classes_are_selected_by_name_and_numbered_in_the_given_order(source, classes):
     dataset = load(digits(classes=classes, validation=0.2))
     assert dataset.class_names == ("3", "5", "1")
     assert dataset.num_classes == 3
@@ -225,7 +225,7 @@ def test_classes_are_kept_by_name_and_numbered_in_the_order_given(source, classe
     assert dataset.train.labels.dtype == np.int32
 
 
-def test_classes_of_the_validation_examples_are_kept_too(data_dir):
+def test_classes_of_the_validation_examples_are_selected_too(data_dir):
     dataset = load(synthetic(classes=["2", "0"], validation="test"))
     assert dataset.validation is dataset.test
     assert counts(dataset) == {"train": [100, 100], "validation": [10, 10], "test": [10, 10]}
@@ -238,12 +238,12 @@ def test_classes_have_the_names_of_their_data_set(data_dir):
 
 
 @pytest.mark.parametrize("unknown", ["10", "three", "03"])
-def test_an_unknown_class_is_named_with_those_that_there_are(unknown):
+def test_an_unknown_class_is_reported_with_the_known_ones(unknown):
     with pytest.raises(ConfigError, match=f"data.classes: digits has no class '{unknown}'; it has 0, 1, 2, 3"):
         load(digits(classes=["3", unknown]))
 
 
-def test_classes_without_examples_are_named(data_dir):
+def test_classes_without_examples_are_reported(data_dir):
     (data_dir / "a").write_bytes(idx_bytes(np.zeros((4, 2, 2), np.uint8)))
     for name, labels in (("b", [0, 1, 2, 3]), ("d", [0, 0, 1, 1])):
         (data_dir / name).write_bytes(idx_bytes(np.array(labels, np.uint8)))
@@ -265,28 +265,28 @@ def test_a_long_list_of_classes_is_shortened(monkeypatch):
 # Training sizes
 
 
-def test_a_smaller_training_set_is_a_part_of_every_larger_one(uneven):
-    kept = [set(places(load(uneven(train_sizes=[size])).train)) for size in (10, 1000, 3000, 4000)]
-    assert [len(each) for each in kept] == [10, 1000, 3000, 4000]
-    for smaller, larger in pairwise(kept):
+def test_a_smaller_training_set_is_a_subset_of_every_larger_one(uneven):
+    subsets = [set(places(load(uneven(train_sizes=[size])).train)) for size in (10, 1000, 3000, 4000)]
+    assert [len(each) for each in subsets] == [10, 1000, 3000, 4000]
+    for smaller, larger in pairwise(subsets):
         assert smaller < larger
 
 
 @pytest.mark.parametrize("size", [100, 1000, 3000])
-def test_every_class_keeps_its_share_of_a_training_size(uneven, size):
-    whole, part = (counts(load(uneven(train_sizes=sizes)))["train"] for sizes in (None, [size]))
-    for count, of_all in zip(part, whole, strict=True):
-        assert abs(count - size * of_all / sum(whole)) <= 2
+def test_every_class_keeps_its_share_at_each_training_size(uneven, size):
+    full, part = (counts(load(uneven(train_sizes=sizes)))["train"] for sizes in (None, [size]))
+    for count, of_all in zip(part, full, strict=True):
+        assert abs(count - size * of_all / sum(full)) <= 2
 
 
-def test_training_sizes_leave_validation_and_test_as_they_are(uneven):
-    whole, small = load(uneven(validation=300)), load(uneven(validation=300, train_sizes=[50]))
-    assert places(small.validation) == places(whole.validation)
-    assert places(small.test) == places(whole.test)
-    assert set(places(small.train)) < set(places(whole.train))
+def test_training_sizes_do_not_change_validation_and_test(uneven):
+    full, small = load(uneven(validation=300)), load(uneven(validation=300, train_sizes=[50]))
+    assert places(small.validation) == places(full.validation)
+    assert places(small.test) == places(full.test)
+    assert set(places(small.train)) < set(places(full.train))
 
 
-def test_several_training_sizes_are_a_run_each_and_refused_here():
+def test_several_training_sizes_are_separate_runs_and_rejected_when_loading():
     with pytest.raises(
         ConfigError,
         match=r"data.train_sizes: 2 sizes, which `cnnlab train` trains one run each.*--set 'data.train_sizes=\[100\]'",
@@ -294,7 +294,7 @@ def test_several_training_sizes_are_a_run_each_and_refused_here():
         load(digits(train_sizes=[100, 1000]))
 
 
-def test_a_training_size_beyond_the_examples_is_refused():
+def test_a_training_size_larger_than_the_data_is_rejected():
     with pytest.raises(ConfigError, match=r"data.train_sizes: 1,338 examples, but digits has 1,337 training examples"):
         load(digits(validation=100, train_sizes=[1338]))
     assert len(load(digits(validation=100, train_sizes=[1337])).train) == 1337
@@ -349,17 +349,17 @@ OTHERS = {
 
 
 def recorded(dataset):
-    """As run.json keeps it."""
+    """As stored in run.json."""
     return json.loads(json.dumps(record(dataset)))
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_other_data_are_told_in_words(base, what):
+def test_changed_data_are_described(base, what):
     change, words = OTHERS[what]
     assert differences(recorded(base), recorded(change(base))) == words
 
 
-def test_a_validation_set_that_is_new_is_told(base):
+def test_a_new_validation_set_is_described(base):
     assert differences(recorded(replace(base, validation=None)), recorded(base)) == ["validation: none then, some now"]
 
 
@@ -373,16 +373,16 @@ def test_a_validation_set_that_is_new_is_told(base):
     ],
     ids=["again", "name", "memory", "type of labels"],
 )
-def test_the_same_data_are_no_difference(base, change):
+def test_equal_data_give_no_difference(base, change):
     assert differences(recorded(base), recorded(change(base))) == []
 
 
-def test_fingerprints_tell_pixels_labels_order_counts_and_splits_apart(base):
-    told = [change for what, (change, _) in OTHERS.items() if "classes" not in what]
-    assert len({fingerprint(base), *(fingerprint(change(base)) for change in told)}) == 1 + len(told)
+def test_fingerprints_depend_on_pixels_labels_order_counts_and_splits(base):
+    changes = [change for what, (change, _) in OTHERS.items() if "classes" not in what]
+    assert len({fingerprint(base), *(fingerprint(change(base)) for change in changes)}) == 1 + len(changes)
 
 
-def test_a_image_moved_to_another_split_is_another_fingerprint():
+def test_moving_an_image_to_another_split_changes_the_fingerprint():
     images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
     everything = Examples(images, np.zeros(6, np.int32))
     first, second = (
@@ -392,13 +392,13 @@ def test_a_image_moved_to_another_split_is_another_fingerprint():
     assert fingerprint(first) != fingerprint(second)
 
 
-def test_a_record_says_what_the_data_are(base):
-    kept = recorded(base)
-    assert kept["name"] == "synthetic"
-    assert kept["fingerprint"] == fingerprint(base)
-    assert kept["image_shape"] == [4, 4, 1]
-    assert kept["classes"] == ["0", "1", "2", "3"]
-    assert {name: of_split["examples"] for name, of_split in kept["splits"].items()} == {
+def test_a_record_describes_the_data(base):
+    record = recorded(base)
+    assert record["name"] == "synthetic"
+    assert record["fingerprint"] == fingerprint(base)
+    assert record["image_shape"] == [4, 4, 1]
+    assert record["classes"] == ["0", "1", "2", "3"]
+    assert {name: of_split["examples"] for name, of_split in record["splits"].items()} == {
         "train": 360,
         "validation": 40,
         "test": 40,

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, and the names of classes in them."""
+"""Figures of an evaluation, and class names in them."""
 
 from types import SimpleNamespace
 
@@ -34,7 +34,7 @@ def measured(names, matrix, calibration=()):
 
 
 def drawn_of(run, names, ending, figures, bins=15):
-    """The figures of an evaluation of so many classes, every second example of which is wrong."""
+    """The figures of an evaluation of these classes, with every second example wrong."""
     count = len(names)
     labels = np.arange(4 * count, dtype=np.int32) % count
     predictions = np.where(np.arange(4 * count) % 2, labels, (labels + 1) % count)
@@ -53,8 +53,8 @@ def drawn_of(run, names, ending, figures, bins=15):
     return paths, figures
 
 
-def test_no_label_of_an_evaluation_lies_on_another(run, figures):
-    """Neighbouring bins are next to each other here, and all have few examples."""
+def test_no_text_overlaps_in_the_figures_of_an_evaluation(run, figures):
+    """Neighbouring bins are occupied, each with few examples."""
     paths, (confusion, reliability, mistakes) = drawn_of(run, ["automobile", "b" * 70, "c d " * 12], "png", figures)
     assert [path.name for path in paths] == ["test-confusion.png", "test-reliability.png", "test-mistakes.png"]
     for drawn in (confusion, reliability, mistakes):
@@ -76,7 +76,7 @@ def test_twenty_classes_are_named_and_counted(run, figures):
 
 
 @pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_every_figure_is_what_its_ending_says(run, figures, ending, start):
+def test_the_file_extension_selects_the_format(run, figures, ending, start):
     paths, _ = drawn_of(run, ["a", "b"], ending, figures)
     for path in paths:
         assert path.read_bytes().startswith(start)
@@ -84,7 +84,7 @@ def test_every_figure_is_what_its_ending_says(run, figures, ending, start):
 
 @pytest.fixture
 def cat_font(tmp_path):
-    """A font that has 猫, and nothing else."""
+    """A font that contains only 猫."""
     builder = FontBuilder(1000, isTTF=True)
     builder.setupGlyphOrder([".notdef", "cat"])
     builder.setupCharacterMap({ord("猫"): "cat"})
@@ -108,7 +108,7 @@ def cat_font(tmp_path):
 
 def test_a_name_is_drawn_with_a_font_that_has_its_characters(monkeypatch, capsys, cat_font, run, figures):
     others = [font for font in fonts._others() if font[0] == cat_font]
-    monkeypatch.setattr(fonts, "_others", lambda: others)  # as on a machine that has this one only
+    monkeypatch.setattr(fonts, "_others", lambda: others)  # as on a machine with only this font
     drawn_of(run, ["dog", "猫"], "png", figures)
     assert capsys.readouterr().err == ""
     label = figures[0].axes[0].get_yticklabels()[1]
@@ -116,12 +116,12 @@ def test_a_name_is_drawn_with_a_font_that_has_its_characters(monkeypatch, capsys
     assert label.get_fontfamily() == [fonts.DEFAULT, cat_font]
 
 
-CUNEIFORM = "\U00012001"  # which no font has that comes with Matplotlib
+CUNEIFORM = "\U00012001"  # in none of the fonts of Matplotlib
 ESCAPED = "\\U00012001"
 
 
-def test_a_name_that_no_font_can_write_is_its_number_and_that_is_told_once(monkeypatch, capsys, run, figures):
-    monkeypatch.setattr(fonts, "_others", list)  # as on a machine that has no other font
+def test_a_name_without_a_font_is_replaced_by_its_number_and_reported_once(monkeypatch, capsys, run, figures):
+    monkeypatch.setattr(fonts, "_others", list)  # as on a machine without other fonts
     names = ["dog", f"a{CUNEIFORM}", CUNEIFORM * 50]
     drawn_of(run, names, "png", figures)
     (warning,) = capsys.readouterr().err.splitlines()

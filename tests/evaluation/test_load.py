@@ -28,7 +28,7 @@ def standardized(tmp_path_factory):
 
 @pytest.fixture
 def without_data(monkeypatch):
-    """Loading a data set fails."""
+    """Make loading a data set fail."""
 
     def refuse(*_, **__):
         raise AssertionError("the data set was loaded")
@@ -36,7 +36,7 @@ def without_data(monkeypatch):
     monkeypatch.setattr(data, "load", refuse)
 
 
-def test_a_network_is_loaded_from_its_run_folder_alone(standardized, without_data):
+def test_a_network_is_loaded_from_its_run_folder_without_data(standardized, without_data):
     loaded = load_model(standardized)
     assert loaded.class_names == tuple("0123456789")
     assert loaded.experiment.seed == 0
@@ -55,7 +55,7 @@ def test_a_loaded_network_gives_the_saved_accuracy(standardized):
     assert isinstance(loaded.forward, ForwardPass)
 
 
-def test_statistics_that_an_older_record_lacks_are_measured_on_the_data(standardized, capsys):
+def test_statistics_missing_in_an_older_record_are_computed_from_the_data(standardized, capsys):
     statistics = standardized.record().raw["pixel_statistics"]
     images = np.random.default_rng(1).integers(0, 256, (8, 28, 28, 1), dtype=np.uint8)
     expected = load_model(standardized).forward.scores(images)

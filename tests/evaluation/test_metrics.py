@@ -1,4 +1,4 @@
-"""The measures of predictions, against definitions written out and against scipy's bootstrap."""
+"""Metrics of predictions, compared with their definitions and with the bootstrap of scipy."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def outcomes(draw):
 
 @settings(max_examples=100, deadline=None)
 @given(outcomes())
-def test_every_measure_is_what_its_definition_says(found):
+def test_every_metric_matches_its_definition(found):
     measured = evaluation("test", found, NAMES)
     labels, predictions = found.labels, found.predictions
     right = labels == predictions
@@ -36,7 +36,7 @@ def test_every_measure_is_what_its_definition_says(found):
     slices = [right[labels == label].mean() for label in np.unique(labels)]
     assert measured["balanced_accuracy"] == pytest.approx(np.mean(slices))
     f1 = {}
-    for label in set(labels):  # of a class without examples, F1 says nothing
+    for label in set(labels):  # F1 is undefined for a class without examples
         hits = (right & (labels == label)).sum()
         f1[label] = 2 * hits / ((labels == label).sum() + (predictions == label).sum())
     assert measured["macro_f1"] == pytest.approx(np.mean(list(f1.values())))
@@ -52,21 +52,21 @@ def test_every_measure_is_what_its_definition_says(found):
     assert sum(part["examples"] for part in measured["calibration"]) == len(labels)
 
 
-def test_probabilities_of_one_are_calibrated_if_they_are_right():
+def test_the_calibration_error_of_fully_confident_predictions_is_their_error_rate():
     measured = evaluation("test", outcome([0, 1, 1, 1], [[1, 0], [0, 1], [0, 1], [1, 0]]), ("a", "b"))
     assert measured["expected_calibration_error"] == 0.25
     assert measured["calibration"] == [{"confidence": 1.0, "accuracy": 0.75, "examples": 4}]
     assert measured["top_k"] == {}
 
 
-def test_scores_that_are_no_probabilities_have_no_calibration():
+def test_scores_that_are_not_probabilities_have_no_calibration():
     measured = evaluation("test", outcome([0, 1], [[7, -3, 0, 0], [2, 1, 0, 0]], probabilities=False), NAMES)
     assert measured["expected_calibration_error"] is measured["calibration"] is None
     assert measured["top_k"]["2"] == 1
 
 
 @pytest.mark.parametrize(("right", "examples"), [(9890, 10_000), (351, 360), (5, 10), (1, 30)])
-def test_the_bootstrap_interval_is_scipys_with_all_resamples(right, examples):
+def test_the_bootstrap_interval_matches_scipy_with_all_resamples(right, examples):
     sample = np.arange(examples) < right
     drawn = stats.bootstrap(
         (sample,), np.mean, n_resamples=20_000, batch=500, method="percentile", rng=np.random.default_rng(0)
@@ -75,7 +75,7 @@ def test_the_bootstrap_interval_is_scipys_with_all_resamples(right, examples):
 
 
 @pytest.mark.parametrize("examples", [1, 10, 10_000])
-def test_where_all_or_none_is_right_the_interval_is_the_exact_one(examples):
+def test_all_or_none_correct_give_the_exact_interval(examples):
     for right in (0, examples):
         exact = stats.binomtest(right, examples).proportion_ci()
         assert bootstrap_interval(right / examples, examples) == pytest.approx((exact.low, exact.high))

@@ -1,4 +1,4 @@
-"""Random networks, for tests that compare what cnnlab says of them with what Keras does."""
+"""Random networks, for comparisons of cnnlab with Keras."""
 
 from hypothesis import strategies as st
 

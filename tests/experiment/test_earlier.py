@@ -1,4 +1,4 @@
-"""Runs of earlier versions keep their meaning, whatever the language has learned since."""
+"""Runs of earlier versions keep their meaning in the current language."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,8 @@ WRITTEN = json.loads(Path(__file__).with_name("experiments-0.1.0.json").read_tex
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda experiment: experiment["data"]["name"])
-def test_what_was_written_then_says_every_option_of_today(written):
-    """Else runs of then and of now would not be the same experiment to `compare`: say in `earlier.py` what was done then."""
+def test_records_of_earlier_versions_are_completed_with_all_current_options(written):
+    """Otherwise `compare` would treat old and new runs as different; define the earlier default in `earlier.py`."""
     meant = upgrade(written)
     assert to_dict(Experiment.model_validate(meant)) == meant
     assert {key: meant[key] for key in written if key not in ("data", "train")} == {
@@ -25,11 +25,11 @@ def test_what_was_written_then_says_every_option_of_today(written):
         assert meant[part].items() >= written[part].items()
 
 
-def test_classes_that_are_numbers_were_in_the_order_of_text():
+def test_numeric_class_names_were_sorted_as_text():
     (folder,) = (experiment for experiment in WRITTEN if experiment["data"]["name"] == "folder")
     assert upgrade(folder)["data"]["class_order"] == "text"
 
 
 @pytest.mark.parametrize("damaged", [None, 3, [], {}, {"data": 3}, {"data": {}}, {"data": {"name": 3}}, {"data": {"name": "own"}}], ids=str)  # fmt: skip
-def test_what_is_no_experiment_stays_as_it_is(damaged):
+def test_an_invalid_experiment_is_unchanged(damaged):
     assert upgrade(damaged) == damaged

@@ -1,4 +1,4 @@
-"""The arithmetic of the course, and the shapes of blocks."""
+"""Costs published by the course, and the shapes of blocks."""
 
 import pytest
 
@@ -14,13 +14,13 @@ def summary(layers, image_shape=(28, 28, 1)):
     return summarize(Model.model_validate({"layers": layers}).layers, image_shape)
 
 
-def test_lenet_has_the_parameters_that_intel_prints():
+def test_lenet_has_the_parameters_published_by_intel():
     lines = Description.from_experiment(load("lenet")).rows()
     assert [row["parameters"] for row in lines if row["parameters"]] == [156, 2_416, 48_120, 10_164, 850]
     assert Description.from_experiment(load("lenet")).total()["parameters"] == 61_706
 
 
-def test_the_first_networks_cost_what_the_slides_print():
+def test_the_first_networks_have_the_published_costs():
     mlp, conv = (Description.from_experiment(load(name), weights_only=True).totals() for name in ("mlp-mse", "conv"))
     assert (mlp["forward_multiplications"], mlp["forward_additions"]) == (315_218, 315_218)
     assert (conv["forward_multiplications"], conv["forward_additions"]) == (59_584, 59_584)
@@ -37,7 +37,7 @@ def change(this, other, quantity):
     return f"{next(row['change'] for row in rows if row['quantity'] == quantity)}"
 
 
-def test_the_percentages_are_those_of_the_slides():
+def test_the_percentages_match_the_slides():
     assert change("conv", "mlp-mse", "forward_multiplications") == "-81.1 %"
     assert change("conv", "mlp-mse", "weight_memory") == "-90.0 %"
     assert change("conv-pool", "conv", "forward_multiplications") == "-39.5 %"
@@ -45,7 +45,7 @@ def test_the_percentages_are_those_of_the_slides():
 
 
 @pytest.mark.parametrize("name", shipped.paths())
-def test_what_a_shipped_file_says_was_published_of_its_network_is_what_it_costs(name):
+def test_published_costs_in_shipped_files_match_the_network(name):
     experiment = load(name)
     weights, everything = (
         Description.from_experiment(experiment, weights_only=only).totals() for only in (True, False)
@@ -62,7 +62,7 @@ def test_what_a_shipped_file_says_was_published_of_its_network_is_what_it_costs(
     assert printed == {key: computed[key] for key in printed}
 
 
-def test_a_strided_convolution_of_the_lecture():
+def test_a_strided_convolution_matches_the_lecture():
     # KTH: [7, 7, 3] through two 3x3 filters at stride 2.
     (line,) = summary([{"conv2d": {"filters": 2, "kernel_size": 3, "strides": 2}}], (7, 7, 3)).lines
     assert line.output_shape == (3, 3, 2)
@@ -73,7 +73,7 @@ def test_cnn_32_64_has_the_shapes_of_the_lecture():
     assert shapes == [(28, 28, 32), (14, 14, 32), (14, 14, 64), (7, 7, 64), (3136,), (1024,), (10,)]
 
 
-def test_resnet20_has_the_parameters_of_its_two_shortcuts():
+def test_resnet20_has_two_projection_shortcuts():
     network = load("resnet20").model
     assert summarize(network.layers, (32, 32, 3)).cost.trainable == 272_474
     padded = [
@@ -82,7 +82,7 @@ def test_resnet20_has_the_parameters_of_its_two_shortcuts():
     assert summarize(padded, (32, 32, 3)).cost.trainable == 269_722
 
 
-def test_names_tell_where_a_layer_is():
+def test_layer_names_contain_their_position():
     lines = summary(
         [
             {"repeat": {"times": 2, "layers": [{"residual": {"layers": [{"conv2d": {"filters": 2, "kernel_size": 3, "padding": "same"}}, "batch_norm"], "activation": "relu"}}]}},
@@ -98,14 +98,14 @@ def test_names_tell_where_a_layer_is():
     assert lines[0].place.path == ("model", "layers", 0, "repeat", "layers", 0, "residual", "layers", 0, "conv2d")
 
 
-def test_receptive_fields_grow_as_in_the_literature():
+def test_receptive_fields_match_the_literature():
     conv = {"conv2d": {"filters": 1, "kernel_size": [3, 1]}}
     lines = summary([conv, {"max_pool2d": 2}, conv, "global_avg_pool2d"], (100, 100, 1)).lines
     # Araujo et al. 2019: r = r + (k - 1) * jump, jump = jump * stride.
     assert [line.receptive_field for line in lines] == [(3, 1), (4, 2), (8, 2), (100, 100)]
 
 
-def test_training_costs_three_passes_but_two_for_the_first_layer():
+def test_training_costs_three_passes_and_two_for_the_first_layer():
     summed = summary(["flatten", {"dense": 5}, {"dense": 10}])
     first, second = 784 * 5, 5 * 10
     assert summed.cost.multiplications == first + second
@@ -115,9 +115,9 @@ def test_training_costs_three_passes_but_two_for_the_first_layer():
     assert totals["steps_per_epoch"] == 469
 
 
-def test_activations_take_what_their_outputs_take():
+def test_activation_memory_is_the_size_of_the_outputs():
     described = Description.from_experiment(load("conv"))
-    # 30·30 + 28·28·4 + 10 values of 4 bytes, 128 pictures; flatten is the same memory in another shape.
+    # 30·30 + 28·28·4 + 10 values of 4 bytes, 128 images; flatten reuses the memory of its input.
     assert described.total()["activation_memory"] == 128 * 4 * (30 * 30 + 28 * 28 * 4 + 10)
 
 
@@ -131,7 +131,7 @@ def test_activations_take_what_their_outputs_take():
         ([{"conv2d": {"filters": 3, "kernel_size": 1}}, {"residual": {"layers": [{"conv2d": {"filters": 2, "kernel_size": 1}}], "shortcut": "pad"}}], ("model", "layers", 1, "residual"), "cannot remove channels"),
     ],
 )  # fmt: skip
-def test_a_misfit_names_the_layer(layers, path, reason):
+def test_a_shape_mismatch_names_the_layer(layers, path, reason):
     with pytest.raises(LayerError, match=r".") as caught:
         summary(layers)
     assert caught.value.path == path

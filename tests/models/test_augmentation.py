@@ -16,7 +16,7 @@ def augmenter(*steps):
 
 @pytest.fixture(scope="module")
 def images():
-    """64 pictures without a black pixel, so that what comes in from outside is told."""
+    """64 images without black pixels, so that padding is recognizable."""
     return np.random.default_rng(0).uniform(0.1, 1, (64, SIDE, SIDE, 3)).astype(np.float32)
 
 
@@ -28,12 +28,12 @@ def augmented(images, *steps, seed=3, epoch=0):
 ALL = ["horizontal_flip", {"random_crop": 2}, {"translation": 0.25}, {"rotation": 20}, {"cutout": 4}]
 
 
-def test_without_steps_nothing_is_drawn():
+def test_without_steps_nothing_is_changed():
     assert augmenter().draws(10, 0, 0) is None
 
 
 @pytest.mark.parametrize("step", ALL)
-def test_every_step_changes_pictures_anew_in_every_epoch_and_with_every_seed(images, step):
+def test_every_step_depends_on_epoch_and_seed(images, step):
     first = augmented(images, step)
     assert first.shape == images.shape
     assert not np.array_equal(first, images)
@@ -43,21 +43,21 @@ def test_every_step_changes_pictures_anew_in_every_epoch_and_with_every_seed(ima
 
 
 @pytest.mark.parametrize("step", ALL)
-def test_a_picture_comes_out_the_same_in_any_batch(images, step):
-    """Pictures depend on their own row alone: another batch size or another replica makes no difference."""
+def test_an_augmented_image_does_not_depend_on_its_batch(images, step):
+    """The result depends only on the random numbers of the image, not on the batch size or replica."""
     augment = augmenter(step)
     draws = augment.draws(len(images), 3, 0)
-    whole = augment(tf.constant(images), draws).numpy()
+    full = augment(tf.constant(images), draws).numpy()
     some = np.array([40, 7, 63])
-    np.testing.assert_array_equal(augment(tf.constant(images[some]), tf.gather(draws, some)).numpy(), whole[some])
+    np.testing.assert_array_equal(augment(tf.constant(images[some]), tf.gather(draws, some)).numpy(), full[some])
 
 
-def test_two_steps_of_a_kind_draw_different_numbers(images):
+def test_two_steps_of_a_kind_use_different_random_numbers(images):
     draws = augmenter({"cutout": 4}, {"cutout": 4}).draws(64, 0, 0).numpy()
     assert not np.array_equal(draws[:, :2], draws[:, 2:])
 
 
-def test_a_flip_mirrors_about_half_of_the_pictures_and_leaves_the_others(images):
+def test_a_flip_mirrors_about_half_of_the_images(images):
     flipped = augmented(images, "horizontal_flip")
     mirrored = [np.array_equal(new, old[:, ::-1]) for new, old in zip(flipped, images, strict=True)]
     same = [np.array_equal(new, old) for new, old in zip(flipped, images, strict=True)]
@@ -66,7 +66,7 @@ def test_a_flip_mirrors_about_half_of_the_pictures_and_leaves_the_others(images)
 
 
 @pytest.mark.parametrize(("step", "most"), [({"random_crop": 2}, 2), ({"translation": 0.25}, 3)])
-def test_shifts_are_by_whole_pixels_and_black_comes_in(images, step, most):
+def test_shifts_are_integral_and_filled_with_black(images, step, most):
     shifts = set()
     for new, old in zip(augmented(images, step), images, strict=True):
         padded = np.pad(old, [(most, most), (most, most), (0, 0)])
@@ -81,7 +81,7 @@ def test_shifts_are_by_whole_pixels_and_black_comes_in(images, step, most):
     assert {y for y, _ in shifts} == {x for _, x in shifts} == set(range(-most, most + 1))
 
 
-def test_rotation_by_a_right_angle_is_exact_and_stays_within_its_degrees(images):
+def test_rotation_by_a_right_angle_is_exact_and_within_its_range(images):
     draws = tf.constant([[1.0, 0.0], [0.5, 0.0], [0.0, 0.0]])  # plus 90, none, minus 90 degrees
     turned = augmenter({"rotation": 90})(tf.constant(images[:3]), draws).numpy()
     np.testing.assert_allclose(turned[1], images[1], atol=1e-6)
@@ -90,16 +90,16 @@ def test_rotation_by_a_right_angle_is_exact_and_stays_within_its_degrees(images)
     np.testing.assert_allclose(turned[2], np.rot90(images[2], -way), atol=1e-4)
 
 
-def test_cutout_blacks_out_a_square_of_its_size_somewhere(images):
+def test_cutout_blacks_out_a_square_of_its_size_at_a_random_position(images):
     corners = set()
     for new, old in zip(augmented(images, {"cutout": 4}), images, strict=True):
         rows, columns = np.nonzero((new == 0).all(axis=-1))
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-        assert len(rows) == height * width  # a whole rectangle, less at the edge
+        assert len(rows) == height * width  # a complete rectangle, smaller at the border
         assert 2 <= height <= 4
         assert 2 <= width <= 4
-        kept = (new != 0).any(axis=-1)
-        np.testing.assert_array_equal(new[kept], old[kept])
+        inside = (new != 0).any(axis=-1)
+        np.testing.assert_array_equal(new[inside], old[inside])
         corners.add((rows[0], columns[0]))
     assert len(corners) > 30
 
@@ -118,7 +118,7 @@ def test_mixup_keeps_the_larger_part_and_mixes_by_it(images):
 
 
 def test_mixup_parts_are_beta_distributed():
-    """With alpha 1 the parts are uniform, so the larger one has a mean of three quarters."""
+    """With alpha 1 the parts are uniform, so the larger one has mean 3/4."""
     parts = augmenter({"mixup": 1.0}).draws(20_000, 0, 0).numpy()[:, -1]
     assert parts.mean() == pytest.approx(0.75, abs=0.005)
     assert augmenter({"mixup": 1e-3}).draws(1000, 0, 0).numpy()[:, -1].mean() > 0.99

@@ -22,11 +22,13 @@ def test_layers_are_named_by_kind_and_position():
     assert [layer.name for layer in model_of("fc").layers] == ["image", "flatten_0", "dense_1"]
 
 
-def test_truncated_normal_starts_as_the_slides_say():
+def test_truncated_normal_matches_the_slides():
     keras.utils.set_random_seed(0)
     kernel = model_of("fc").layers[-1].kernel.numpy()
-    assert np.abs(kernel).max() <= 0.2 + 1e-6  # drawn again beyond two stddev of 0.1
-    assert kernel.std() == pytest.approx(0.088, abs=0.003)  # of a normal cut at two stddev: 0.88 of it
+    assert np.abs(kernel).max() <= 0.2 + 1e-6  # truncated at two standard deviations of 0.1
+    assert kernel.std() == pytest.approx(
+        0.088, abs=0.003
+    )  # std of a normal distribution truncated at two standard deviations: 0.88 of the original
 
 
 @pytest.mark.parametrize(
@@ -38,14 +40,14 @@ def test_truncated_normal_starts_as_the_slides_say():
         ("model.layers=[flatten, {max_pool2d: 2}]", "model.layers[1].max_pool2d: expected an image (height, width, channels), got (784,); move it before flatten"),
     ],
 )  # fmt: skip
-def test_layers_that_do_not_fit_are_named(change, message):
+def test_incompatible_layers_are_named(change, message):
     with pytest.raises(ConfigError) as caught:
         model_of("lenet", change)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_weights_survive_the_file(tmp_path):
+def test_weights_round_trip(tmp_path):
     model, other = model_of("lenet"), model_of("lenet")
     weights.save(model, tmp_path / "w.safetensors")
     weights.assign(other, weights.read(tmp_path / "w.safetensors"), tmp_path)
@@ -70,7 +72,7 @@ def save_as(dtype, path):
         (lambda path: weights.save(model_of("lenet", "model.layers[5].dense.units=121"), path), "dense_5/bias is float32 (121,), expected float32 (120,)"),
     ],
 )  # fmt: skip
-def test_a_bad_weights_file_is_named(tmp_path, damage, message):
+def test_an_invalid_weights_file_is_named(tmp_path, damage, message):
     path = tmp_path / "w.safetensors"
     weights.save(model_of("lenet"), path)
     damage(path)
@@ -81,7 +83,7 @@ def test_a_bad_weights_file_is_named(tmp_path, damage, message):
 
 
 @pytest.mark.parametrize("count", [1, 255, 256, 257, 600])
-def test_forward_covers_every_example_whatever_the_last_batch(count):
+def test_forward_covers_every_example_for_any_last_batch(count):
     random = np.random.default_rng(count)
     examples = Examples(
         random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8), np.arange(count, dtype=np.int32) % 10
@@ -124,14 +126,14 @@ def test_model_keras_works_in_other_tools(tmp_path):
         ("adam", None),
     ],
 )
-def test_weight_decay_is_what_the_file_says(optimizer, expected):
+def test_weight_decay_matches_the_file(optimizer, expected):
     train = load("fc", [parse_set(f"train.optimizer={optimizer}")]).train
     model = model_of("fc")
     attach_optimizer(model, train)
     assert model.optimizer.weight_decay == expected
 
 
-def test_a_network_of_the_greatest_depth_can_be_built():
+def test_a_network_of_maximum_depth_can_be_built():
     layers = (
         "[{repeat: {times: 124, layers: [residual: {activation: relu, layers: [batch_norm]}]}}, flatten, {dense: 10}]"
     )

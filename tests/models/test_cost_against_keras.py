@@ -1,4 +1,4 @@
-"""What the specs say of themselves is what Keras builds."""
+"""Computed shapes and costs match the networks that Keras builds."""
 
 import keras
 import numpy as np
@@ -13,12 +13,12 @@ from cnnlab.experiment.summary import summarize
 from cnnlab.models.build import _KerasAssembler, build
 from tests.experiment.architectures import image_shapes, networks
 
-# Keras's own advice on a network of a single class, which random networks have.
+# Keras warns about networks with a single class, which occur among random networks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*You are using a softmax over axis:UserWarning")
 
 
 class Recorder(_KerasAssembler):
-    """Builds as cnnlab does, and notes every layer's name and shape."""
+    """Builds as cnnlab does, and records the name and shape of every layer."""
 
     def __init__(self):
         super().__init__()
@@ -50,7 +50,7 @@ def compare_with_keras(layers, image_shape):
 
 
 @pytest.mark.parametrize("name", shipped.paths())
-def test_every_shipped_network(name):
+def test_every_shipped_network_matches_keras(name):
     experiment = load(name)
     model = compare_with_keras(experiment.model.layers, experiment.data.image_shape)
     assert model.output_shape == (None, experiment.data.num_classes)
@@ -58,7 +58,7 @@ def test_every_shipped_network(name):
 
 @given(networks, image_shapes)
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-def test_random_networks(layers, image_shape):
+def test_random_networks_match_keras(layers, image_shape):
     model = Model.model_validate({"layers": layers})
     try:
         summarize(model.layers, image_shape)
@@ -71,13 +71,13 @@ def test_random_networks(layers, image_shape):
 
 @given(networks, image_shapes)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-def test_a_network_that_is_refused_is_one_that_keras_cannot_build_either(layers, image_shape):
+def test_rejected_networks_cannot_be_built_by_keras_either(layers, image_shape):
     model = Model.model_validate({"layers": layers})
     try:
         summarize(model.layers, image_shape)
         assume(False)
     except LayerError as misfit:
-        assume("shortcut" not in str(misfit) and "added to features" not in str(misfit))  # ours to decide
+        assume("shortcut" not in str(misfit) and "added to features" not in str(misfit))  # restrictions of cnnlab
     inputs = keras.Input(image_shape)
     with pytest.raises(Exception, match=r"."):
         _unchecked(model.layers, inputs)
@@ -97,8 +97,8 @@ def _unchecked(layers, inputs):
         ("he_normal", 2 * (2 / 300) ** 0.5 / 0.8796, (2 / 300) ** 0.5),
     ],
 )
-def test_initializers_are_as_the_course_and_keras_define_them(initializer, limit, stddev):
-    # Intel's slides: truncated normal with stddev sqrt(2 / (n_in + n_out)), sqrt(2 / n_in); cut at two stddev.
+def test_initializers_match_the_course_and_keras(initializer, limit, stddev):
+    # Intel's slides: truncated normal with stddev sqrt(2 / (n_in + n_out)) or sqrt(2 / n_in), truncated at two stddev.
     keras.utils.set_random_seed(0)
     layers = [{"dense": {"units": 300}}, {"dense": {"units": 200, "kernel_initializer": initializer}}]
     model = build(Model.model_validate({"layers": ["flatten", *layers]}), (4, 4, 1), 200, name="model")

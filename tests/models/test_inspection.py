@@ -34,7 +34,7 @@ def inspector(model):
     return Inspector(model, loss_function(CrossEntropy()), tf.distribute.get_strategy())
 
 
-def test_outputs_are_those_of_each_layer_in_the_order_in_which_they_compute(model, inspector, batch):
+def test_outputs_are_those_of_each_layer_in_execution_order(model, inspector, batch):
     images, _ = batch
     outputs = inspector.outputs(images)
     assert list(outputs) == ["image", "conv", "flatten", "dropout", "dense"]
@@ -46,7 +46,7 @@ def test_outputs_are_those_of_each_layer_in_the_order_in_which_they_compute(mode
     assert 0.2 < np.mean(np.asarray(trained["dropout"]) == 0) < 0.8
 
 
-def test_gradients_are_those_of_a_tape_with_respect_to_weights_images_and_outputs(model, inspector, batch):
+def test_gradients_match_a_tape_for_weights_images_and_outputs(model, inspector, batch):
     images, labels = batch
     found = inspector.gradients(images, labels)
     with tf.GradientTape() as tape:
@@ -64,7 +64,7 @@ def test_gradients_are_those_of_a_tape_with_respect_to_weights_images_and_output
     np.testing.assert_allclose(found.outputs["dense"], of_dense, rtol=1e-4, atol=1e-7)
 
 
-def test_the_network_stays_as_it_is(model, inspector, batch):
+def test_the_network_is_unchanged(model, inspector, batch):
     before = [weight.numpy() for weight in model.weights]
     inspector.gradients(*batch)
     inspector.outputs(batch[0])

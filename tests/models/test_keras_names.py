@@ -1,4 +1,4 @@
-"""Keras's own names in an experiment file: every class that is ours is known by its name, and means the same."""
+"""Keras's names in experiment files: every kind with a Keras class accepts its name and has its meaning."""
 
 import inspect
 
@@ -14,7 +14,7 @@ from cnnlab.config.schema_lookup import kinds_by_name, models_at
 from cnnlab.experiment.choice import Strict, plain
 from cnnlab.models.build import INITIALIZERS, LAYERS, OPTIMIZERS, REGULARIZERS
 
-CHOICES = {  # where a kind is chosen, the module that Keras has its classes in, and ours by kind
+CHOICES = {  # path of the choice: (module of the Keras classes, our classes by kind)
     ("model", "layers", 0): (keras.layers, LAYERS),
     ("model", "layers", 0, "dense", "kernel_initializer"): (keras.initializers, INITIALIZERS),
     ("model", "layers", 0, "dense", "kernel_regularizer"): (keras.regularizers, REGULARIZERS),
@@ -24,9 +24,9 @@ CHOICES = {  # where a kind is chosen, the module that Keras has its classes in,
     ("train", "callbacks", 0): (keras.callbacks, {"early_stopping": keras.callbacks.EarlyStopping}),
     ("preprocessing", "augmentation", 0): (keras.layers, {}),
 }
-ELSEWHERE = {  # called alike, and not the same
+ELSEWHERE = {  # same name, different meaning
     "RandomCrop": "crops to a size; ours shifts and keeps the size",
-    "MixUp": "the picture's own part may be the smaller one",
+    "MixUp": "the part of the image itself may be the smaller one",
     "TensorBoard": "has other options",
     "Callback": "the base class of all",
 }
@@ -40,14 +40,14 @@ CASES = [
 
 
 def choices(model=Strict, path=()):
-    """The paths of the language at which one of several kinds stands."""
+    """The paths in the language with a choice between kinds."""
     for name in model.model_fields:
         for at in ((*path, name), (*path, name, 0)):
             if kinds_by_name(at):
                 yield at
 
 
-def test_every_choice_of_the_language_is_looked_at():
+def test_every_choice_of_the_language_is_covered():
     found = {
         at for path in ((), ("model",), ("train",), ("preprocessing",)) for at in choices(models_at(path)[0], path)
     }
@@ -61,7 +61,7 @@ def test_a_kind_is_known_by_every_name_of_its_keras_class(path, kind, name):
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=str)
-def test_a_keras_class_that_is_called_as_a_kind_is_that_kind_or_known_to_be_another_thing(path):
+def test_a_keras_class_with_the_name_of_a_kind_is_that_kind_or_a_known_exception(path):
     module, _ = CHOICES[path]
     kinds = {kind.replace("_", "") for kind in kinds_by_name(path).values()}
     alike = [name for name in dir(module) if inspect.isclass(getattr(module, name)) and name.lower() in kinds]
@@ -71,13 +71,13 @@ def test_a_keras_class_that_is_called_as_a_kind_is_that_kind_or_known_to_be_anot
 @pytest.mark.parametrize(
     ("path", "kind"), sorted({(path, kind) for path, kind, _ in CASES}, key=str), ids=lambda part: str(part)
 )
-def test_what_is_not_said_is_the_same_in_keras(path, kind):
-    """Else a file that works in one would mean something else in the other."""
+def test_defaults_match_keras(path, kind):
+    """Otherwise the same file would have another meaning in Keras."""
     (model,) = models_at((*path, kind))
     theirs = inspect.signature(CHOICES[path][1][kind]).parameters
     renamed = {"min_learning_rate": "min_lr"}
-    same = {None: ("linear", 0.0, None)}  # of ours, what is none in Keras
-    ours_alone = ("warmup", "kernel_initializer", "kernel_regularizer")  # of Keras's every kernel has its own
+    same = {None: ("linear", 0.0, None)}  # our values equivalent to None in Keras
+    ours_alone = ("warmup", "kernel_initializer", "kernel_regularizer")  # in Keras each kernel has its own
     for name, field in model.model_fields.items():
         expected = theirs[renamed.get(name, name)].default if name not in ours_alone else inspect.Parameter.empty
         if field.is_required() or expected is inspect.Parameter.empty:
@@ -86,13 +86,13 @@ def test_what_is_not_said_is_the_same_in_keras(path, kind):
         assert default in same.get(expected, (expected, (expected, expected))), name
 
 
-def test_no_name_is_two_kinds():
+def test_names_are_unambiguous():
     for path in CHOICES:
         names = [name for model in models_at(path) for name in (model.kind, *model.aliases())]
         assert len(names) == len(set(names))
 
 
-def test_files_options_and_editors_know_them_and_ours_are_printed(tmp_path):
+def test_files_options_and_editors_accept_keras_names_and_ours_are_printed(tmp_path):
     text = (
         "data: digits\nmodel: {layers: [Conv2D: {filters: 4, kernel_size: 3, kernel_initializer: HeNormal}, "
         "residual: [BatchNormalization], MaxPool2D, GlobalAveragePooling2D, Dense: 10]}\n"

@@ -25,17 +25,17 @@ ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
     ],
     ids=str,
 )  # fmt: skip
-def test_a_loss_is_what_its_formula_says(loss, outputs, expected):
+def test_a_loss_matches_its_formula(loss, outputs, expected):
     np.testing.assert_allclose(loss_function(loss)(LABELS, outputs), expected, rtol=1e-5)
 
 
-def test_label_smoothing_is_that_of_keras():
+def test_label_smoothing_matches_keras():
     theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1, reduction=None)
     ours = loss_function(CrossEntropy(label_smoothing=0.1))
     np.testing.assert_allclose(ours(LABELS, OUTPUTS), theirs(ONE_HOT, OUTPUTS), rtol=1e-5)
 
 
-def test_scores_are_probabilities_where_the_network_gives_logits():
+def test_scores_are_softmax_probabilities_if_the_network_outputs_logits():
     np.testing.assert_allclose(class_scores(CrossEntropy(), OUTPUTS), PROBABILITIES, rtol=1e-5)
     for loss in (CrossEntropy(from_logits=False), MeanSquaredError(), SumOfSquares()):
         np.testing.assert_array_equal(class_scores(loss, OUTPUTS), OUTPUTS)
@@ -46,12 +46,12 @@ def test_scores_are_probabilities_where_the_network_gives_logits():
     [
         (CrossEntropy(), "linear", True),
         (CrossEntropy(from_logits=False), "softmax", True),
-        (CrossEntropy(from_logits=False), "linear", False),  # the loss takes them for probabilities, and they are none
+        (CrossEntropy(from_logits=False), "linear", False),  # the loss treats them as probabilities
         (CrossEntropy(from_logits=False), "sigmoid", False),
         (MeanSquaredError(), "linear", False),
     ],
 )
-def test_only_scores_that_are_probabilities_are_called_so(loss, activation, are_probabilities):
+def test_only_probability_scores_are_called_probabilities(loss, activation, are_probabilities):
     keras.utils.set_random_seed(0)
     layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation)]
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), dtype=np.uint8)

@@ -13,7 +13,10 @@ from cnnlab.training.engine.engine import Engine
 from tests.conftest import invoke
 
 HALF = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
-TOLERANCES = {"mixed_bfloat16": 0.05, "mixed_float16": 0.2}  # float16 loses the first steps: its scale is too large
+TOLERANCES = {
+    "mixed_bfloat16": 0.05,
+    "mixed_float16": 0.2,
+}  # the first steps overflow in float16: the initial loss scale is too large
 LAYERS = (
     "model.layers=[{conv2d: {filters: 8, kernel_size: 3, activation: relu}}, batch_norm, {max_pool2d: 2},"
     " {residual: [{conv2d: {filters: 8, kernel_size: 3, padding: same}}]}, flatten, {dropout: 0.1},"
@@ -35,11 +38,11 @@ def model_of(precision, *changes):
 
 
 @pytest.mark.parametrize("precision", HALF)
-def test_hidden_layers_compute_in_half_and_all_else_in_float32(precision):
+def test_hidden_layers_compute_in_half_precision_and_everything_else_in_float32(precision):
     model = model_of(precision)
     assert {variable.dtype for variable in model.weights} == {"float32"}
-    own = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    first, *hidden, last = own
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    first, *hidden, last = layers
     kinds = {layer.name: layer.compute_dtype for layer in hidden}
     assert kinds.pop("input_scaling") == first.compute_dtype == "float32"
     assert len(kinds) >= 7
@@ -49,12 +52,12 @@ def test_hidden_layers_compute_in_half_and_all_else_in_float32(precision):
     assert model.output.dtype == "float32"
     outputs = model(np.random.default_rng(0).random((3, 8, 8, 1), np.float32))
     assert outputs.dtype == "float32"
-    # Not only called so: half precision would leave the last bits of each number zero.
+    # Half precision would leave the last bits of each number zero.
     rounded = keras.ops.cast(keras.ops.cast(outputs, HALF[precision]), "float32")
     assert (rounded.numpy() != outputs.numpy()).mean() > 0.9
 
 
-def test_full_precision_has_no_half_anywhere():
+def test_full_precision_uses_no_half_precision():
     assert {layer.compute_dtype for layer in model_of("float32").layers} == {"float32"}
 
 
@@ -72,7 +75,7 @@ def test_a_last_layer_that_is_not_dense_is_in_float32_too(precision):
     assert model.output.dtype == "float32"
 
 
-def test_the_loss_is_scaled_in_float16_alone():
+def test_only_float16_scales_the_loss():
     for precision, scales in {"float32": False, "mixed_bfloat16": False, "mixed_float16": True}.items():
         model = model_of(precision)
         attach_optimizer(model, experiment_of(precision).train)
@@ -97,7 +100,7 @@ def full():
 
 
 @pytest.mark.parametrize("precision", HALF)
-def test_training_in_half_comes_near_to_full_precision(full, precision):
+def test_training_in_half_precision_is_close_to_full_precision(full, precision):
     losses, outcome = losses_of(precision)
     assert losses[0] != full[0][0]
     np.testing.assert_allclose(losses, full[0], rtol=TOLERANCES[precision])
@@ -106,7 +109,7 @@ def test_training_in_half_comes_near_to_full_precision(full, precision):
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16"])
-def test_a_saved_run_is_evaluated_in_its_own_precision(tiny, tmp_path, precision):
+def test_a_saved_run_is_evaluated_in_its_precision(tiny, tmp_path, precision):
     done = invoke("train", tiny, "--precision", precision, "--quiet", "--format", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     trained = json.loads(done.stdout)

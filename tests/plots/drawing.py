@@ -1,4 +1,4 @@
-"""What figures show, read from Matplotlib's own objects."""
+"""Texts of figures, read from Matplotlib."""
 
 import itertools
 from unittest import mock
@@ -8,7 +8,7 @@ from matplotlib.text import Text
 
 
 def texts(drawn):
-    """All texts that are drawn, with their boxes in pixels."""
+    """All visible texts with their boxes in pixels."""
     found = []
 
     def draw(self, renderer):
@@ -21,7 +21,7 @@ def texts(drawn):
 
 
 def assert_readable(drawn):
-    """No text lies on another or leaves the figure."""
+    """No texts overlap or leave the figure."""
     boxes = texts(drawn)
     assert boxes
     width, height = drawn.bbox.size

@@ -1,4 +1,4 @@
-"""Images with captions in a grid."""
+"""Grids of images with captions."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from cnnlab.plots import figure, grid
 from tests.plots.drawing import assert_readable, texts
 
 
-def test_captions_are_wrapped_and_whole(tmp_path, figures):
+def test_captions_are_wrapped_and_complete(tmp_path, figures):
     titles = [
         "automobile as truck, 0.99",
         "cat",
@@ -30,7 +30,7 @@ def test_captions_are_wrapped_and_whole(tmp_path, figures):
     assert not any("…" in text for text in shown)
 
 
-def test_a_caption_of_a_hundred_words_ends_in_dots(tmp_path, figures):
+def test_a_caption_of_a_hundred_words_is_truncated_with_an_ellipsis(tmp_path, figures):
     grid.draw(np.zeros((1, 8, 8, 1), np.uint8), ["word " * 100], "x", tmp_path / "x.png", 1)
     assert_readable(figures[0])
     assert texts(figures[0])[-1][0].endswith("…")
@@ -51,7 +51,7 @@ def test_every_pixel_is_shown_as_a_square(tmp_path, channels):
     assert np.abs(centres - expected).max() <= 1
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
+def test_an_unknown_file_extension_is_rejected(tmp_path):
     for path in (tmp_path / "x.jpg", tmp_path / "x"):
         with pytest.raises(RequestError, match=r"expected a file name that ends in \.png, \.svg or \.pdf"):
             grid.draw(np.zeros((1, 8, 8, 1), np.uint8), ["x"], "x", path, 1)

@@ -23,7 +23,7 @@ ARRAYS = {"a/kernel": np.arange(6, dtype="float32").reshape(2, 3), "a/count": np
 STATE = {"epoch": 1, "loss": 0.1}
 NUMBER = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 EMPTY = {"dtype": "F32", "data_offsets": [0, 0]}
-POSITION = Position(2).name  # of the files that lie
+POSITION = Position(2).name  # of the inconsistent files
 METADATA = {"state": "{}", "place": POSITION, "sha256": "0"}
 
 
@@ -46,31 +46,31 @@ def contents(folder):
 
 
 def file_of(header, data=b"", length=None):
-    """A safetensors file with this header, whatever it says."""
+    """A safetensors file with this header, valid or not."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
 
 def checksum(text, place=POSITION):
-    """That of a file without arrays."""
+    """The checksum of a file without arrays."""
     return hashlib.sha256(f"{place}\n{text}".encode()).hexdigest()
 
 
 def file_with_state(text, place=POSITION):
-    """A file with this state, of this place, and a checksum that is right."""
+    """A file with this state and position, and a valid checksum."""
     return safetensors.numpy.save({}, {"state": text, "place": place, "sha256": checksum(text, place)})
 
 
-def assert_same_arrays(got, expected):
-    assert got.keys() == expected.keys()
+def assert_same_arrays(found, expected):
+    assert found.keys() == expected.keys()
     for name, array in expected.items():
-        assert (got[name].dtype, got[name].shape) == (array.dtype, array.shape)
-        assert got[name].tobytes() == array.tobytes()
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert found[name].tobytes() == array.tobytes()
 
 
 @contextmanager
 def another_user():
-    """Permissions say nothing to root."""
+    """Run as another user if root, for whom permissions have no effect."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(65534)
@@ -83,7 +83,7 @@ def another_user():
 
 @contextmanager
 def no_more_files():
-    """The process may open nothing more."""
+    """No further file can be opened."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
@@ -97,14 +97,14 @@ def no_more_files():
     "dtype",
     ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64"],
 )
-def test_arrays_are_read_back(run, dtype, shape):
+def test_arrays_round_trip(run, dtype, shape):
     bits = np.random.default_rng(0).integers(0, 2, (*shape, np.dtype(dtype).itemsize), dtype="uint8")
     array = bits.view(dtype).reshape(shape)
     checkpoints.save(run, Position(1), {"x": array}, {}, 1)
     assert_same_arrays(checkpoints.read(run.checkpoints / Position(1).name)[1], {"x": array})
 
 
-def test_arrays_are_read_back_bit_for_bit(run):
+def test_arrays_round_trip_bit_for_bit(run):
     array = np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324, 1 / 3])
     checkpoints.save(run, Position(1), {"x": array}, {}, 1)
     assert_same_arrays(checkpoints.newest(run)[2], {"x": array})
@@ -121,7 +121,7 @@ def test_arrays_are_read_back_bit_for_bit(run):
     ],
     ids=["transposed", "every other", "reversed", "broadcast", "of another byte order"],
 )
-def test_arrays_that_are_laid_out_otherwise_are_read_back(run, array):
+def test_arrays_with_other_memory_layouts_round_trip(run, array):
     checkpoints.save(run, Position(1), {"x": array}, {}, 1)
     np.testing.assert_array_equal(checkpoints.read(run.checkpoints / Position(1).name)[1]["x"], array)
 
@@ -138,34 +138,34 @@ def test_arrays_may_have_any_name(run):
     "number",
     [0.1, 1 / 3, -0.0, 5e-324, 1e-308, sys.float_info.max, sys.float_info.epsilon, math.inf, -math.inf, 2**64, None],
 )
-def test_numbers_of_the_state_are_read_back_exactly(run, number):
+def test_numbers_of_the_state_round_trip_exactly(run, number):
     checkpoints.save(run, Position(1), {}, {"x": [number]}, 1)
-    (got,) = checkpoints.newest(run)[1]["x"]
-    assert repr(got) == repr(number)
+    (found,) = checkpoints.newest(run)[1]["x"]
+    assert repr(found) == repr(number)
 
 
-def test_a_state_is_read_back(run):
+def test_a_state_round_trips(run):
     state = {"rows": [{"epoch": 1, "loss": None}], "é\n": {"": []}, "on": True, "text": 'a "b" \\ \x1b \ud800'}
     checkpoints.save(run, Position(1), ARRAYS, state, 1)
-    path, said, arrays = checkpoints.newest(run)
+    path, saved_state, arrays = checkpoints.newest(run)
     assert path == run.checkpoints / "epoch-00001.safetensors"
-    assert said == state
+    assert saved_state == state
     assert_same_arrays(arrays, ARRAYS)
 
 
-def test_not_a_number_is_read_back(run):
+def test_nan_round_trips(run):
     checkpoints.save(run, Position(1), {}, {"x": math.nan}, 1)
     assert math.isnan(checkpoints.newest(run)[1]["x"])
 
 
-def test_a_position_is_named_after_what_is_done(run):
+def test_a_position_is_named_after_the_completed_epochs_and_steps(run):
     assert Position(3).name == "epoch-00003.safetensors"
     assert Position(3, 120).name == "epoch-00003-step-000120.safetensors"
     assert str(Position(3)) == "epoch 3"
     assert str(Position(3, 1200)) == "step 1,200 of epoch 4"
 
 
-def test_positions_are_in_the_order_of_training(run):
+def test_positions_are_sorted_in_training_order(run):
     in_order = [
         Position(0, 5),
         Position(1),
@@ -183,7 +183,7 @@ def test_positions_are_in_the_order_of_training(run):
     assert checkpoints.positions(run) == in_order[::-1]
 
 
-def test_a_run_that_has_saved_nothing_has_no_checkpoint(run):
+def test_a_run_without_saved_files_has_no_checkpoint(run):
     assert checkpoints.positions(run) == []
     assert checkpoints.newest(run) is None
     run.checkpoints.mkdir()
@@ -191,14 +191,14 @@ def test_a_run_that_has_saved_nothing_has_no_checkpoint(run):
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
-def test_the_newest_are_kept(run, keep):
+def test_only_the_newest_are_kept(run, keep):
     everything = [Position(8), Position(9), Position(9, 50), Position(10), Position(10, 7)]
     for done, place in enumerate(everything, 1):
         save(run, place, keep=keep)
         assert checkpoints.positions(run) == everything[max(0, done - keep) : done][::-1]
 
 
-def test_nothing_but_checkpoints_is_removed(run):
+def test_only_checkpoints_are_removed(run):
     others = {
         "notes.txt",
         "epoch-00001.safetensors.damaged",
@@ -225,7 +225,7 @@ def test_nothing_but_checkpoints_is_removed(run):
         "epoch-00003-step-000000.safetensors",
     ],
 )
-def test_a_name_that_cnnlab_does_not_give_is_no_checkpoint(run, name, capsys):
+def test_an_unrecognised_name_is_not_a_checkpoint(run, name, capsys):
     run.checkpoints.mkdir()
     (run.checkpoints / name).write_text("mine")
     save(run, Position(2), Position(3), keep=1)
@@ -262,7 +262,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(run, damage, capsys):
+def test_a_damaged_checkpoint_is_set_aside_and_the_previous_one_is_used(run, damage, capsys):
     save(run, Position(1), Position(1, 5), Position(2))
     damage(run.checkpoints / Position(2).name)
     path, state, arrays = checkpoints.newest(run)
@@ -276,7 +276,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(run, damag
     assert capsys.readouterr().err == ""
 
 
-def test_all_that_are_damaged_are_set_aside(run, capsys):
+def test_all_damaged_checkpoints_are_set_aside(run, capsys):
     save(run, Position(1), Position(2), Position(3))
     for place in (Position(1), Position(2), Position(3)):
         os.truncate(run.checkpoints / place.name, 100)
@@ -285,7 +285,7 @@ def test_all_that_are_damaged_are_set_aside(run, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
-def test_the_one_before_a_damaged_one_is_used_without_touching_it(run, capsys):
+def test_reading_uses_the_one_before_a_damaged_checkpoint_without_moving_it(run, capsys):
     save(run, Position(1), Position(2), Position(3))
     os.truncate(run.checkpoints / Position(3).name, 100)
     replaced_by_folder(run.checkpoints / Position(2).name)
@@ -295,7 +295,7 @@ def test_the_one_before_a_damaged_one_is_used_without_touching_it(run, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_what_cannot_be_set_aside_is_not_said_to_be(run, capsys):
+def test_a_checkpoint_that_cannot_be_set_aside_is_not_reported_as_set_aside(run, capsys):
     save(run, Position(1), Position(2))
     os.truncate(run.checkpoints / Position(2).name, 100)
     aside = run.checkpoints / "epoch-00002.safetensors.damaged"
@@ -313,19 +313,19 @@ def test_a_checkpoint_with_the_name_of_another_position_is_set_aside(run, other,
     path = run.checkpoints / other.name
     shutil.copy(run.checkpoints / Position(1).name, path)
     content = path.read_bytes()
-    told = f"{path}: damaged: it is that of epoch-00001.safetensors"
+    message = f"{path}: damaged: it is that of epoch-00001.safetensors"
     with pytest.raises(RunError) as caught:
         checkpoints.read(path)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
     path, state, _ = checkpoints.newest(run)
     assert (path.name, state["epoch"]) == (Position(2).name, 2)
     assert names(run) == sorted([Position(1).name, Position(2).name, aside.name])
     assert aside.read_bytes() == content
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"cnnlab: warning: {told}; it is set aside as {aside.name}, and the one before is used"
+    assert line == f"cnnlab: warning: {message}; it is set aside as {aside.name}, and the one before is used"
 
 
-def test_a_checkpoint_cut_anywhere_is_refused(run):
+def test_a_checkpoint_truncated_anywhere_is_rejected(run):
     save(run, Position(1))
     path = run.checkpoints / Position(1).name
     for length in reversed(range(path.stat().st_size)):
@@ -334,7 +334,7 @@ def test_a_checkpoint_cut_anywhere_is_refused(run):
             checkpoints.read(path)
 
 
-def test_a_checkpoint_with_any_byte_changed_is_refused_or_says_the_same(run):
+def test_a_checkpoint_with_any_byte_changed_is_rejected_or_equal(run):
     save(run, Position(1))
     path = run.checkpoints / Position(1).name
     state, arrays = checkpoints.read(path)
@@ -343,29 +343,29 @@ def test_a_checkpoint_with_any_byte_changed_is_refused_or_says_the_same(run):
             for mask in (1, 2, 4, 8, 16, 32, 64, 128, 255):
                 os.pwrite(file.fileno(), bytes([byte ^ mask]), offset)
                 with suppress(RunError):
-                    got, got_arrays = checkpoints.read(path)
-                    assert got == state
-                    assert_same_arrays(got_arrays, arrays)
+                    found, found_arrays = checkpoints.read(path)
+                    assert found == state
+                    assert_same_arrays(found_arrays, arrays)
             os.pwrite(file.fileno(), bytes([byte]), offset)
     assert_same_arrays(checkpoints.read(path)[1], arrays)
 
 
-def test_a_checkpoint_with_anything_changed_is_refused_or_says_the_same(run):
+def test_a_checkpoint_with_any_mutation_is_rejected_or_equal(run):
     save(run, Position(1))
     path = run.checkpoints / Position(1).name
-    whole = path.read_bytes()
+    content = path.read_bytes()
     chance = random.Random(0)
     for _ in range(500):
-        start, end = sorted(chance.choices(range(len(whole)), k=2))
-        piece = chance.choice([b"", chance.randbytes(4), whole[start:end] * 2, whole[start:end][::-1]])
-        path.write_bytes(whole[:start] + piece + whole[end:])
+        start, end = sorted(chance.choices(range(len(content)), k=2))
+        piece = chance.choice([b"", chance.randbytes(4), content[start:end] * 2, content[start:end][::-1]])
+        path.write_bytes(content[:start] + piece + content[end:])
         with suppress(RunError):
             state, arrays = checkpoints.read(path)
             assert state == STATE
             assert_same_arrays(arrays, ARRAYS)
 
 
-LIES = {
+INCONSISTENT = {
     "header longer than the file": file_of({"x": NUMBER}, b"1234", length=10_000),
     "header of 2**63 bytes": file_of({"x": NUMBER}, b"1234", length=2**63),
     "header of 2**64 - 1 bytes": file_of({"x": NUMBER}, b"1234", length=2**64 - 1),
@@ -418,17 +418,17 @@ LIES = {
 }
 
 
-def test_a_file_that_tells_the_truth_is_read(run):
+def test_a_consistent_file_is_read(run):
     run.checkpoints.mkdir()
     (run.checkpoints / Position(2).name).write_bytes(file_with_state('{"epoch": 2}'))
     assert checkpoints.newest(run) == (run.checkpoints / Position(2).name, {"epoch": 2}, {})
 
 
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_a_file_that_lies_is_refused(run, lie, capsys):
+@pytest.mark.parametrize("content", INCONSISTENT.values(), ids=INCONSISTENT)
+def test_an_inconsistent_file_is_rejected(run, content, capsys):
     save(run, Position(1))
     path = run.checkpoints / Position(2).name
-    path.write_bytes(lie)
+    path.write_bytes(content)
     with pytest.raises(RunError, match=r"epoch-00002.safetensors: damaged: ."):
         checkpoints.read(path)
     assert checkpoints.newest(run)[0].name == Position(1).name
@@ -436,29 +436,29 @@ def test_a_file_that_lies_is_refused(run, lie, capsys):
 
 
 @pytest.mark.parametrize(
-    "lie",
+    "content",
     [
         file_of({"x": {**NUMBER, "dtype": "\x1b[31m\ncnnlab: all is well"}}, b"1234"),
         file_with_state("{}", "\x1b[31m\ncnnlab: all is well"),
     ],
     ids=["dtype", "place"],
 )
-def test_a_warning_is_one_line_whatever_the_file_says(run, lie, capsys):
+def test_a_warning_is_one_line_whatever_the_file_contains(run, content, capsys):
     save(run, Position(1))
-    (run.checkpoints / Position(2).name).write_bytes(lie)
+    (run.checkpoints / Position(2).name).write_bytes(content)
     assert checkpoints.newest(run)[0].name == Position(1).name
-    told = capsys.readouterr().err
-    assert len(told.splitlines()) == 1
-    assert "\x1b" not in told
+    output = capsys.readouterr().err
+    assert len(output.splitlines()) == 1
+    assert "\x1b" not in output
 
 
-def test_a_missing_file_is_not_taken_for_a_damaged_one(run):
+def test_a_missing_file_is_not_reported_as_damaged(run):
     with pytest.raises(FileNotFoundError, match=r"No such file or directory: .*epoch-00001.safetensors"):
         checkpoints.read(run.checkpoints / Position(1).name)
 
 
-def test_a_checkpoint_that_may_not_be_read_is_not_set_aside(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # another user cannot enter the folders above
+def test_a_checkpoint_without_read_permission_is_not_set_aside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # another user cannot enter the parent folders
     tmp_path.chmod(0o755)
     run = Run(Path("run"))
     run.path.mkdir()
@@ -470,7 +470,7 @@ def test_a_checkpoint_that_may_not_be_read_is_not_set_aside(tmp_path, monkeypatc
     assert names(run) == [Position(1).name, Position(2).name]
 
 
-def test_a_folder_of_checkpoints_that_may_not_be_read_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+def test_a_checkpoint_folder_without_read_permission_is_not_reported_as_empty(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tmp_path.chmod(0o755)
     run = Run(Path("run"))
@@ -492,7 +492,7 @@ def test_too_many_open_files_do_not_make_a_checkpoint_damaged(run):
     assert names(run) == [Position(1).name]
 
 
-def test_a_pipe_is_set_aside_without_waiting_for_it(run):
+def test_a_pipe_is_set_aside_without_blocking(run):
     save(run, Position(1))
     os.mkfifo(run.checkpoints / Position(2).name)
     code = (

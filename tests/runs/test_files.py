@@ -20,13 +20,13 @@ from cnnlab.runs.checkpoints import Position
 from tests.conftest import RECORD
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_appears_complete(tmp_path):
     files.write_text(tmp_path / "new" / "a.txt", "text")
     assert (tmp_path / "new" / "a.txt").read_text() == "text"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
 
@@ -48,19 +48,19 @@ def test_json_has_no_nan(tmp_path):
     assert not (tmp_path / "b.json").exists()
 
 
-LARGE = 100_000  # bytes, more than are buffered
+LARGE = 100_000  # bytes, more than the buffer size
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS]
 
 
-def raising(error):
+def raise_always(error):
     def fail(*_, **__):
         raise error
 
     return fail
 
 
-def only_where(condition, error, function):
-    """`function`, which fails where `condition` holds of its arguments."""
+def fail_where(condition, error, function):
+    """`function` that raises if `condition` is true for its arguments."""
 
     def checked(*arguments, **keywords):
         if condition(*arguments):
@@ -70,8 +70,8 @@ def only_where(condition, error, function):
     return checked
 
 
-def for_writing(function):
-    """`open` that has `function` open what is to be written, and reads as ever."""
+def open_for_writing(function):
+    """`open` that uses `function` for writing."""
 
     def opened(file, mode="r", **keywords):
         return open(file, mode, **keywords) if mode == "rb" else function(file, mode, **keywords)
@@ -79,13 +79,13 @@ def for_writing(function):
     return opened
 
 
-def files_that(write=io.FileIO.write, close=io.FileIO.close):
-    """`open` whose files are written to and closed by these."""
+def open_with(write=io.FileIO.write, close=io.FileIO.close):
+    """`open` with replaced methods `write` and `close`."""
     raw = type("Raw", (io.FileIO,), {"write": write, "close": close})
-    return for_writing(lambda path, mode: io.BufferedWriter(raw(path, mode)))
+    return open_for_writing(lambda path, mode: io.BufferedWriter(raw(path, mode)))
 
 
-def half_then(error):
+def write_half_then_raise(error):
     def write(file, data):
         if file.tell():
             raise error
@@ -94,7 +94,7 @@ def half_then(error):
     return write
 
 
-def closed_then(error):
+def close_then_raise(error):
     def close(file):
         was_open = not file.closed
         io.FileIO.close(file)
@@ -109,52 +109,52 @@ def is_folder(descriptor):
 
 
 def on_open(patch, error):
-    patch.setattr(files, "open", for_writing(raising(error)), raising=False)
+    patch.setattr(files, "open", open_for_writing(raise_always(error)), raising=False)
 
 
 def on_write(patch, error):
-    patch.setattr(files, "open", files_that(write=raising(error)), raising=False)
+    patch.setattr(files, "open", open_with(write=raise_always(error)), raising=False)
 
 
 def on_half_of_a_write(patch, error):
-    patch.setattr(files, "open", files_that(write=half_then(error)), raising=False)
+    patch.setattr(files, "open", open_with(write=write_half_then_raise(error)), raising=False)
 
 
 def on_close(patch, error):
-    patch.setattr(files, "open", files_that(close=closed_then(error)), raising=False)
+    patch.setattr(files, "open", open_with(close=close_then_raise(error)), raising=False)
 
 
 def on_fsync(patch, error):
-    patch.setattr(os, "fsync", only_where(lambda descriptor: not is_folder(descriptor), error, os.fsync))
+    patch.setattr(os, "fsync", fail_where(lambda descriptor: not is_folder(descriptor), error, os.fsync))
 
 
 def on_replace(patch, error):
-    patch.setattr(Path, "replace", raising(error))
+    patch.setattr(Path, "replace", raise_always(error))
 
 
 def on_open_of_the_folder(patch, error):
-    patch.setattr(os, "open", only_where(lambda _, flags, *__: flags & os.O_DIRECTORY, error, os.open))
+    patch.setattr(os, "open", fail_where(lambda _, flags, *__: flags & os.O_DIRECTORY, error, os.open))
 
 
 def on_fsync_of_the_folder(patch, error):
-    patch.setattr(os, "fsync", only_where(is_folder, error, os.fsync))
+    patch.setattr(os, "fsync", fail_where(is_folder, error, os.fsync))
 
 
 EARLY = [on_open, on_write, on_half_of_a_write, on_close, on_fsync, on_replace]
-HEARTBEAT_TIMEOUT = [on_open_of_the_folder, on_fsync_of_the_folder]
-"""When the file has its name already."""
+LATE = [on_open_of_the_folder, on_fsync_of_the_folder]
+"""Faults after the rename."""
 
 every_fault = pytest.mark.parametrize(
     ("number", "fault"),
     [
         pytest.param(number, fault, id=f"{errno.errorcode[number]} {fault.__name__}")
-        for number, fault in itertools.product(ERRORS, EARLY + HEARTBEAT_TIMEOUT)
+        for number, fault in itertools.product(ERRORS, EARLY + LATE)
     ],
 )
 
 
 def assert_fails(number, fault, path, change):
-    """`change` fails for the fault with the number, and says so of `path`."""
+    """`change` fails with the fault, in an error that names `path`."""
     with pytest.MonkeyPatch.context() as patch:
         fault(patch, OSError(number, os.strerror(number)))
         with pytest.raises(RunError) as caught:
@@ -168,17 +168,17 @@ def test_bytes_are_the_old_or_the_new_ones_after_any_fault(tmp_path, number, fau
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     assert_fails(number, fault, path, lambda: files.write_bytes(path, b"n" * size))
-    assert path.read_bytes() == (b"n" * size if fault in HEARTBEAT_TIMEOUT else b"old")
+    assert path.read_bytes() == (b"n" * size if fault in LATE else b"old")
     assert list(tmp_path.iterdir()) == [path]
 
 
 @every_fault
-def test_a_first_write_leaves_nothing_or_the_whole_file_after_any_fault(tmp_path, number, fault):
+def test_a_first_write_leaves_nothing_or_the_complete_file_after_any_fault(tmp_path, number, fault):
     path = tmp_path / "new" / "a.json"
     assert_fails(number, fault, path, lambda: files.write_json(path, {"a": [1.5] * 10_000}))
-    if fault in HEARTBEAT_TIMEOUT:
+    if fault in LATE:
         assert json.loads(path.read_text()) == {"a": [1.5] * 10_000}
-    assert list(path.parent.iterdir()) == [path] * (fault in HEARTBEAT_TIMEOUT)
+    assert list(path.parent.iterdir()) == [path] * (fault in LATE)
 
 
 @every_fault
@@ -186,7 +186,7 @@ def test_a_record_is_the_old_or_the_new_one_after_any_fault(tmp_path, number, fa
     run = Run(tmp_path)
     run.create(RECORD)
     assert_fails(number, fault, tmp_path / "run.json", lambda: run.update({"status": "finished"}))
-    assert run.record().raw == {**RECORD, "status": "finished" if fault in HEARTBEAT_TIMEOUT else "running"}
+    assert run.record().raw == {**RECORD, "status": "finished" if fault in LATE else "running"}
     assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
     run.update({"status": "finished"})
     assert run.record().raw == {**RECORD, "status": "finished"}
@@ -200,7 +200,7 @@ def test_the_newest_checkpoint_is_the_old_or_the_new_one_after_any_fault(tmp_pat
         checkpoints.save(run, Position(epoch), {"x": arrays[epoch]}, {"epoch": epoch}, 2)
     path = run.checkpoints / Position(3).name
     assert_fails(number, fault, path, lambda: checkpoints.save(run, Position(3), {"x": arrays[3]}, {"epoch": 3}, 2))
-    expected = [Position(3), Position(2), Position(1)] if fault in HEARTBEAT_TIMEOUT else [Position(2), Position(1)]
+    expected = [Position(3), Position(2), Position(1)] if fault in LATE else [Position(2), Position(1)]
     assert sorted(run.checkpoints.iterdir(), reverse=True) == [run.checkpoints / place.name for place in expected]
     path, state, got = checkpoints.newest(run)
     assert (path.name, state) == (expected[0].name, {"epoch": expected[0].epoch})
@@ -210,7 +210,7 @@ def test_the_newest_checkpoint_is_the_old_or_the_new_one_after_any_fault(tmp_pat
     assert checkpoints.positions(run) == [Position(3), Position(2)]
 
 
-def test_writing_a_checkpoint_anew_leaves_it_whole_when_that_fails(tmp_path):
+def test_a_failed_rewrite_leaves_the_checkpoint_intact(tmp_path):
     run = Run(tmp_path)
     checkpoints.save(run, Position(1), {}, {"times": 1}, 1)
     path = run.checkpoints / Position(1).name
@@ -219,23 +219,23 @@ def test_writing_a_checkpoint_anew_leaves_it_whole_when_that_fails(tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 6, 7, 8, 10_000])
-def test_a_file_is_whole_where_the_system_takes_a_part_at_a_time(tmp_path, monkeypatch, size):
+def test_a_file_is_complete_when_the_system_writes_it_in_parts(tmp_path, monkeypatch, size):
     data = bytes(number % 251 for number in range(size))
     monkeypatch.setattr(
-        files, "open", files_that(write=lambda file, part: io.FileIO.write(file, bytes(part)[:7])), raising=False
+        files, "open", open_with(write=lambda file, part: io.FileIO.write(file, bytes(part)[:7])), raising=False
     )
     files.write_bytes(tmp_path / "a.bin", data)
     assert (tmp_path / "a.bin").read_bytes() == data
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(Path, "mkdir", raising(OSError(errno.EROFS, "Read-only file system")))
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", raise_always(OSError(errno.EROFS, "Read-only file system")))
     with pytest.raises(RunError, match=r"new/a.txt: cannot be written: Read-only file system"):
         files.write_text(tmp_path / "new" / "a.txt", "text")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_the_system_refuses_halfway_is_not_left(tmp_path):
+def test_a_write_beyond_the_file_size_limit_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -251,7 +251,7 @@ def test_a_file_that_the_system_refuses_halfway_is_not_left(tmp_path):
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, ValueError])
 @pytest.mark.parametrize("fault", EARLY)
-def test_what_stops_a_write_leaves_the_old_file_and_nothing_else(tmp_path, fault, stop):
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, fault, stop):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.MonkeyPatch.context() as patch:
@@ -262,14 +262,14 @@ def test_what_stops_a_write_leaves_the_old_file_and_nothing_else(tmp_path, fault
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_in_the_place_of_the_file_is_left_alone(tmp_path):
+def test_a_folder_in_place_of_the_file_is_unchanged(tmp_path):
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(RunError, match=r"a.txt: cannot be written: Is a directory"):
         files.write_text(tmp_path / "a.txt", "text")
     assert list(tmp_path.rglob("*")) == [tmp_path / "a.txt"]
 
 
-def test_a_write_replaces_a_link_and_not_what_it_leads_to(tmp_path):
+def test_a_write_replaces_a_link_and_not_its_target(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "a.txt").symlink_to("mine.txt")
     files.write_text(tmp_path / "a.txt", "text")
@@ -279,7 +279,7 @@ def test_a_write_replaces_a_link_and_not_what_it_leads_to(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["mine.txt", "missing.txt"])
-def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path, monkeypatch, target):
+def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path, monkeypatch, target):
     monkeypatch.setattr(files.secrets, "token_hex", lambda size: "5a" * size)
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / f".{os.getpid()}-5a5a5a5a.a.txt").symlink_to(target)
@@ -290,7 +290,7 @@ def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path, mon
     assert not (tmp_path / "missing.txt").exists()
 
 
-def test_no_two_temporary_files_have_the_same_name(tmp_path):
+def test_temporary_file_names_are_unique(tmp_path):
     names = []
     for _ in range(100):
         files.write(tmp_path / "a.txt", lambda path: names.append(path.name) or path.write_text("text"))
@@ -300,7 +300,7 @@ def test_no_two_temporary_files_have_the_same_name(tmp_path):
         assert files.LEFT_OVER.fullmatch(name)
 
 
-def test_a_left_over_of_a_process_with_the_same_number_does_not_stop_a_write(tmp_path):
+def test_a_leftover_of_a_process_with_the_same_pid_does_not_block_a_write(tmp_path):
     def killed(temporary):
         temporary.write_text("ha")
         left_over.append(temporary.rename(tmp_path / "kept"))
@@ -317,7 +317,7 @@ def test_a_left_over_of_a_process_with_the_same_number_does_not_stop_a_write(tmp
     assert temporary.read_text() == "ha"
 
 
-def test_many_may_write_the_same_file(tmp_path):
+def test_concurrent_writers_of_one_file_succeed(tmp_path):
     path = tmp_path / "a.txt"
     texts = [str(number) * LARGE for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -326,7 +326,7 @@ def test_many_may_write_the_same_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_changes_of_many_threads_add_up(tmp_path):
+def test_concurrent_updates_from_threads_are_not_lost(tmp_path):
     run = Run(tmp_path)
     run.create(RECORD)
     with ThreadPoolExecutor(8) as pool:
@@ -334,7 +334,7 @@ def test_changes_of_many_threads_add_up(tmp_path):
     assert run.record().raw == {**RECORD, **{str(number): number for number in range(40)}}
 
 
-def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     code = """
@@ -359,7 +359,7 @@ files.write(Path(sys.argv[1]), half)
     assert path.read_text() == "old"
 
 
-def test_nothing_but_left_overs_is_removed(tmp_path):
+def test_only_leftovers_are_removed(tmp_path):
     left_over = [".1-00000000.run.json", ".4194304-0123abcd.epoch-00001.safetensors", ".7-ffffffff.model.keras"]
     others = [
         "run.json",
@@ -387,14 +387,14 @@ def test_nothing_but_left_overs_is_removed(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == set(others)
 
 
-def test_a_left_over_link_is_removed_and_not_followed(tmp_path):
+def test_a_leftover_link_is_removed_and_not_followed(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / ".1-0123abcd.run.json").symlink_to("mine.txt")
     files.remove_left_overs(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_folder_that_is_not_there_has_no_left_overs(tmp_path):
+def test_a_missing_folder_has_no_leftovers(tmp_path):
     files.remove_left_overs(tmp_path / "checkpoints")
     assert list(tmp_path.iterdir()) == []
 
@@ -418,7 +418,7 @@ def test_a_folder_is_written_and_replaced(tmp_path):
     assert [path.name for path in (tmp_path / "parent").iterdir()] == ["model"]
 
 
-def test_a_folder_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+def test_a_folder_is_flushed_to_disk_before_it_is_renamed(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.readlink(f"/dev/fd/{descriptor}")))
     rename = Path.rename
@@ -462,7 +462,7 @@ def test_a_folder_that_cannot_be_renamed_leaves_the_old_one_and_nothing_else(tmp
 
 
 @pytest.mark.parametrize("kind", ["file", "link"])
-def test_what_is_no_folder_is_not_replaced_by_one(tmp_path, kind):
+def test_a_path_that_is_not_a_folder_is_not_replaced_by_one(tmp_path, kind):
     (tmp_path / "other").mkdir()
     path = tmp_path / "model"
     path.write_text("mine") if kind == "file" else path.symlink_to("other")
@@ -510,8 +510,8 @@ def test_a_killed_process_leaves_the_old_folder_or_the_new_one(tmp_path, moment,
 
 
 @pytest.mark.parametrize("target", ["regular file", "folder", "pipe", "/dev/zero", "missing", "file over the limit"])
-def test_a_regular_file_is_read_and_nothing_stays_open(tmp_path, target):
-    path = tmp_path / target  # "/dev/zero" is absolute: that itself
+def test_a_regular_file_is_read_and_closed(tmp_path, target):
+    path = tmp_path / target  # the absolute "/dev/zero" replaces tmp_path
     if target == "folder":
         path.mkdir()
     elif target == "pipe":

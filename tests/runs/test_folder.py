@@ -33,13 +33,13 @@ def test_names_stay_inside_the_folder(tmp_path, name):
         check_name(tmp_path, name)
 
 
-def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write everywhere
+def test_an_unwritable_folder_is_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root can write everywhere
     with pytest.raises(RequestError, match="no permission to write"):
         check_writable(tmp_path / "runs")
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+def test_a_file_in_place_of_the_folder_is_rejected(tmp_path):
     (tmp_path / "runs").write_text("")
     with pytest.raises(RequestError, match="is a file; expected a folder"):
         check_writable(tmp_path / "runs")
@@ -56,7 +56,7 @@ def test_runs_are_found_in_natural_order(tmp_path):
 
 
 @pytest.mark.parametrize("finder", [lambda path: list(find([path])), find_one])
-def test_what_is_no_run_is_told_apart(tmp_path, monkeypatch, finder):
+def test_a_path_that_is_not_a_run_is_rejected(tmp_path, monkeypatch, finder):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
@@ -86,7 +86,7 @@ def test_uses_of_the_test_set_add_up(tmp_path):
     assert [use["by"] for use in record["test_uses"]] == ["train", "evaluate"]
 
 
-def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
+def test_a_record_that_is_a_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "run.json")
     code = "import sys; from pathlib import Path; from cnnlab.runs import Run; Run(Path(sys.argv[1])).record()"
     command = [sys.executable, "-c", code, tmp_path]
@@ -96,7 +96,7 @@ def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
         find_one(tmp_path)
 
 
-def test_a_record_that_is_a_folder_is_told(tmp_path):
+def test_a_record_that_is_a_folder_is_reported(tmp_path):
     (tmp_path / "run.json").mkdir()
     open_before = os.listdir("/dev/fd")
     for _ in range(3):
@@ -130,7 +130,7 @@ def test_a_huge_record_is_not_read(tmp_path):
         "tensorboard/train",
     ],
 )
-def test_a_run_with_a_link_is_refused(tmp_path, name, target):
+def test_a_run_with_a_link_is_rejected(tmp_path, name, target):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text(json.dumps(RECORD))
     run = Run(tmp_path / "run")
@@ -153,7 +153,7 @@ def test_a_run_may_be_read_through_a_link_to_it(tmp_path):
     assert Run(tmp_path / "best").record().raw == RECORD
 
 
-def test_a_folder_without_a_record_is_no_run(tmp_path):
+def test_a_folder_without_a_record_is_not_a_run(tmp_path):
     (tmp_path / "file").write_text("")
     for name in ("", "missing"):
         with pytest.raises(RunError, match=r"not a run folder: it has no run.json"):
@@ -182,7 +182,7 @@ def test_a_damaged_record_is_not_updated(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["9" * 4000, '"\\ud800\\u0000"', "[" * 140 + "]" * 140], ids=lambda value: value[:9])
-def test_a_record_that_can_be_read_can_be_updated(tmp_path, value):
+def test_a_readable_record_can_be_updated(tmp_path, value):
     (tmp_path / "run.json").write_text(json.dumps(RECORD)[:-1] + f', "mine": {value}}}')
     run = Run(tmp_path)
     record = run.record().raw

@@ -38,7 +38,7 @@ ELSEWHERE = {"pid": 1234, "host": f"not-{platform.node()}"}
 
 @contextmanager
 def holder(folder, child="none"):
-    """A process that holds the lock until its input ends, perhaps with a child that lives on till then too."""
+    """A process that holds the lock until its input ends, optionally with a child process."""
     command = [sys.executable, "-c", HOLDER, folder, child]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
@@ -47,32 +47,32 @@ def holder(folder, child="none"):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run folder that no process works on."""
+    """A run folder held by no process."""
     (tmp_path / "run").mkdir()
     return tmp_path / "run"
 
 
 @pytest.fixture
 def free(folder):
-    """The lock file in it, which was left just now."""
+    """The lock file of the folder, just released."""
     (folder / ".lock").touch()
     return folder / ".lock"
 
 
-def age(path, seconds):
+def make_older(path, seconds):
     then = time.time() - seconds
     os.utime(path, (then, then), follow_symlinks=False)
 
 
 def is_held(folder):
-    """Whether it is held whoever looks; the answers are to be the same."""
+    """Whether the lock is held, with and without the heartbeat of other machines; both must agree."""
     (answer,) = {lock.is_held(folder, elsewhere=False), lock.is_held(folder, elsewhere=True)}
     return answer
 
 
 @contextmanager
 def another_user():
-    """Permissions say nothing to root."""
+    """Run as another user if root, for whom permissions have no effect."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(65534)
@@ -84,7 +84,7 @@ def another_user():
 
 
 def python(code, path):
-    """What that code prints of `path`, in a process that may not wait for ever."""
+    """The output of `code` with `path`, in a new process with a timeout."""
     code = f"import sys; from pathlib import Path; path = Path(sys.argv[1]); {code}"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True)
     return done.stdout
@@ -105,7 +105,7 @@ def test_a_run_has_one_holder(folder, monkeypatch):
         assert is_held(folder)
 
 
-def test_a_holder_holds_once(folder, monkeypatch):
+def test_a_holder_cannot_lock_twice(folder, monkeypatch):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.1)
     with lock.held(folder):
         with pytest.raises(RequestError, match="another process is at work on it"), lock.held(folder):
@@ -128,13 +128,13 @@ def test_there_are_never_two_holders(folder, monkeypatch):
         list(pool.map(work, range(24)))
 
 
-def test_a_lock_is_free_after_whatever_ends_the_work(folder):
+def test_a_lock_is_released_however_the_work_ends(folder):
     with suppress(KeyboardInterrupt), lock.held(folder):
         raise KeyboardInterrupt
     assert not lock.is_held(folder, elsewhere=False)
 
 
-def test_looking_at_the_lock_does_not_keep_another_from_taking_it(folder):
+def test_reading_the_lock_does_not_block_acquiring_it(folder):
     done = threading.Event()
 
     def look():
@@ -152,12 +152,12 @@ def test_looking_at_the_lock_does_not_keep_another_from_taking_it(folder):
             done.set()
 
 
-def test_one_who_looks_at_the_lock_is_not_taken_for_a_holder(folder, free):
+def test_a_reader_of_the_lock_is_not_reported_as_its_holder(folder, free):
     with ThreadPoolExecutor(4) as pool:
         assert not any(pool.map(lambda _: lock.is_held(folder, elsewhere=False), range(1000)))
 
 
-def test_a_second_holder_waits_a_little(folder, monkeypatch):
+def test_a_second_holder_waits_briefly(folder, monkeypatch):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 30)
     with holder(folder) as process:
         threading.Timer(0.2, process.kill).start()
@@ -166,7 +166,7 @@ def test_a_second_holder_waits_a_little(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("child", ["none", "started", "forked"])
-def test_the_lock_of_a_killed_process_is_free_at_once(folder, monkeypatch, child):
+def test_the_lock_of_a_killed_process_is_released_immediately(folder, monkeypatch, child):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.0)
     with holder(folder, child) as process:
         assert is_held(folder)
@@ -177,7 +177,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(folder, monkeypatch, child
             assert is_held(folder)
 
 
-def test_a_copy_of_a_run_is_not_held(folder, tmp_path):
+def test_a_copy_of_a_run_is_not_locked(folder, tmp_path):
     copy = tmp_path / "copy"
     with holder(folder):
         shutil.copytree(folder, copy)
@@ -187,13 +187,13 @@ def test_a_copy_of_a_run_is_not_held(folder, tmp_path):
         assert is_held(folder)
 
 
-def test_a_renamed_run_is_still_held(folder, tmp_path):
+def test_a_renamed_run_is_still_locked(folder, tmp_path):
     with holder(folder):
         folder.rename(tmp_path / "other")
         assert is_held(tmp_path / "other")
 
 
-def test_a_run_that_was_never_locked_is_not_held(folder, tmp_path):
+def test_a_run_that_was_never_locked_is_not_locked(folder, tmp_path):
     assert not is_held(folder)
     assert not is_held(tmp_path / "missing")
     assert list(tmp_path.rglob("*")) == [folder]
@@ -212,45 +212,45 @@ heartbeats = pytest.mark.parametrize(
 
 
 @heartbeats
-def test_a_heartbeat_tells_of_another_machine(folder, free, seconds, expected):
-    age(free, seconds)
+def test_a_heartbeat_shows_a_holder_on_another_machine(folder, free, seconds, expected):
+    make_older(free, seconds)
     assert lock.is_held(folder, elsewhere=True) is expected
     assert not lock.is_held(folder, elsewhere=False)
 
 
-def test_looking_at_the_lock_is_no_heartbeat(folder, free):
-    age(free, 60)
+def test_reading_the_lock_does_not_update_the_heartbeat(folder, free):
+    make_older(free, 60)
     before = free.stat().st_mtime_ns
     lock.is_held(folder, elsewhere=False)
     lock.is_held(folder, elsewhere=True)
     assert free.stat().st_mtime_ns == before
 
 
-def test_the_heart_beats_while_the_lock_is_held_and_no_longer(folder, monkeypatch):
+def test_the_heartbeat_is_updated_only_while_the_lock_is_held(folder, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
     path = folder / ".lock"
     threads = set(threading.enumerate())
     with lock.held(folder):
         for _ in range(2):
-            age(path, 1000)
+            make_older(path, 1000)
             deadline = time.monotonic() + 300
             while time.time() - path.stat().st_mtime > 500:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
     for thread in set(threading.enumerate()) - threads:
         thread.join(10)
-    age(path, 1000)
+    make_older(path, 1000)
     time.sleep(0.05)
     assert time.time() - path.stat().st_mtime > 500
 
 
-def test_the_heart_survives_a_lock_file_that_is_gone(folder, monkeypatch):
+def test_the_heartbeat_survives_a_removed_lock_file(folder, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
     with lock.held(folder):
         (folder / ".lock").unlink()
         time.sleep(0.05)
         (folder / ".lock").touch()
-        age(folder / ".lock", 1000)
+        make_older(folder / ".lock", 1000)
         deadline = time.monotonic() + 300
         while time.time() - (folder / ".lock").stat().st_mtime > 500:
             assert time.monotonic() < deadline
@@ -259,26 +259,26 @@ def test_the_heart_survives_a_lock_file_that_is_gone(folder, monkeypatch):
 
 @heartbeats
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_on_a_file_system_without_locks_the_heartbeat_tells(folder, free, monkeypatch, number, seconds, expected):
+def test_on_a_file_system_without_locks_the_heartbeat_decides(folder, free, monkeypatch, number, seconds, expected):
     def fail(*_):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(lock.fcntl, "flock", fail)
-    age(free, seconds)
+    make_older(free, seconds)
     assert is_held(folder) is expected
 
 
 @pytest.mark.parametrize("seconds", [0, lock.HEARTBEAT_TIMEOUT + 1])
-def test_where_only_reading_is_allowed_the_lock_tells(folder, free, monkeypatch, seconds):
-    monkeypatch.chdir(folder.parent)  # another user cannot enter the folders above
+def test_the_lock_decides_even_with_read_only_permission(folder, free, monkeypatch, seconds):
+    monkeypatch.chdir(folder.parent)  # another user cannot enter the parent folders
     folder.parent.chmod(0o755)
     with holder(folder):
         free.chmod(0o444)
         folder.chmod(0o555)
-        age(free, seconds)
+        make_older(free, seconds)
         with another_user():
             assert is_held(Path(folder.name))
-    age(free, seconds)
+    make_older(free, seconds)
     with another_user():
         assert not lock.is_held(Path(folder.name), elsewhere=False)
         assert lock.is_held(Path(folder.name), elsewhere=True) is (seconds == 0)
@@ -290,7 +290,7 @@ def test_where_only_reading_is_allowed_the_lock_tells(folder, free, monkeypatch,
     folder.chmod(0o755)
 
 
-def test_looking_at_the_lock_leaves_nothing_open(folder, tmp_path):
+def test_reading_the_lock_leaves_no_open_file(folder, tmp_path):
     (tmp_path / "free").mkdir()
     (tmp_path / "free" / ".lock").touch()
     with holder(folder):
@@ -303,7 +303,7 @@ def test_looking_at_the_lock_leaves_nothing_open(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing", "missing/run", "file"])
-def test_what_is_not_there_cannot_be_held(tmp_path, name):
+def test_a_missing_run_is_not_locked(tmp_path, name):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunError) as caught, lock.held(tmp_path / name):
         pass
@@ -312,7 +312,7 @@ def test_what_is_not_there_cannot_be_held(tmp_path, name):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_one_who_waits_for_a_run_that_is_taken_away_does_not_bring_it_back(folder, tmp_path):
+def test_waiting_for_a_removed_run_does_not_recreate_it(folder, tmp_path):
     def wait():
         with lock.held(folder):
             pass
@@ -334,10 +334,10 @@ def test_a_link_is_not_followed(folder, tmp_path, target):
         path = other / (".lock" if target == "held lock" else "file")
         if target == "file":
             path.write_text("mine")
-            age(path, 1000)
+            make_older(path, 1000)
         (folder / ".lock").symlink_to(path)
         assert not is_held(folder)
-        age(folder / ".lock", 1000)
+        make_older(folder / ".lock", 1000)
         assert not is_held(folder)
         with pytest.raises(RunError, match=r"\.lock: cannot be locked"), lock.held(folder):
             pass
@@ -347,18 +347,18 @@ def test_a_link_is_not_followed(folder, tmp_path, target):
         assert time.time() - path.stat().st_mtime > 500
 
 
-def test_a_folder_in_the_place_of_the_lock_is_refused(folder):
+def test_a_folder_in_place_of_the_lock_is_rejected(folder):
     (folder / ".lock").mkdir()
-    age(folder / ".lock", 1000)
+    make_older(folder / ".lock", 1000)
     assert not is_held(folder)
     with pytest.raises(RunError, match=r"\.lock: cannot be locked: Is a directory"), lock.held(folder):
         pass
     assert list((folder / ".lock").iterdir()) == []
 
 
-def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(folder):
+def test_a_pipe_in_place_of_the_lock_does_not_block(folder):
     os.mkfifo(folder / ".lock")
-    age(folder / ".lock", 1000)
+    make_older(folder / ".lock", 1000)
     looking = "from cnnlab.runs import lock; print(*(lock.is_held(path, elsewhere=answer) for answer in (True, False)))"
     assert python(looking, folder) == "False False\n"
     holding = "from cnnlab.runs import lock; context = lock.held(path); context.__enter__(); print('held')"
@@ -380,29 +380,29 @@ def test_a_run_whose_process_is_gone_has_crashed(folder):
         assert status_of(record) == "crashed"
 
 
-def test_a_run_whose_process_may_be_on_another_machine_has_crashed_when_its_heart_stopped(folder, free):
+def test_a_run_possibly_on_another_machine_has_crashed_when_its_heartbeat_stopped(folder, free):
     record = recorded(folder, "running", ELSEWHERE)
     assert status_of(record) == "running"
-    age(free, lock.HEARTBEAT_TIMEOUT + 1)
+    make_older(free, lock.HEARTBEAT_TIMEOUT + 1)
     assert status_of(record) == "crashed"
     with holder(folder):
         assert status_of(record) == "running"
 
 
 @pytest.mark.parametrize("process", [{}, {"host": None}, None], ids=["no host", "host null", "not recorded"])
-def test_a_run_that_does_not_say_where_its_process_is_has_it_on_this_machine(folder, free, process):
+def test_a_process_without_a_host_is_on_this_machine(folder, free, process):
     record = recorded(folder, "running", process)
     assert status_of(record) == "crashed"
     with holder(folder):
         assert status_of(record) == "running"
-        age(free, lock.HEARTBEAT_TIMEOUT + 1)
+        make_older(free, lock.HEARTBEAT_TIMEOUT + 1)
         assert status_of(record) == "running"
     free.touch()
     assert status_of(record) == "crashed"
 
 
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != "running"])
-def test_a_run_that_said_how_it_ended_has_ended_so(folder, status):
+def test_a_recorded_final_status_is_kept(folder, status):
     record = recorded(folder, status, HERE)
     assert status_of(record) == status
     with lock.held(folder):
@@ -411,7 +411,7 @@ def test_a_run_that_said_how_it_ended_has_ended_so(folder, status):
     assert not is_live(record.run, record.process)
 
 
-def test_who_works_on_a_run_is_named(folder):
+def test_the_holder_of_a_run_is_named(folder):
     run = Run(folder)
     check_idle(run, recorded(folder, "running", HERE).process)
     with holder(folder):

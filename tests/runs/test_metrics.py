@@ -12,7 +12,7 @@ def path(tmp_path):
     return tmp_path / "metrics.csv"
 
 
-def test_a_table_is_read_as_it_was_written(path):
+def test_a_table_round_trips(path):
     write_rows(
         path, [{"epoch": 1, "loss": 0.5, "val_loss": None}, {"epoch": 2, "loss": 0.1}], ["epoch", "loss", "val_loss"]
     )
@@ -56,7 +56,7 @@ def test_epochs_are_counted(path, table, epochs):
 def test_a_damaged_table_has_no_epochs(path, table):
     path.write_bytes(table)
     assert (count_epochs(path), read_numbers(path)) == (0, {})
-    with pytest.raises(ValueError):  # noqa: PT011 - decoding has messages of its own
+    with pytest.raises(ValueError):  # noqa: PT011 - messages of the decoder
         read_rows(path)
 
 
@@ -66,18 +66,18 @@ def test_a_table_without_epochs_has_no_numbers(path, table):
     assert read_numbers(path) == {}
 
 
-def test_only_columns_that_are_finite_numbers_throughout_are_read(path):
+def test_only_columns_of_finite_numbers_are_read(path):
     path.write_text("epoch,a,b,c\n1,nan,1,\n2,1,2,3\n")
     assert read_numbers(path) == {"epoch": [1, 2], "b": [1, 2]}
 
 
-def test_a_table_that_cannot_be_read_has_no_epochs(path):
+def test_an_unreadable_table_has_no_epochs(path):
     assert (count_epochs(path), read_numbers(path)) == (0, {})
     path.mkdir()
     assert (count_epochs(path), read_numbers(path)) == (0, {})
 
 
-def test_a_table_that_is_a_pipe_is_not_waited_for(path):
+def test_a_table_that_is_a_pipe_does_not_block(path):
     os.mkfifo(path)
     code = "import sys; from pathlib import Path; from cnnlab.runs.metrics import count_epochs; print(count_epochs(Path(sys.argv[1])))"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, check=True)

@@ -1,4 +1,4 @@
-"""run.json to a RunRecord, and every way in which it can be damaged."""
+"""Parsing run.json to a RunRecord, and all kinds of damage."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def parse(content):
     return RunRecord.parse(RUN, content if isinstance(content, bytes) else json.dumps(content).encode())
 
 
-def test_a_complete_record():
+def test_a_complete_record_is_parsed():
     raw = complete(
         {
             "status": "finished",
@@ -61,7 +61,7 @@ def test_a_complete_record():
     assert record.experiment.validates_on_test
 
 
-def test_what_a_run_gets_only_as_it_goes_on_may_be_missing():
+def test_keys_added_during_a_run_are_optional():
     for raw in (RECORD, {**RECORD, "process": None, "results": None, "seconds": None, "threads": None}):
         record = parse(raw)
         assert (record.process, record.results, record.seconds, record.parameters) == (None, {}, None, None)
@@ -72,7 +72,7 @@ def test_what_a_run_gets_only_as_it_goes_on_may_be_missing():
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda experiment: experiment["data"]["name"])
-def test_experiments_of_version_0_1_0(written):
+def test_experiments_of_version_0_1_0_are_parsed(written):
     found = parse({**RECORD, "experiment": written}).experiment
     assert (found.name, found.seed, found.epochs) == (written["name"], written["seed"], written["train"]["epochs"])
     assert found.loss == written["train"]["loss"]
@@ -87,11 +87,11 @@ def test_experiments_of_version_0_1_0(written):
         ({"callbacks": ["tensorboard", EARLY_STOPPING]}, "val_loss"),
     ],
 )
-def test_the_monitor_of_early_stopping_is_told_where_it_chooses_the_weights(train, monitor):
+def test_the_monitor_is_the_one_of_early_stopping_that_restores_the_weights(train, monitor):
     assert parse(complete({"experiment": {"train": train}})).experiment.early_stopping_monitor == monitor
 
 
-def test_a_result_that_is_missing_is_named():
+def test_a_missing_result_is_named():
     record = parse({**RECORD, "results": {"loss": 0.5, "val_loss": None}})
     assert record.result("loss") == 0.5
     for key in ("test_loss", "val_loss"):
@@ -183,7 +183,7 @@ DAMAGED = [
 
 
 def merged(base, changes):
-    """`base` with these changes; of a map, only the keys that they name."""
+    """`base` with these changes, merged recursively."""
     return base | {
         key: merged(base[key], value) if isinstance(value, dict) and value and key in base else value
         for key, value in changes.items()

@@ -18,7 +18,7 @@ DAMAGED = ["{", '{"status": "running", "process": []}', "\0" * 100]
 
 @pytest.fixture
 def run(tmp_path):
-    """A run with something in every folder, in a folder of runs that has another one."""
+    """A run with files in every folder, next to another run."""
     for name in ("lenet-1", "lenet-2"):
         for path in (
             "checkpoints/epoch-00001.safetensors",
@@ -29,18 +29,18 @@ def run(tmp_path):
             (tmp_path / "runs" / name / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "runs" / name / path).write_text("")
         (tmp_path / "runs" / name / "run.json").write_text('{"status": "finished"}')
-        stop_heart(tmp_path / "runs" / name)
+        expire_heartbeat(tmp_path / "runs" / name)
     return Run(tmp_path / "runs" / "lenet-1")
 
 
-def stop_heart(folder):
+def expire_heartbeat(folder):
     then = time.time() - lock.HEARTBEAT_TIMEOUT - 1
     os.utime(folder / ".lock", (then, then))
 
 
 @contextmanager
-def worked_on(run):
-    """Another process holds the run."""
+def run_in_use(run):
+    """Another process holds the lock of the run."""
     code = (
         "import sys; from pathlib import Path; from cnnlab.runs import lock\n"
         "with lock.held(Path(sys.argv[1])): print('held', flush=True), sys.stdin.read()"
@@ -60,7 +60,7 @@ def check_and_remove(run):
     remove(run)
 
 
-def test_a_run_is_removed_whole_and_nothing_else(run):
+def test_a_run_is_removed_completely_and_nothing_else(run):
     other = contents(run.path.with_name("lenet-2"))
     check_and_remove(run)
     assert list(run.path.parent.iterdir()) == [run.path.with_name("lenet-2")]
@@ -73,7 +73,7 @@ def test_a_run_is_removed_by_a_relative_path(run, monkeypatch):
     assert os.listdir() == ["lenet-2"]
 
 
-def test_the_current_folder_is_removed_or_refused(run, monkeypatch):
+def test_the_current_folder_is_removed_or_rejected(run, monkeypatch):
     monkeypatch.chdir(run.path)
     before = contents(run.path)
     try:
@@ -98,22 +98,22 @@ def test_a_run_that_was_never_locked_can_be_removed(run):
 
 
 @pytest.mark.parametrize("record", ['{"status": "running"}', '{"status": "finished"}', "{"])
-def test_a_run_that_is_worked_on_is_refused(run, record, monkeypatch):
+def test_a_run_in_use_is_rejected(run, record, monkeypatch):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.1)
     (run.path / "run.json").write_text(record)
     before = contents(run.path.parent)
-    with worked_on(run):
+    with run_in_use(run):
         with pytest.raises(RequestError, match="lenet-1: is being trained; end that first"):
             check_removable(run)
         with pytest.raises(RequestError, match="lenet-1: another process is at work on it; end that first"):
             remove(run)
         assert contents(run.path.parent) == before
-    stop_heart(run.path)
+    expire_heartbeat(run.path)
     check_and_remove(run)
     assert not run.path.exists()
 
 
-def test_a_link_to_a_run_is_refused(run):
+def test_a_link_to_a_run_is_rejected(run):
     link = run.path.with_name("best")
     link.symlink_to("lenet-1")
     before = contents(run.path.parent)
@@ -148,21 +148,21 @@ def test_links_in_a_run_are_not_followed(run, tmp_path):
     assert run.path.with_name("lenet-2").is_dir()
 
 
-def test_what_may_not_be_changed_is_removed_too(run):
+def test_files_without_write_permission_are_removed_too(run):
     (run.path / "checkpoints" / "epoch-00001.safetensors").chmod(0o444)
     os.mkfifo(run.path / "pipe")
     check_and_remove(run)
     assert not run.path.exists()
 
 
-def test_a_run_that_is_gone_already_is_told(run):
+def test_a_run_that_is_already_gone_is_reported(run):
     remove(run)
     with pytest.raises(RunError, match="lenet-1"):
         remove(run)
     assert not run.path.exists()
 
 
-def test_a_run_that_cannot_be_renamed_is_left_whole(run, monkeypatch):
+def test_a_run_that_cannot_be_renamed_is_unchanged(run, monkeypatch):
     before = contents(run.path.parent)
 
     def fail(*_):
@@ -174,7 +174,7 @@ def test_a_run_that_cannot_be_renamed_is_left_whole(run, monkeypatch):
     assert contents(run.path.parent) == before
 
 
-def test_what_is_left_of_a_run_that_cannot_be_removed_is_named(run, monkeypatch):
+def test_the_remains_of_a_run_that_cannot_be_removed_are_named(run, monkeypatch):
     def fail(*_):
         raise OSError(5, "Input/output error")
 
@@ -185,7 +185,7 @@ def test_what_is_left_of_a_run_that_cannot_be_removed_is_named(run, monkeypatch)
     assert str(left) in str(caught.value)
 
 
-def test_half_a_run_is_never_found(run, monkeypatch):
+def test_a_partially_removed_run_is_never_found(run, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Balanced accuracy: where classes are unequal in the table and the result, elsewhere not, and in no old run missed."""
+"""Balanced accuracy: recorded for unequal classes only, and optional in older runs."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ train: {{epochs: 2, batch_size: 16, optimizer: {{sgd: 0.05}}}}
 
 @pytest.fixture
 def imbalanced(tmp_path):
-    """One image in twenty is a little brighter."""
+    """One image in twenty is brighter."""
     labels = (np.arange(1000) % 20 == 0).astype(int)
     images = np.random.default_rng(0).integers(0, 120, (1000, 8, 8, 1)) + 12 * labels[:, None, None, None]
     np.savez(tmp_path / "imbalanced.npz", x_train=images.astype(np.uint8), y_train=labels)
@@ -39,10 +39,12 @@ def imbalanced(tmp_path):
     return path
 
 
-def test_an_outcome_has_the_balanced_accuracy_of_scikit_learn():
+def test_balanced_accuracy_matches_scikit_learn():
     random = np.random.default_rng(0)
     labels = random.choice(5, 300, p=[0.6, 0.3, 0.06, 0.04, 0]).astype(np.int32)
-    scores = random.random((300, 5), np.float32) * np.array([1, 1, 1, 1, 0], np.float32)  # scikit-learn warns of a 4
+    scores = random.random((300, 5), np.float32) * np.array(
+        [1, 1, 1, 1, 0], np.float32
+    )  # scikit-learn warns about label 4
     outcome = Outcome(labels, scores, np.ones(300, np.float32))
     expected = balanced_accuracy_score(labels, outcome.predictions)
     assert outcome.balanced_accuracy == pytest.approx(expected)
@@ -50,7 +52,7 @@ def test_an_outcome_has_the_balanced_accuracy_of_scikit_learn():
     assert outcome.recalls.keys() == {0, 1, 2, 3}
 
 
-def test_where_classes_are_unequal_table_result_and_record_show_it(imbalanced, tmp_path, capsys):
+def test_unequal_classes_show_it_in_table_result_and_record(imbalanced, tmp_path, capsys):
     with Report(Format.TABLE, several=False) as report:
         train([NewRun(load_file(imbalanced), "run")], tmp_path, console=stderr(), on_finished=report.add)
     out, err = capsys.readouterr()
@@ -64,7 +66,7 @@ def test_where_classes_are_unequal_table_result_and_record_show_it(imbalanced, t
     assert f"accuracy 0.9500, balanced accuracy {measured['balanced_accuracy']:.4f}, loss" in out
 
 
-def test_weights_of_classes_are_told_once_and_recorded(imbalanced, tmp_path, capsys):
+def test_class_weights_are_printed_once_and_recorded(imbalanced, tmp_path, capsys):
     experiment = read_file(imbalanced, [parse_set("train.class_weights=balanced")]).experiment
     train([NewRun(experiment, "run")], tmp_path, console=stderr())
     assert capsys.readouterr().err.count("class weights: 0 0.5263, 1 10\n") == 1
@@ -78,19 +80,19 @@ def test_weights_of_classes_are_told_once_and_recorded(imbalanced, tmp_path, cap
         (["data.validation=0"], COLUMNS),
     ],
 )
-def test_columns_of_unequal_classes_need_validation(imbalanced, changes, expected):
+def test_columns_for_unequal_classes_need_validation(imbalanced, changes, expected):
     data = read_file(imbalanced, [parse_set(change) for change in changes]).experiment.data
     assert columns_for(load_data(data), []) == expected
 
 
-def test_equal_classes_have_it_where_it_is_monitored(imbalanced):
+def test_equal_classes_have_it_if_it_is_monitored(imbalanced):
     data = read_file(imbalanced, [parse_set("data=digits")]).experiment.data
     dataset = load_data(data)
     assert columns_for(dataset, []) == COLUMNS
     assert columns_for(dataset, ["val_loss", BALANCED]) == COLUMNS_OF_IMBALANCED
 
 
-def test_a_run_from_before_there_was_the_column_goes_on(imbalanced, tmp_path):
+def test_a_run_older_than_the_column_can_be_resumed(imbalanced, tmp_path):
     run = train([NewRun(load_file(imbalanced), "run")], tmp_path)[0].run
     newest = checkpoints.newest(run, 1 << 20)
     state = newest[1]
@@ -105,7 +107,7 @@ def test_a_run_from_before_there_was_the_column_goes_on(imbalanced, tmp_path):
     assert all(row["val_accuracy"] for row in rows)
 
 
-def test_a_table_with_columns_of_neither_is_damaged():
+def test_a_table_with_other_columns_is_damaged():
     row = dict.fromkeys(COLUMNS_OF_IMBALANCED, 0.5) | {"epoch": 1}
     assert State(epoch=1, rows=[row], callbacks=[]).rows == [row]
     for wrong in (

@@ -1,4 +1,4 @@
-"""Trainings that fail in known ways: what is said of each, once, and that nothing is said of one that goes well."""
+"""Trainings with known problems: each gets one diagnosis, and healthy trainings get none."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def run_of(case, folder):
 
 
 def trainer_of(folder, *changes):
-    """A network that was never trained."""
+    """A trainer with an untrained network."""
     (folder / "failing.yaml").write_text(BASE, encoding="utf-8")
     changes = ["data.limit=300", "train.epochs=3", *changes]
     return Trainer.from_experiment(
@@ -41,7 +41,7 @@ def trainer(tmp_path_factory):
 
 
 def outcome(labels, predictions, classes=10):
-    """What a network makes of examples that predicts these."""
+    """The outcome of a network with these predictions."""
     labels = np.asarray(labels, np.int32)
     return Outcome(labels, np.eye(classes, dtype=np.float32)[np.asarray(predictions)], np.ones(len(labels), np.float32))
 
@@ -51,8 +51,8 @@ def right(share, classes=10, n=1000):
     return outcome(labels, np.where(np.arange(n) < share * n, labels, (labels + 1) % classes), classes)
 
 
-def said(trainer, table=None, held_out=None, training=None, **results):
-    """What is said of a network that does so well on the training split and on what was held out."""
+def diagnose(trainer, table=None, held_out=None, training=None, **results):
+    """The diagnosis for these outcomes on the training split and on held-out examples."""
     seen = replace(trainer, forward=lambda examples: training or right(0.95))
     return coach.diagnose(
         seen, {**GOOD_TABLE, **(table or {})}, {**RESULTS, **results}, held_out, "runs/a b/config.yaml"
@@ -60,7 +60,7 @@ def said(trainer, table=None, held_out=None, training=None, **results):
 
 
 @pytest.mark.parametrize("case", FIRST_CASES, ids=[case.name for case in FIRST_CASES])
-def test_every_diagnosis_is_made_of_a_training_that_fails_so(case, tmp_path):
+def test_every_diagnosis_is_given_for_its_failing_trainings(case, tmp_path):
     run = run_of(case, tmp_path)
     record = run.record()
     hint = hint_of(record)
@@ -77,58 +77,58 @@ def test_every_diagnosis_has_several_cases_and_every_case_a_diagnosis():
 
 
 @pytest.mark.parametrize("case", HEALTHY[:2], ids=lambda case: case.name)
-def test_of_a_network_that_is_well_nothing_is_said(case, tmp_path):
+def test_a_healthy_training_has_no_hint(case, tmp_path):
     assert run_of(case, tmp_path).record().findings == []
 
 
-def test_what_it_is_judged_by(trainer):
-    assert said(trainer, held_out=right(0.94)) is None
-    assert said(trainer) is None
-    assert said(trainer, held_out=right(0.75)).name == "overfitting"
-    assert said(trainer, held_out=right(0.1)).name == "nothing learned"
-    assert said(trainer, training=right(0.1)).name == "nothing learned"
+def test_the_diagnosis_depends_on_held_out_and_training_accuracy(trainer):
+    assert diagnose(trainer, held_out=right(0.94)) is None
+    assert diagnose(trainer) is None
+    assert diagnose(trainer, held_out=right(0.75)).name == "overfitting"
+    assert diagnose(trainer, held_out=right(0.1)).name == "nothing learned"
+    assert diagnose(trainer, training=right(0.1)).name == "nothing learned"
 
 
-def test_what_is_better_on_training_examples_is_only_stopped_where_the_validation_loss_rose(trainer, tmp_path):
+def test_early_stopping_is_proposed_only_if_the_validation_loss_rose(trainer, tmp_path):
     rising, falling = {"val_loss": [1.0, 0.5, 0.7]}, {"val_loss": [1.0, 0.6, 0.5]}
-    found = said(trainer, rising, held_out=right(0.85))
+    found = diagnose(trainer, rising, held_out=right(0.85))
     assert str(found) == (
         "overfitting: accuracy 0.9500 on training examples, 0.8500 on others, whose loss was lowest in epoch 2 of 3; "
         "try --set 'train.callbacks=[{early_stopping: {patience: 5, restore_best_weights: true}}]'"
     )
-    assert said(trainer, falling, held_out=right(0.85)) is None
-    assert said(trainer, falling, held_out=right(0.75)).changes == []
+    assert diagnose(trainer, falling, held_out=right(0.85)) is None
+    assert diagnose(trainer, falling, held_out=right(0.75)).changes == []
     with_callbacks = trainer_of(tmp_path, "train.callbacks=[tensorboard]")
-    (change,) = said(with_callbacks, rising, held_out=right(0.85)).changes
+    (change,) = diagnose(with_callbacks, rising, held_out=right(0.85)).changes
     assert change.startswith("train.callbacks=[tensorboard, {early_stopping: ")
     stopped = trainer_of(tmp_path, "train.callbacks=[early_stopping: 2]")
-    assert said(stopped, rising, held_out=right(0.85)) is None
+    assert diagnose(stopped, rising, held_out=right(0.85)) is None
     watched = trainer_of(tmp_path, "data.validation=test")
-    assert said(watched, rising, held_out=right(0.85)) is None  # nothing is chosen by the test split
+    assert diagnose(watched, rising, held_out=right(0.85)) is None  # the test split is not used for selection
 
 
-def test_dead_units_are_no_fault_of_a_network_that_does_well(tmp_path):
+def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
     trainer = trainer_of(tmp_path, "train.optimizer.adam.learning_rate=0.01")
     kernel = trainer.model.layers[2].kernel
-    kernel.assign(-np.abs(kernel.numpy()))  # pixels are never below zero
+    kernel.assign(-np.abs(kernel.numpy()))  # pixels are non-negative
     table = {"loss": [2.3, 2.0, 1.9], "learning_rate": [0.01] * 3}
-    found = said(trainer, table, held_out=right(0.5), training=right(0.5))
+    found = diagnose(trainer, table, held_out=right(0.5), training=right(0.5))
     assert found.name == "learning rate too high"
     assert "64 of 64 units of dense_1 are above 0 on none of 256 training examples" in found.evidence
     assert found.changes == ["train.optimizer.adam.learning_rate=0.001"]
-    assert said(trainer, table, held_out=right(0.95)) is None
+    assert diagnose(trainer, table, held_out=right(0.95)) is None
 
 
-def test_what_is_changed_is_also_right_within_blocks(tmp_path):
-    """A layer of a repeated block is in the experiment once."""
+def test_proposed_changes_are_valid_within_blocks(tmp_path):
+    """A layer of a repeated block occurs once in the experiment."""
     block = "repeat: {times: 3, layers: [dense: {units: 16, activation: relu, kernel_initializer: zeros}]}"
     trainer = trainer_of(tmp_path, f"model.layers=[flatten, {block}, dense: 10]")
-    found = said(trainer, training=right(0.1), held_out=right(0.1))
+    found = diagnose(trainer, training=right(0.1), held_out=right(0.1))
     assert found.changes == ["model.layers[1].repeat.layers[0].dense.kernel_initializer=he_normal"]
     read_file(tmp_path / "failing.yaml", parse_sets([f"model.layers=[flatten, {block}, dense: 10]"]))
 
 
-def test_an_experiment_that_weights_its_classes_is_not_told_to(tmp_path):
+def test_class_weights_are_not_proposed_if_they_are_set(tmp_path):
     labels = IMBALANCED.astype(np.int32)
     never = outcome(labels, np.zeros(800, int), classes=2)
     two = ("model.layers=[flatten, dense: 2]", "data.classes=['0', '1']")
@@ -137,7 +137,7 @@ def test_an_experiment_that_weights_its_classes_is_not_told_to(tmp_path):
     counts = np.array([size - 15, 15])
     labels_of = replace(trainer.dataset.train, labels=np.repeat(np.arange(2, dtype=np.int32), counts))
     unequal = replace(trainer, dataset=replace(trainer.dataset, train=labels_of))
-    found = said(unequal, training=never, held_out=never)
+    found = diagnose(unequal, training=never, held_out=never)
     assert found.name == "imbalance"
     assert found.evidence == (
         f"class '1' has 15 of {size} training examples, and 0 of 40 are predicted right (balanced accuracy 0.5000, "
@@ -145,16 +145,16 @@ def test_an_experiment_that_weights_its_classes_is_not_told_to(tmp_path):
     )
     weights = unequal.experiment.train.model_copy(update={"class_weights": "balanced"})
     weighted = replace(unequal, experiment=unequal.experiment.model_copy(update={"train": weights}))
-    assert said(weighted, training=never, held_out=never).name == "nothing learned"
+    assert diagnose(weighted, training=never, held_out=never).name == "nothing learned"
 
 
-def test_a_few_steps_need_not_lead_anywhere(trainer):
+def test_very_short_trainings_are_not_diagnosed(trainer):
     one_epoch = {name: values[:1] for name, values in GOOD_TABLE.items()}
     assert coach.diagnose(trainer, one_epoch, RESULTS, right(0.1), "config.yaml") is None
     assert coach.diagnose(trainer, {}, RESULTS, right(0.1), "config.yaml") is None
 
 
-def test_the_message_is_one_line_with_the_options_to_copy():
+def test_the_message_is_one_line_with_options_to_copy():
     found = Diagnosis(
         "imbalance", "few are found", ["train.class_weights=balanced", "model.layers[0].dropout.rate=0.2"]
     )
@@ -168,23 +168,23 @@ def test_the_message_is_one_line_with_the_options_to_copy():
 @pytest.mark.parametrize(
     ("labels", "predictions", "at_chance"),
     [
-        (IMBALANCED, IMBALANCED & (np.arange(800) >= 140), False),  # 33 of 40 are found, and accuracy is 0.99
+        (IMBALANCED, IMBALANCED & (np.arange(800) >= 140), False),  # recall 33 of 40, accuracy 0.99
         (IMBALANCED, np.zeros(800, int), True),  # accuracy 0.95
         (np.arange(80) % 2, np.zeros(80, int), True),
         (np.arange(80) % 2, np.arange(80) // 2 % 2, True),
-        (np.arange(6) % 2, np.arange(6) % 2, False),  # too few to tell
+        (np.arange(6) % 2, np.arange(6) % 2, False),  # too few examples
         (np.arange(1000) % 10, np.where(np.arange(1000) % 3 == 0, np.arange(1000) % 10, 0), False),
-        (np.zeros(80, int), np.zeros(80, int), False),  # a single class
+        (np.zeros(80, int), np.zeros(80, int), False),  # one class
         (IMBALANCED, ~IMBALANCED, True),
     ],
 )
-def test_chance_is_told_by_what_predictions_have_to_do_with_labels(labels, predictions, at_chance):
+def test_chance_level_is_detected_by_the_association_of_predictions_and_labels(labels, predictions, at_chance):
     assert (
         is_at_chance(outcome(labels, np.asarray(predictions, int), classes=2 if max(labels) < 2 else 10)) == at_chance
     )
 
 
-def test_chance_is_rarely_taken_for_learning_or_learning_for_chance():
+def test_chance_and_learning_are_rarely_confused():
     random = np.random.default_rng(0)
     guesses = [outcome(np.arange(200) % 10, random.integers(0, 10, 200)) for _ in range(300)]
     assert np.mean([is_at_chance(guess) for guess in guesses]) > 0.99
@@ -204,7 +204,7 @@ W5 = Case(
 )
 
 
-def test_batch_normalization_that_has_not_settled_is_no_overfitting_and_its_change_mends_it(tmp_path):
+def test_unsettled_batch_normalization_is_not_overfitting_and_its_change_fixes_it(tmp_path):
     run = run_of(W5, tmp_path)
     hint = hint_of(run.record())
     assert hint.startswith(
@@ -219,8 +219,8 @@ def test_batch_normalization_that_has_not_settled_is_no_overfitting_and_its_chan
 
 
 @pytest.mark.parametrize("first", [1e-6, 0.001, 0.01, 0.1, 1.0])
-def test_rates_that_are_proposed_come_to_an_end(trainer, first):
-    """However little is learned with each, none is proposed twice."""
+def test_repeated_learning_rate_proposals_terminate(trainer, first):
+    """Even without progress, no rate is proposed twice."""
     flat = {"loss": [2.303, 2.3025, 2.302], "learning_rate": [0.01] * 3}
     rate, seen = first, set()
     while rate not in seen:
@@ -228,7 +228,7 @@ def test_rates_that_are_proposed_come_to_an_end(trainer, first):
         optimizer = trainer.experiment.train.optimizer.model_copy(update={"learning_rate": rate})
         train = trainer.experiment.train.model_copy(update={"optimizer": optimizer})
         other = replace(trainer, experiment=trainer.experiment.model_copy(update={"train": train}))
-        found = said(other, flat, held_out=right(0.1), training=right(0.1))
+        found = diagnose(other, flat, held_out=right(0.1), training=right(0.1))
         proposed = [change for change in found.changes if "learning_rate" in change]
         if not proposed:
             break
@@ -237,7 +237,7 @@ def test_rates_that_are_proposed_come_to_an_end(trainer, first):
     assert len(seen) > 1 or first == 0.01
 
 
-def test_batches_of_one_of_data_whose_size_was_not_known_are_told_at_the_start(tmp_path, capsys):
+def test_single_example_batches_are_reported_at_the_start_when_the_data_size_was_unknown(tmp_path, capsys):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (33, 8, 8, 1), dtype=np.uint8)
     labels = np.arange(33) % 3

@@ -1,4 +1,4 @@
-"""Every write of a training fails once: what can be read afterwards is never wrong, and the run goes on from there."""
+"""Every write during training fails once: all readable files stay correct, and the run can be resumed."""
 
 import contextlib
 import errno
@@ -30,7 +30,7 @@ def experiment():
 
 
 class Disk:
-    """A disk that fails at its `fault`-th work, of whatever kind: a write, a flush, a rename, a folder's flush."""
+    """A disk that fails at operation `fault`: a write, a flush, a rename, or the flush of a folder."""
 
     def __init__(self, monkeypatch, code=errno.ENOSPC, half=False):
         self.count, self.fault, self.code, self.half = 0, None, code, half
@@ -73,7 +73,7 @@ class FaultyFile(io.FileIO):
             if self._disk.half:
                 super().write(bytes(data)[: len(data) // 2])
             raise
-        return super().write(bytes(data)[: max(1, len(data) // 2)])  # as write(2) may: it takes only a part
+        return super().write(bytes(data)[: max(1, len(data) // 2)])  # write(2) may write only a part
 
 
 @pytest.fixture(scope="module")
@@ -83,46 +83,48 @@ def trainer():
 
 @pytest.fixture
 def same_graph(monkeypatch, trainer):
-    """All runs are trained by the same trainer, which has its graph already."""
+    """All runs share one trainer and its compiled graph."""
     monkeypatch.setattr(Trainer, "from_experiment", lambda experiment: trainer.reset(experiment))
 
 
 @pytest.fixture
-def whole(same_graph, tmp_path):
-    """A run on a disk without faults."""
-    return train([NewRun(experiment(), "whole")], tmp_path)[0].run
+def fault_free(same_graph, tmp_path):
+    """A run without disk faults."""
+    return train([NewRun(experiment(), "fault_free")], tmp_path)[0].run
 
 
-def numbers(run):
+def metrics_without_seconds(run):
     return [line.rpartition(",")[0] for line in run.metrics.read_text().splitlines()]
 
 
-def assert_nothing_readable_is_wrong(run, whole):
+def assert_readable_files_are_correct(run, fault_free):
     record = run.record()
     assert status_of(record) in ("failed", "crashed", "finished")
     if run.metrics.exists():
-        assert numbers(run) == numbers(whole)[: len(numbers(run))]
+        assert metrics_without_seconds(run) == metrics_without_seconds(fault_free)[: len(metrics_without_seconds(run))]
     for place in checkpoints.positions(run):
         checkpoints.read(run.checkpoints / place.name)
     if (newest := states.load(run, experiment())) is not None:
         assert [row["epoch"] for row in newest.state.rows] == list(range(1, newest.state.epoch + 1))
     for file in (run.weights, run.predictions("test"), run.path / "evaluation" / "test.json"):
-        assert not file.exists() or file.read_bytes() == (whole.path / file.relative_to(run.path)).read_bytes()
+        assert not file.exists() or file.read_bytes() == (fault_free.path / file.relative_to(run.path)).read_bytes()
     assert record.status != "finished" or run.weights.exists()
     assert not [path for path in run.path.rglob(".*") if path.name != ".lock"]
 
 
 @pytest.mark.parametrize(("code", "half"), [(errno.ENOSPC, False), (errno.EIO, True)], ids=["ENOSPC", "EIO"])
-def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp_path, monkeypatch, whole, code, half):
+def test_any_failed_write_leaves_only_valid_files_and_the_run_can_be_resumed(
+    tmp_path, monkeypatch, fault_free, code, half
+):
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch, code, half)
         counted = train([NewRun(experiment(), "counted")], tmp_path)[0].run
         total, works = disk.count, list(disk.paths)
-    assert counted.weights.read_bytes() == whole.weights.read_bytes()
+    assert counted.weights.read_bytes() == fault_free.weights.read_bytes()
     assert total > 60
     for fault in range(1, total + 1):
         if (fault % 10 != 0) if works[fault - 1] == "write" else half:
-            continue  # of the many writes of a file some; every flush and every rename, which have no halves, once
+            continue  # a tenth of the writes; each flush and rename once, since they cannot be partial
         name = f"fault-{fault}"
         with pytest.MonkeyPatch.context() as patch:
             disk = Disk(patch, code, half)
@@ -130,25 +132,25 @@ def test_whichever_write_fails_nothing_readable_is_wrong_and_the_run_goes_on(tmp
             with contextlib.suppress(RunError):
                 train([NewRun(experiment(), name)], tmp_path)
         run = Run(tmp_path / name)
-        if not (run.path / "run.json").exists():  # it was the very first that failed
+        if not (run.path / "run.json").exists():  # the first operation failed
             assert not run.path.exists()
             continue
-        assert_nothing_readable_is_wrong(run, whole)
+        assert_readable_files_are_correct(run, fault_free)
         if run.record().status != "finished":
             train([plan(run)])
-            assert numbers(run) == numbers(whole)
-            assert run.weights.read_bytes() == whole.weights.read_bytes()
+            assert metrics_without_seconds(run) == metrics_without_seconds(fault_free)
+            assert run.weights.read_bytes() == fault_free.weights.read_bytes()
 
 
 @pytest.fixture
 def largest_file(monkeypatch):
-    """Sets how many bytes a file may have, until the test ends."""
+    """A function that limits the file size until the test ends."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_last_good_state(
+def test_a_full_disk_ends_the_run_with_one_line_and_the_last_saved_state(
     tmp_path, tiny, cnnlab, monkeypatch, largest_file
 ):
     save = CheckpointManager.save

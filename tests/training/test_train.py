@@ -20,7 +20,7 @@ def tiny(*changes):
     return load("digits", [parse_set(change) for change in (*TINY, *changes)])
 
 
-def test_at_most_seven_frames_lie_between_main_and_the_gradient_tape(tmp_path, monkeypatch):
+def test_at_most_seven_frames_are_between_main_and_the_gradient_tape(tmp_path, monkeypatch):
     stacks = []
 
     class Tape(tf.GradientTape):
@@ -42,7 +42,7 @@ def test_at_most_seven_frames_lie_between_main_and_the_gradient_tape(tmp_path, m
     assert len(stack[1:]) <= 7, stack
 
 
-def test_a_hook_after_each_epoch_sees_its_row_and_can_end_the_training(tmp_path):
+def test_an_epoch_hook_receives_the_row_and_can_end_the_training(tmp_path):
     rows = []
 
     def stops(row):
@@ -67,7 +67,7 @@ def test_runs_are_reported_as_they_finish(tmp_path):
 
 
 @pytest.mark.parametrize("never", [False, True])
-def test_the_test_set_is_not_measured_where_the_experiment_says_never(tmp_path, never):
+def test_the_test_set_is_not_evaluated_if_the_experiment_excludes_it(tmp_path, never):
     (trained,) = train([NewRun(tiny(*["train.test=never"] * never))], tmp_path)
     assert (trained.evaluation is None) is never
     assert ("test_accuracy" in trained.run.record().results) is not never

@@ -53,7 +53,7 @@ def new_model(experiment, dataset):
 
 
 def targets(experiment, examples):
-    """Labels as Keras's loss takes them."""
+    """Labels as expected by the Keras loss."""
     if experiment.train.loss.kind == "cross_entropy":
         return examples.labels
     return keras.utils.to_categorical(examples.labels, 10)
@@ -70,7 +70,7 @@ def fit_by_cnnlab(experiment, dataset, callbacks):
 
 
 def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
-    """The same by Keras's own `fit`, whose every epoch has cnnlab's order."""
+    """The same training with Keras's `fit`, with the example order of cnnlab."""
     model = new_model(experiment, dataset)
     model.steps_per_execution = steps_per_call
     images, labels = in_floats(dataset.train), targets(experiment, dataset.train)
@@ -80,7 +80,9 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
         batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(BATCH_SIZE)
         stream = stream.concatenate(batches) if stream else batches
     validation = dataset.validation
-    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)  # adds learning_rate to logs, as ours
+    scheduler = keras.callbacks.LearningRateScheduler(
+        lambda epoch, rate: rate
+    )  # adds learning_rate to the logs, as in cnnlab
     model.fit(
         stream,
         steps_per_epoch=STEPS,
@@ -96,7 +98,7 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
 
 @pytest.fixture
 def both(digits, monkeypatch, tmp_path):
-    """Train by cnnlab and by Keras: `make` gives each side's callbacks, from a folder of its own."""
+    """Trains with cnnlab and with Keras; `make(folder)` creates the callbacks of each."""
 
     def run(make, *, steps_per_call=2, dataset=digits, **train):
         initialize = Engine.__init__
@@ -116,7 +118,7 @@ def both(digits, monkeypatch, tmp_path):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes down every call: (hook, epoch or batch, logs, learning rate, steps so far)."""
+    """Records every call: (hook, epoch or batch, logs, learning rate, iterations)."""
 
     def __init__(self):
         super().__init__()
@@ -135,7 +137,7 @@ class Recorder(keras.callbacks.Callback):
         return [call[1] for call in self.of(hook)]
 
     def logged(self, name):
-        """The values of `name` in the logs of epochs."""
+        """The values of `name` in the epoch logs."""
         return [call[2][name] for call in self.of("on_epoch_end")]
 
 
@@ -152,11 +154,11 @@ for _hook in HOOKS:
 def assert_same_calls(ours, theirs, without="nothing"):
     mine, keras_own = ([call for call in side.calls if without not in call[0]] for side in (ours, theirs))
     assert [call[:2] for call in mine] == [call[:2] for call in keras_own]
-    for own, expected in zip(mine, keras_own, strict=True):
-        assert list(own[2]) == list(expected[2]), own[0]
-        assert [type(value) for value in own[2].values()] == [type(value) for value in expected[2].values()]
-        assert own[2] == pytest.approx(expected[2], rel=1e-5, abs=1e-7), own[0]
-        assert own[3:] == pytest.approx(expected[3:]), own[0]
+    for actual, expected in zip(mine, keras_own, strict=True):
+        assert list(actual[2]) == list(expected[2]), actual[0]
+        assert [type(value) for value in actual[2].values()] == [type(value) for value in expected[2].values()]
+        assert actual[2] == pytest.approx(expected[2], rel=1e-5, abs=1e-7), actual[0]
+        assert actual[3:] == pytest.approx(expected[3:]), actual[0]
 
 
 def assert_same_weights(ours, theirs):
@@ -164,11 +166,11 @@ def assert_same_weights(ours, theirs):
         np.testing.assert_allclose(mine, keras_own, atol=1e-5)
 
 
-# What callbacks see
+# Arguments of hooks
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
-def test_a_callback_sees_every_call_that_fit_makes(both, loss):
+def test_a_callback_receives_every_call_of_fit(both, loss):
     ours, theirs = both(lambda folder: [Recorder()], steps_per_call=1, loss=loss)
     (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
     assert mine.numbers("on_train_batch_end") == [*range(STEPS)] * 3
@@ -180,7 +182,7 @@ def test_a_callback_sees_every_call_that_fit_makes(both, loss):
 
 
 @pytest.mark.parametrize("steps_per_call", [2, 6])
-def test_batch_hooks_fire_once_a_graph_call_as_with_steps_per_execution(both, steps_per_call):
+def test_batch_hooks_are_called_once_per_graph_call_as_with_steps_per_execution(both, steps_per_call):
     ours, theirs = both(lambda folder: [Recorder()], steps_per_call=steps_per_call, epochs=2)
     (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
     assert mine.numbers("on_train_batch_begin") == [*range(0, STEPS, steps_per_call)] * 2
@@ -188,17 +190,17 @@ def test_batch_hooks_fire_once_a_graph_call_as_with_steps_per_execution(both, st
     assert mine.numbers("on_test_batch_begin") == mine.numbers("on_test_batch_end") == [0, 0]
 
 
-def test_a_last_call_of_fewer_steps_ends_with_the_last_step(both):
+def test_a_shorter_last_graph_call_ends_with_the_last_step(both):
     ours, theirs = both(lambda folder: [Recorder()], steps_per_call=4, epochs=1)
     (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
     assert mine.numbers("on_train_batch_begin") == keras_own.numbers("on_train_batch_begin") == [0, 4]
     assert mine.numbers("on_train_batch_end") == [3, 5]
-    assert keras_own.numbers("on_train_batch_end") == [3, 7]  # a step that the epoch does not have
+    assert keras_own.numbers("on_train_batch_end") == [3, 7]  # beyond the steps of the epoch
     logs = [[call[2] for call in side.of("on_train_batch_end")] for side in (mine, keras_own)]
     assert [call == pytest.approx(other, rel=1e-5) for call, other in zip(*logs, strict=True)] == [True, True]
 
 
-def test_without_validation_there_are_neither_test_hooks_nor_their_logs(both, digits):
+def test_without_validation_there_are_no_test_hooks_and_logs(both, digits):
     without = data.Dataset(digits.name, digits.train, None, digits.test, digits.class_names)
     ours, theirs = both(lambda folder: [Recorder()], dataset=without, epochs=2)
     (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
@@ -220,7 +222,7 @@ class OldNames(keras.callbacks.Callback):
 
 
 class Evaluates(keras.callbacks.Callback):
-    """Asks the model after every epoch, as callbacks do that watch a set of their own."""
+    """Evaluates the model after every epoch, as callbacks with a separate data set do."""
 
     def __init__(self, inputs, labels):
         super().__init__()
@@ -234,7 +236,7 @@ class Evaluates(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
-def test_a_callback_can_evaluate_the_model_and_changes_nothing_by_that(both, digits, loss):
+def test_a_callback_can_evaluate_the_model_without_side_effects(both, digits, loss):
     inputs, labels = in_floats(digits.test), targets(experiment_of(loss=loss), digits.test)
     ours, theirs = both(lambda folder: [Evaluates(inputs, labels), Recorder()], loss=loss, epochs=2)
     measured = [side.callbacks[0].measured for side in (ours, theirs)]
@@ -252,7 +254,7 @@ class ReadsHistory(keras.callbacks.Callback):
         self.lengths.append(len(self.model.history.history.get("loss", [])))
 
 
-def test_old_names_of_hooks_the_history_and_the_check_for_nan_are_as_in_fit(both):
+def test_legacy_hooks_the_history_and_terminate_on_nan_work_as_in_fit(both):
     make = lambda folder: [OldNames(), ReadsHistory(), keras.callbacks.TerminateOnNaN(), Recorder()]  # noqa: E731
     ours, theirs = both(make)
     (named, reads, _, mine), (named_by_keras, read_by_keras, _, keras_own) = ours.callbacks, theirs.callbacks
@@ -263,7 +265,7 @@ def test_old_names_of_hooks_the_history_and_the_check_for_nan_are_as_in_fit(both
     assert_same_weights(ours.model, theirs.model)
 
 
-# What callbacks do
+# Effects of callbacks
 
 
 class Stops(Recorder):
@@ -289,7 +291,7 @@ class Stops(Recorder):
         ("on_train_begin", -1, None, 2),
     ],
 )
-def test_stop_training_ends_it_where_fit_ends_it(both, hook, epoch, batch, steps):
+def test_stop_training_takes_effect_where_it_does_in_fit(both, hook, epoch, batch, steps):
     ours, theirs = both(lambda folder: [Stops(hook, epoch, batch)])
     (mine,), (keras_own,) = ours.callbacks, theirs.callbacks
     assert_same_calls(mine, keras_own, without="on_test_batch")
@@ -313,7 +315,7 @@ class ChangesRate(keras.callbacks.Callback):
     ("hook", "changes", "optimizer"),
     [("on_epoch_end", 2, "sgd"), ("on_train_batch_end", 6, "sgd"), ("on_train_batch_begin", 6, "adam")],
 )
-def test_a_rate_that_a_callback_changes_is_trained_with(both, hook, changes, optimizer):
+def test_a_learning_rate_changed_by_a_callback_is_used(both, hook, changes, optimizer):
     rate = 0.2 if optimizer == "sgd" else 0.01
     ours, theirs = both(
         lambda folder: [ChangesRate(hook, 0.5), Recorder()], epochs=2, optimizer={optimizer: {"learning_rate": rate}}
@@ -328,14 +330,14 @@ class ChangesWeights(keras.callbacks.Callback):
         self.model.set_weights([0.5 * weight for weight in self.model.get_weights()])
 
 
-def test_weights_that_a_callback_changes_are_trained_on_and_validated(both):
+def test_weights_changed_by_a_callback_are_trained_and_validated(both):
     ours, theirs = both(lambda folder: [ChangesWeights(), Recorder()], epochs=2)
     assert_same_calls(ours.callbacks[1], theirs.callbacks[1], without="on_test_batch")
     assert_same_weights(ours.model, theirs.model)
 
 
 def test_callbacks_are_called_in_their_order(both):
-    # A rate that the first changes is the one that the second has in the same hook.
+    # A learning rate changed by the first callback is visible to the second in the same hook.
     ours, theirs = both(lambda folder: [Recorder(), ChangesRate("on_train_batch_end", 0.5), Recorder()], epochs=1)
     for mine, keras_own in zip(ours.callbacks[::2], theirs.callbacks[::2], strict=True):
         assert_same_calls(mine, keras_own, without="on_test_batch")
@@ -343,7 +345,7 @@ def test_callbacks_are_called_in_their_order(both):
     assert after == pytest.approx(before / 2)
 
 
-# Keras's own callbacks
+# Callbacks of Keras
 
 
 def test_learning_rate_scheduler_equals_fit(both):
@@ -390,7 +392,7 @@ def test_early_stopping_equals_fit(both, monitor, loss, restore):
     assert ours.results[monitor] == calls.logged(monitor)[ours.results["epoch"] - 1]
 
 
-def test_results_are_those_of_the_last_epoch_where_early_stopping_had_nothing_to_restore(both):
+def test_results_are_those_of_the_last_epoch_if_early_stopping_restores_nothing(both):
     stop = {"patience": 2, "start_from_epoch": 10, "restore_best_weights": True}
     ours, theirs = both(lambda folder: [keras.callbacks.EarlyStopping(**stop)], epochs=2)
     assert_same_weights(ours.model, theirs.model)
@@ -436,7 +438,7 @@ def tags(folder):
     }
 
 
-def test_tensorboard_writes_the_weights_pictures_and_speeds_of_fit(both, tmp_path):
+def test_tensorboard_writes_the_weights_images_and_speeds_of_fit(both, tmp_path):
     options = {"histogram_freq": 1, "write_images": True, "write_steps_per_second": True}
     both(lambda folder: [keras.callbacks.TensorBoard(str(folder), **options)], epochs=2)
     mine = tags(tmp_path / "ours")
@@ -460,7 +462,7 @@ def test_model_checkpoint_writes_the_files_of_fit(both, tmp_path):
     assert_same_checkpoints(tmp_path, 2)
 
 
-def test_model_checkpoint_keeps_the_best_only_as_in_fit(both, tmp_path):
+def test_model_checkpoint_saves_only_the_best_as_in_fit(both, tmp_path):
     options = {"monitor": "val_accuracy", "save_best_only": True}
     ours, _ = both(
         lambda folder: [keras.callbacks.ModelCheckpoint(folder / "{epoch}.keras", **options), Recorder()],
@@ -474,8 +476,8 @@ def test_model_checkpoint_keeps_the_best_only_as_in_fit(both, tmp_path):
     assert_same_checkpoints(tmp_path, better)
 
 
-def test_model_checkpoint_saves_every_so_many_batches_as_in_fit(both, tmp_path):
-    # 4 steps, checked every 2: in the middle of epochs, and across their ends.
+def test_model_checkpoint_saves_at_batch_intervals_as_in_fit(both, tmp_path):
+    # 4 steps, checked every 2: within epochs and across their ends.
     both(
         lambda folder: [keras.callbacks.ModelCheckpoint(folder / "{epoch}-{batch}-{loss:.3f}.keras", save_freq=4)],
         epochs=2,
@@ -483,7 +485,7 @@ def test_model_checkpoint_saves_every_so_many_batches_as_in_fit(both, tmp_path):
     assert_same_checkpoints(tmp_path, 3)
 
 
-def test_model_checkpoint_of_weights_alone_can_be_loaded_into_the_model(both, tmp_path):
+def test_model_checkpoint_with_weights_only_can_be_loaded_into_the_model(both, tmp_path):
     options = {"save_weights_only": True}
     ours, theirs = both(
         lambda folder: [keras.callbacks.ModelCheckpoint(folder / "last.weights.h5", **options)],
@@ -515,12 +517,12 @@ def test_lambda_callback_equals_fit(both):
     mine, keras_own = heard["ours"], heard["theirs"]
     assert len(mine) == 2 + 2 * (2 + STEPS)
     assert [call[:-1] for call in mine] == [call[:-1] for call in keras_own]
-    for own, expected in zip(mine, keras_own, strict=True):
-        assert own[-1] == pytest.approx(expected[-1], rel=1e-5)
+    for actual, expected in zip(mine, keras_own, strict=True):
+        assert actual[-1] == pytest.approx(expected[-1], rel=1e-5)
 
 
 def diverging(digits, callbacks):
-    """Both sides with a rate at which the loss becomes NaN in the midst of the first epoch; cnnlab's error."""
+    """Trains with cnnlab and Keras at a rate at which the loss becomes NaN within the first epoch; cnnlab's error."""
     experiment = experiment_of(rate=1e9, loss="mse")
     ours, theirs = ([*callbacks(), Recorder()] for _ in range(2))
     model = new_model(experiment, digits)
@@ -532,7 +534,7 @@ def diverging(digits, callbacks):
     return ours[-1], theirs[-1], str(caught.value)
 
 
-def test_cnnlab_ends_a_training_that_diverges_at_the_batch_where_terminate_on_nan_ends_fit(digits):
+def test_cnnlab_ends_a_diverging_training_at_the_batch_where_terminate_on_nan_ends_fit(digits):
     mine, keras_own, message = diverging(digits, lambda: [keras.callbacks.TerminateOnNaN()])
     last = keras_own.numbers("on_train_batch_end")[-1]
     assert 0 < last < STEPS - 1

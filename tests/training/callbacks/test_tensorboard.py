@@ -1,5 +1,5 @@
-"""What is in the events, read back by TensorBoard's own reader; that resuming neither repeats nor misses any of them is
-tested in test_exact_resume.py."""
+"""Contents of event files, read with TensorBoard's reader; test_exact_resume.py checks that resuming neither repeats nor
+loses events."""
 
 import io
 
@@ -42,7 +42,7 @@ def events_of(run, split):
     return found.Reload()
 
 
-def test_scalars_are_the_tables(run):
+def test_scalars_match_the_tables(run):
     header, *rows = [line.split(",") for line in run.metrics.read_text().splitlines()]
     table = [dict(zip(header, row, strict=True)) for row in rows]
     for split, prefix in (("train", ""), ("validation", "val_")):
@@ -55,7 +55,7 @@ def test_scalars_are_the_tables(run):
     assert rates == pytest.approx([float(row["learning_rate"]) for row in table])
 
 
-def test_weights_gradients_and_activations_come_every_so_many_epochs(run):
+def test_weights_gradients_and_activations_are_written_at_the_epoch_interval(run):
     events = events_of(run, "train")
     weights = ["conv2d_0/bias", "conv2d_0/kernel", "dense_3/bias", "dense_3/kernel"]
     names = [f"{kind}/{name}" for kind in ("gradients", "weights") for name in weights]
@@ -70,10 +70,12 @@ def test_weights_gradients_and_activations_come_every_so_many_epochs(run):
     shares = {tag: events.Scalars(tag)[0].value for tag in events.Tags()["scalars"] if tag.startswith("non_zero/")}
     assert sorted(shares) == [f"non_zero/{name}" for name in ("conv2d_0", "dense_3", "dropout_2", "flatten_1")]
     assert 0 < shares["non_zero/conv2d_0"] < 1
-    assert shares["non_zero/conv2d_0"] == shares["non_zero/flatten_1"] == shares["non_zero/dropout_2"]  # dropout is off
+    assert (
+        shares["non_zero/conv2d_0"] == shares["non_zero/flatten_1"] == shares["non_zero/dropout_2"]
+    )  # without dropout
 
 
-def test_the_graph_and_the_first_pictures_as_training_gets_them_are_there(run):
+def test_the_graph_and_the_first_training_images_are_written(run):
     events = events_of(run, "train")
     assert any(node.op == "Conv2D" for node in events.Graph().node)
     tags = sorted(events.Tags()["images"])
@@ -89,14 +91,14 @@ def test_the_graph_and_the_first_pictures_as_training_gets_them_are_there(run):
     assert np.abs(pixels / 255 - batch.inputs.numpy()[0, :, :, 0]).max() <= 0.5 / 255 + 1e-6
 
 
-def test_watching_changes_no_number(tmp_path, run):
+def test_writing_events_changes_no_number(tmp_path, run):
     plain = train([NewRun(experiment_of("preprocessing.augmentation=[{rotation: 10}]"), "plain")], tmp_path)[0].run
     assert plain.weights.read_bytes() == run.weights.read_bytes()
     assert plain.predictions("test").read_bytes() == run.predictions("test").read_bytes()
     assert not plain.tensorboard.exists()
 
 
-def test_shares_of_non_zero_outputs_are_those_of_the_layers(tmp_path):
+def test_shares_of_non_zero_outputs_match_the_layers(tmp_path):
     trainer = Trainer.from_experiment(experiment_of())
     images = trainer.dataset.train.images[:32]
     shares = {

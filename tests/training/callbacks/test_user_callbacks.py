@@ -12,12 +12,12 @@ from cnnlab.runs import Run
 from cnnlab.training.callbacks import user
 from tests.conftest import TINY, assert_one_line
 
-# Finding and making them
+# Import and construction
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Write a module into the working directory; its name, which no other test has."""
+    """A function that writes a module with a unique name into the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)
@@ -77,7 +77,7 @@ def test_a_callback_in_a_package_and_one_of_keras_are_found(module, tmp_path):
     assert isinstance(made("keras.callbacks.TerminateOnNaN")[0], keras.callbacks.TerminateOnNaN)
 
 
-def test_run_in_the_arguments_is_the_run_folder_wherever_it_stands(module, tmp_path):
+def test_run_in_the_arguments_is_replaced_by_the_run_folder_at_any_depth(module, tmp_path):
     run = Run(tmp_path / "runs" / "small-1")
     arguments = {"a": "{run}/a-{epoch}", "b": {"c": ["{run}", 3, None, True]}, "every": 2.5}
     (histogram,) = made(f"{module(GOOD)}.Histogram", arguments, run)
@@ -86,7 +86,7 @@ def test_run_in_the_arguments_is_the_run_folder_wherever_it_stands(module, tmp_p
     assert arguments["a"] == "{run}/a-{epoch}"
 
 
-def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
+def test_a_worker_without_a_run_skips_callbacks_that_write(module, tmp_path):
     name = module(GOOD)
     specs = [
         UserCallback(path=f"{name}.Histogram", arguments={"where": ["{run}"]}),
@@ -119,7 +119,7 @@ def test_a_worker_without_a_run_has_no_callback_that_writes(module, tmp_path):
         ("raise ValueError('a\\nb')\n", "MODULE.A", ["importing MODULE failed: ValueError: a\\nb (MODULE.py, line 1)"]),
     ],
 )
-def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expected):
+def test_an_unresolvable_path_is_a_one_line_error(module, text, path, expected):
     name = module(text)
     with pytest.raises(ConfigError) as caught:
         user.factories([UserCallback(path=path.replace("MODULE", name))])
@@ -144,7 +144,7 @@ def test_a_path_that_leads_nowhere_is_told_in_one_line(module, text, path, expec
         ("keras.callbacks.ModelCheckpoint", {"filepath": "a.txt"}, ["cannot be made: ValueError", ".keras"]),
     ],
 )
-def test_what_makes_no_callback_is_told_in_one_line(module, path, arguments, expected):
+def test_an_object_that_is_not_a_callback_is_a_one_line_error(module, path, arguments, expected):
     name = module(GOOD)
     with pytest.raises(ConfigError) as caught:
         made(path.replace("MODULE", name), arguments)
@@ -154,16 +154,16 @@ def test_what_makes_no_callback_is_told_in_one_line(module, path, arguments, exp
         assert part.replace("MODULE", name) in line
 
 
-def test_the_line_that_is_named_for_wrong_arguments_is_no_line_of_cnnlab(module):
+def test_the_line_reported_for_wrong_arguments_is_not_in_cnnlab(module):
     with pytest.raises(ConfigError) as caught:
         made(f"{module(GOOD)}.make_histogram", {"evry": 1})
-    assert "own_callbacks.py" not in str(caught.value)
+    assert "user.py" not in str(caught.value)
 
 
-# By the command line
+# Through the command line
 
 
-OWN = """\
+USER_CALLBACKS = """\
 import json, pathlib
 import keras
 
@@ -189,9 +189,9 @@ def with_callbacks(tmp_path, callbacks):
     (tmp_path / "tiny.yaml").write_text(f"{TINY}  callbacks: {json.dumps(callbacks)}\n", encoding="utf-8")
 
 
-def test_callbacks_of_a_file_in_the_working_directory_run_with_their_arguments(cnnlab, tmp_path):
-    (tmp_path / "my_module.py").write_text(OWN)
-    checkpoint = {"path": "keras.callbacks.ModelCheckpoint", "arguments": {"filepath": "{run}/kept/{epoch:02d}.keras"}}
+def test_callbacks_from_the_working_directory_run_with_their_arguments(cnnlab, tmp_path):
+    (tmp_path / "my_module.py").write_text(USER_CALLBACKS)
+    checkpoint = {"path": "keras.callbacks.ModelCheckpoint", "arguments": {"filepath": "{run}/saved/{epoch:02d}.keras"}}
     with_callbacks(
         tmp_path,
         [
@@ -211,13 +211,13 @@ def test_callbacks_of_a_file_in_the_working_directory_run_with_their_arguments(c
     with (run / "metrics.csv").open() as file:
         table = [float(row["loss"]) for row in csv.DictReader(file)]
     assert [note[3] for note in plain] == pytest.approx(table)
-    assert sorted(path.name for path in (run / "kept").iterdir()) == ["01.keras", "02.keras"]
-    kept, last = (keras.models.load_model(run / name).get_weights() for name in ("kept/02.keras", "model.keras"))
-    assert [array.tobytes() for array in kept] == [array.tobytes() for array in last]
+    assert sorted(path.name for path in (run / "saved").iterdir()) == ["01.keras", "02.keras"]
+    saved, last = (keras.models.load_model(run / name).get_weights() for name in ("saved/02.keras", "model.keras"))
+    assert [array.tobytes() for array in saved] == [array.tobytes() for array in last]
 
 
 def test_callbacks_run_with_two_devices(cnnlab, tmp_path):
-    (tmp_path / "my_module.py").write_text(OWN)
+    (tmp_path / "my_module.py").write_text(USER_CALLBACKS)
     reduce = {"path": "keras.callbacks.ReduceLROnPlateau", "arguments": {"monitor": "val_accuracy"}}
     with_callbacks(tmp_path, [{"callback": "my_module.Notes"}, {"callback": reduce}])
     done = cnnlab("train", "tiny.yaml", "--devices", "2")
@@ -233,8 +233,8 @@ def test_callbacks_run_with_two_devices(cnnlab, tmp_path):
         ("MyCallback", ["tiny.yaml:", "train.callbacks[0].callback", "such as my_module.MyCallback"]),
     ],
 )
-def test_an_import_that_fails_is_one_line_and_leaves_no_run(cnnlab, tmp_path, path, expected):
-    (tmp_path / "my_module.py").write_text(OWN)
+def test_a_failed_import_is_one_line_and_leaves_no_run(cnnlab, tmp_path, path, expected):
+    (tmp_path / "my_module.py").write_text(USER_CALLBACKS)
     (tmp_path / "raises.py").write_text("import keras\nraise ValueError('a\\nb')\n")
     with_callbacks(tmp_path, [{"callback": path}])
     assert_one_line(cnnlab("train", "tiny.yaml"), 2, *expected)
@@ -242,7 +242,7 @@ def test_an_import_that_fails_is_one_line_and_leaves_no_run(cnnlab, tmp_path, pa
 
 
 def test_wrong_arguments_are_one_line_and_leave_no_run(cnnlab, tmp_path):
-    (tmp_path / "my_module.py").write_text(OWN)
+    (tmp_path / "my_module.py").write_text(USER_CALLBACKS)
     with_callbacks(tmp_path, [{"callback": {"path": "my_module.Notes", "arguments": {"wrod": "x"}}}])
     expected = ["train.callbacks[0].callback", ".arguments: my_module.Notes: got an unexpected keyword argument 'wrod'"]
     assert_one_line(cnnlab("train", "tiny.yaml"), 2, *expected)
@@ -260,7 +260,7 @@ class Raises(keras.callbacks.Callback):
     def fail(self, *arguments, **options):
         raise KeyError("nope")
 
-class Tells(keras.callbacks.Callback):
+class ReturnsState(keras.callbacks.Callback):
     def __init__(self, what):
         super().__init__()
         self.what = {"nan": float("nan"), "set": {1}, "list": [1], "none": None, "keys": {1: 2}}[what]
@@ -274,18 +274,21 @@ class Tells(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(
-    ("callback", "told"),
+    ("callback", "message"),
     [
         ("raising.Raises, arguments: {hook: on_epoch_end}", "Raises: KeyError: 'nope' (raising.py, line 10)"),
         ("raising.Raises, arguments: {hook: on_train_begin}", "Raises: KeyError: 'nope' (raising.py, line 10)"),
-        ("raising.Tells, arguments: {what: nan}", "Tells.get_state: "),
-        ("raising.Tells, arguments: {what: keys}", "Tells.get_state: expected a map that JSON can represent"),
+        ("raising.ReturnsState, arguments: {what: nan}", "ReturnsState.get_state: "),
+        (
+            "raising.ReturnsState, arguments: {what: keys}",
+            "ReturnsState.get_state: expected a map that JSON can represent",
+        ),
         ("keras.callbacks.ModelCheckpoint, arguments: {filepath: /proc/x.keras}", "ModelCheckpoint: "),
     ],
     ids=["epoch", "begin", "nan", "keys", "keras"],
 )
-def test_an_error_of_a_callback_is_one_line_with_its_place(cnnlab, tiny, tmp_path, callback, told):
+def test_an_exception_in_a_callback_is_one_line_with_its_place(cnnlab, tiny, tmp_path, callback, message):
     (tmp_path / "raising.py").write_text(RAISING)
     done = cnnlab("train", tiny, "--quiet", "--set", f"train.callbacks=[callback: {{path: {callback}}}]")
-    assert_one_line(done, 1, told)
+    assert_one_line(done, 1, message)
     assert json.loads((tmp_path / "runs/tiny-1/run.json").read_text())["status"] == "failed"

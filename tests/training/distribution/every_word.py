@@ -1,4 +1,4 @@
-"""Every word of the language in a few small experiments, and how they are trained.
+"""Small experiments that together contain every word of the language, and a function to train them.
 
 `python -m tests.training.distribution.every_word FOLDER` trains them in a worker of the cluster in `TF_CONFIG`.
 """
@@ -17,13 +17,13 @@ from cnnlab.experiment.data.user import Synthetic
 from cnnlab.experiment.layers.base import Activation
 from cnnlab.experiment.schema import Experiment
 
-# 49 training examples in batches of 16: the last batch is one example, which one of two replicas has to do without.
+# 49 training examples in batches of 16: the last batch has one example, so one of two replicas gets none.
 DATA = {"name": "synthetic", "image_shape": [8, 8, 2], "num_classes": 3, "train_examples": 61, "test_examples": 20, "validation": 12}  # fmt: skip
 SMALL = ["flatten", {"dense": {"units": 6, "activation": "tanh"}}, {"dense": 3}]
 WRITERS = [
     {"callback": {"path": "keras.callbacks.CSVLogger", "arguments": {"filename": "{run}/log.csv"}}},
     {"callback": {"path": "keras.callbacks.ModelCheckpoint", "arguments": {"filepath": "{run}/best.keras", "save_best_only": True}}},
-    {"callback": {"path": "keras.callbacks.TensorBoard", "arguments": {"log_dir": "{run}/own", "histogram_freq": 1}}},
+    {"callback": {"path": "keras.callbacks.TensorBoard", "arguments": {"log_dir": "{run}/events", "histogram_freq": 1}}},
 ]  # fmt: skip
 WATCHERS = [
     {"callback": {"path": "keras.callbacks.ReduceLROnPlateau", "arguments": {"monitor": "loss", "min_delta": 9.0, "patience": 1}}},
@@ -104,25 +104,25 @@ EXPERIMENTS = {
     },
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
-"""Sections of experiments; what they do not say is that of `experiment`. Each word of the language is in one of them."""
+"""Sections of experiments, completed by `experiment`; together they contain every word of the language."""
 
 
 def scheduler():
-    """A callback as users write it, which changes the learning rate."""
+    """A user callback that changes the learning rate."""
     import keras
 
     return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9)
 
 
 def experiment(name):
-    """The experiment of that name in EXPERIMENTS."""
+    """The experiment with this name in EXPERIMENTS."""
     sections = {"model": {"layers": SMALL}, "data": DATA, **EXPERIMENTS[name]}
     train = {"epochs": 3, "batch_size": 16, **sections.get("train", {})}
     return Experiment.model_validate({"name": name, **sections, "train": train})
 
 
 def shipped_experiments():
-    """Every shipped experiment, with a few synthetic examples instead of its own."""
+    """Every shipped experiment with a few synthetic examples."""
     for name, path in shipped.paths().items():
         found = load_file(path)
         data = Synthetic(
@@ -138,7 +138,7 @@ def shipped_experiments():
 
 
 def words_of(value):
-    """The words that a part of an experiment uses: kinds, and options whose values are of a fixed set."""
+    """The words in a part of an experiment: kinds and enumerated option values."""
     if isinstance(value, list | tuple):
         for item in value:
             yield from words_of(item)
@@ -153,7 +153,7 @@ def words_of(value):
 
 
 def words_at(annotation, seen=None):
-    """The words that may stand where the schema has `annotation`."""
+    """The words allowed by the schema at `annotation`."""
     seen = set() if seen is None else seen
     for part in _parts(annotation):
         if isinstance(part, type) and issubclass(part, Strict) and part not in seen:
@@ -173,7 +173,7 @@ def _parts(annotation):
 
 
 def _values(annotation):
-    """Those of the fixed set, where `annotation` is one."""
+    """The values of an enumerated `annotation`."""
     values = [
         value
         for part in _parts(annotation)
@@ -184,7 +184,7 @@ def _values(annotation):
 
 
 def train(experiments, devices, folder):
-    """Train each by `cnnlab train --devices`, into the run folder of its name."""
+    """Train each experiment with `cnnlab train --devices` into the run folder of its name."""
     folder.mkdir(exist_ok=True)
     for one in experiments:
         config = folder / f"{one.name}-of-{os.getpid()}.yaml"

@@ -32,18 +32,18 @@ def parse(text):
         ({"worker": ["[::1]:80", "node-1.example.org:2222"]}, "worker", 1, ("[::1]:80", "node-1.example.org:2222"), 1),
     ],
 )
-def test_tf_config_says_who_trains_together_the_chief_first(cluster, kind, index, addresses, place):
+def test_tf_config_lists_the_workers_chief_first(cluster, kind, index, addresses, place):
     assert parse(config(cluster, {"type": kind, "index": index})) == Cluster(addresses, place)
 
 
-def test_the_first_alone_is_the_chief():
+def test_only_the_first_worker_is_the_chief():
     places = [{"type": "chief", "index": 0}, FIRST, {"type": "worker", "index": 1}]
     clusters = [parse(config(CHIEF_AND_WORKERS, place)) for place in places]
     assert [cluster.is_chief for cluster in clusters] == [True, False, False]
     assert parse(config(WORKERS, FIRST)).is_chief
 
 
-def test_what_else_tf_config_has_does_no_harm():
+def test_other_keys_of_tf_config_are_ignored():
     text = json.dumps(
         {"cluster": WORKERS, "task": {**FIRST, "trial": "7"}, "rpc_layer": "grpc", "environment": "cloud"}
     )
@@ -60,11 +60,11 @@ def test_what_else_tf_config_has_does_no_harm():
         {"TF_CONFIG": config({"worker": ["a:1"]}, FIRST)},
         {"TF_CONFIG": config({"chief": ["a:1"]}, {"type": "chief", "index": 0})},
         {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"},
-        {"SLURM_STEP_NUM_TASKS": "2"},  # without a number of its own: in the batch script, not in a task
+        {"SLURM_STEP_NUM_TASKS": "2"},  # without a task number: in the batch script, not in a task
         {"SLURM_PROCID": "0"},
     ],
 )
-def test_who_works_alone_has_no_cluster(environment):
+def test_a_single_process_has_no_cluster(environment):
     assert from_environment(environment) is None
 
 
@@ -93,7 +93,7 @@ MALFORMED = [
     config({**WORKERS, "evaluator": ["c:3"]}, {"type": "evaluator", "index": 0}),
     config({**WORKERS, "two\nlines": ["c:3"]}, FIRST),
     config({**WORKERS, "chief": []}, FIRST),
-    config({"chief": ["c:3", "d:4"], "worker": ["a:1"]}, FIRST),  # TensorFlow takes one chief only
+    config({"chief": ["c:3", "d:4"], "worker": ["a:1"]}, FIRST),  # TensorFlow allows one chief
     *(
         config({"worker": addresses}, FIRST)
         for addresses in ([], [1, 2], "a:1", {"0": "a:1"}, None, 5, ["a:1", None], ["a:1", ["b:2"]], ["a", "b"])
@@ -102,17 +102,17 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("text", MALFORMED, ids=lambda text: text[:70])
-def test_a_malformed_tf_config_is_told_in_one_line(text):
+def test_a_malformed_tf_config_is_a_one_line_error(text):
     with pytest.raises(RequestError, match="TF_CONFIG: ") as raised:
         parse(text)
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_the_example_in_the_messages_is_right():
+def test_the_example_in_the_messages_is_valid():
     assert parse(EXAMPLE) == Cluster(("host1:2222", "host2:2222"), 0)
 
 
-def test_no_json_whatever_raises_anything_but_a_request_error():
+def test_arbitrary_json_raises_only_request_errors():
     values = [None, True, 0, 1, -1, 1.5, "", "worker", "chief", "a:1", [], ["a:1"], ["a:1", "b:2"], [[]], {}, {"a": []}]
     jobs = [
         *values,
@@ -144,8 +144,8 @@ SLURM = {
 
 @pytest.fixture
 def slurm(monkeypatch):
-    """Sets Slurm's variables of a step with two tasks, changed by keywords."""
-    for name in ("TF_CONFIG", "CUDA_VISIBLE_DEVICES"):  # set first, so that they are restored
+    """A function that sets the Slurm variables of a step with two tasks; keywords change them."""
+    for name in ("TF_CONFIG", "CUDA_VISIBLE_DEVICES"):  # set first, so that monkeypatch restores them
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -163,8 +163,8 @@ def test_the_tasks_of_a_slurm_step_are_workers(slurm, number):
     assert len(set(cluster.workers)) == 2
     assert all(address.startswith("localhost:") for address in cluster.workers)
     assert cluster.index == number
-    told = json.loads(os.environ["TF_CONFIG"])  # which TensorFlow's strategy reads
-    assert told == {"cluster": {"worker": list(cluster.workers)}, "task": {"type": "worker", "index": number}}
+    tf_config = json.loads(os.environ["TF_CONFIG"])  # read by TensorFlow's strategy
+    assert tf_config == {"cluster": {"worker": list(cluster.workers)}, "task": {"type": "worker", "index": number}}
     assert from_environment() == cluster
 
 
@@ -175,7 +175,7 @@ def test_the_tasks_of_a_slurm_step_on_several_nodes_are_workers(slurm):
     assert cluster.index == 2
 
 
-def test_tf_config_comes_before_slurm(slurm):
+def test_tf_config_takes_precedence_over_slurm(slurm):
     slurm(TF_CONFIG=config(WORKERS, FIRST))
     assert from_environment() == Cluster(("a:1", "b:2"), 0)
 
@@ -199,17 +199,17 @@ def test_tf_config_comes_before_slurm(slurm):
     ],
     ids=lambda changes: " ".join(f"{name}={value}" for name, value in changes.items()),
 )
-def test_slurm_variables_that_describe_no_cluster_are_told_in_one_line(slurm, changes):
+def test_slurm_variables_without_a_valid_cluster_are_a_one_line_error(slurm, changes):
     slurm(**changes)
     with pytest.raises(RequestError, match=r"SLURM|Slurm") as raised:
         from_environment()
     assert len(str(raised.value).splitlines()) == 1
-    assert "range()" not in str(raised.value)  # a reason, not TensorFlow's stumbling
+    assert "range()" not in str(raised.value)  # a reason, not an exception of TensorFlow
     assert "TF_CONFIG" not in os.environ
 
 
 @pytest.mark.parametrize("missing", ["SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE"])
-def test_a_slurm_step_without_its_nodes_is_told_in_one_line(slurm, monkeypatch, missing):
+def test_a_slurm_step_without_its_nodes_is_a_one_line_error(slurm, monkeypatch, missing):
     slurm()
     monkeypatch.delenv(missing)
     with pytest.raises(RequestError, match=missing) as raised:

@@ -1,4 +1,4 @@
-"""What is random on several replicas: each draws its own, and the network learns as on one device."""
+"""Randomness on several replicas: independent masks, and the accuracy of one device."""
 
 import json
 
@@ -15,7 +15,7 @@ LAYERS = "[flatten, {dense: {units: 48, activation: relu}}, batch_norm, {dropout
 CHANGES = (f"model.layers={LAYERS}", "train.optimizer={adam: 0.01}", "train.schedule=constant", "train.epochs=3")
 
 
-def test_dropout_and_batch_norm_give_one_devices_accuracy_within_noise(tmp_path):
+def test_dropout_and_batch_norm_give_the_accuracy_of_one_device_within_noise(tmp_path):
     changes = [word for change in CHANGES for word in ("--set", change)]
     accuracies = []
     for devices in (1, 2):
@@ -30,7 +30,7 @@ def test_dropout_and_batch_norm_give_one_devices_accuracy_within_noise(tmp_path)
 
 
 def masks_of(prepare):
-    """What two replicas drop in two steps, (steps, replicas, 200)."""
+    """The dropout masks of two replicas in two steps, (steps, replicas, 200)."""
     strategy = strategy_for(2, None)
     with strategy.scope():
         keras.utils.set_random_seed(0)
@@ -41,7 +41,7 @@ def masks_of(prepare):
     return np.array([[mask.numpy().ravel() > 0 for mask in masks] for masks in drawn])
 
 
-def test_every_replica_drops_what_chance_gives_it():
+def test_replicas_draw_independent_masks():
     drawn = masks_of(draw_by_replica).reshape(4, 200)
     for number, mask in enumerate(drawn):
         assert 70 < mask.sum() < 130
@@ -50,14 +50,14 @@ def test_every_replica_drops_what_chance_gives_it():
 
 
 def test_keras_alone_gives_every_replica_the_same_mask():
-    # If that is no longer so, `draw_by_replica` is needed no more.
+    # If this fails, `draw_by_replica` is no longer needed.
     first, second = masks_of(lambda model: None)
     np.testing.assert_array_equal(first[0], first[1])
     np.testing.assert_array_equal(second[0], second[1])
     assert (first[0] != second[0]).any()
 
 
-def test_a_single_replica_drops_what_keras_drops():
+def test_a_single_replica_drops_the_same_as_keras():
     masks = []
     for prepare in (draw_by_replica, lambda model: None):
         keras.utils.set_random_seed(5)

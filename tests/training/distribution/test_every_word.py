@@ -1,7 +1,7 @@
-"""Every word of the language and every shipped experiment, trained on two replicas as on one device.
+"""Every word of the language and every shipped experiment give the same results on two replicas as on one device.
 
-Two workers take their time and are slow tests, which .ci/run runs; the shipped experiments are trained on two devices
-of one process by .ci/smoke.py.
+The tests with two workers are slow ones, run by .ci/run; .ci/smoke.py trains the shipped experiments on two devices of
+one process.
 """
 
 import csv
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-import tensorflow  # noqa: F401 - for two devices, see tests/conftest.py
+import tensorflow  # noqa: F401 - splits the CPU into two devices, see tests/conftest.py
 
 from cnnlab.config import shipped
 from cnnlab.experiment.preprocessing import Preprocessing
@@ -26,14 +26,14 @@ from tests.training.distribution.every_word import EXPERIMENTS, experiment, word
 
 SEVERAL = ("two devices", pytest.param("two workers", marks=pytest.mark.slow))
 HALF = {"bfloat16": 2e-3, "float16": 5e-4}
-# Dropout and batch normalisation differ by design.
+# Dropout and batch normalization differ by design.
 TOLERANCES = {name: 1e-5 for name in EXPERIMENTS if name != "noisy"} | HALF
-ELSEWHERE = {("devices", "cpu"), ("devices", "gpu")}  # in tests/cli/test_devices.py
+ELSEWHERE = {("devices", "cpu"), ("devices", "gpu")}  # tested in tests/cli/test_devices.py
 
 
 @pytest.fixture(scope="module")
 def trained_on(tmp_path_factory):
-    """Gives the folder of run folders by where the runs are trained, which happens once."""
+    """A function from the kind of devices to the folder of its runs, which are trained once."""
     folder = tmp_path_factory.mktemp("words")
 
     @functools.cache
@@ -48,7 +48,7 @@ def trained_on(tmp_path_factory):
 
 
 def train_on_two_workers(folder, which):
-    """Two workers train the experiments of `which`."""
+    """Train the experiments `which` on two workers."""
     addresses = _free_addresses(2)
     workers = [start_worker(folder, which, addresses, index) for index in range(2)]
     try:
@@ -73,7 +73,7 @@ def start_worker(folder, which, addresses, index):
     )
 
 
-def test_no_word_of_the_language_is_forgotten():
+def test_every_word_of_the_language_is_covered():
     known = {word for section in (Preprocessing, Model, Train) for word in words_at(section)}
     trained = map(experiment, EXPERIMENTS)
     used = {word for one in trained for part in (one.preprocessing, one.model, one.train) for word in words_of(part)}
@@ -81,7 +81,7 @@ def test_no_word_of_the_language_is_forgotten():
     assert known - used == ELSEWHERE
 
 
-def test_no_schedule_is_forgotten_with_a_warm_up():
+def test_every_schedule_is_covered_with_a_warm_up():
     schedules = [experiment(name).train.schedule for name in EXPERIMENTS]
     assert {one.kind for one in schedules if one.warmup} == {one.kind for one in schedules}
 
@@ -114,7 +114,7 @@ def table_of(run):
 @pytest.mark.parametrize("name", TOLERANCES)
 def test_two_replicas_give_the_numbers_of_one_device(trained_on, name, where):
     one, two = trained_on("one device") / name, trained_on(where) / name
-    assert len(table_of(one)) == (2 if name == "constant" else 3)  # early stopping ends that one
+    assert len(table_of(one)) == (2 if name == "constant" else 3)  # ended by early stopping
     assert table_of(two) == [pytest.approx(row, rel=TOLERANCES[name]) for row in table_of(one)]
     expected, found = (safetensors.numpy.load_file(run / "weights.safetensors") for run in (one, two))
     assert expected.keys() == found.keys()
@@ -142,8 +142,8 @@ def test_dropout_has_the_same_masks_on_two_workers_as_on_two_devices(trained_on)
 
 
 @pytest.mark.parametrize("where", SEVERAL)
-def test_callbacks_of_keras_that_write_files_do_so_on_two_replicas(trained_on, where):
+def test_keras_callbacks_write_their_files_on_two_replicas(trained_on, where):
     run = trained_on(where) / "step"
     assert len((run / "log.csv").read_text().splitlines()) == 4
     assert (run / "best.keras").is_file()
-    assert list((run / "own").rglob("events.out.tfevents.*"))
+    assert list((run / "events").rglob("events.out.tfevents.*"))

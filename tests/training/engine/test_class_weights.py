@@ -1,4 +1,4 @@
-"""Weights of classes: in the gradient as in Keras's `fit(class_weight=...)`, and in no loss that is reported."""
+"""Class weights: applied to gradients as in Keras's `fit(class_weight=...)`, not to reported losses."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ KERAS_LOSSES = {
         from_logits=spec.from_logits, label_smoothing=spec.label_smoothing
     ),
     "mse": lambda spec: keras.losses.MeanSquaredError(),
-    # A sum over 10 classes and the 50 examples of a batch.
+    # Summed over 10 classes and the 50 examples of a batch.
     "sum_of_squares": lambda spec: lambda labels, outputs: 50 * tf.reduce_sum((labels - outputs) ** 2, axis=-1),
 }
 LOSSES = [
@@ -60,7 +60,7 @@ def assert_same_weights(first, second, tolerance=1e-6):
 
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
-def test_every_loss_trains_as_fit_does(examples, loss, jit):
+def test_every_loss_trains_as_in_fit(examples, loss, jit):
     rate = 2e-4 if loss.kind == "sum_of_squares" else 0.1
     ours, _ = trained(examples, loss, rate, WEIGHTS, jit=jit)
     theirs = new_model(rate)
@@ -81,40 +81,40 @@ def test_every_loss_trains_as_fit_does(examples, loss, jit):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
-def test_the_loss_that_is_reported_is_that_of_validation(examples, loss):
+def test_the_reported_loss_is_unweighted_as_in_validation(examples, loss):
     model, progress = trained(examples, loss, 1e-12, WEIGHTS)
     assert progress.loss == pytest.approx(ForwardPass(model, loss)(examples).loss, rel=1e-5)
 
 
-def test_of_mixed_images_both_labels_are_weighted(examples):
+def test_both_labels_of_mixed_images_are_weighted(examples):
     mixup = {"augmentation": [Mixup(alpha=10)]}
     double, _ = trained(examples, LOSSES[0], 0.1, np.full(10, 2, np.float32), **mixup)
     twice_the_rate, _ = trained(examples, LOSSES[0], 0.2, None, **mixup)
     assert_same_weights(double, twice_the_rate)
-    # Of two images that are mixed with each other only the label 5 counts: nothing draws towards the label 0.
+    # Of two mixed images only label 5 has a weight: no gradient towards label 0.
     pair = Examples(examples.images[:2], np.array([5, 0], np.int32))
     mixed, _ = trained(pair, LOSSES[0], 0.1, np.eye(10, dtype=np.float32)[5], **mixup)
     bias = mixed.get_weights()[1]
     assert (bias > 0).tolist() == (np.arange(10) == 5).tolist()
 
 
-def test_balanced_weights_are_those_of_scikit_learn():
+def test_balanced_weights_match_scikit_learn():
     labels = np.repeat(np.arange(3, dtype=np.int32), [5, 20, 75])
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     np.testing.assert_allclose(class_weights("balanced", labels, "abc"), expected, rtol=1e-6)
     np.testing.assert_allclose(expected, [100 / 15, 100 / 60, 100 / 225])
 
 
-def test_a_class_without_training_examples_does_not_disturb_balanced_weights():
+def test_a_class_without_training_examples_does_not_affect_balanced_weights():
     np.testing.assert_allclose(class_weights("balanced", np.array([0, 0, 2], np.int32), "abc"), [0.75, 1, 1.5])
 
 
-def test_classes_are_weighted_by_name_and_the_others_count_once():
+def test_classes_are_weighted_by_name_and_others_have_weight_one():
     assert class_weights({"b": 3.0}, np.zeros(3, np.int32), "abc").tolist() == [1, 3, 1]
     assert class_weights(None, np.zeros(3, np.int32), "abc") is None
 
 
-def test_a_class_that_the_data_do_not_have_is_an_error_before_and_after_they_are_read():
+def test_an_unknown_class_is_an_error_before_and_after_the_data_are_read():
     with pytest.raises(ConfigError, match="no class 'd' in the data; expected one of a, b, c"):
         class_weights({"d": 3.0}, np.zeros(3, np.int32), ("a", "b", "c"))
     changes = ["train.class_weights={'3': 2, '7': 1}", "data.classes=['3', '8']"]
@@ -133,7 +133,7 @@ def test_a_class_that_the_data_do_not_have_is_an_error_before_and_after_they_are
         ("{'0': 0}", "all weights are 0, with which nothing is learned"),
     ],
 )
-def test_what_is_no_weight_is_one_clear_error(value, message):
+def test_an_invalid_weight_is_a_single_error(value, message):
     with pytest.raises(ConfigError) as caught:
         load("digits", [parse_set(f"train.class_weights={value}")])
     (line,) = caught.value.problems

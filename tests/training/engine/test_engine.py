@@ -14,7 +14,7 @@ from cnnlab.training.engine.engine import Engine
 
 @pytest.fixture(scope="module")
 def examples():
-    """150 examples: with batches of 64, a last batch of 22."""
+    """150 examples: in batches of 64, the last batch has 22."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (150, 28, 28, 1), dtype=np.uint8)
     return Examples(images, random.integers(0, 10, 150, dtype=np.int32))
@@ -74,7 +74,7 @@ def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer):
     ("name", "loss"), [("lenet", CrossEntropy()), ("fc", MeanSquaredError()), ("fc", SumOfSquares())]
 )
 def test_every_example_counts_exactly_once(examples, name, loss):
-    model = new_model(name, keras.optimizers.SGD(1e-30))  # so small that nothing moves
+    model = new_model(name, keras.optimizers.SGD(1e-30))  # too small to change the weights
     progress = last(Engine(model, loss, examples, batch_size=64, seed=0).epoch(0))
     outcome = ForwardPass(model, loss)(examples)
     assert progress.examples == 150
@@ -82,7 +82,7 @@ def test_every_example_counts_exactly_once(examples, name, loss):
     assert progress.accuracy == outcome.accuracy
 
 
-def test_the_order_is_a_permutation_of_its_own_for_every_seed_and_epoch(examples, monkeypatch):
+def test_the_order_is_a_permutation_determined_by_seed_and_epoch(examples, monkeypatch):
     orders = []
     monkeypatch.setattr(
         Engine, "_replica_step", lambda self, batch, *_: orders.append(batch.numpy()) or tf.zeros(2, tf.float64)
@@ -100,7 +100,7 @@ def test_the_order_is_a_permutation_of_its_own_for_every_seed_and_epoch(examples
     assert len(set(epochs)) == 4
 
 
-def test_the_numbers_do_not_depend_on_how_the_steps_are_divided_into_calls(examples):
+def test_results_do_not_depend_on_the_steps_per_graph_call(examples):
     results = []
     for steps_per_call in (1, 2, 100):
         model = new_model()
@@ -112,15 +112,15 @@ def test_the_numbers_do_not_depend_on_how_the_steps_are_divided_into_calls(examp
     assert results[0] == results[1] == results[2]
 
 
-def test_progress_grows_to_the_whole_epoch(examples):
+def test_progress_grows_to_the_complete_epoch(examples):
     engine = Engine(new_model("fc"), MeanSquaredError(), examples, batch_size=1, seed=0)
     seen = [progress.examples for progress in engine.epoch(0)]
-    assert seen[0] == 1  # the first call traces, and is short
+    assert seen[0] == 1  # the first call includes tracing and is short
     assert seen == sorted(set(seen))
     assert seen[-1] == 150
 
 
-def test_regularizers_are_trained_on_as_in_fit_and_reported_by_neither_loss_nor_accuracy(examples):
+def test_regularizers_are_trained_as_in_fit_and_excluded_from_loss_and_accuracy(examples):
     changes = ["model.layers[1].dense.kernel_regularizer.l2=0.05", "train.optimizer.adamw.learning_rate=0.01"]
     experiment = load("fc", [parse_set(change) for change in changes])
 
@@ -140,8 +140,8 @@ def test_regularizers_are_trained_on_as_in_fit_and_reported_by_neither_loss_nor_
     assert progress.loss + added == pytest.approx(history["loss"][0], rel=1e-4)
 
 
-def test_the_gradient_of_a_sum_of_squares_is_that_of_the_batchs_sum(examples):
-    # A sum over 10 classes and 50 examples is 500 times the mean: so is its gradient.
+def test_the_gradient_of_a_sum_loss_is_summed_over_the_batch(examples):
+    # Summed over 10 classes and 50 examples, the loss and its gradient are 500 times the mean.
     sums, means = (new_model("fc", keras.optimizers.SGD(rate)) for rate in (1e-4, 0.05))
     last(Engine(sums, SumOfSquares(), examples, batch_size=50, seed=0).epoch(0))
     last(Engine(means, MeanSquaredError(), examples, batch_size=50, seed=0).epoch(0))
@@ -149,7 +149,7 @@ def test_the_gradient_of_a_sum_of_squares_is_that_of_the_batchs_sum(examples):
         np.testing.assert_allclose(mine, other, atol=1e-6)
 
 
-def test_a_rate_for_every_step_is_used_and_the_last_one_stays(examples):
+def test_a_learning_rate_per_step_is_used_and_the_last_one_stays(examples):
     rates = np.array([0.1, 0.0, 0.05], np.float32)
     ours, theirs = new_model("fc", keras.optimizers.SGD(1.0)), new_model("fc", keras.optimizers.SGD(0.1))
     last(Engine(ours, MeanSquaredError(), examples, batch_size=64, seed=0).epoch(0, rates))
@@ -164,7 +164,7 @@ def test_a_rate_for_every_step_is_used_and_the_last_one_stays(examples):
         np.testing.assert_allclose(mine, keras_own, atol=2e-6)
 
 
-def test_batch_normalisation_learns_its_averages(examples):
+def test_batch_normalization_updates_its_moving_averages(examples):
     model = build(
         load("fc", [parse_set("model.layers=[batch_norm, flatten, {dense: 10}]")]).model, (28, 28, 1), 10, name="m"
     )

@@ -1,4 +1,4 @@
-"""The engine's update of the weights: gradients as in Keras's `fit`, and steps that overflow on one replica."""
+"""The weight updates of the engine: gradients as in Keras's `fit`, and overflow on one replica."""
 
 import json
 import subprocess
@@ -58,13 +58,13 @@ print(json.dumps(states))
 """
 
 
-def test_where_one_replica_overflows_all_skip_the_step_and_the_scale_halves():
+def test_an_overflow_on_one_replica_skips_the_step_on_all_and_halves_the_scale():
     done = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     states = json.loads(done.stdout)
     start, first, skipped, last = states
     assert first["weights"] != start["weights"]
-    assert skipped["weights"] == first["weights"]  # momentum and count of steps too
+    assert skipped["weights"] == first["weights"]  # including momentum and iterations
     assert last["weights"] != skipped["weights"]
     for state in states:
         assert all(copy == copies[0] for copies in state["weights"] for copy in copies)
@@ -100,7 +100,7 @@ def network(*changes):
     ],
     ids=["plain", "l2", "l1"],
 )
-def test_the_engines_gradients_are_those_of_keras_fit(changes):
+def test_gradients_match_keras_fit(changes):
     random = np.random.default_rng(1)
     examples = Examples(
         random.integers(0, 256, (37, 8, 8, 1), dtype=np.uint8), random.integers(0, 10, 37, dtype=np.int32)
@@ -117,7 +117,7 @@ def test_the_engines_gradients_are_those_of_keras_fit(changes):
         np.testing.assert_allclose(mine.numpy() - before, expected.numpy() - before, atol=1e-6)
 
 
-def test_with_mixup_each_label_counts_by_its_part_of_the_image():
+def test_mixup_weights_each_label_by_its_part_of_the_image():
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (8, 8, 8, 1), dtype=np.uint8)
     examples = Examples(images, np.arange(8, dtype=np.int32))

@@ -36,7 +36,7 @@ def random_examples(count=150, shape=(28, 28, 1)):
 
 
 def losses_and_weights(examples, epochs=2, **options):
-    """Three-digit batches, so that the last one is short."""
+    """The default batch size leaves a short last batch."""
     experiment = load("lenet")
     keras.utils.set_random_seed(0)
     model = build(experiment.model, (28, 28, 1), 10, name="model")
@@ -47,7 +47,7 @@ def losses_and_weights(examples, epochs=2, **options):
 
 
 @pytest.mark.parametrize("augmentation", [[], ALL], ids=["plain", "augmented"])
-def test_streamed_pictures_give_the_same_bits_as_resident_ones(augmentation):
+def test_streamed_images_give_the_same_bits_as_resident_ones(augmentation):
     examples = random_examples()
     resident = losses_and_weights(examples, augmentation=augmentation, placement="resident")
     streamed = losses_and_weights(examples, augmentation=augmentation, placement="streamed")
@@ -56,12 +56,12 @@ def test_streamed_pictures_give_the_same_bits_as_resident_ones(augmentation):
         np.testing.assert_array_equal(one, other)
 
 
-def test_augmentation_changes_what_is_trained_on():
+def test_augmentation_changes_the_training():
     examples = random_examples()
     assert losses_and_weights(examples, epochs=1)[0] != losses_and_weights(examples, epochs=1, augmentation=ALL)[0]
 
 
-def test_batches_come_in_order_and_every_picture_once():
+def test_batches_are_in_order_and_contain_every_image_once():
     examples = random_examples(50)
     order = np.random.default_rng(1).permutation(50).astype(np.int32)
     parts = [batch.numpy() for batch in batches(examples, order, 16, [])]
@@ -75,7 +75,7 @@ def of_one_device():
 
 
 @pytest.mark.parametrize("placement", ["resident", "streamed"])
-def test_two_replicas_see_the_same_augmented_pictures_as_one(of_one_device, placement):
+def test_two_replicas_see_the_same_augmented_images_as_one(of_one_device, placement):
     with strategy_for(2, None).scope():
         losses = losses_and_weights(random_examples(), augmentation=ALL, placement=placement)[0]
     assert losses == pytest.approx(of_one_device, rel=1e-5)
@@ -91,20 +91,20 @@ def test_two_replicas_see_the_same_augmented_pictures_as_one(of_one_device, plac
         ("streamed", None, "streamed"),
     ],
 )
-def test_pictures_are_resident_where_they_fit_in_half_of_the_memory(monkeypatch, setting, room, kind):
+def test_images_are_resident_if_they_fit_in_half_of_the_memory(monkeypatch, setting, room, kind):
     monkeypatch.setattr(input_pipeline, "_device_memory", lambda: room)
     placement = choose_placement(setting, random_examples())  # 117,600 bytes
     assert placement.kind == kind
     assert kind in placement.why
 
 
-def test_a_limit_on_the_process_counts_as_its_memory():
+def test_a_limit_on_the_process_counts_as_available_memory():
     limited = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (10**9, 10**9)); from cnnlab import memory; print(memory.available())"
     assert int(subprocess.check_output([sys.executable, "-c", limited])) == 10**9
     assert memory.available() > 10**9
 
 
-# What the network gets
+# Inputs of the network
 
 
 def dataset_of(examples):
@@ -112,7 +112,7 @@ def dataset_of(examples):
 
 
 def inputs_of(model, images):
-    """What the first layer of the experiment itself gets."""
+    """The input of the first layer of the experiment."""
     first = keras.Model(model.inputs[0], model.get_layer("conv2d_0").input)
     return first(images.astype(np.float32) / 255).numpy()
 
@@ -135,7 +135,7 @@ def test_scaling_and_padding_are_part_of_the_network():
     np.testing.assert_allclose(inputs[:, 2:-2, 2:-2], examples.images / 127.5 - 1, atol=1e-6)
 
 
-def test_standardizing_gives_the_training_pictures_mean_0_and_standard_deviation_1_in_every_channel():
+def test_standardized_training_images_have_mean_0_and_std_1_per_channel():
     random = np.random.default_rng(0)
     images = (random.random((200, 28, 28, 3)) * [255, 100, 20]).astype(np.uint8)
     examples = Examples(images, random.integers(0, 10, 200, dtype=np.int32))
@@ -144,15 +144,15 @@ def test_standardizing_gives_the_training_pictures_mean_0_and_standard_deviation
     np.testing.assert_allclose(inputs.std(axis=(0, 1, 2)), 1, atol=1e-4)
 
 
-def test_a_channel_that_never_changes_is_only_centred():
+def test_a_constant_channel_is_only_centred():
     images = np.full((150, 28, 28, 1), 51, np.uint8)
     examples = Examples(images, random_examples().labels)
     inputs = inputs_of(network("preprocessing.scale=standardize", examples=examples), images)
     np.testing.assert_allclose(inputs, 0, atol=1e-6)
 
 
-def test_a_preview_is_what_the_engine_trains_on(monkeypatch):
-    """The very pictures of the first step, caught on their way into the network."""
+def test_a_preview_shows_the_training_inputs_of_the_engine(monkeypatch):
+    """The images of the first step, recorded at the input of the network."""
     examples = random_examples()
     experiment = experiment_with("train.batch_size=64", "seed=3").model_copy()
     preprocessing = experiment.preprocessing.model_copy(update={"augmentation": ALL})
@@ -174,13 +174,13 @@ def test_a_preview_is_what_the_engine_trains_on(monkeypatch):
     assert any("%" in title for title in seen.titles)
 
 
-# More pictures than memory
+# Data larger than memory
 
 SIDE, PICTURES = 256, 6_000  # 1.2 GB decoded
 LIMIT = 1_022_400_000
 LARGE = f"""\
 name: large
-data: {{name: folder, path: pictures, image_size: {SIDE}, num_classes: 2, test: 100, validation: 100}}
+data: {{name: folder, path: images, image_size: {SIDE}, num_classes: 2, test: 100, validation: 100}}
 model:
   layers:
     - conv2d: {{filters: 4, kernel_size: 8, strides: 8}}
@@ -192,7 +192,7 @@ train: {{epochs: 1, batch_size: 32, optimizer: {{adam: 0.01}}}}
 
 def test_a_folder_larger_than_the_memory_is_trained_on(tmp_path):
     for label in range(2):
-        place = tmp_path / f"pictures/class{label}"
+        place = tmp_path / f"images/class{label}"
         place.mkdir(parents=True)
         for number in range(PICTURES // 2):
             file = place / f"{number:05}.jpg"

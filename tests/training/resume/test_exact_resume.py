@@ -1,4 +1,4 @@
-"""Interrupted anywhere, within an epoch too, and resumed by a trainer of its own: the bytes of a run that was not."""
+"""Runs interrupted at any step and resumed by a new trainer have the same bytes as uninterrupted runs."""
 
 import json
 import random
@@ -58,7 +58,7 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def _short_calls(monkeypatch):
-    """Two steps a graph call, so that an epoch of seven has places to stop at."""
+    """Two steps per graph call, so that an epoch of seven steps can be interrupted within."""
 
     def two_steps(engine, steps, seconds):
         engine._steps_per_call = 2
@@ -74,25 +74,25 @@ def last_of_each(changes):
     return {change.partition("=")[0]: change for change in changes}.values()
 
 
-def interrupted_after(monkeypatch, calls):
-    """Have Ctrl-C come at that many askings for it; never with None."""
+def interrupt_after(monkeypatch, calls):
+    """Simulate Ctrl-C at this check for interrupts; never with None."""
     left = [calls]
 
-    def asked(self):
+    def requested(self):
         if left[0] is None:
             return 0
         left[0] -= 1
         return signal.SIGINT if left[0] == 0 else 0
 
-    monkeypatch.setattr(Interrupts, "requested", asked)
+    monkeypatch.setattr(Interrupts, "requested", requested)
 
 
-def numbers(run):
+def metrics_without_seconds(run):
     return [line.rpartition(",")[0] for line in run.metrics.read_text().splitlines()]
 
 
 def events(run):
-    """Step and tags of all events, in the order of the files."""
+    """Step and tags of all events, in file order."""
     from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
     from tensorboard.compat.proto.event_pb2 import Event
 
@@ -105,58 +105,58 @@ def events(run):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_interrupted_run_that_is_resumed_has_the_bytes_of_one_that_was_not(tmp_path, monkeypatch, case):
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, case):
     experiment = experiment_of(*CASES[case])
-    interrupted_after(monkeypatch, None)
-    whole = train([NewRun(experiment, "whole")], tmp_path)[0].run
+    interrupt_after(monkeypatch, None)
+    uninterrupted = train([NewRun(experiment, "uninterrupted")], tmp_path)[0].run
     draw = random.Random(case)
     stops = [draw.randint(1, 3), draw.randint(1, 5), None]
-    cut = Run(tmp_path / "cut")
-    places = []
+    resumed = Run(tmp_path / "resumed")
+    positions = []
     for number, calls in enumerate(stops):
-        interrupted_after(monkeypatch, calls)
-        task = plan(cut) if number else NewRun(experiment, "cut")
+        interrupt_after(monkeypatch, calls)
+        task = plan(resumed) if number else NewRun(experiment, "resumed")
         if calls is None:
             train([task], tmp_path)
             break
         with pytest.raises(Interrupted, match="continues after"):
             train([task], tmp_path)
-        assert cut.record().status == "interrupted"
-        places.append(checkpoints.positions(cut)[0])
-    assert any(place.step for place in places)
-    assert numbers(cut) == numbers(whole)
-    assert len(numbers(whole)) > 2
+        assert resumed.record().status == "interrupted"
+        positions.append(checkpoints.positions(resumed)[0])
+    assert any(position.step for position in positions)
+    assert metrics_without_seconds(resumed) == metrics_without_seconds(uninterrupted)
+    assert len(metrics_without_seconds(uninterrupted)) > 2
     for file in ("weights.safetensors", "evaluation/test.json", "evaluation/test-predictions.csv"):
-        assert (cut.path / file).read_bytes() == (whole.path / file).read_bytes(), file
-    assert events(cut) == events(whole)
-    assert cut.record().results == whole.record().results
-    assert whole.record().raw["stopped_early"] == (case == "early-stopping")
-    rates = {line.split(",")[5] for line in numbers(whole)[1:]}
+        assert (resumed.path / file).read_bytes() == (uninterrupted.path / file).read_bytes(), file
+    assert events(resumed) == events(uninterrupted)
+    assert resumed.record().results == uninterrupted.record().results
+    assert uninterrupted.record().raw["stopped_early"] == (case == "early-stopping")
+    rates = {line.split(",")[5] for line in metrics_without_seconds(uninterrupted)[1:]}
     assert (len(rates) > 1) == ("train.schedule=" in "".join(CASES[case]))
 
 
-def test_a_run_resumed_after_all_its_checkpoints_were_lost_begins_anew_and_ends_the_same(tmp_path, monkeypatch, capsys):
+def test_a_run_without_checkpoints_is_resumed_from_the_start_with_the_same_result(tmp_path, monkeypatch, capsys):
     experiment = experiment_of("train.optimizer={adam: 0.003}")
-    whole = train([NewRun(experiment, "whole")], tmp_path)[0].run
-    interrupted_after(monkeypatch, 5)
+    uninterrupted = train([NewRun(experiment, "uninterrupted")], tmp_path)[0].run
+    interrupt_after(monkeypatch, 5)
     with pytest.raises(Interrupted):
-        train([NewRun(experiment, "cut")], tmp_path)
-    cut = Run(tmp_path / "cut")
-    for place in checkpoints.positions(cut):
-        (cut.checkpoints / place.name).write_bytes(b"damaged")
-    interrupted_after(monkeypatch, None)
-    train([plan(cut)])
+        train([NewRun(experiment, "resumed")], tmp_path)
+    resumed = Run(tmp_path / "resumed")
+    for position in checkpoints.positions(resumed):
+        (resumed.checkpoints / position.name).write_bytes(b"damaged")
+    interrupt_after(monkeypatch, None)
+    train([plan(resumed)])
     assert capsys.readouterr().err.count("set aside") == 2
-    assert numbers(cut) == numbers(whole)
-    assert cut.weights.read_bytes() == whole.weights.read_bytes()
-    assert events(cut) == events(whole)
+    assert metrics_without_seconds(resumed) == metrics_without_seconds(uninterrupted)
+    assert resumed.weights.read_bytes() == uninterrupted.weights.read_bytes()
+    assert events(resumed) == events(uninterrupted)
 
 
-def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_first(tmp_path):
+def test_adding_epochs_equals_requesting_them_at_the_start(tmp_path):
     short = train([NewRun(experiment_of("train.epochs=2"), "short")], tmp_path)[0].run
     long = train([NewRun(experiment_of("train.epochs=4"), "long")], tmp_path)[0].run
     train([plan(short, [parse_set("train.epochs=4")])])
-    assert numbers(short) == numbers(long)
+    assert metrics_without_seconds(short) == metrics_without_seconds(long)
     assert short.weights.read_bytes() == long.weights.read_bytes()
     record = short.record().raw
     assert record["experiment"] == long.record().raw["experiment"]
@@ -164,28 +164,30 @@ def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_first(tmp_path):
     assert short.config.read_bytes() == long.config.read_bytes()
 
 
-def test_checkpoints_within_an_epoch_come_after_so_many_minutes(tmp_path, monkeypatch):
+def test_checkpoints_within_an_epoch_are_saved_at_a_time_interval(tmp_path, monkeypatch):
     seen = []
     save = checkpoints.save
-    monkeypatch.setattr(checkpoints, "save", lambda run, place, *rest: (seen.append(place), save(run, place, *rest)))
+    monkeypatch.setattr(
+        checkpoints, "save", lambda run, position, *rest: (seen.append(position), save(run, position, *rest))
+    )
     train([NewRun(experiment_of("train.checkpoint_minutes=1e-9", "train.epochs=1"), "often")], tmp_path)
-    assert [place.step for place in seen] == [1, 3, 5, 0]
+    assert [position.step for position in seen] == [1, 3, 5, 0]
     seen.clear()
     train([NewRun(experiment_of("train.epochs=2"), "seldom")], tmp_path)
-    assert [(place.epoch, place.step) for place in seen] == [(1, 0), (2, 0)]
+    assert [(position.epoch, position.step) for position in seen] == [(1, 0), (2, 0)]
 
 
-def test_a_callback_of_a_users_own_that_tells_its_state_gets_it_back(tmp_path, monkeypatch):
+def test_the_state_of_a_user_callback_is_restored(tmp_path, monkeypatch):
     (tmp_path / "counting_callback.py").write_text(COUNTING)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     changes = ["train.callbacks=[callback: {path: counting_callback.Counting, arguments: {file: '{run}/count'}}]"]
-    interrupted_after(monkeypatch, 6)
+    interrupt_after(monkeypatch, 6)
     with pytest.raises(Interrupted):
-        train([NewRun(experiment_of(*changes), "cut")], tmp_path)
-    interrupted_after(monkeypatch, None)
-    train([plan(Run(tmp_path / "cut"), trust=True)])
-    assert json.loads((tmp_path / "cut" / "count").read_text()) == {"epochs": 3}
+        train([NewRun(experiment_of(*changes), "resumed")], tmp_path)
+    interrupt_after(monkeypatch, None)
+    train([plan(Run(tmp_path / "resumed"), trust=True)])
+    assert json.loads((tmp_path / "resumed" / "count").read_text()) == {"epochs": 3}
 
 
 COUNTING = """
@@ -211,8 +213,8 @@ class Counting(keras.callbacks.Callback):
 """
 
 
-def test_a_worker_that_is_not_the_chief_takes_up_what_its_callbacks_remember():
-    """It has none of those that write files."""
+def test_a_worker_that_is_not_the_chief_restores_its_callback_states():
+    """It has no callbacks that write files."""
     stopping = keras.callbacks.EarlyStopping()
     stopping.on_train_begin()
     stopping.wait = 3
