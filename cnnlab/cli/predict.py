@@ -131,9 +131,11 @@ def _check_request(images: Sequence[str], data: str | None, examples: str | None
     if data is not None and images:
         raise RequestError(f"--data {data}: predicts examples of a data set; {images[0]} names images")
     if data is None and not images:
-        raise RequestError("no images; expected files, folders, - for a list of paths, or --data NAME")
+        raise RequestError(
+            "no images; expected files, folders, - for a list of paths, or a data set, such as --data digits"
+        )
     if data is None and examples is not None:
-        raise RequestError(f"--examples {examples}: are of a data set; add --data NAME")
+        raise RequestError(f"--examples {examples}: selects examples of a data set; name it, such as --data digits")
 
 
 def _data_of(runs: Sequence["Run"], name: str, split: Split) -> "Data":

@@ -50,7 +50,7 @@ class FileSamples:
         if inputs.size.channels not in (1, 3):
             raise RequestError(
                 f"{arguments[0]}: the network takes images of {inputs.size.channels} channels, which files do not "
-                "have; use --data"
+                "have; examples of a data set can be predicted"
             )
         self._inputs, self._invert = inputs, invert
         self._listing = list_images([argument for argument in arguments if argument != STDIN])

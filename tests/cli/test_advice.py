@@ -6,6 +6,7 @@ import shlex
 import shutil
 
 import pytest
+from PIL import Image
 
 from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
@@ -37,6 +38,7 @@ MENTIONS = {
     "{}: not with --resume, which continues a run unchanged",
     "--name {}: {} exists and a run is never overwritten; choose another name, or leave --name out for a numbered one",
     "Resume this run, as `cnnlab resume` does.",
+    "leave --invert out",
     "# Source: started from {}, `cnnlab init`.",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
     "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
@@ -87,6 +89,14 @@ PRINTED = {
     "try a smaller batch, such as --set train.batch_size={}": TRAIN,
     "{}.path: `cnnlab resume RUN` resumes an interrupted run; leave BackupAndRestore out": (),
     "if you trust whoever made this folder, add --trust": ("resume", RUN),
+    "try --invert": ("predict", RUN, "digit.png"),
+    "no images; expected files, folders, - for a list of paths, or a data set, such as --data digits": ("predict", RUN),
+    "--examples {}: selects examples of a data set; name it, such as --data digits": (
+        "predict",
+        RUN,
+        "--examples",
+        "0:2",
+    ),
 }
 """Texts that propose a command, or an option of the command that is given."""
 
@@ -113,6 +123,7 @@ def run(trained, tmp_path, monkeypatch):
     """The run of the tiny experiment in a path with a space."""
     shutil.copy(trained / CONFIG, tmp_path)
     shutil.copytree(trained / "runs", tmp_path / "my runs")
+    Image.new("L", (28, 28)).save(tmp_path / "digit.png")
     monkeypatch.chdir(tmp_path)
     return Run(tmp_path / RUN)
 
