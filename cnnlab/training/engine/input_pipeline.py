@@ -87,4 +87,7 @@ def batches(
 
     steps = -(-len(order) // batch_size)
     ahead = max(1, min(MAX_PREFETCHED_BATCHES, MAX_PREFETCHED_BYTES // (batch_size * math.prod(images.shape[1:]))))
-    return tf.data.Dataset.range(steps).map(load, num_parallel_calls=2, deterministic=True).prefetch(ahead)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # nothing is left to tune, and its thread can hold up the end for seconds
+    loaded = tf.data.Dataset.range(steps).map(load, num_parallel_calls=2, deterministic=True)
+    return loaded.prefetch(ahead).with_options(options)

@@ -63,6 +63,13 @@ def in_floats(examples):
     return examples.images.astype(np.float32) / 255
 
 
+def as_stream(images, labels, batch_size):
+    """Without autotuning, whose threads take seconds to end when many iterators are collected at once."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(batch_size).with_options(options)
+
+
 def fit_by_cnnlab(experiment, dataset, callbacks):
     model = new_model(experiment, dataset)
     results = fit(Trainer.from_model(model, experiment, dataset), callbacks=callbacks).results
@@ -77,7 +84,7 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
     stream = None
     for epoch in range(experiment.train.epochs):
         order = order_of(SIZE, experiment.seed, epoch).numpy()
-        batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(BATCH_SIZE)
+        batches = as_stream(images[order], labels[order], BATCH_SIZE)
         stream = stream.concatenate(batches) if stream else batches
     validation = dataset.validation
     scheduler = keras.callbacks.LearningRateScheduler(
@@ -87,8 +94,7 @@ def fit_by_keras(experiment, dataset, callbacks, steps_per_call):
         stream,
         steps_per_epoch=STEPS,
         epochs=experiment.train.epochs,
-        validation_data=validation and (in_floats(validation), targets(experiment, validation)),
-        validation_batch_size=SIZE,
+        validation_data=validation and as_stream(in_floats(validation), targets(experiment, validation), SIZE),
         callbacks=[scheduler, *callbacks],
         shuffle=False,
         verbose=0,
