@@ -8,7 +8,7 @@ from cnnlab.analysis.groups import Group
 from cnnlab.analysis.significance import estimate
 from cnnlab.errors import RequestError
 from tests.conftest import make_run
-from tests.plots.drawing import assert_readable
+from tests.plots.figure_texts import assert_readable
 
 LETTERS = "abcdefghij"
 

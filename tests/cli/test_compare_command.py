@@ -23,7 +23,7 @@ def change(run, changing):
 
 
 @pytest.fixture(scope="module")
-def two(trained, tmp_path_factory):
+def two_experiments(trained, tmp_path_factory):
     """Two experiments with three seeds each, made from one run."""
     folder = tmp_path_factory.mktemp("two")
     for number, (rate, seed) in enumerate((rate, seed) for rate in (0.1, 0.2) for seed in (0, 1, 2)):
@@ -38,8 +38,8 @@ def two(trained, tmp_path_factory):
     return folder
 
 
-def test_compare_prints_one_row_per_group_and_its_conclusions(two):
-    done = invoke("compare", "runs", cwd=two, env={"COLUMNS": "200"})
+def test_compare_prints_one_row_per_group_and_its_conclusions(two_experiments):
+    done = invoke("compare", "runs", cwd=two_experiments, env={"COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
     heading, first, second, _, legend, _, note = done.stdout.splitlines()
     assert heading.split() == [
@@ -55,15 +55,15 @@ def test_compare_prints_one_row_per_group_and_its_conclusions(two):
     assert note.startswith("sorted by val_accuracy, by which the best is chosen")
 
 
-def test_no_detectable_difference_is_reported(two):
-    done = invoke("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two)
+def test_no_detectable_difference_is_reported(two_experiments):
+    done = invoke("compare", "runs", "--metric", "val_accuracy", "--baseline", "tiny-4", cwd=two_experiments)
     assert "no detectable difference (+0.00 points)  1.000" in done.stdout
     assert "against tiny-3 (baseline)" in done.stdout
     assert "on the test set" not in done.stdout
 
 
-def test_required_seeds_are_printed_with_a_command_that_trains_them(two, tmp_path, monkeypatch):
-    shutil.copytree(two / "runs", tmp_path / "my runs")
+def test_required_seeds_are_printed_with_a_command_that_trains_them(two_experiments, tmp_path, monkeypatch):
+    shutil.copytree(two_experiments / "runs", tmp_path / "my runs")
     for number, accuracy in enumerate([0.90, 0.92, 0.94, 0.87, 0.91, 0.90]):
         change(
             tmp_path / f"my runs/tiny-{number}",
@@ -83,9 +83,9 @@ def test_required_seeds_are_printed_with_a_command_that_trains_them(two, tmp_pat
     assert len(new) + 3 == int(needed)
 
 
-def test_two_seeds_are_reported_as_too_few(two, tmp_path, monkeypatch):
+def test_two_seeds_are_reported_as_too_few(two_experiments, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    shutil.copytree(two / "runs", tmp_path / "runs")
+    shutil.copytree(two_experiments / "runs", tmp_path / "runs")
     for number in (2, 5):
         shutil.rmtree(tmp_path / f"runs/tiny-{number}")
     change(tmp_path / "runs/tiny-4", lambda record: record["results"].update(test_accuracy=0.2))
@@ -103,8 +103,8 @@ def test_a_single_run_is_a_table_with_one_row(trained):
     assert "1,490" in row
 
 
-def test_output_formats(two):
-    first, second = json.loads(invoke("compare", "runs", "--format", "json", cwd=two).stdout)
+def test_output_formats(two_experiments):
+    first, second = json.loads(invoke("compare", "runs", "--format", "json", cwd=two_experiments).stdout)
     assert first["test_accuracy"] == pytest.approx(0.91)
     assert first["val_accuracy"] == second["val_accuracy"]
     assert first["parameters"] == 1490
@@ -114,25 +114,27 @@ def test_output_formats(two):
     assert second["difference_low"] < second["difference"] < second["difference_high"]
     assert second["test"] == "paired t"
     assert second["train.optimizer.sgd.learning_rate"] == 0.2
-    assert invoke("compare", "runs", "--format", "md", cwd=two).stdout.startswith("| group ")
-    assert invoke("compare", "runs", "--format", "csv", cwd=two).stdout.startswith(
+    assert invoke("compare", "runs", "--format", "md", cwd=two_experiments).stdout.startswith("| group ")
+    assert invoke("compare", "runs", "--format", "csv", cwd=two_experiments).stdout.startswith(
         "group,n,val_accuracy,val_accuracy_standard_"
     )
     page = ElementTree.fromstring(
-        invoke("compare", "runs", "--format", "html", cwd=two).stdout.partition("</style>")[2].join(["<a>", "</a>"])
+        invoke("compare", "runs", "--format", "html", cwd=two_experiments)
+        .stdout.partition("</style>")[2]
+        .join(["<a>", "</a>"])
     )
     assert [cell.text for cell in page.findall("table/tr/td")][:4][::3] == ["tiny-0", "0.9100 ± 0.0100"]
     assert page.find("p").text.startswith("against tiny-0")
 
 
-def test_published_results_are_shown_next_to_ours(two):
+def test_published_results_are_shown_next_to_ours(two_experiments):
     done = invoke(
         "compare",
         "runs",
         "--published",
         "--where",
         "train.optimizer.sgd.learning_rate=0.1",
-        cwd=two,
+        cwd=two_experiments,
         env={"COLUMNS": "200"},
     )
     heading, row = done.stdout.splitlines()
@@ -141,13 +143,13 @@ def test_published_results_are_shown_next_to_ours(two):
     assert re.search(r" 0\.9 +\+0\.0100 ", row)
 
 
-def test_top_limits_the_rows(two):
-    (row,) = json.loads(invoke("compare", "runs", "--top", "1", "--format", "json", cwd=two).stdout)
+def test_top_limits_the_rows(two_experiments):
+    (row,) = json.loads(invoke("compare", "runs", "--top", "1", "--format", "json", cwd=two_experiments).stdout)
     assert row["group"] == "tiny-0"
 
 
-def test_notes_are_warnings_in_machine_readable_output(two, tmp_path):
-    shutil.copytree(two / "runs", tmp_path / "runs")
+def test_notes_are_warnings_in_machine_readable_output(two_experiments, tmp_path):
+    shutil.copytree(two_experiments / "runs", tmp_path / "runs")
     record = json.loads((tmp_path / "runs/tiny-5/run.json").read_text())
     (tmp_path / "runs/tiny-5/run.json").write_text(json.dumps({**record, "status": "failed"}))
     done = invoke("compare", "runs", cwd=tmp_path)
@@ -211,8 +213,8 @@ def test_settings_too_long_for_the_table_are_printed_above_it_also_when_piped(mo
 
 
 @pytest.mark.parametrize("format", [Format.MD, Format.HTML])
-def test_long_settings_are_below_the_table_in_page_formats(two, tmp_path, format):
-    shutil.copytree(two / "runs", tmp_path / "runs")
+def test_long_settings_are_below_the_table_in_page_formats(two_experiments, tmp_path, format):
+    shutil.copytree(two_experiments / "runs", tmp_path / "runs")
     layers = ["flatten", {"dense": 9}, "batch_norm", {"activation": "relu"}, {"dropout": 0.1}, {"dense": 10}]
     change(tmp_path / "runs/tiny-0", lambda record: record["experiment"]["model"].update(layers=layers))
     text = format_comparison(side_by_side([tmp_path / "runs"]), format, published=False)

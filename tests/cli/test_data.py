@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from tests.conftest import assert_one_line
-from tests.data.making import cnnlab_in
+from tests.data.data_files import cnnlab_in
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
 from cnnlab.runs.experiment import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
-from tests.cli.killing import Kills, assert_same_files, is_trained_by, start, train_and_kill, wait_until
+from tests.cli.killed_training import Kills, assert_same_files, is_trained_by, start, train_and_kill, wait_until
 from tests.conftest import assert_one_line, invoke
 
 EXPERIMENT = """\

@@ -46,7 +46,7 @@ def expire_heartbeat(run):
 
 
 @contextmanager
-def every_status(copy):
+def run_per_status(copy):
     """One run per status, named after it; this process holds `running`."""
     for status in STATUSES[1:-1]:
         copy(status, status=status)
@@ -55,7 +55,7 @@ def every_status(copy):
         yield
 
 
-def listed(cnnlab, *arguments):
+def list_runs(cnnlab, *arguments):
     done = cnnlab("runs", "list", *arguments, "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
@@ -73,7 +73,7 @@ def test_list_has_one_row_per_run_in_natural_order(cnnlab, copy):
 
 
 def test_list_takes_its_numbers_from_the_run(trained):
-    (row,) = listed(lambda *arguments: invoke(*arguments, cwd=trained))
+    (row,) = list_runs(lambda *arguments: invoke(*arguments, cwd=trained))
     record = json.loads((trained / "runs/tiny-1/run.json").read_text())
     assert list(row) == COLUMNS
     assert row == {
@@ -100,22 +100,22 @@ def test_list_as_csv_and_markdown(cnnlab, copy):
 
 
 def test_every_status_is_shown_correctly(cnnlab, copy):
-    with every_status(copy):
-        rows = listed(cnnlab)
+    with run_per_status(copy):
+        rows = list_runs(cnnlab)
     assert {row["run"]: row["status"] for row in rows} == {f"runs/{status}": status for status in STATUSES}
 
 
 @pytest.mark.parametrize("status", ["running", "crashed", "diverged"])
 def test_list_filters_by_status(cnnlab, copy, status):
-    with every_status(copy):
-        assert [row["run"] for row in listed(cnnlab, "--status", status)] == [f"runs/{status}"]
+    with run_per_status(copy):
+        assert [row["run"] for row in list_runs(cnnlab, "--status", status)] == [f"runs/{status}"]
 
 
 def test_an_unused_status_gives_no_rows(cnnlab, copy):
     copy("tiny-1")
     done = cnnlab("runs", "list", "--status", "failed")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert listed(cnnlab, "--status", "failed") == []
+    assert list_runs(cnnlab, "--status", "failed") == []
     assert cnnlab("runs", "list", "--status", "failed", "--format", "csv").stdout == ",".join(COLUMNS) + "\n"
 
 
@@ -124,7 +124,7 @@ def test_an_unfinished_run_shows_the_epochs_in_its_table(cnnlab, copy):
     lines = (run / "metrics.csv").read_text().splitlines()
     (run / "metrics.csv").write_text("\n".join(lines[:2]) + "\n")
     (copy("new", status="interrupted", results=None) / "metrics.csv").unlink()
-    cut, new = listed(cnnlab)
+    cut, new = list_runs(cnnlab)
     assert (cut["epoch"], cut["epochs"], cut["test_accuracy"], cut["seconds"]) == (1, 2, None, None)
     assert (new["epoch"], new["epochs"]) == (0, 2)
 
@@ -173,7 +173,7 @@ def test_two_thousand_runs_are_two_thousand_rows(cnnlab, trained, runs):
         (runs / f"tiny-{number}").mkdir()
         (runs / f"tiny-{number}/run.json").write_text(record)
         (runs / f"tiny-{number}/metrics.csv").write_text(table)
-    assert [row["run"] for row in listed(cnnlab)] == [f"runs/tiny-{number}" for number in range(1, 2001)]
+    assert [row["run"] for row in list_runs(cnnlab)] == [f"runs/tiny-{number}" for number in range(1, 2001)]
 
 
 def test_show_prints_the_full_summary(trained):

@@ -42,7 +42,7 @@ REFUSED = [
     ["runs", "rm", "runs"],
 ]
 DRAWING = ["compare", "runs", "--plot", "curves.png"]
-LOADED = """
+IMPORTS_AFTER_COMMANDS = """
 import contextlib, io, json, sys
 from cnnlab.cli import main
 heavy, *commands = map(json.loads, sys.argv[1:])
@@ -56,30 +56,32 @@ print(json.dumps(loaded))
 
 
 @pytest.fixture(scope="module")
-def loaded(trained, tmp_path_factory):
+def imported_modules(trained, tmp_path_factory):
     """The heavy modules imported after each command; one process runs them in this order."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("start") / "trained")
     commands = [*LIGHT, *COMPARING, *REFUSED, DRAWING]
     arguments = map(json.dumps, [[*HEAVY, *SCHEMA], *commands])
-    done = subprocess.run([sys.executable, "-c", LOADED, *arguments], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS_AFTER_COMMANDS, *arguments], cwd=folder, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return [(command, set(names)) for command, names in zip(commands, json.loads(done.stdout), strict=True)]
 
 
-def test_help_does_not_import_the_schema(loaded):
-    assert [(command, names) for command, names in loaded[:3] if names] == []
+def test_help_does_not_import_the_schema(imported_modules):
+    assert [(command, names) for command, names in imported_modules[:3] if names] == []
 
 
-def test_no_heavy_module_is_imported(loaded):
-    assert [(command, names - SCHEMA) for command, names in loaded[: len(LIGHT)] if names - SCHEMA] == []
+def test_no_heavy_module_is_imported(imported_modules):
+    assert [(command, names - SCHEMA) for command, names in imported_modules[: len(LIGHT)] if names - SCHEMA] == []
 
 
-def test_compare_and_errors_import_nothing_heavier_than_numpy(loaded):
-    assert [(command, names) for command, names in loaded[:-1] if names - SCHEMA - {"numpy"}] == []
+def test_compare_and_errors_import_nothing_heavier_than_numpy(imported_modules):
+    assert [(command, names) for command, names in imported_modules[:-1] if names - SCHEMA - {"numpy"}] == []
 
 
-def test_the_check_detects_heavy_imports(loaded):
-    assert loaded[-1][1] > {"matplotlib", *SCHEMA}
+def test_the_check_detects_heavy_imports(imported_modules):
+    assert imported_modules[-1][1] > {"matplotlib", *SCHEMA}
 
 
 CHATTER = """

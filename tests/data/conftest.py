@@ -3,7 +3,7 @@
 import pytest
 
 from cnnlab.data import load
-from tests.data.making import cnnlab_in, folder_spec, write_classes
+from tests.data.data_files import cnnlab_in, folder_spec, write_classes
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def only_classes(data_dir):
 
 
 @pytest.fixture
-def alone(data_dir):
+def decode_image(data_dir):
     """A function that writes an image four times in each of two classes and returns it decoded."""
 
     def decode(make, name, **options):

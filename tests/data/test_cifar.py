@@ -16,7 +16,7 @@ from cnnlab.data.sources import cifar, cifar10, cifar100
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import Cifar10, Cifar100
 from tests.conftest import DATA_DIR, needs_cifar10
-from tests.data.making import assert_refused, cifar_files, warnings_about_files, write_folder
+from tests.data.data_files import assert_refused, cifar_files, warnings_about_files, write_folder
 
 MODULES = {"cifar10": cifar10, "cifar100": cifar100}
 TEN = cifar10.PUBLISHED

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from cnnlab.data.sources import cifar10
 from cnnlab.errors import printable
 from cnnlab.experiment.data import Data
-from tests.data.making import assert_refused, cifar_files, idx_bytes, write_folder, write_image, write_mnist
+from tests.data.data_files import assert_refused, cifar_files, idx_bytes, write_folder, write_image, write_mnist
 
 MEMORY_KIB = 4 << 20
 PETS = {"name": "folder", "path": "pets", "image_size": 8, "num_classes": 2}

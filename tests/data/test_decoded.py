@@ -21,8 +21,16 @@ from cnnlab.data.stored import digests_of
 from cnnlab.errors import DataError
 from cnnlab.images import batch, pool
 from tests.conftest import DATA_DIR, needs_cifar10_folder
-from tests.data.making import CATS, DOGS, assert_refused, grey_values, warnings_about_files, write_classes, write_image
-from tests.data.making import folder_spec as spec
+from tests.data.data_files import (
+    CATS,
+    DOGS,
+    assert_refused,
+    grey_values,
+    warnings_about_files,
+    write_classes,
+    write_image,
+)
+from tests.data.data_files import folder_spec as spec
 
 
 @pytest.fixture
@@ -314,11 +322,11 @@ def several(monkeypatch):
 
 
 def test_several_processes_decode_the_same_as_one(pets, tmp_path, request):
-    alone = load(spec(image_size=[7, 5], fit="pad"))
+    expected = load(spec(image_size=[7, 5], fit="pad"))
     shutil.rmtree(tmp_path / "cache")
     request.getfixturevalue("several")
     together = load(spec(image_size=[7, 5], fit="pad"))
-    for name, examples in alone.splits().items():
+    for name, examples in expected.splits().items():
         np.testing.assert_array_equal(together.splits()[name].images[:], examples.images[:])
         np.testing.assert_array_equal(together.splits()[name].digests, examples.digests)
 

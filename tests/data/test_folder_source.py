@@ -11,8 +11,8 @@ from cnnlab.config.load import load_file, to_yaml
 from cnnlab.data import load
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.images.decode import SUFFIXES
-from tests.data.making import CATS, DOGS, assert_refused, grey_values, write_classes, write_image
-from tests.data.making import folder_spec as spec
+from tests.data.data_files import CATS, DOGS, assert_refused, grey_values, write_classes, write_image
+from tests.data.data_files import folder_spec as spec
 
 
 def test_classes_are_folders_sorted_by_name_and_images_are_sorted_by_name(pets):

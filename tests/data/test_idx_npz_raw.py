@@ -14,7 +14,7 @@ from cnnlab.data import load
 from cnnlab.data.locate import data_folders
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data import Idx, Npz, Raw
-from tests.data.making import assert_refused, idx_bytes
+from tests.data.data_files import assert_refused, idx_bytes
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (12, 4, 5), dtype=np.uint8)

@@ -9,8 +9,8 @@ from PIL import Image
 
 from cnnlab.data import load
 from cnnlab.errors import DataError
-from tests.data.making import folder_spec as spec
-from tests.data.making import write_image
+from tests.data.data_files import folder_spec as spec
+from tests.data.data_files import write_image
 
 RAMP = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
 OTHER = 255 - RAMP
@@ -55,9 +55,9 @@ MODES = {
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", MODES)
-def test_images_of_every_mode_are_converted_to_grey_or_colour(alone, mode, channels):
+def test_images_of_every_mode_are_converted_to_grey_or_colour(decode_image, mode, channels):
     make, name, grey, colour = MODES[mode]
-    image = alone(make, name, channels=channels)
+    image = decode_image(make, name, channels=channels)
     expected = grey[..., np.newaxis] if channels == 1 else np.dstack([grey] * 3) if colour is None else colour
     assert image.dtype == np.uint8
     tolerance = 1 if name == "x.jpg" or "transparent" in mode else 0  # JPEG and alpha compositing round
@@ -79,7 +79,7 @@ ORIENTATIONS = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1)
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "mpo"])
-def test_images_are_rotated_upright(alone, format, orientation):
+def test_images_are_rotated_upright(decode_image, format, orientation):
     stored = np.zeros((16, 32), np.uint8)
     stored[:8, :16] = 255
     exif = Image.Exif()
@@ -87,26 +87,26 @@ def test_images_are_rotated_upright(alone, format, orientation):
     options = {"jpeg": {"quality": 100}, "webp": {"lossless": True}}.get(format, {})
     if format == "mpo":  # as written by phones: a JPEG followed by another one
         options = {"quality": 100, "save_all": True, "append_images": [Image.fromarray(stored)]}
-    image = alone(saved(Image.fromarray(stored), format=format, exif=exif, **options), "x.jpg", image_size=32)
+    image = decode_image(saved(Image.fromarray(stored), format=format, exif=exif, **options), "x.jpg", image_size=32)
     quadrants = image[..., 0].reshape(2, 16, 2, 16).mean(axis=(1, 3)) > 128
     assert np.argwhere(quadrants).tolist() == [list(ORIENTATIONS[orientation])]
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
-def test_unusual_exif_does_not_prevent_upright_rotation(alone, format):
+def test_unusual_exif_does_not_prevent_upright_rotation(decode_image, format):
     width, orientation = struct.pack("<HHIf", 0x0100, 11, 1, 1.5), struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + width + orientation + bytes(4)  # a fractional width
     stored = np.zeros((32, 32), np.uint8)
     stored[:16, :16] = 255
-    image = alone(saved(Image.fromarray(stored), format=format, exif=exif), "x.jpg", image_size=32)
+    image = decode_image(saved(Image.fromarray(stored), format=format, exif=exif), "x.jpg", image_size=32)
     assert image[:16, 16:].mean() > 200
     assert image[:, :16].mean() < 50
 
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
-def test_fit_determines_how_an_image_is_resized(alone, fit):
+def test_fit_determines_how_an_image_is_resized(decode_image, fit):
     wide = np.repeat(np.array([[200, 200, 100, 100, 100, 100, 50, 50]], np.uint8), 4, axis=0)
-    image = alone(saved(Image.fromarray(wide)), "x.png", fit=fit)[..., 0]
+    image = decode_image(saved(Image.fromarray(wide)), "x.png", fit=fit)[..., 0]
     if fit == "crop":  # the sides are removed
         assert (image == 100).all()
         return
@@ -120,15 +120,20 @@ def test_fit_determines_how_an_image_is_resized(alone, fit):
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("size", [(1, 500), (500, 1), (1, 1)])
-def test_extreme_aspect_ratios_are_resized(alone, fit, size):
-    image = alone(saved(Image.new("L", size, 90)), "x.png", fit=fit)
+def test_extreme_aspect_ratios_are_resized(decode_image, fit, size):
+    image = decode_image(saved(Image.new("L", size, 90)), "x.png", fit=fit)
     assert image.shape == (4, 4, 1)
     assert image.max() == 90
 
 
-def test_sixteen_bit_pgm_values_are_reduced_to_eight(alone):
+def test_sixteen_bit_pgm_values_are_reduced_to_eight(decode_image):
     pgm = b"P5 2 2 65535 " + np.array([0, 0x8000, 0x4000, 0xFFFF], ">u2").tobytes()
-    assert alone(lambda path: path.write_bytes(pgm), "x.pgm", image_size=2).ravel().tolist() == [0, 0x80, 0x40, 0xFF]
+    assert decode_image(lambda path: path.write_bytes(pgm), "x.pgm", image_size=2).ravel().tolist() == [
+        0,
+        0x80,
+        0x40,
+        0xFF,
+    ]
 
 
 # More than 8 bits per channel
@@ -143,9 +148,9 @@ STATED = {
 
 @pytest.mark.parametrize("values", {**WHITES, **STATED})
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_grey_images_of_more_than_8_bits_keep_their_contrast(alone, capsys, values, suffix):
+def test_grey_images_of_more_than_8_bits_keep_their_contrast(decode_image, capsys, values, suffix):
     given, options, expected = {**WHITES, **STATED}[values]
-    image = alone(saved(Image.fromarray(given.astype(np.uint16))), f"x.{suffix}", **options)
+    image = decode_image(saved(Image.fromarray(given.astype(np.uint16))), f"x.{suffix}", **options)
     assert np.abs(image[..., 0] - expected).max() <= 0.5
     output = capsys.readouterr().err
     guessed = "4 images of more than 8 bits with values up to 540, scaled so that 540 becomes 255; "
@@ -166,13 +171,13 @@ def test_white_is_the_maximum_over_all_images(data_dir):
         assert dataset.origin.inferred == {"white": 540.0}
 
 
-def test_a_value_beyond_the_given_bit_depth_is_rejected(alone):
+def test_a_value_beyond_the_given_bit_depth_is_rejected(decode_image):
     with pytest.raises(DataError, match=r"has a value 540; expected at most 511, the brightest of its depth"):
-        alone(saved(Image.fromarray(LEVELS.astype(np.uint16))), "x.png", bit_depth=9)
+        decode_image(saved(Image.fromarray(LEVELS.astype(np.uint16))), "x.png", bit_depth=9)
 
 
-def test_the_white_level_in_a_tiff_is_used(alone, capsys):
-    image = alone(saved(Image.fromarray(LEVELS.astype(np.uint16)), tiffinfo={281: 1023}), "x.tif")
+def test_the_white_level_in_a_tiff_is_used(decode_image, capsys):
+    image = decode_image(saved(Image.fromarray(LEVELS.astype(np.uint16)), tiffinfo={281: 1023}), "x.tif")
     assert np.abs(image[..., 0] - LEVELS * 255 / 1023).max() <= 0.5
     assert "scaled so that" not in capsys.readouterr().err
 
@@ -186,9 +191,9 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_tiff_integers_and_floats_are_read(alone, capsys, kind):
+def test_tiff_integers_and_floats_are_read(decode_image, capsys, kind):
     values, expected = NUMBERS[kind]
-    image = alone(saved(Image.fromarray(values)), "x.tif")
+    image = decode_image(saved(Image.fromarray(values)), "x.tif")
     assert np.abs(image[..., 0] - expected).max() <= 1
     assert "images of more than 8 bits with values up to" in capsys.readouterr().err
 
@@ -202,9 +207,9 @@ def tiff(values, sample_format):
     return b"II" + struct.pack("<HI", 42, 8 + len(content)) + content + struct.pack("<H", len(entries)) + directory + bytes(4)  # fmt: skip
 
 
-def test_unsigned_32_bit_integers_are_not_negative(alone):
+def test_unsigned_32_bit_integers_are_not_negative(decode_image):
     values = RAMP.astype(np.uint32) << 24
-    image = alone(lambda path: path.write_bytes(tiff(values, 1)), "x.tif", bit_depth=32)
+    image = decode_image(lambda path: path.write_bytes(tiff(values, 1)), "x.tif", bit_depth=32)
     np.testing.assert_array_equal(image[..., 0], RAMP)
 
 
@@ -222,20 +227,20 @@ def test_unsigned_32_bit_integers_are_not_negative(alone):
     ],
     ids=["float64", "LAB"],
 )
-def test_an_unsupported_tiff_is_reported_as_unsupported(alone, make, message):
+def test_an_unsupported_tiff_is_reported_as_unsupported(decode_image, make, message):
     with pytest.raises(DataError, match=message):
-        alone(make, "x.tif")
+        decode_image(make, "x.tif")
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [(-1, r"has values from -1 to 540; expected none below 0"), (np.nan, "not finite"), (np.inf, "not finite")],
 )
-def test_invalid_pixel_values_are_reported(alone, value, message):
+def test_invalid_pixel_values_are_reported(decode_image, value, message):
     values = LEVELS.astype(np.float32)
     values[1, 1] = value
     with pytest.raises(DataError, match=message):
-        alone(saved(Image.fromarray(values)), "x.tif")
+        decode_image(saved(Image.fromarray(values)), "x.tif")
 
 
 def write_images(folder, **images):
@@ -265,31 +270,31 @@ def test_different_bit_depths_are_rejected_or_reported(data_dir, capsys, depths)
         assert message in capsys.readouterr().err
 
 
-def test_bit_depth_does_not_apply_to_floats(alone):
+def test_bit_depth_does_not_apply_to_floats(decode_image):
     with pytest.raises(DataError, match=r"has floating-point values, to which data.bit_depth does not apply"):
-        alone(saved(Image.fromarray((RAMP / 255).astype(np.float32))), "x.tif", bit_depth=16)
+        decode_image(saved(Image.fromarray((RAMP / 255).astype(np.float32))), "x.tif", bit_depth=16)
 
 
-def test_dark_16_bit_colour_images_are_reported(alone, capsys):
-    alone(lambda path: path.write_bytes(colour_of_16_bits(0x0FFF)), "x.png")
+def test_dark_16_bit_colour_images_are_reported(decode_image, capsys):
+    decode_image(lambda path: path.write_bytes(colour_of_16_bits(0x0FFF)), "x.png")
     assert (
         "4 images in colour of 16 bits nearly black: the largest of their upper 8 bits is 15" in capsys.readouterr().err
     )
-    alone(lambda path: path.write_bytes(colour_of_16_bits()), "y.png")
+    decode_image(lambda path: path.write_bytes(colour_of_16_bits()), "y.png")
     assert "nearly black" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "values", [FULL.astype(np.uint16), (RAMP / 255).astype(np.float32)], ids=["integers", "floats"]
 )
-def test_a_tiff_with_inverted_greys_is_inverted(alone, values):
-    usual = alone(saved(Image.fromarray(values)), "x.tif")
-    inverted = alone(saved(Image.fromarray(values), tiffinfo={262: 0}), "y.tif")
+def test_a_tiff_with_inverted_greys_is_inverted(decode_image, values):
+    usual = decode_image(saved(Image.fromarray(values)), "x.tif")
+    inverted = decode_image(saved(Image.fromarray(values), tiffinfo={262: 0}), "y.tif")
     np.testing.assert_array_equal(inverted, 255 - usual)
 
 
-def test_a_transparent_16_bit_value_is_composited_on_white(alone):
-    image = alone(with_chunk(chunk(b"tRNS", struct.pack(">H", 0x4000)), FULL_RAMP), "x.png")
+def test_a_transparent_16_bit_value_is_composited_on_white(decode_image):
+    image = decode_image(with_chunk(chunk(b"tRNS", struct.pack(">H", 0x4000)), FULL_RAMP), "x.png")
     np.testing.assert_array_equal(image[..., 0], np.where(RAMP == 0x40, 255, RAMP))
 
 
@@ -325,8 +330,8 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("what", HARMLESS)
-def test_a_png_with_extra_chunks_is_read(alone, what):
-    np.testing.assert_array_equal(alone(with_chunk(HARMLESS[what]), "x.png")[..., 0], RAMP)
+def test_a_png_with_extra_chunks_is_read(decode_image, what):
+    np.testing.assert_array_equal(decode_image(with_chunk(HARMLESS[what]), "x.png")[..., 0], RAMP)
 
 
 HARMFUL = {
@@ -339,7 +344,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("what", HARMFUL)
-def test_a_png_with_damaged_essential_chunks_is_named(alone, what):
+def test_a_png_with_damaged_essential_chunks_is_named(decode_image, what):
     change, message = HARMFUL[what]
 
     def make(path):
@@ -347,7 +352,7 @@ def test_a_png_with_damaged_essential_chunks_is_named(alone, what):
         path.write_bytes(change(path.read_bytes()))
 
     with pytest.raises(DataError, match=f"is damaged: {message}"):
-        alone(make, "x.png")
+        decode_image(make, "x.png")
 
 
 # Messages

@@ -17,7 +17,7 @@ from cnnlab.data.sources import fashion_mnist, mnist, mnist_format
 from cnnlab.errors import DownloadError
 from cnnlab.experiment.data import FashionMnist, Mnist
 from tests.conftest import DATA_DIR, needs_mnist
-from tests.data.making import (
+from tests.data.data_files import (
     assert_refused,
     idx_bytes,
     mnist_arrays,

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from cnnlab.data import load
 from cnnlab.data.loaders import LOADERS
 from cnnlab.experiment.data import DATA_NAMES, Data
-from tests.data.making import assert_refused
+from tests.data.data_files import assert_refused
 
 FACES = """
 from typing import ClassVar, Literal

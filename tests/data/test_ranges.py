@@ -8,7 +8,7 @@ import pytest
 from cnnlab.data import load
 from cnnlab.errors import DataError
 from cnnlab.experiment.data import Idx, Npz
-from tests.data.making import idx_bytes
+from tests.data.data_files import idx_bytes
 
 BYTES = np.arange(256, dtype=np.uint8).reshape(16, 4, 4)
 LABELS = np.arange(16) % 2

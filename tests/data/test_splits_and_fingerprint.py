@@ -14,7 +14,7 @@ from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data import Cifar100, Digits, FashionMnist, Idx, Synthetic
 from cnnlab.models.inference import to_input
-from tests.data.making import idx_bytes, write_mnist
+from tests.data.data_files import idx_bytes, write_mnist
 
 # Of the default split; changes only with the data set or the definition of the fingerprint.
 FINGERPRINT = "bf18bc6f557f0d0aaa70cc39fd2b29bc35fed278b4cbe4324c6cdb186427ae6c"

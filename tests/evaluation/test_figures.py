@@ -13,7 +13,7 @@ from cnnlab.evaluation import figures as evaluation
 from cnnlab.models.inference import Outcome
 from cnnlab.plots import fonts
 from cnnlab.runs import Run
-from tests.plots.drawing import assert_readable, texts
+from tests.plots.figure_texts import assert_readable, texts
 
 
 @pytest.fixture

@@ -95,17 +95,17 @@ def losses_of(precision):
 
 
 @pytest.fixture(scope="module")
-def full():
+def full_precision_losses():
     return losses_of("float32")
 
 
 @pytest.mark.parametrize("precision", HALF)
-def test_training_in_half_precision_is_close_to_full_precision(full, precision):
+def test_training_in_half_precision_is_close_to_full_precision(full_precision_losses, precision):
     losses, outcome = losses_of(precision)
-    assert losses[0] != full[0][0]
-    np.testing.assert_allclose(losses, full[0], rtol=TOLERANCES[precision])
+    assert losses[0] != full_precision_losses[0][0]
+    np.testing.assert_allclose(losses, full_precision_losses[0], rtol=TOLERANCES[precision])
     assert losses[-1] < 0.5 * losses[0]
-    assert outcome.accuracy == pytest.approx(full[1].accuracy, abs=0.1)
+    assert outcome.accuracy == pytest.approx(full_precision_losses[1].accuracy, abs=0.1)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16"])

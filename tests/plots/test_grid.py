@@ -6,7 +6,7 @@ from PIL import Image
 
 from cnnlab.errors import RequestError
 from cnnlab.plots import figure, grid
-from tests.plots.drawing import assert_readable, texts
+from tests.plots.figure_texts import assert_readable, texts
 
 
 def test_captions_are_wrapped_and_complete(tmp_path, figures):

@@ -303,15 +303,15 @@ def test_temporary_file_names_are_unique(tmp_path):
 def test_a_leftover_of_a_process_with_the_same_pid_does_not_block_a_write(tmp_path):
     def killed(temporary):
         temporary.write_text("ha")
-        left_over.append(temporary.rename(tmp_path / "kept"))
-        left_over.append(temporary)
+        leftovers.append(temporary.rename(tmp_path / "leftover"))
+        leftovers.append(temporary)
         raise KeyboardInterrupt
 
-    left_over = []
+    leftovers = []
     with pytest.raises(KeyboardInterrupt):
         files.write(tmp_path / "a.txt", killed)
-    kept, temporary = left_over
-    kept.rename(temporary)
+    leftover, temporary = leftovers
+    leftover.rename(temporary)
     files.write_text(tmp_path / "a.txt", "text")
     assert (tmp_path / "a.txt").read_text() == "text"
     assert temporary.read_text() == "ha"
@@ -360,7 +360,7 @@ files.write(Path(sys.argv[1]), half)
 
 
 def test_only_leftovers_are_removed(tmp_path):
-    left_over = [".1-00000000.run.json", ".4194304-0123abcd.epoch-00001.safetensors", ".7-ffffffff.model.keras"]
+    leftovers = [".1-00000000.run.json", ".4194304-0123abcd.epoch-00001.safetensors", ".7-ffffffff.model.keras"]
     others = [
         "run.json",
         ".lock",
@@ -381,7 +381,7 @@ def test_only_leftovers_are_removed(tmp_path):
     ]
     (tmp_path / ".1-0123abcd.folder").mkdir()
     (tmp_path / ".1-0123abcd.folder/a.txt").write_text("")
-    for name in [*left_over, *others]:
+    for name in [*leftovers, *others]:
         (tmp_path / name).write_text("")
     files.remove_left_overs(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(others)

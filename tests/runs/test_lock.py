@@ -53,7 +53,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def free(folder):
+def lock_file(folder):
     """The lock file of the folder, just released."""
     (folder / ".lock").touch()
     return folder / ".lock"
@@ -83,7 +83,7 @@ def another_user():
             os.seteuid(0)
 
 
-def python(code, path):
+def output_of(code, path):
     """The output of `code` with `path`, in a new process with a timeout."""
     code = f"import sys; from pathlib import Path; path = Path(sys.argv[1]); {code}"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True)
@@ -152,7 +152,7 @@ def test_reading_the_lock_does_not_block_acquiring_it(folder):
             done.set()
 
 
-def test_a_reader_of_the_lock_is_not_reported_as_its_holder(folder, free):
+def test_a_reader_of_the_lock_is_not_reported_as_its_holder(folder, lock_file):
     with ThreadPoolExecutor(4) as pool:
         assert not any(pool.map(lambda _: lock.is_held(folder, elsewhere=False), range(1000)))
 
@@ -212,18 +212,18 @@ heartbeats = pytest.mark.parametrize(
 
 
 @heartbeats
-def test_a_heartbeat_shows_a_holder_on_another_machine(folder, free, seconds, expected):
-    make_older(free, seconds)
+def test_a_heartbeat_shows_a_holder_on_another_machine(folder, lock_file, seconds, expected):
+    make_older(lock_file, seconds)
     assert lock.is_held(folder, elsewhere=True) is expected
     assert not lock.is_held(folder, elsewhere=False)
 
 
-def test_reading_the_lock_does_not_update_the_heartbeat(folder, free):
-    make_older(free, 60)
-    before = free.stat().st_mtime_ns
+def test_reading_the_lock_does_not_update_the_heartbeat(folder, lock_file):
+    make_older(lock_file, 60)
+    before = lock_file.stat().st_mtime_ns
     lock.is_held(folder, elsewhere=False)
     lock.is_held(folder, elsewhere=True)
-    assert free.stat().st_mtime_ns == before
+    assert lock_file.stat().st_mtime_ns == before
 
 
 def test_the_heartbeat_is_updated_only_while_the_lock_is_held(folder, monkeypatch):
@@ -259,26 +259,28 @@ def test_the_heartbeat_survives_a_removed_lock_file(folder, monkeypatch):
 
 @heartbeats
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_on_a_file_system_without_locks_the_heartbeat_decides(folder, free, monkeypatch, number, seconds, expected):
+def test_on_a_file_system_without_locks_the_heartbeat_decides(
+    folder, lock_file, monkeypatch, number, seconds, expected
+):
     def fail(*_):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(lock.fcntl, "flock", fail)
-    make_older(free, seconds)
+    make_older(lock_file, seconds)
     assert is_held(folder) is expected
 
 
 @pytest.mark.parametrize("seconds", [0, lock.HEARTBEAT_TIMEOUT + 1])
-def test_the_lock_decides_even_with_read_only_permission(folder, free, monkeypatch, seconds):
+def test_the_lock_decides_even_with_read_only_permission(folder, lock_file, monkeypatch, seconds):
     monkeypatch.chdir(folder.parent)  # another user cannot enter the parent folders
     folder.parent.chmod(0o755)
     with holder(folder):
-        free.chmod(0o444)
+        lock_file.chmod(0o444)
         folder.chmod(0o555)
-        make_older(free, seconds)
+        make_older(lock_file, seconds)
         with another_user():
             assert is_held(Path(folder.name))
-    make_older(free, seconds)
+    make_older(lock_file, seconds)
     with another_user():
         assert not lock.is_held(Path(folder.name), elsewhere=False)
         assert lock.is_held(Path(folder.name), elsewhere=True) is (seconds == 0)
@@ -360,9 +362,9 @@ def test_a_pipe_in_place_of_the_lock_does_not_block(folder):
     os.mkfifo(folder / ".lock")
     make_older(folder / ".lock", 1000)
     looking = "from cnnlab.runs import lock; print(*(lock.is_held(path, elsewhere=answer) for answer in (True, False)))"
-    assert python(looking, folder) == "False False\n"
+    assert output_of(looking, folder) == "False False\n"
     holding = "from cnnlab.runs import lock; context = lock.held(path); context.__enter__(); print('held')"
-    assert python(holding, folder) == "held\n"
+    assert output_of(holding, folder) == "held\n"
 
 
 def recorded(folder, status, process):
@@ -380,24 +382,24 @@ def test_a_run_whose_process_is_gone_has_crashed(folder):
         assert status_of(record) == "crashed"
 
 
-def test_a_run_possibly_on_another_machine_has_crashed_when_its_heartbeat_stopped(folder, free):
+def test_a_run_possibly_on_another_machine_has_crashed_when_its_heartbeat_stopped(folder, lock_file):
     record = recorded(folder, "running", ELSEWHERE)
     assert status_of(record) == "running"
-    make_older(free, lock.HEARTBEAT_TIMEOUT + 1)
+    make_older(lock_file, lock.HEARTBEAT_TIMEOUT + 1)
     assert status_of(record) == "crashed"
     with holder(folder):
         assert status_of(record) == "running"
 
 
 @pytest.mark.parametrize("process", [{}, {"host": None}, None], ids=["no host", "host null", "not recorded"])
-def test_a_process_without_a_host_is_on_this_machine(folder, free, process):
+def test_a_process_without_a_host_is_on_this_machine(folder, lock_file, process):
     record = recorded(folder, "running", process)
     assert status_of(record) == "crashed"
     with holder(folder):
         assert status_of(record) == "running"
-        make_older(free, lock.HEARTBEAT_TIMEOUT + 1)
+        make_older(lock_file, lock.HEARTBEAT_TIMEOUT + 1)
         assert status_of(record) == "running"
-    free.touch()
+    lock_file.touch()
     assert status_of(record) == "crashed"
 
 

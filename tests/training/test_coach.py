@@ -46,14 +46,14 @@ def outcome(labels, predictions, classes=10):
     return Outcome(labels, np.eye(classes, dtype=np.float32)[np.asarray(predictions)], np.ones(len(labels), np.float32))
 
 
-def right(share, classes=10, n=1000):
+def outcome_with_accuracy(share, classes=10, n=1000):
     labels = np.arange(n) % classes
     return outcome(labels, np.where(np.arange(n) < share * n, labels, (labels + 1) % classes), classes)
 
 
 def diagnose(trainer, table=None, held_out=None, training=None, **results):
     """The diagnosis for these outcomes on the training split and on held-out examples."""
-    seen = replace(trainer, forward=lambda examples: training or right(0.95))
+    seen = replace(trainer, forward=lambda examples: training or outcome_with_accuracy(0.95))
     return coach.diagnose(
         seen, {**GOOD_TABLE, **(table or {})}, {**RESULTS, **results}, held_out, "runs/a b/config.yaml"
     )
@@ -82,29 +82,31 @@ def test_a_healthy_training_has_no_hint(case, tmp_path):
 
 
 def test_the_diagnosis_depends_on_held_out_and_training_accuracy(trainer):
-    assert diagnose(trainer, held_out=right(0.94)) is None
+    assert diagnose(trainer, held_out=outcome_with_accuracy(0.94)) is None
     assert diagnose(trainer) is None
-    assert diagnose(trainer, held_out=right(0.75)).name == "overfitting"
-    assert diagnose(trainer, held_out=right(0.1)).name == "nothing learned"
-    assert diagnose(trainer, training=right(0.1)).name == "nothing learned"
+    assert diagnose(trainer, held_out=outcome_with_accuracy(0.75)).name == "overfitting"
+    assert diagnose(trainer, held_out=outcome_with_accuracy(0.1)).name == "nothing learned"
+    assert diagnose(trainer, training=outcome_with_accuracy(0.1)).name == "nothing learned"
 
 
 def test_early_stopping_is_proposed_only_if_the_validation_loss_rose(trainer, tmp_path):
     rising, falling = {"val_loss": [1.0, 0.5, 0.7]}, {"val_loss": [1.0, 0.6, 0.5]}
-    found = diagnose(trainer, rising, held_out=right(0.85))
+    found = diagnose(trainer, rising, held_out=outcome_with_accuracy(0.85))
     assert str(found) == (
         "overfitting: accuracy 0.9500 on training examples, 0.8500 on others, whose loss was lowest in epoch 2 of 3; "
         "try --set 'train.callbacks=[{early_stopping: {patience: 5, restore_best_weights: true}}]'"
     )
-    assert diagnose(trainer, falling, held_out=right(0.85)) is None
-    assert diagnose(trainer, falling, held_out=right(0.75)).changes == []
+    assert diagnose(trainer, falling, held_out=outcome_with_accuracy(0.85)) is None
+    assert diagnose(trainer, falling, held_out=outcome_with_accuracy(0.75)).changes == []
     with_callbacks = trainer_of(tmp_path, "train.callbacks=[tensorboard]")
-    (change,) = diagnose(with_callbacks, rising, held_out=right(0.85)).changes
+    (change,) = diagnose(with_callbacks, rising, held_out=outcome_with_accuracy(0.85)).changes
     assert change.startswith("train.callbacks=[tensorboard, {early_stopping: ")
     stopped = trainer_of(tmp_path, "train.callbacks=[early_stopping: 2]")
-    assert diagnose(stopped, rising, held_out=right(0.85)) is None
+    assert diagnose(stopped, rising, held_out=outcome_with_accuracy(0.85)) is None
     watched = trainer_of(tmp_path, "data.validation=test")
-    assert diagnose(watched, rising, held_out=right(0.85)) is None  # the test split is not used for selection
+    assert (
+        diagnose(watched, rising, held_out=outcome_with_accuracy(0.85)) is None
+    )  # the test split is not used for selection
 
 
 def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
@@ -112,18 +114,18 @@ def test_dead_units_are_not_reported_for_an_accurate_network(tmp_path):
     kernel = trainer.model.layers[2].kernel
     kernel.assign(-np.abs(kernel.numpy()))  # pixels are non-negative
     table = {"loss": [2.3, 2.0, 1.9], "learning_rate": [0.01] * 3}
-    found = diagnose(trainer, table, held_out=right(0.5), training=right(0.5))
+    found = diagnose(trainer, table, held_out=outcome_with_accuracy(0.5), training=outcome_with_accuracy(0.5))
     assert found.name == "learning rate too high"
     assert "64 of 64 units of dense_1 are above 0 on none of 256 training examples" in found.evidence
     assert found.changes == ["train.optimizer.adam.learning_rate=0.001"]
-    assert diagnose(trainer, table, held_out=right(0.95)) is None
+    assert diagnose(trainer, table, held_out=outcome_with_accuracy(0.95)) is None
 
 
 def test_proposed_changes_are_valid_within_blocks(tmp_path):
     """A layer of a repeated block occurs once in the experiment."""
     block = "repeat: {times: 3, layers: [dense: {units: 16, activation: relu, kernel_initializer: zeros}]}"
     trainer = trainer_of(tmp_path, f"model.layers=[flatten, {block}, dense: 10]")
-    found = diagnose(trainer, training=right(0.1), held_out=right(0.1))
+    found = diagnose(trainer, training=outcome_with_accuracy(0.1), held_out=outcome_with_accuracy(0.1))
     assert found.changes == ["model.layers[1].repeat.layers[0].dense.kernel_initializer=he_normal"]
     read_file(tmp_path / "failing.yaml", parse_sets([f"model.layers=[flatten, {block}, dense: 10]"]))
 
@@ -150,8 +152,8 @@ def test_class_weights_are_not_proposed_if_they_are_set(tmp_path):
 
 def test_very_short_trainings_are_not_diagnosed(trainer):
     one_epoch = {name: values[:1] for name, values in GOOD_TABLE.items()}
-    assert coach.diagnose(trainer, one_epoch, RESULTS, right(0.1), "config.yaml") is None
-    assert coach.diagnose(trainer, {}, RESULTS, right(0.1), "config.yaml") is None
+    assert coach.diagnose(trainer, one_epoch, RESULTS, outcome_with_accuracy(0.1), "config.yaml") is None
+    assert coach.diagnose(trainer, {}, RESULTS, outcome_with_accuracy(0.1), "config.yaml") is None
 
 
 def test_the_message_is_one_line_with_options_to_copy():
@@ -188,7 +190,7 @@ def test_chance_and_learning_are_rarely_confused():
     random = np.random.default_rng(0)
     guesses = [outcome(np.arange(200) % 10, random.integers(0, 10, 200)) for _ in range(300)]
     assert np.mean([is_at_chance(guess) for guess in guesses]) > 0.99
-    assert not is_at_chance(right(0.3, n=200))
+    assert not is_at_chance(outcome_with_accuracy(0.3, n=200))
 
 
 W5 = Case(
@@ -228,7 +230,7 @@ def test_repeated_learning_rate_proposals_terminate(trainer, first):
         optimizer = trainer.experiment.train.optimizer.model_copy(update={"learning_rate": rate})
         train = trainer.experiment.train.model_copy(update={"optimizer": optimizer})
         other = replace(trainer, experiment=trainer.experiment.model_copy(update={"train": train}))
-        found = diagnose(other, flat, held_out=right(0.1), training=right(0.1))
+        found = diagnose(other, flat, held_out=outcome_with_accuracy(0.1), training=outcome_with_accuracy(0.1))
         proposed = [change for change in found.changes if "learning_rate" in change]
         if not proposed:
             break

@@ -70,15 +70,15 @@ def test_batches_are_in_order_and_contain_every_image_once():
 
 
 @pytest.fixture(scope="module")
-def of_one_device():
+def one_device_result():
     return losses_and_weights(random_examples(), augmentation=ALL)[0]
 
 
 @pytest.mark.parametrize("placement", ["resident", "streamed"])
-def test_two_replicas_see_the_same_augmented_images_as_one(of_one_device, placement):
+def test_two_replicas_see_the_same_augmented_images_as_one(one_device_result, placement):
     with strategy_for(2, None).scope():
         losses = losses_and_weights(random_examples(), augmentation=ALL, placement=placement)[0]
-    assert losses == pytest.approx(of_one_device, rel=1e-5)
+    assert losses == pytest.approx(one_device_result, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_preview_shows_the_training_inputs_of_the_engine(monkeypatch):
 
 # Data larger than memory
 
-SIDE, PICTURES = 256, 6_000  # 1.2 GB decoded
+SIDE, IMAGES = 256, 6_000  # 1.2 GB decoded
 LIMIT = 1_022_400_000
 LARGE = f"""\
 name: large
@@ -194,7 +194,7 @@ def test_a_folder_larger_than_the_memory_is_trained_on(tmp_path):
     for label in range(2):
         place = tmp_path / f"images/class{label}"
         place.mkdir(parents=True)
-        for number in range(PICTURES // 2):
+        for number in range(IMAGES // 2):
             file = place / f"{number:05}.jpg"
             if number >= 10:
                 os.link(place / f"{number % 10:05}.jpg", file)

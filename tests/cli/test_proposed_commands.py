@@ -19,7 +19,7 @@ from cnnlab.runs import Run
 from cnnlab.runs.overview import details
 from cnnlab.training import run_folders
 from cnnlab.training.resume.plan import plan
-from tests.cli.advice import proposing_texts
+from tests.cli.proposals import proposing_texts
 
 RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
 TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.cli.killing import Kills, assert_same_files, finish, train_and_kill
+from tests.cli.killed_training import Kills, assert_same_files, run_to_completion, train_and_kill
 
 KILLS = 20
 EXPERIMENT = """\
@@ -63,7 +63,7 @@ def test_a_run_killed_at_twenty_random_moments_equals_an_uninterrupted_one(tmp_p
     for word, value in (DEFAULTS | CASES[case]).items():
         text = text.replace(word, value)
     (tmp_path / "long.yaml").write_text(text)
-    finish(tmp_path, "train", "long.yaml", "--name", "uninterrupted")
+    run_to_completion(tmp_path, "train", "long.yaml", "--name", "uninterrupted")
     draw = random.Random(case)
     kills = Kills()
     while kills.total < KILLS:

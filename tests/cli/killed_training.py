@@ -36,7 +36,7 @@ def start(folder, *arguments):
     )
 
 
-def finish(folder, *arguments):
+def run_to_completion(folder, *arguments):
     """Run `cnnlab ARGUMENTS` to completion."""
     process = start(folder, *arguments)
     _, stderr = process.communicate(timeout=600)
@@ -61,7 +61,7 @@ def is_writing(run: Path) -> bool:
     return any(TEMPORARY.fullmatch(name) for name in checkpoints_of(run))
 
 
-def has_written(run: Path, since: float) -> bool:
+def has_new_checkpoint(run: Path, since: float) -> bool:
     """Whether a checkpoint is newer than `since`."""
     for name in checkpoints_of(run):
         with suppress(FileNotFoundError):  # an older checkpoint was just removed
@@ -90,7 +90,7 @@ def kill(process, run: Path, number: int, draw: random.Random, kills: Kills) -> 
     began = time.time()
     if not wait_until(process, lambda: is_trained_by(run, process.pid)):
         return False
-    if number % 5 != 4 and not wait_until(process, lambda: has_written(run, began)):
+    if number % 5 != 4 and not wait_until(process, lambda: has_new_checkpoint(run, began)):
         return False
     time.sleep(draw.uniform(0, 1.5))
     if number % 2:
