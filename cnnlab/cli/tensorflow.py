@@ -40,7 +40,7 @@ def import_tensorflow(devices: "Setting | None" = None, threads: int | None = No
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Not ~/.keras: a keras.json there may say channels_first or float64, which would change the numbers.
     os.environ["KERAS_HOME"] = str(cache_folder() / "keras")
-    with _filtered_stderr(), _hidden("matplotlib", "pandas"):
+    with _filtered_stderr(), _hidden("matplotlib", "pandas", "sklearn"):
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
@@ -59,7 +59,7 @@ def import_tensorflow(devices: "Setting | None" = None, threads: int | None = No
 def _hidden(*packages: str) -> Iterator[None]:
     """Have imports of these packages fail, as if they were not installed.
 
-    Keras imports them where it finds them, for plots and tables that cnnlab does not use: half a second.
+    Keras imports them where it finds them, for plots, tables and wrappers that cnnlab does not use: a second.
     """
     missing = [package for package in packages if package not in sys.modules]
     sys.modules.update(dict.fromkeys(missing))  # type: ignore[arg-type]  # None is how Python itself marks them
