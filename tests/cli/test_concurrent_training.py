@@ -34,6 +34,7 @@ def assert_valid_runs(folder, results):
     assert len({run.record().raw["process"]["pid"] for run in runs}) == len(runs)
 
 
+@pytest.mark.slow
 def test_two_concurrent_processes_create_two_valid_runs(tiny, tmp_path):
     assert_valid_runs(tmp_path, train_concurrently(tmp_path, 2))
 

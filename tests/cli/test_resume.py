@@ -30,7 +30,7 @@ model:
     - flatten
     - dense: 10
 train:
-  epochs: 200
+  epochs: 120
   batch_size: 8
   optimizer: {adam: 0.002}
   schedule: {reduce_on_plateau: {patience: 1}}
@@ -41,14 +41,14 @@ train:
 
 @pytest.fixture(scope="module")
 def resumed_folder(tmp_path_factory):
-    """A folder with a run that was killed twice and resumed, and the same run uninterrupted."""
+    """A folder with a run that was killed and resumed, and the same run uninterrupted."""
     import random
 
     folder = tmp_path_factory.mktemp("resumed_folder")
     (folder / "long.yaml").write_text(EXPERIMENT)
     kills = Kills()
-    train_and_kill(folder, "long.yaml", "killed", 2, random.Random(5), kills)
-    assert kills.total == 2, "it was done before it could be killed"
+    train_and_kill(folder, "long.yaml", "killed", 1, random.Random(5), kills)
+    assert kills.total == 1, "it was done before it could be killed"
     done = invoke("train", "long.yaml", "--name", "uninterrupted", "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
@@ -61,8 +61,8 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(resumed_folder):
 def test_run_json_records_where_it_was_resumed(resumed_folder):
     record = json.loads((resumed_folder / "runs" / "killed" / "run.json").read_text())
     assert record["status"] == "finished"
-    assert len(record["resumed"]) == 2
-    assert all(entry["changed"] == [] for entry in record["resumed"])
+    (entry,) = record["resumed"]
+    assert entry["changed"] == []
     assert "resumed" not in json.loads((resumed_folder / "runs" / "uninterrupted" / "run.json").read_text())
 
 
@@ -72,7 +72,7 @@ def test_a_run_ended_by_early_stopping_is_not_continued(cnnlab, tmp_path, resume
     change(run, status="interrupted")
     (run / "weights.safetensors").unlink()
     before = (run / "metrics.csv").read_text()
-    assert len(before.splitlines()) < 201
+    assert len(before.splitlines()) < 121
     done = cnnlab("resume", "runs/uninterrupted", "--quiet")
     assert done.returncode == 0, done.stderr
     assert (run / "metrics.csv").read_text() == before

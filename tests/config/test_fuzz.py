@@ -13,7 +13,7 @@ from cnnlab.config.overrides import parse_set
 from cnnlab.config.yaml import dump
 from cnnlab.errors import ConfigError
 
-MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 SOME = settings(MANY, max_examples=80)  # examples are shipped files, which take 30 ms each
 WORDS = st.sampled_from(
     [

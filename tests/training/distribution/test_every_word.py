@@ -18,8 +18,10 @@ import safetensors.numpy
 import tensorflow  # noqa: F401 - splits the CPU into two devices, see tests/conftest.py
 
 from cnnlab.config import shipped
+from cnnlab.evaluation.evaluate import evaluate
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Model, Train
+from cnnlab.runs import Run
 from cnnlab.workers import _free_addresses
 from tests.training.distribution import every_word
 from tests.training.distribution.every_word import EXPERIMENTS, experiment, words_at, words_of
@@ -90,6 +92,14 @@ def test_every_schedule_is_covered_with_a_warm_up():
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_word_is_trained_on_two_replicas(trained_on, where, name):
     assert_trained_on_two_replicas(trained_on(where) / name)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_word_is_evaluated_as_it_was_trained(trained_on, name):
+    run = Run(trained_on("one device") / name)
+    measured, results = evaluate(run, "validation"), run.record().results
+    assert measured["accuracy"] == results["val_accuracy"]
+    assert measured["loss"] == pytest.approx(results["val_loss"], rel=1e-6)
 
 
 @pytest.mark.slow
