@@ -35,7 +35,7 @@ class Split(StrEnum):
 
 def predict(
     run: Annotated[
-        Path, typer.Argument(help="A run folder; after it others of an ensemble, and images.", show_default=False)
+        Path, typer.Argument(help="A run folder; further ones form an ensemble; images follow.", show_default=False)
     ],
     images: Annotated[
         list[str] | None,
@@ -69,10 +69,9 @@ def predict(
 ) -> None:
     """Predict the classes of images with a finished run, or with the mean of several.
 
-    Images are decoded as those of the training and brought to their size; what is changed is said once, at the end.
-    Rows are printed as predictions are made. Where the class is known, from the names of the folders below a folder
-    that is named or from a data set, it is printed too. Exits with 1 if an image cannot be decoded; the others are
-    predicted.
+    Images are decoded and resized like the training images; what was changed is reported at the end. Rows are printed
+    as predictions are made. The true class is printed too if it is known: from a data set, or from the names of the
+    folders within a folder given as an argument. Exits with 1 if an image cannot be decoded; the others are predicted.
     """
     runs, arguments = _runs_and_images(run, images or [])
     _check_request(arguments, data, examples)
