@@ -9,6 +9,7 @@ A message says what happened, where, what was expected and what to do next.
     ├── RunError                a run folder that cannot be read or written
     ├── TrainingError           training that cannot continue
     │   └── Diverged            a loss that is no longer a number
+    ├── ExportError             a network that another runtime does not take, or computes differently
     ├── Interrupted             exit 130: Ctrl-C
     │   └── Terminated          exit 143: SIGTERM
     └── RequestError            exit 2: the request was wrong
@@ -50,6 +51,14 @@ class TrainingError(CnnlabError):
 
 class Diverged(TrainingError):
     """Training whose loss is no longer a number."""
+
+
+class ExportError(CnnlabError):
+    """A network that another runtime cannot run, or whose results differ there."""
+
+    def __init__(self, message: str) -> None:
+        """One line, whatever a converter prints."""
+        super().__init__(printable(message))
 
 
 class Interrupted(CnnlabError):

@@ -1,8 +1,12 @@
 """Warnings and progress on standard error. Standard output is for results."""
 
 import functools
+import os
 import shlex
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +21,22 @@ from rich.progress import (
 )
 
 from cnnlab.errors import printable
+
+# Runs in a process of its own, so that what TensorFlow says before it aborts still reaches the terminal.
+# Dropped: glog's I and W lines, absl's notice about itself, the list of CPU instructions, what a TensorFlow built for
+# GPUs calls an error on a machine that has none, and what LiteRT and its converter say of their work.
+_FILTER = r"""
+import re, sys
+chatter = re.compile(
+    rb"[IW]\d{4} |[\d-]+ [\d:.]+: [IW] |WARNING: All log messages before absl|To enable the following instructions"
+    rb"|.*(failed call to cuInit|Unable to register cu(DNN|FFT|BLAS) factory|computation placer already registered)"
+    rb"|fully_quantize: |INFO: (Created TensorFlow Lite|Initialized TensorFlow Lite)"
+)
+for line in sys.stdin.buffer:
+    if not chatter.match(line):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+"""
 
 
 @functools.cache
@@ -64,3 +84,24 @@ def _progress(*columns: ProgressColumn, disable: bool = False) -> Progress:
     description = TextColumn("{task.description}", markup=False)
     disable = disable or not stderr().is_terminal
     return Progress(description, *columns, TimeRemainingColumn(), console=stderr(), disable=disable)
+
+
+@contextmanager
+def filtered_stderr() -> Iterator[None]:
+    """Send file descriptor 2, where native code writes, through the filter."""
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed: nobody is listening
+        yield
+        return
+    reading, writing = os.pipe()
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", _FILTER], stdin=reading, start_new_session=True):
+        os.close(reading)
+        os.dup2(writing, 2)
+        os.close(writing)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)  # the last writer of the pipe is gone: the filter ends
+            os.close(terminal)

@@ -122,6 +122,22 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> Test:
     return Test("McNemar, exact", p)
 
 
+def paired_accuracy_interval(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
+    """The 95 % interval of the accuracy of the first classifier less that of the second, on the same examples (n,).
+
+    Wald's interval with half an example added to each cell, which is not empty where they agree on all. Agresti and
+    Min 2005, "Simple improved confidence intervals for comparing matched proportions".
+    """
+    from scipy.special import ndtri
+
+    right, other = np.asarray(first, bool), np.asarray(second, bool)
+    better, worse = int((right & ~other).sum()) + 0.5, int((other & ~right).sum()) + 0.5
+    n = len(right) + 2
+    difference = (better - worse) / n
+    half = float(ndtri(1 - ALPHA / 2)) * math.sqrt((better + worse) / n - difference**2) / math.sqrt(n)
+    return difference - half, difference + half
+
+
 def holm(values: Sequence[float], comparisons: int | None = None) -> list[float]:
     """The p values of several tests, corrected for multiple comparisons. Holm 1979.
 

@@ -1,29 +1,15 @@
 """Starting TensorFlow without its chatter."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cnnlab.terminal import filtered_stderr
+
 if TYPE_CHECKING:
     from cnnlab.training.distribution.devices import Setting
-
-# Runs in a process of its own, so that what TensorFlow says before it aborts still reaches the terminal.
-# Dropped: glog's I and W lines, absl's notice about itself, the list of CPU instructions, and what a
-# TensorFlow built for GPUs calls an error on a machine that has none.
-_FILTER = r"""
-import re, sys
-chatter = re.compile(
-    rb"[IW]\d{4} |[\d-]+ [\d:.]+: [IW] |WARNING: All log messages before absl|To enable the following instructions"
-    rb"|.*(failed call to cuInit|Unable to register cu(DNN|FFT|BLAS) factory|computation placer already registered)"
-)
-for line in sys.stdin.buffer:
-    if not chatter.match(line):
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
-"""
 
 
 def import_tensorflow(devices: "Setting | None" = None, threads: int | None = None) -> None:
@@ -40,7 +26,7 @@ def import_tensorflow(devices: "Setting | None" = None, threads: int | None = No
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Not ~/.keras: a keras.json there may say channels_first or float64, which would change the numbers.
     os.environ["KERAS_HOME"] = str(cache_folder() / "keras")
-    with _filtered_stderr(), _hidden("matplotlib", "pandas", "sklearn"):
+    with filtered_stderr(), _hidden("matplotlib", "pandas", "sklearn"):
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # its advice on performance, such as that a second network is traced anew
@@ -68,24 +54,3 @@ def _hidden(*packages: str) -> Iterator[None]:
     finally:
         for package in missing:
             del sys.modules[package]
-
-
-@contextmanager
-def _filtered_stderr() -> Iterator[None]:
-    """Send file descriptor 2, where native code writes, through the filter."""
-    try:
-        terminal = os.dup(2)
-    except OSError:  # closed: nobody is listening
-        yield
-        return
-    reading, writing = os.pipe()
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", _FILTER], stdin=reading, start_new_session=True):
-        os.close(reading)
-        os.dup2(writing, 2)
-        os.close(writing)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)  # the last writer of the pipe is gone: the filter ends
-            os.close(terminal)

@@ -34,7 +34,7 @@ class Ensemble:
     @cached_property
     def gives_probabilities(self) -> bool:
         """Whether the scores of an image sum to 1; otherwise they may be any numbers."""
-        return all(_gives_probabilities(member) for member in self.members)
+        return all(member.gives_probabilities for member in self.members)
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The score of every class, (n, classes), of images (n, height, width, channels) uint8."""
@@ -58,15 +58,9 @@ def load_ensemble(runs: Sequence[Run]) -> Ensemble:
     """
     members = [load_model(run) for run in runs]
     for member in members if len(members) > 1 else ():
-        if not _gives_probabilities(member):
+        if not member.gives_probabilities:
             raise RequestError(
                 f"{member.record.run.path}: gives scores; an ensemble averages probabilities, as of networks that are "
                 "trained with cross_entropy"
             )
     return Ensemble(members)
-
-
-def _gives_probabilities(member: LoadedModel) -> bool:
-    """By what comes out for a black image."""
-    black = np.zeros((1, *member.experiment.data.image_shape), np.uint8)
-    return member.forward.are_probabilities(member.forward.scores(black))

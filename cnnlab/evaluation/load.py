@@ -1,14 +1,16 @@
 """A trained network from its run folder."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
+import numpy as np
 
 from cnnlab import data
 from cnnlab.data import Dataset, fingerprint
 from cnnlab.errors import RunError
 from cnnlab.experiment.data import num_outputs
-from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.schema import Experiment, Precision
 from cnnlab.models import weights
 from cnnlab.models.build import Inputs, build_for
 from cnnlab.models.determinism import make_deterministic
@@ -29,12 +31,19 @@ class LoadedModel:
     class_names: tuple[str, ...]
     forward: ForwardPass
 
+    @cached_property
+    def gives_probabilities(self) -> bool:
+        """Whether the scores of an image sum to 1, by those of a black one; otherwise they may be any numbers."""
+        black = np.zeros((1, *self.experiment.data.image_shape), np.uint8)
+        return self.forward.are_probabilities(self.forward.scores(black))
 
-def load_model(run: Run) -> LoadedModel:
+
+def load_model(run: Run, precision: Precision | None = None) -> LoadedModel:
     """The network of a finished run, with its final weights, from the run folder alone.
 
-    The data set is read only for runs of version 0.1.0 with `scale: standardize`, whose record lacks the statistics of
-    the pixels. Raises RunError where the run did not finish or its files are damaged or contradict each other.
+    It computes in `precision`, by default that of its training. The data set is read only for runs of version 0.1.0
+    with `scale: standardize`, whose record lacks the statistics of the pixels. Raises RunError where the run did not
+    finish or its files are damaged or contradict each other.
     """
     record = run.record()
     check_finished(record)
@@ -47,6 +56,9 @@ def load_model(run: Run) -> LoadedModel:
     if len(class_names) != (expected := num_outputs(experiment.data)):
         raise RunError(f"{run.path}: run.json: damaged: {len(class_names)} classes; config.yaml has {expected}")
     make_deterministic(experiment.seed)
+    if precision is not None:
+        train = experiment.train.model_copy(update={"precision": precision})
+        experiment = experiment.model_copy(update={"train": train})
     model = build_for(experiment, _inputs(record, experiment))
     weights.assign(model, arrays, run.weights)
     return LoadedModel(record, experiment, model, class_names, ForwardPass(model, experiment.train.loss))

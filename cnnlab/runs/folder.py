@@ -11,6 +11,8 @@ runs/lenet-1/
   evaluation/test-predictions.csv  the prediction of each example
   evaluation/test-correct.bin      one bit per example: whether the prediction is correct; quick to read
   tensorboard/                     events, where the experiment asks for them
+  export/onnx/                     the network for another runtime, with a script that uses it
+  export/onnx.json                 the comparison of the two
   .lock                            held by the process that works on the run
 """
 
@@ -28,7 +30,7 @@ from cnnlab.runs import files, metrics
 from cnnlab.runs.record import RECORD, RunRecord
 
 MAX_BYTES = 1 << 22  # of run.json, which has a few kilobytes
-FOLDERS = ("", "checkpoints", "evaluation", "tensorboard", "tensorboard/train", "tensorboard/validation")
+FOLDERS = ("", "checkpoints", "evaluation", "export", "tensorboard", "tensorboard/train", "tensorboard/validation")
 """The folders that cnnlab writes in, below that of the run."""
 
 _updating = threading.Lock()
@@ -64,6 +66,11 @@ class Run:
     def tensorboard(self) -> Path:
         """The folder of TensorBoard's events."""
         return self.path / "tensorboard"
+
+    @property
+    def exports(self) -> Path:
+        """The folder of what `cnnlab export` writes."""
+        return self.path / "export"
 
     @property
     def metrics(self) -> Path:

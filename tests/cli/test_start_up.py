@@ -86,8 +86,8 @@ def test_the_check_detects_heavy_imports(imported_modules):
 
 CHATTER = """
 import os
-from cnnlab.cli.tensorflow import _filtered_stderr
-with _filtered_stderr():
+from cnnlab.terminal import filtered_stderr
+with filtered_stderr():
     os.write(2, b"I0000 00:00:1 1 port.cc:153] oneDNN custom operations are on.\\n")
     os.write(2, b"2026-11-21 01:00:00.123456: W tensorflow/core/x.cc:1] a warning\\n")
     os.write(2, b"E0000 00:00:1 1 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)\\n")
