@@ -32,7 +32,7 @@ IMPORTS = {
 CALLS = {
     Format.KERAS: "model.predict_on_batch(images)[{output}]",
     Format.SAVEDMODEL: "model.serve(images)[{output}].numpy()",
-    Format.ONNX: "model.run([{output}], {{"images": images}})[0]",
+    Format.ONNX: 'model.run([{output}], {{"images": images}})[0]',
     Format.LITERT: "model(images=images)[{output}]",
 }
 FITS = {
