@@ -93,8 +93,8 @@ def _text(report: "Report") -> str:
     ]
     rows.append({"": "size", **dict.fromkeys(columns, ""), files.network.name: f"{Bytes(report.bytes)}"})
     notes = [
-        f"by {report.runtime} in a process without cnnlab, on {proof.count:,} images ({proof.images}): differences are "
-        f"those of {report.output} to the network in float32; times in batches of {BATCH_SIZE}, and of one image alone"
+        f"compared on {proof.count:,} images ({proof.images}), by {report.runtime} in a process without cnnlab; "
+        f"differences of {report.output} to the network in float32; ms per image in batches of {BATCH_SIZE}"
     ]
     if proof.accuracy_interval and proof.accuracy_difference is not None:
         low, high = proof.accuracy_interval

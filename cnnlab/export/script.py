@@ -36,9 +36,14 @@ CALLS = {
     Format.LITERT: "model(images=images)[{output}]",
 }
 FITS = {
-    "stretch": "image.resize(({width}, {height}), Image.Resampling.BILINEAR)",
-    "crop": "ImageOps.fit(image, ({width}, {height}), Image.Resampling.BILINEAR)",
-    "pad": "ImageOps.pad(image, ({width}, {height}), Image.Resampling.BILINEAR)",
+    "stretch": ["image = image.resize(({width}, {height}), Image.Resampling.BILINEAR)"],
+    "crop": ["image = ImageOps.fit(image, ({width}, {height}), Image.Resampling.BILINEAR)"],
+    "pad": [  # not ImageOps.pad, which puts some images one pixel further
+        "scale = min({width} / image.width, {height} / image.height)",
+        "size = max(1, round(image.width * scale)), max(1, round(image.height * scale))",
+        "small, image = image.resize(size, Image.Resampling.BILINEAR), Image.new(image.mode, ({width}, {height}))",
+        "image.paste(small, (({width} - size[0]) // 2, ({height} - size[1]) // 2))",
+    ],
 }
 SCRIPT = '''\
 """Classifies images with {runtime} alone: python {script} {argument}..."""
@@ -70,10 +75,11 @@ def script_for(files: Files, target: Target, data: Data, output: str, classes: i
     sizes = {"height": height, "width": width, "channels": channels}
     has_files = channels in (1, 3)
     names = {"file": json.dumps(files.network.name), "metadata": json.dumps(files.metadata.name)}
-    fit = FITS[getattr(data, "fit", "stretch")].format(**sizes)
+    fit = FITS[getattr(data, "fit", "stretch")]
     lines = [
         f'image = ImageOps.exif_transpose(Image.open(path)).convert("{"RGB" if channels == 3 else "L"}")',
-        f"image = np.asarray({fit}).reshape(1, {height}, {width}, {channels})",
+        *(line.format(**sizes) for line in fit),
+        f"image = np.asarray(image).reshape(1, {height}, {width}, {channels})",
     ]
     if not has_files:
         lines = [f"image = np.load(path).reshape(1, {height}, {width}, {channels})  # uint8"]

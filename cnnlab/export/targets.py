@@ -64,7 +64,7 @@ class Target:
     def check(self) -> None:
         """Raise RequestError where the format cannot be quantized, or a package is not installed."""
         if self.int8 and self.format is not Format.LITERT:
-            raise RequestError(f"--int8: quantizes for LiteRT only, got --to {self.format}; try --to litert --int8")
+            raise RequestError(f"--int8: quantizes for LiteRT, got the format {self.format}; try --to litert")
         missing = [name for name in self.info.modules if importlib.util.find_spec(name) is None]
         if missing:
             raise RequestError(

@@ -19,6 +19,7 @@ from cnnlab.analysis.significance import (
     holm,
     mcnemar,
     paired,
+    paired_accuracy_interval,
     seeds_needed,
     standard_deviations_off,
     student,
@@ -256,3 +257,24 @@ def test_false_positive_rate_for_two_equally_good_networks_is_at_most_five_perce
     detections = [mcnemar(random.random(2000) < 0.97, random.random(2000) < 0.97).p < 0.05 for _ in range(SIMULATIONS)]
     assert np.mean(detections) <= MAX_RATE
     assert mcnemar(random.random(10_000) < 0.98, random.random(10_000) < 0.97).p < 0.05
+
+
+def test_the_paired_interval_of_accuracies_is_that_of_agresti_and_min():
+    first, second = [True] * 90 + [False] * 10, [True] * 80 + [False] * 15 + [True] * 5
+    low, high = paired_accuracy_interval(first, second)  # 10 better, 5 worse, of 100
+    difference = (10.5 - 5.5) / 102
+    half = 1.959964 * ((16 / 102 - difference**2) / 102) ** 0.5
+    assert (low, high) == pytest.approx((difference - half, difference + half))
+    assert paired_accuracy_interval(second, first) == pytest.approx((-high, -low))
+
+
+def test_the_paired_interval_contains_the_difference_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    inside = 0
+    for _ in range(1000):  # the second is right where the first is, but for 5 %, and right in 8 % of the others
+        first = random.random(300) < 0.9
+        second = np.where(first, random.random(300) < 0.95, random.random(300) < 0.08)
+        low, high = paired_accuracy_interval(first, second)
+        inside += low <= 0.9 * 0.05 - 0.1 * 0.08 <= high
+    assert 930 <= inside <= 975
+    assert paired_accuracy_interval([True] * 10, [True] * 10)[1] > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import cnnlab
 
 PACKAGE = Path(cnnlab.__file__).parent
-NAMED = re.compile(r"\bcnnlab [a-z…{]|--[a-z]{3,}")
+NAMED = re.compile(r"\bcnnlab [a-z…{]|--[a-z]{2,}")
 SUBJECT = re.compile(r"^--[a-z]+([-/a-z]+)?( \{\})?")
 """The option that a text is about, which it begins with."""
 ELSEWHERE = ("training/coach/", "config/reference.py")

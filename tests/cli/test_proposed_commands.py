@@ -89,6 +89,7 @@ PRINTED = {
     "try a smaller batch, such as --set train.batch_size={}": TRAIN,
     "{}.path: `cnnlab resume RUN` resumes an interrupted run; leave BackupAndRestore out": (),
     "if you trust whoever made this folder, add --trust": ("resume", RUN),
+    "--int8: quantizes for LiteRT, got the format {}; try --to litert": ("export", RUN, "--int8"),
     "try --invert": ("predict", RUN, "digit.png"),
     "no images; expected files, folders, - for a list of paths, or a data set, such as --data digits": ("predict", RUN),
     "--examples {}: selects examples of a data set; name it, such as --data digits": (

@@ -22,6 +22,8 @@ LIGHT = [
     ["evaluate", "nowhere"],
     ["predict", "nowhere", "x.png"],
     ["predict", "runs/tiny-1"],
+    ["export", "nowhere", "--to", "onnx"],
+    ["export", "runs/tiny-1", "--to", "onnx", "--int8"],
     ["describe", "resnet20"],
     ["describe", "conv", "--compare", "mlp-mse"],
     ["validate", "lenet", "resnet20"],
