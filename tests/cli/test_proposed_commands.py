@@ -38,6 +38,9 @@ MENTIONS = {
     "{}: not with --resume, which continues a run unchanged",
     "--name {}: {} exists and a run is never overwritten; choose another name, or leave --name out for a numbered one",
     "Resume this run, as `cnnlab resume` does.",
+    "--save: not with --no-train, which has nothing new to save",
+    "`test` evaluates the test set after every epoch, and train.test: never (--no-test) leaves it untouched; hold out "
+    "training examples, such as data.validation=0.1, or evaluate it",
     "leave --invert out",
     "# Source: started from {}, `cnnlab init`.",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
