@@ -17,7 +17,7 @@ from cnnlab.quantities import Bytes
 
 PAGE, HEADING = DOCS / "export.md", "## Measured"
 EXPORTS = (["keras"], ["savedmodel"], ["onnx"], ["litert"], ["litert", "--int8"])
-MNIST = {"extends": "lenet", "train": {"epochs": 2}}
+MNIST = {"extends": "lenet", "train": {"epochs": 2, "optimizer": {"adam": {"learning_rate": 0.002}}}}
 LAYERS: dict[str, list[Any]] = {
     "channel-max-pool": [
         {"conv2d": {"filters": 32, "kernel_size": 5, "padding": "same", "activation": "relu"}},
