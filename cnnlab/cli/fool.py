@@ -309,7 +309,15 @@ def _measured(
     }
     runs = ", ".join(Path(curve.run).name for curve in curves[:3]) + (", …" if len(curves) > 3 else "")
     title = f"{runs}: {len(examples):,} test examples"
-    path = robustness.draw(epsilons, values, names, title, pgd.norm, folder / f"robustness-{pgd.norm}.png")
+    plain = _mean_std([curve.accuracy for curve in curves])
+    path = robustness.draw(
+        [0.0, *epsilons],
+        {key: [plain, *points] for key, points in values.items()},
+        names,
+        title,
+        pgd.norm,
+        folder / f"robustness-{pgd.norm}.png",
+    )
     found = {curve.run: suspicions(curve, pgd.norm) for curve in curves}
     result = {
         "norm": pgd.norm,
