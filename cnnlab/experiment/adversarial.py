@@ -31,6 +31,15 @@ class Adversarial(Strict):
     random_start: bool = True
     """Whether each search starts at a random image within `epsilon`, or at the image itself."""
 
+    warmup: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Number of epochs in which epsilon and the step size grow linearly to their full size. Small networks may learn
+    nothing if the first perturbations are too strong.
+    """
+
+    def strength(self, epoch: int) -> float:
+        """The factor of epsilon and of the step size in an epoch, counted from 0."""
+        return min(1.0, (epoch + 1) / (self.warmup + 1))
+
     @property
     def step(self) -> float:
         """The length of a step."""

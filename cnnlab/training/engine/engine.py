@@ -101,6 +101,7 @@ class Engine:
         order = order_of(self._size, self._seed, epoch)
         draws = self._augmenter.draws(self._size, self._seed, epoch)
         key = tf.constant([self._seed, epoch], tf.int64)
+        strength = tf.constant(self._adversarial.strength(epoch) if self._adversarial else 0.0)
         stream = None
         failures: list[DataError] = []
         if self._images is None:
@@ -117,7 +118,15 @@ class Engine:
             started = time.perf_counter()
             try:
                 sums, diverged_at = self._run_steps(
-                    order, tf.constant(step), tf.constant(until), sums, diverged_at, step_rates, draws, key, stream
+                    order,
+                    tf.constant(step),
+                    tf.constant(until),
+                    sums,
+                    diverged_at,
+                    step_rates,
+                    draws,
+                    (key, strength),
+                    stream,
                 )
             except tf.errors.OpError:
                 if failures:
@@ -163,7 +172,7 @@ class Engine:
         diverged_at: tf.Tensor,
         rates: tf.Tensor | None,
         draws: tf.Tensor | None,
-        key: tf.Tensor,
+        attack: tuple[tf.Tensor, tf.Tensor],
         stream: Iterator[tf.Tensor] | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         for step in tf.range(first, last):
@@ -175,7 +184,7 @@ class Engine:
                 images, places = self._images, batch
             else:  # the batch itself, not all images
                 images, places = next(stream), tf.range(tf.shape(batch)[0])
-            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws, key))
+            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws, attack))
             step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, replica_sums, axis=None)
             sums += step_sums
             diverged_at = tf.where((diverged_at < 0) & ~tf.math.is_finite(step_sums[0]), step, diverged_at)
@@ -188,11 +197,12 @@ class Engine:
         images: tf.Tensor,
         labels: tf.Tensor,
         draws: tf.Tensor | None,
-        key: tf.Tensor,
+        attack: tuple[tf.Tensor, tf.Tensor],
     ) -> tf.Tensor:
         """One update from this replica's share of the batch, an even part of it; the sums over that, (2,) float64.
 
-        `batch` are the examples' numbers, `places` their indices in `images`, `key` (2,) the seed of the epoch.
+        `batch` are the examples' numbers, `places` their indices in `images`, `attack` the seed (2,) and
+        the strength of the epoch's perturbations.
         """
         positions, counts = _share_of(batch)
 
@@ -213,8 +223,9 @@ class Engine:
             others, partner_labels, _ = pick(tf.shape(batch)[0] - 1 - partners)
             inputs, part = self._augmenter.mix(inputs, others, batch_draws)
         if self._adversarial is not None:
+            key, strength = attack
             start = self._starts(batch, positions, inputs, key)
-            inputs = self._perturbed(self._adversarial, inputs, start, batch_labels, part, partner_labels)
+            inputs = self._perturbed(self._adversarial, strength, inputs, start, batch_labels, part, partner_labels)
         gradients, losses, correct = self._gradients(
             inputs, batch_labels, part, partner_labels, counts, tf.shape(batch)[0]
         )
@@ -233,6 +244,7 @@ class Engine:
     def _perturbed(
         self,
         adversarial: Adversarial,
+        strength: tf.Tensor,
         inputs: tf.Tensor,
         start: tf.Tensor,
         labels: tf.Tensor,
@@ -251,8 +263,8 @@ class Engine:
             losses,
             inputs,
             start,
-            epsilon=tf.fill(size, adversarial.epsilon),
-            step_size=tf.fill(size, adversarial.step),
+            epsilon=tf.fill(size, strength * adversarial.epsilon),
+            step_size=tf.fill(size, strength * adversarial.step),
             steps=adversarial.steps,
             norm=adversarial.norm,
         )

@@ -66,3 +66,15 @@ def test_mixed_images_are_perturbed_away_from_both_labels(examples):  # noqa: F8
 def test_the_default_step_is_two_and_a_half_times_epsilon_over_steps():
     assert Adversarial(epsilon=0.2, steps=5).step == pytest.approx(0.1)
     assert Adversarial(epsilon=0.2, steps=5, step_size=0.3).step == 0.3
+
+
+def test_perturbations_grow_in_the_warm_up(examples):  # noqa: F811
+    adversarial = Adversarial(epsilon=0.2, steps=1, step_size=0.2, random_start=False, warmup=1)
+    model = new_model(optimizer=keras.optimizers.SGD(STILL))
+    engine = Engine(model, CrossEntropy(), examples, batch_size=64, seed=0, adversarial=adversarial)
+    losses = [last(engine.epoch(number)).loss for number in range(3)]
+    half, full = (
+        epoch(examples, Adversarial(epsilon=size, steps=1, step_size=size, random_start=False)).loss
+        for size in (0.1, 0.2)
+    )
+    assert losses == pytest.approx([half, full, full], rel=1e-5)
