@@ -103,7 +103,7 @@ EXPERIMENTS = {
         "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed", "class_weights": {"0": 5, "2": 0.1}},
     },
     "adversarial": {"train": {"schedule": "cosine", "adversarial": {"epsilon": 0.1, "steps": 2}}},
-    "adversarial-l2": {"preprocessing": {"augmentation": [{"mixup": 0.4}]}, "train": {"schedule": "cosine", "precision": "mixed_bfloat16", "adversarial": {"epsilon": 1.0, "steps": 2, "norm": "l2", "random_start": False, "warmup": 1}}},
+    "adversarial-l2": {"preprocessing": {"augmentation": [{"mixup": 0.4}]}, "train": {"schedule": "cosine", "adversarial": {"epsilon": 1.0, "steps": 2, "norm": "l2", "random_start": False, "warmup": 1}}},
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments, completed by `experiment`; together they contain every word of the language."""
