@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Tests of one file share what is costly to make; one process more than cores, since some wait.
 PARALLEL := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))') --dist loadfile
 
-.PHONY: demo test test-slow lint bench docs lock clean
+.PHONY: demo test test-slow lint bench bench-fool docs lock clean
 
 demo: .venv/ready  ## train two networks on real digits with three seeds each, evaluate and compare them
 	@rm -rf runs/demo
@@ -32,6 +32,9 @@ bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, i
 	$(BIN)/python -m benchmarks.comparing
 	$(BIN)/python -m benchmarks.failing_trainings
 
+bench-fool: .venv/ready .venv-foolbox/ready  ## attacks against foolbox's, and their speed against that of training
+	$(BIN)/python -m benchmarks.fooling --foolbox .venv-foolbox
+
 docs: .venv/ready  ## the references and the schema for editors from the source; what is reproduced, from configs/results
 	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md
 	$(BIN)/cnnlab schema --format md > docs/experiment.md
@@ -46,7 +49,7 @@ lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock
 
 clean:  ## remove what make has made, but no runs
-	rm -rf .venv .venv-torch build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-torch .venv-foolbox build dist .mypy_cache .ruff_cache .pytest_cache
 
 # The package is installed editable; its bytecode and that of everything it imports is compiled here, since a start
 # without takes seconds more.
@@ -62,4 +65,10 @@ clean:  ## remove what make has made, but no runs
 .venv-torch/ready:
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 numpy
+	touch $@
+
+# An independent implementation of attacks, for a benchmark only.
+.venv-foolbox/ready: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target .venv-foolbox \
+	  foolbox==3.3.4 eagerpy==0.30.0 GitPython==3.2.1 gitdb==4.0.12 smmap==5.0.3
 	touch $@

@@ -70,7 +70,7 @@ def download_progress() -> Progress:
     return _progress(BarColumn(bar_width=20), DownloadColumn())  # narrow: a file's name must fit into 80 columns
 
 
-def decoding_progress() -> Progress:
+def image_progress() -> Progress:
     """A bar that counts images, on a terminal only."""
     return _progress(BarColumn(), MofNCompleteColumn())
 

@@ -106,6 +106,10 @@ def _totals(description: "Description") -> list[str]:
             f"training, one epoch of {totals['train_examples']:,} examples in {totals['steps_per_epoch']:,} steps: "
             f"{totals['epoch_multiplications']:.4g} multiplications, {totals['epoch_additions']:.4g} additions"
         )
+    if adversarial := description.experiment.train.adversarial:
+        lines.append(
+            f"not counted: adversarial training repeats the forward and backward pass {adversarial.steps:,} more times"
+        )
     return lines
 
 

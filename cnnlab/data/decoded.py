@@ -24,7 +24,7 @@ from cnnlab.images.batch import Report, decode_into
 from cnnlab.images.decode import Size
 from cnnlab.images.depth import Levels
 from cnnlab.messages import pluralize
-from cnnlab.terminal import decoding_progress, warn
+from cnnlab.terminal import image_progress, warn
 
 VERSION = 4  # of the decoder; a change invalidates every cache
 LONGEST_NAME = 50  # characters of the folder's; a file system allows 255 bytes
@@ -161,7 +161,7 @@ class DecodedImages:
 
     def _decode_with(self, pixels: Path, levels: Levels | None) -> Report:
         total = Report(changes=Counter(), sizes=Counter())
-        with decoding_progress() as progress:
+        with image_progress() as progress:
             task = progress.add_task(f"decoding {self._root.name}", total=len(self._files))
             for report in decode_into(pixels, self._files, self._size, levels):
                 total.digests += report.digests

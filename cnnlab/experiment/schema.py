@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from cnnlab.experiment.adversarial import Adversarial
 from cnnlab.experiment.callbacks import Callback
 from cnnlab.experiment.choice import FLOAT32_MAX, NULL, Strict, any_schema
 from cnnlab.experiment.data import Data
@@ -102,6 +103,8 @@ class Train(Strict):
     (classes * examples of the class) over the training split as in scikit-learn, or a map from class names to weights,
     1 for classes that it leaves out. Reported losses, of training and validation, are not weighted.
     """
+    adversarial: Adversarial | None = None
+    """Adversarial training: on images that are perturbed so that the loss is large."""
     schedule: Schedule = Constant()
     """How the learning rate changes."""
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)

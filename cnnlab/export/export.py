@@ -22,7 +22,7 @@ from cnnlab.export.script import script_for
 from cnnlab.export.targets import Files, Input, Target, files_for
 from cnnlab.runs import Run
 from cnnlab.runs import files as run_files
-from cnnlab.terminal import decoding_progress, note, warn
+from cnnlab.terminal import image_progress, note, warn
 
 CALIBRATION_IMAGES = 500  # TensorFlow's guide to quantization takes 100 to 500
 
@@ -155,7 +155,7 @@ class _Export:
 
     def _compare(self) -> tuple[Proof, Proof, Proof | None]:
         with tempfile.TemporaryDirectory() as scratch, sample_for(self.loaded, Path(scratch)) as sample:
-            with decoding_progress() as progress:
+            with image_progress() as progress:
 
                 def bar(name: str) -> Callable[[int], None]:
                     task = progress.add_task(f"measuring in {name}", total=len(sample.images))

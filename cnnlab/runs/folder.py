@@ -30,7 +30,16 @@ from cnnlab.runs import files, metrics
 from cnnlab.runs.record import RECORD, RunRecord
 
 MAX_BYTES = 1 << 22  # of run.json, which has a few kilobytes
-FOLDERS = ("", "checkpoints", "evaluation", "export", "tensorboard", "tensorboard/train", "tensorboard/validation")
+FOLDERS = (
+    "",
+    "checkpoints",
+    "evaluation",
+    "export",
+    "fool",
+    "tensorboard",
+    "tensorboard/train",
+    "tensorboard/validation",
+)
 """The folders that cnnlab writes in, below that of the run."""
 
 _updating = threading.Lock()

@@ -94,6 +94,7 @@ class Trainer:
             seed=experiment.seed,
             augmentation=experiment.preprocessing.augmentation,
             class_weights=weights,
+            adversarial=settings.adversarial,
             placement=placement.kind,
             jit=devices.uses_xla(settings.jit, model),
         )

@@ -57,12 +57,13 @@ def diagnose(
 ) -> Diagnosis | None:
     """What is wrong with a network that was trained; None where nothing is, or after a few steps.
 
+    Adversarial training is not diagnosed: its losses are those of perturbed images, and mean something else.
     It is judged by `held_out`, its outcome on the validation split, else on the test split, and by the training split
     alone where that is None. `results` are those of the epoch whose weights it has; `config` is the path of its
     complete experiment.
     """
     evidence = Evidence(trainer, table, results, held_out, config)
-    if evidence.steps < MIN_STEPS:
+    if evidence.steps < MIN_STEPS or trainer.experiment.train.adversarial is not None:
         return None
     for name, diagnosis in DIAGNOSES.items():
         if found := diagnosis(evidence):

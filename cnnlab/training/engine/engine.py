@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Examples
 from cnnlab.errors import DataError
+from cnnlab.experiment.adversarial import Adversarial
 from cnnlab.experiment.losses import Loss, SumOfSquares
 from cnnlab.experiment.preprocessing import Augmentation
+from cnnlab.models.attacks import perturb, random_start
 from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import LossFunction, loss_function, weighted
@@ -36,7 +38,7 @@ class Engine:
     batch is divided evenly over the replicas, and its gradient is the mean over its examples wherever they lie (for
     `sum_of_squares` their sum). `class_weights` (classes,) multiply the losses that the gradient is of, and the mean
     is still over the number of examples, as in Keras. Neither they nor what regularizers add is part of the loss that
-    is reported, which thus compares with that of validation.
+    is reported, which thus compares with that of validation. With `adversarial`, both are those of perturbed images.
     `resident` and `streamed` images give the same numbers. With `jit`, XLA compiles the forward and backward
     pass, for GPUs.
     """
@@ -51,12 +53,14 @@ class Engine:
         seed: int,
         augmentation: Sequence[Augmentation] = (),
         class_weights: NDArray[np.float32] | None = None,
+        adversarial: Adversarial | None = None,
         placement: Literal["resident", "streamed"] = "resident",
         jit: bool = False,
     ) -> None:
         self._model = model
         self._examples = examples
         self._augmenter = Augmenter(augmentation)
+        self._adversarial = adversarial
         self._loss = loss_function(loss)
         self._weighted_loss = weighted(self._loss, class_weights)
         self._sums_over_batch = isinstance(loss, SumOfSquares)
@@ -96,6 +100,8 @@ class Engine:
         end = self.steps_per_epoch if steps is None else steps
         order = order_of(self._size, self._seed, epoch)
         draws = self._augmenter.draws(self._size, self._seed, epoch)
+        key = tf.constant([self._seed, epoch], tf.int64)
+        strength = tf.constant(self._adversarial.strength(epoch) if self._adversarial else 0.0)
         stream = None
         failures: list[DataError] = []
         if self._images is None:
@@ -112,7 +118,15 @@ class Engine:
             started = time.perf_counter()
             try:
                 sums, diverged_at = self._run_steps(
-                    order, tf.constant(step), tf.constant(until), sums, diverged_at, step_rates, draws, stream
+                    order,
+                    tf.constant(step),
+                    tf.constant(until),
+                    sums,
+                    diverged_at,
+                    step_rates,
+                    draws,
+                    (key, strength),
+                    stream,
                 )
             except tf.errors.OpError:
                 if failures:
@@ -158,6 +172,7 @@ class Engine:
         diverged_at: tf.Tensor,
         rates: tf.Tensor | None,
         draws: tf.Tensor | None,
+        attack: tuple[tf.Tensor, tf.Tensor],
         stream: Iterator[tf.Tensor] | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         for step in tf.range(first, last):
@@ -169,18 +184,25 @@ class Engine:
                 images, places = self._images, batch
             else:  # the batch itself, not all images
                 images, places = next(stream), tf.range(tf.shape(batch)[0])
-            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws))
+            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws, attack))
             step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, replica_sums, axis=None)
             sums += step_sums
             diverged_at = tf.where((diverged_at < 0) & ~tf.math.is_finite(step_sums[0]), step, diverged_at)
         return sums, diverged_at
 
     def _replica_step(
-        self, batch: tf.Tensor, places: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor | None
+        self,
+        batch: tf.Tensor,
+        places: tf.Tensor,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        draws: tf.Tensor | None,
+        attack: tuple[tf.Tensor, tf.Tensor],
     ) -> tf.Tensor:
         """One update from this replica's share of the batch, an even part of it; the sums over that, (2,) float64.
 
-        `batch` are the examples' numbers, `places` their indices in `images`.
+        `batch` are the examples' numbers, `places` their indices in `images`, `attack` the seed (2,) and
+        the strength of the epoch's perturbations.
         """
         positions, counts = _share_of(batch)
 
@@ -200,11 +222,64 @@ class Engine:
             partners = tf.range(tf.shape(batch)[0]) if positions is None else positions
             others, partner_labels, _ = pick(tf.shape(batch)[0] - 1 - partners)
             inputs, part = self._augmenter.mix(inputs, others, batch_draws)
+        if self._adversarial is not None:
+            key, strength = attack
+            start = self._starts(batch, positions, inputs, key)
+            inputs = self._perturbed(self._adversarial, strength, inputs, start, batch_labels, part, partner_labels)
         gradients, losses, correct = self._gradients(
             inputs, batch_labels, part, partner_labels, counts, tf.shape(batch)[0]
         )
         self._model.optimizer.apply(gradients, self._model.trainable_variables)
         return tf.reduce_sum(tf.cast([losses, tf.cast(correct, tf.float32)], tf.float64), axis=1)
+
+    def _starts(self, batch: tf.Tensor, positions: tf.Tensor | None, inputs: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        """Where the search for perturbations begins, in units of epsilon; the same on any number of replicas."""
+        if self._adversarial is None or not self._adversarial.random_start:
+            return tf.zeros_like(inputs)
+        shape = tf.concat([tf.shape(batch), tf.shape(inputs)[1:]], axis=0)
+        seed = tf.random.experimental.stateless_fold_in(key, tf.cast(batch[0], tf.int64) + len(self._examples))
+        starts = random_start(shape, seed, self._adversarial.norm)
+        return starts if positions is None else tf.gather(starts, positions)
+
+    def _perturbed(
+        self,
+        adversarial: Adversarial,
+        strength: tf.Tensor,
+        inputs: tf.Tensor,
+        start: tf.Tensor,
+        labels: tf.Tensor,
+        part: tf.Tensor | None,
+        partner_labels: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """The inputs, perturbed so that the loss of the network in inference mode is large."""
+
+        def losses(images: tf.Tensor) -> tf.Tensor:
+            outputs = tf.cast(self._model(images, training=False), tf.float32)
+            # Scaled as for training: gradients of 16 bits would vanish.
+            return self._model.optimizer.scale_loss(self._losses(self._loss, outputs, labels, part, partner_labels))
+
+        size = tf.shape(inputs)[:1]
+        return perturb(
+            losses,
+            inputs,
+            start,
+            epsilon=tf.fill(size, strength * adversarial.epsilon),
+            step_size=tf.fill(size, strength * adversarial.step),
+            steps=adversarial.steps,
+            norm=adversarial.norm,
+        )
+
+    @staticmethod
+    def _losses(
+        loss_of: LossFunction,
+        outputs: tf.Tensor,
+        labels: tf.Tensor,
+        part: tf.Tensor | None,
+        partner_labels: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """The loss of each example, whose label is in part its partner's."""
+        losses = loss_of(labels, outputs)
+        return losses if part is None else part * losses + (1 - part) * loss_of(partner_labels, outputs)
 
     def _compute_gradients(
         self,
@@ -224,9 +299,7 @@ class Engine:
             outputs = tf.cast(self._model(inputs, training=True), tf.float32)
 
             def of_examples(loss_of: LossFunction) -> tf.Tensor:
-                losses = loss_of(labels, outputs)
-                if part is not None:
-                    losses = part * losses + (1 - part) * loss_of(partner_labels, outputs)
+                losses = self._losses(loss_of, outputs, labels, part, partner_labels)
                 return losses if counts is None else tf.where(counts, losses, tf.zeros_like(losses))
 
             losses = of_examples(self._loss)

@@ -102,6 +102,8 @@ EXPERIMENTS = {
         "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
         "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed", "class_weights": {"0": 5, "2": 0.1}},
     },
+    "adversarial": {"train": {"schedule": "cosine", "adversarial": {"epsilon": 0.1, "steps": 2}}},
+    "adversarial-l2": {"preprocessing": {"augmentation": [{"mixup": 0.4}]}, "train": {"schedule": "cosine", "adversarial": {"epsilon": 1.0, "steps": 2, "norm": "l2", "random_start": False, "warmup": 1}}},
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments, completed by `experiment`; together they contain every word of the language."""

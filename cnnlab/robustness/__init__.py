@@ -1,0 +1,1 @@
+"""How easily networks are fooled: attacks on single images and on test sets."""
