@@ -1,0 +1,133 @@
+"""Input, kernel and result side by side, with their ranges; small arrays with their numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnlab.errors import RequestError, RunError
+from cnnlab.lessons import texts
+from cnnlab.lessons.convolution import Array
+from cnnlab.plots.figure import drawing, write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
+
+LARGEST_GRID = 12  # rows and columns of an array whose numbers are drawn
+PANEL = 2.6  # inches
+TITLE = 0.55  # inches above a panel
+TEXT = 8
+SIGNED, UNSIGNED = "RdBu_r", "gray"  # distinguishable to the colour-blind; signed values have 0 in the middle
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One array: (height, width), or (height, width, 3) of an image in colour."""
+
+    title: str
+    values: Array
+    keeps_brightness: bool = False
+    """Whether values beyond [0, 1] are few and are cut off, rather than all values scaled."""
+    cut: bool = False
+    """Whether numbers are cut to two digits."""
+
+
+def panels(
+    title: str, values: Array, most: int, *, as_image: bool = False, keeps_brightness: bool = False, cut: bool = False
+) -> list[Panel]:
+    """One per channel of (height, width, channels), `most` at most; or a single one in colour."""
+    if as_image and values.shape[2] == 3:
+        return [Panel(title, values, keeps_brightness)]
+    count = values.shape[2]
+    names = [title if count == 1 else f"{title}, channel {channel}" for channel in range(min(count, most))]
+    return [Panel(name, values[:, :, index], keeps_brightness, cut) for index, name in enumerate(names)]
+
+
+def draw(rows: Sequence[Sequence[Panel]], path: Path) -> Path:
+    """Write rows of panels as a figure. Raises RequestError where it cannot be written."""
+    columns = max(map(len, rows))
+    with drawing() as plain:
+        from matplotlib import pyplot as plt
+
+        width = PANEL * max(_aspect(panel) for row in rows for panel in row)
+        figure, axes = plt.subplots(
+            len(rows),
+            columns,
+            figsize=(columns * width, len(rows) * (PANEL + TITLE)),
+            squeeze=False,
+            layout="constrained",
+        )
+        for row, places in zip(rows, axes, strict=True):
+            for place in places:
+                place.axis("off")
+            for panel, place in zip(row, places, strict=False):
+                _draw(panel, place, plain(panel.title), int(width * 72 / (0.62 * TEXT)))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return write(figure, path)
+        except (OSError, RunError) as error:
+            reason = error if isinstance(error, RunError) else f"{path}: cannot be written: {error.strerror or error}"
+            raise RequestError(f"--out {reason}") from None
+
+
+def _aspect(panel: Panel) -> float:
+    """Width by height, within what a page can show."""
+    height, width = panel.values.shape[:2]
+    return min(2.0, max(1.0, width / height))
+
+
+def _draw(panel: Panel, axes: "Axes", title: str, characters: int) -> None:
+    from textwrap import wrap
+
+    values = panel.values
+    low, high = float(values.min()), float(values.max())
+    text = texts.cut_number if panel.cut else "{:.3g}".format
+    how = _show(panel, axes, low, high)
+    shape = "×".join(map(str, values.shape))
+    caption = [*wrap(title, characters), f"{shape}, {text(low + 0.0)} to {text(high + 0.0)}", *how]
+    axes.set_title("\n".join(caption), fontsize=TEXT)
+    if values.ndim == 2 and max(values.shape) <= LARGEST_GRID:
+        _write_numbers(panel, axes, max(abs(low), abs(high)), signed=low < 0)
+    axes.add_patch(_frame(values.shape))
+
+
+def _show(panel: Panel, axes: "Axes", low: float, high: float) -> list[str]:
+    """Draw the values; what was done to them, where that is not their usual scale."""
+    values, largest = panel.values, max(abs(low), abs(high)) or 1.0
+    inside = low >= 0 and high <= 1
+    if values.ndim == 3:
+        if inside or panel.keeps_brightness:
+            axes.imshow(np.clip(values, 0, 1))
+            return [] if inside else ["drawn cut to [0, 1]"]
+        axes.imshow(0.5 + values / (2 * largest))
+        return ["0 is mid-grey"]
+    smoothing = "nearest" if max(values.shape) <= 64 else "auto"
+    if panel.keeps_brightness or (inside and max(values.shape) > LARGEST_GRID):
+        axes.imshow(values, cmap=UNSIGNED, vmin=0, vmax=1, interpolation=smoothing)
+        return [] if inside else ["drawn cut to [0, 1]"]
+    if low < 0:
+        axes.imshow(values, cmap=SIGNED, vmin=-largest, vmax=largest, interpolation=smoothing)
+        return ["red > 0, white 0, blue < 0"]
+    axes.imshow(values, cmap=UNSIGNED, vmin=0, vmax=largest, interpolation=smoothing)
+    return ["black 0, white the largest"]
+
+
+def _write_numbers(panel: Panel, axes: "Axes", largest: float, *, signed: bool) -> None:
+    text = texts.cut_number if panel.cut else "{:.3g}".format
+    longest = max(len(text(value + 0.0)) for value in panel.values.flat)
+    size = min(12.0, PANEL * 72 / max(panel.values.shape) / (0.7 * max(2, longest)))
+    for (row, column), value in np.ndenumerate(panel.values):
+        share = value / (largest or 1.0)
+        is_dark = abs(share) > 0.6 if signed else share < 0.5
+        color = "white" if is_dark else "black"
+        axes.text(column, row, text(value + 0.0), ha="center", va="center", fontsize=size, color=color)
+
+
+def _frame(shape: tuple[int, ...]) -> "Patch":
+    """A thin line around an array: white on white would have no edge."""
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((-0.5, -0.5), shape[1], shape[0], fill=False, edgecolor="0.6", linewidth=0.6, clip_on=False)
