@@ -76,7 +76,7 @@ def draw(rows: Sequence[Sequence[Panel]], path: Path) -> Path:
 def _aspect(panel: Panel) -> float:
     """Width by height, within what a page can show."""
     height, width = panel.values.shape[:2]
-    return min(2.0, max(1.0, width / height))
+    return float(min(2.0, max(1.0, width / height)))
 
 
 def _draw(panel: Panel, axes: "Axes", title: str, characters: int) -> None:

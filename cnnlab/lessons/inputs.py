@@ -6,6 +6,7 @@ raises RequestError or RunError where what was given is none.
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from cnnlab.errors import DataError, RequestError, RunError
 from cnnlab.images.decode import ORIENTATION, Decoded, Size, decode
-from cnnlab.lessons.convolution import Array
+from cnnlab.lessons.convolution import Array, Padding
 from cnnlab.lessons.kernels import KERNELS, named
 from cnnlab.messages import did_you_mean, shorten
 from cnnlab.runs import files
@@ -23,6 +24,7 @@ from cnnlab.terminal import note
 
 MOST_NUMBERS = 4_000_000
 LARGEST = 1e100  # products and sums of such numbers are finite
+MOST_PADDING = 1000
 LONGEST_SIDE = 1024  # pixels of an image
 MAX_BYTES = 1 << 28
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
@@ -96,6 +98,34 @@ def image_array(text: str, option: str = "--input") -> Array:
             f"{option}: the shape is {list(values.shape)}; expected [height, width] or [height, width, channels]"
         )
     return values
+
+
+def given(text: str | None, image: Path | None) -> tuple[Array, str]:
+    """The input and its name: an array, an image file, or the photograph that is there."""
+    if text is not None:
+        return image_array(text), "input"
+    if image is None:
+        image = shipped_photograph()
+        note(f"neither --input nor --image: the input is the photograph {image.name} that scikit-learn ships")
+    return photograph(image), image.name
+
+
+def padding(text: str, option: str) -> Padding:
+    """`valid`, `same` or a number of zeros."""
+    if text in ("valid", "same"):
+        return text
+    if text.isdecimal() and int(text) <= MOST_PADDING:
+        return int(text)
+    raise RequestError(f"{option} {text}: expected valid, same, or the zeros on each side, up to {MOST_PADDING}")
+
+
+def bias(text: str, kernels: Sequence[Array], channels: int) -> Array:
+    """One number for all output channels, or one for each; a 2-D kernel has as many as the input."""
+    values = array(text, "--bias").ravel()
+    count = sum(one.shape[3] * (channels if one.shape[2] == 1 else 1) for one in kernels)
+    if values.size not in (1, count):
+        raise RequestError(f"--bias: {values.size} numbers; expected 1, or {count}, one per output channel")
+    return np.broadcast_to(values, count)
 
 
 def photograph(path: Path) -> Array:

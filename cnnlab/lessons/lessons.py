@@ -109,10 +109,8 @@ def _backward() -> list[Step]:
         Step("kernel w", shown(kernels)),
         Step("output h", correlate(x, kernels), list(texts.sums(x, kernels)), printed_shape=(2, 2, 1)),
         Step("dE/dh, from the next layer", upstream),
-        Step(
-            "dE/dw", shown(found.kernels), list(texts.weight_gradients(x, kernels, upstream)), printed_shape=(2, 2, 1)
-        ),
-        Step("dE/dx", found.image, list(texts.image_gradients(x, kernels, upstream)), printed_shape=(3, 3, 1)),
+        Step("dE/dw", shown(found.kernels), terms, printed_shape=(2, 2, 1)),
+        Step("dE/dx", found.image, list(texts.image_gradients(x, kernels, upstream))),
         Step(f"w_next = w - {LEARNING_RATE:g} dE/dw", shown(kernels - LEARNING_RATE * found.kernels)),
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlab.errors import RequestError
+from cnnlab.lessons import texts
 from cnnlab.lessons.convolution import Array, Padding, Pool, correlate, flipped, pool, relu
 from cnnlab.lessons.lesson import Step
 
@@ -15,7 +16,6 @@ class Operation:
     """The kernels, each (height, width, input channels, output channels), and what follows them."""
 
     kernels: Sequence[Array] = ()
-    names: Sequence[str] = ()
     bias: Array | None = None
     """(output channels,)."""
     stride: int = 1
@@ -36,9 +36,9 @@ class Operation:
         """
         return [_on_each(kernel, channels) if kernel.shape[2] == 1 else kernel for kernel in self.kernels]
 
-    def whole(self, channels: int) -> Array:
+    def whole(self) -> Array:
         """All kernels as one, (height, width, channels, output channels). Raises RequestError where sizes differ."""
-        kernels = self.for_channels(channels)
+        kernels = self.kernels
         sizes = sorted({kernel.shape[:3] for kernel in kernels})
         if len(sizes) > 1:
             shown = ", ".join("×".join(map(str, size)) for size in sizes)
@@ -67,12 +67,28 @@ class Operation:
             raise RequestError(f"kernels of different sizes give outputs of {shown}; pad with 'same', or give one size")
         return np.concatenate(outputs, axis=-1)
 
+    def worked(self, image: Array) -> list[str]:
+        """Every product and sum of `sums` as text; a 2-D kernel has those of its channel only."""
+        lines: list[str] = []
+        first = 0
+        for kernel in self.kernels:
+            oriented = self.oriented(kernel)
+            separate = kernel.shape[2] == 1 and image.shape[2] > 1
+            parts = [image[:, :, [channel]] for channel in range(image.shape[2])] if separate else [image]
+            # In the order of _on_each: kernel by kernel, channel by channel.
+            for filters in [oriented[..., [index]] for index in range(kernel.shape[3])] if separate else [oriented]:
+                for part in parts:
+                    bias = None if self.bias is None else self.bias[first : first + filters.shape[3]]
+                    lines += texts.sums(part, filters, bias, self.stride, self.padding, first)
+                    first += filters.shape[3]
+        return lines
+
     def steps(self, image: Array) -> list[Step]:
         """Every result in order, without the input."""
         steps = []
         if self.kernels:
             image = self.sums(image)
-            steps.append(Step("convolution" if self.flip or not self.kernels else "output", image))
+            steps.append(Step("output", image))
         if self.relu:
             image = relu(image)
             steps.append(Step("after ReLU", image))

@@ -49,9 +49,14 @@ def cut_number(value: float) -> str:
 
 
 def sums(
-    image: Array, kernels: Array, bias: Array | None = None, stride: int = 1, padding: Padding = "valid"
+    image: Array,
+    kernels: Array,
+    bias: Array | None = None,
+    stride: int = 1,
+    padding: Padding = "valid",
+    first_channel: int = 0,
 ) -> Iterator[str]:
-    """For each output `row, column`: every product of input and kernel, row by row, and the sum (Intel lecture)."""
+    """For each output `[row, column]`: every product of input and kernel, row by row, and the sum (Intel lecture)."""
     terms = products(image, kernels, stride, padding)
     inputs = products(image, np.ones_like(kernels), stride, padding)
     for channel in range(kernels.shape[3]):
@@ -62,7 +67,8 @@ def sums(
             total = terms[row, column, ..., channel].sum()
             if bias is not None:
                 text, total = f"{text} + bias {number(bias[channel])}", total + bias[channel]
-            name = f"{row}, {column}" + (f", channel {channel}" if kernels.shape[3] > 1 else "")
+            several = first_channel + channel > 0 or kernels.shape[3] > 1
+            name = f"{row}, {column}" + (f", channel {first_channel + channel}" if several else "")
             yield f"[{name}] {text} = {number(total)}"
 
 

@@ -6,19 +6,10 @@ from cnnlab.lessons.convolution import Array, Pool, correlate, pool, relu
 from cnnlab.lessons.lesson import Step, image, kernel, shown
 
 # 1 on both diagonals from (1, 1) to (7, 7), else -1.
-X = image([[1 if 1 <= row <= 7 and column in (row, 8 - row) else -1 for column in range(9)] for row in range(9)])
-RING = [
-    "000000000",
-    "000111000",
-    "001000100",
-    "010000010",
-    "010000010",
-    "010000010",
-    "001000100",
-    "000111000",
-    "000000000",
-]
-O = image([[2 * int(pixel) - 1 for pixel in row] for row in RING])  # ours: the lecture's numbers are of X alone
+LETTER_X = image([[1 if 1 <= row <= 7 and column in (row, 8 - row) else -1 for column in range(9)] for row in range(9)])
+RING = "000000000 000111000 001000100 010000010 010000010 010000010 001000100 000111000 000000000"
+# Ours: the lecture's numbers are of X alone.
+LETTER_O = image([[2 * int(pixel) - 1 for pixel in row] for row in RING.split(" ")])
 FILTERS = kernel(
     [[1, -1, -1], [-1, 1, -1], [-1, -1, 1]],
     [[1, -1, 1], [-1, 1, -1], [1, -1, 1]],
@@ -56,18 +47,18 @@ def votes(pooled: Array) -> tuple[float, float]:
 
     A dense layer with equal weights on these values and 0 elsewhere. The lecture's weights are trained and not printed.
     """
-    of_x, of_o = layers(X)[2], layers(O)[2]
+    of_x, of_o = layers(LETTER_X)[2], layers(LETTER_O)[2]
     return float(pooled[of_x > of_o].mean()), float(pooled[of_o > of_x].mean())
 
 
 def work() -> list[Step]:
     """The image of X through filters, ReLU and pooling to the vote."""
-    maps, positive, pooled = layers(X)
-    of_x, of_o = votes(pooled), votes(layers(O)[2])
-    terms = zip(X[:3, :3].flat, FILTERS[..., 0].flat, strict=True)
+    maps, positive, pooled = layers(LETTER_X)
+    of_x, of_o = votes(pooled), votes(layers(LETTER_O)[2])
+    terms = zip(LETTER_X[:3, :3].flat, FILTERS[..., 0].flat, strict=True)
     corner = "+".join(f"({pixel:g}*{weight:g})" for pixel, weight in terms)
     return [
-        Step("image of X", X),
+        Step("image of X", LETTER_X),
         Step("three filters", shown(FILTERS)),
         Step(
             "filtered images: the mean of nine products at each place",
@@ -78,7 +69,7 @@ def work() -> list[Step]:
         ),
         Step("after ReLU", positive, printed=image(FIRST_MAP), cut=True),
         Step("after max pooling 2×2, stride 2; the last row and column alone", pooled, printed=POOLED, cut=True),
-        Step("stacked and flattened", pooled.ravel(), printed_shape=(48,), cut=True),
+        Step("stacked and flattened", pooled.ravel(), cut=True),
         Step("vote of the image of X: for X, for O", np.array(of_x), _votes_worked(), cut=True),
         Step("vote of our image of O: for X, for O", np.array(of_o), cut=True),
     ]
@@ -86,7 +77,7 @@ def work() -> list[Step]:
 
 def _votes_worked() -> list[str]:
     """How the votes come about."""
-    of_x, of_o = layers(X)[2], layers(O)[2]
+    of_x, of_o = layers(LETTER_X)[2], layers(LETTER_O)[2]
     return [
         f"X is voted for by the mean of the {int((of_x > of_o).sum())} values that are larger for X than for O, O by "
         f"that of the {int((of_o > of_x).sum())} that are larger for O; the lecture's dense layer is trained"
