@@ -77,9 +77,10 @@ def print_lesson(name: str, out: Path | None, *, as_json: bool) -> None:
     steps = lesson.work()
     print(_json(steps, lesson=name, source=lesson.source) if as_json else "\n".join(_lesson_lines(lesson, steps)))
     if out is not None:
-        from cnnlab.lessons.figures import draw, panels
+        from cnnlab.lessons.figures import draw, in_rows, panels
 
-        draw([panels(step.title, _as_image(step.values), MOST_CHANNELS, cut=step.cut) for step in steps], out)
+        images = [step for step in steps if step.values.ndim == 3]
+        draw(in_rows([panels(step.title, step.values, MOST_CHANNELS, cut=step.cut) for step in images]), out)
 
 
 def _backward(request: Request, upstream: Array) -> list[Step]:

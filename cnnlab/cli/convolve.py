@@ -59,8 +59,13 @@ def convolve(
     ] = None,
     stride: Annotated[int, typer.Option(help="Of the kernel.", min=1)] = 1,
     padding: Annotated[
-        str, typer.Option(help="valid, same (as TensorFlow), or the zeros on each side.", metavar="valid|same|N")
-    ] = "valid",
+        str | None,
+        typer.Option(
+            help="valid, same (as TensorFlow), or the zeros on each side; by default same for images, valid for arrays.",
+            metavar="valid|same|N",
+            show_default=False,
+        ),
+    ] = None,
     flip: Annotated[
         bool, typer.Option("--flip", help="Turn kernels by 180 degrees: true convolution, not cross-correlation.")
     ] = False,
@@ -124,7 +129,7 @@ def convolve(
         kernels,
         bias=None if bias is None else inputs.bias(bias, kernels, values.shape[2]),
         stride=stride,
-        padding=inputs.padding(padding, "--padding"),
+        padding=inputs.padding(padding, "--padding", "valid" if input else "same"),
         flip=flip,
         relu=relu,
         pool=None if pool is None else Pool(pool.value),

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 LARGEST_GRID = 12  # rows and columns of an array whose numbers are drawn
 PANEL = 2.6  # inches
-TITLE = 0.55  # inches above a panel
+TITLE = 0.75  # inches above a panel
 TEXT = 8
+IN_A_ROW = 4  # panels of steps of one panel each
 SIGNED, UNSIGNED = "RdBu_r", "gray"  # distinguishable to the colour-blind; signed values have 0 in the middle
 
 
@@ -44,6 +45,19 @@ def panels(
     count = values.shape[2]
     names = [title if count == 1 else f"{title}, channel {channel}" for channel in range(min(count, most))]
     return [Panel(name, values[:, :, index], keeps_brightness, cut) for index, name in enumerate(names)]
+
+
+def in_rows(groups: Sequence[Sequence[Panel]]) -> list[list[Panel]]:
+    """A row for each group of several panels; single ones share rows."""
+    rows: list[list[Panel]] = []
+    shared = False
+    for group in groups:
+        if len(group) == 1 and shared and len(rows[-1]) < IN_A_ROW:
+            rows[-1] += group
+        else:
+            rows.append(list(group))
+        shared = len(group) == 1
+    return rows
 
 
 def draw(rows: Sequence[Sequence[Panel]], path: Path) -> Path:
@@ -91,7 +105,7 @@ def _draw(panel: Panel, axes: "Axes", title: str, characters: int) -> None:
     axes.set_title("\n".join(caption), fontsize=TEXT)
     if values.ndim == 2 and max(values.shape) <= LARGEST_GRID:
         _write_numbers(panel, axes, max(abs(low), abs(high)), signed=low < 0)
-    axes.add_patch(_frame(values.shape))
+    axes.add_patch(_frame(-0.5, -0.5, values.shape[0], values.shape[1]))
 
 
 def _show(panel: Panel, axes: "Axes", low: float, high: float) -> list[str]:
@@ -123,11 +137,12 @@ def _write_numbers(panel: Panel, axes: "Axes", largest: float, *, signed: bool) 
         share = value / (largest or 1.0)
         is_dark = abs(share) > 0.6 if signed else share < 0.5
         color = "white" if is_dark else "black"
+        axes.add_patch(_frame(row - 0.5, column - 0.5, 1, 1))
         axes.text(column, row, text(value + 0.0), ha="center", va="center", fontsize=size, color=color)
 
 
-def _frame(shape: tuple[int, ...]) -> "Patch":
-    """A thin line around an array: white on white would have no edge."""
+def _frame(top: float, left: float, height: float, width: float) -> "Patch":
+    """A thin line around an array or a cell: white on white would have no edge."""
     from matplotlib.patches import Rectangle
 
-    return Rectangle((-0.5, -0.5), shape[1], shape[0], fill=False, edgecolor="0.6", linewidth=0.6, clip_on=False)
+    return Rectangle((left, top), width, height, fill=False, edgecolor="0.6", linewidth=0.6, clip_on=False)

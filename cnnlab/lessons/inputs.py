@@ -110,8 +110,10 @@ def given(text: str | None, image: Path | None) -> tuple[Array, str]:
     return photograph(image), image.name
 
 
-def padding(text: str, option: str) -> Padding:
+def padding(text: str | None, option: str, otherwise: Padding = "valid") -> Padding:
     """`valid`, `same` or a number of zeros."""
+    if text is None:
+        return otherwise
     if text in ("valid", "same"):
         return text
     if text.isdecimal() and int(text) <= MOST_PADDING:
@@ -176,8 +178,7 @@ def kernel(text: str) -> Array:
         return values.reshape(*values.shape, *(1,) * (4 - values.ndim))
     if ":" in text:
         return _of_run(text)
-    expected = "expected a name, an array such as [[1, 0], [0, 1]], or RUN:LAYER/INDEX"
-    raise RequestError(f"--kernel {text}: no kernel of that name; {did_you_mean(text, KERNELS)}; {expected}")
+    raise RequestError(f"--kernel {text}: no kernel of that name; {did_you_mean(text, KERNELS)}")
 
 
 def _of_run(text: str) -> Array:

@@ -1,17 +1,18 @@
 """Arrays and worked sums as text, as the lectures write them."""
 
+import textwrap
 from collections.abc import Iterator
 
 import numpy as np
 
 from cnnlab.lessons.convolution import Array, Padding, amounts, products
 
-WIDEST = 24  # columns of an array whose numbers are printed
+MOST_ROWS, LONGEST_LINE = 32, 110  # of an array whose numbers are printed
 
 
 def number(value: float) -> str:
-    """With at most six digits, without -0."""
-    return f"{value + 0.0:.6g}"
+    """Whole numbers as they are, others with at most six digits; without -0."""
+    return f"{value:.0f}" if value == round(value) and 0 < abs(value) < 1e15 else f"{value + 0.0:.6g}"
 
 
 def shape(values: Array) -> str:
@@ -22,14 +23,21 @@ def shape(values: Array) -> str:
 
 def fits(values: Array) -> bool:
     """Whether its numbers can be printed."""
-    return values.size <= 1000 and (values.ndim < 2 or values.shape[1] <= WIDEST)
+    if values.ndim == 1:
+        return values.size <= LONGEST_LINE
+    if values.size > LONGEST_LINE * MOST_ROWS or values.shape[0] > MOST_ROWS:
+        return False
+    return max(map(len, lines(values))) <= LONGEST_LINE
 
 
 def lines(values: Array, *, cut: bool = False) -> Iterator[str]:
     """The rows of an image (height, width, channels), one channel after the other; `cut` to two digits."""
+    text = cut_number if cut else number
     if values.ndim == 1:
-        values = values[None, :, None]
-    cells = np.vectorize(cut_number if cut else number, otypes=[str])(values)
+        listed = ", ".join(map(text, values.tolist()))
+        yield from textwrap.wrap(listed, LONGEST_LINE, initial_indent="  ", subsequent_indent="  ")
+        return
+    cells = np.vectorize(text, otypes=[str])(values)
     width = max(map(len, cells.flat))
     for channel in range(values.shape[2]):
         if values.shape[2] > 1:
