@@ -20,8 +20,9 @@ from cnnlab.messages import did_you_mean, pluralize
 from cnnlab.terminal import note
 
 MOST_SUMS = 1000  # printed
+MOST_RANGES = 64  # channels
 MOST_IN_JSON = 100_000  # numbers
-MOST_ROWS, MOST_CHANNELS = 8, 3  # of a figure
+MOST_ROWS, MOST_CHANNELS = 16, 3  # of a figure
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def _lines(steps: Sequence[Step]) -> Iterator[str]:
             yield from texts.lines(step.values, cut=step.cut)
         else:
             yield f"{step.title}, {texts.shape(step.values)}: {low} to {high}, mean {mean}"
+            if step.values.ndim == 3 and 1 < step.values.shape[2] <= MOST_RANGES:
+                yield from (f"  channel {index}: {text}" for index, text in enumerate(_ranges(step.values)))
         yield from (f"  {line}" for line in step.lines)
 
 
@@ -159,33 +162,46 @@ def _range(values: Array) -> tuple[float, float, float]:
     return float(values.min()), float(values.max()), float(values.mean())
 
 
+def _ranges(values: Array) -> Iterator[str]:
+    """Of each channel."""
+    for channel in range(values.shape[2]):
+        low, high, mean = (texts.number(value) for value in _range(values[:, :, channel]))
+        yield f"{low} to {high}, mean {mean}"
+
+
 def _as_image(values: Array) -> Array:
     """A list as one row."""
     return values[None, :, None] if values.ndim == 1 else values
 
 
 def _draw(request: Request, kernels: Sequence[Step], results: Sequence[Step], path: Path) -> None:
-    """One row per kernel: input, kernel, and every result of it."""
-    from cnnlab.lessons.figures import Panel, draw, panels
+    """One row per filter: input, kernel, and every result of it; below them the gradients."""
+    from cnnlab.lessons.figures import Panel, draw, in_rows, panels
 
     image, operation = request.image, request.operation
     inputs = panels(request.name, image, MOST_CHANNELS, as_image=request.is_image)
-    images = [step for step in results if step.values.ndim == 3 and not step.title.startswith(("dE", "w_next"))]
+    is_gradient = [step.title.startswith(("dE/", "w_next")) for step in results]
+    images = [step for step, skip in zip(results, is_gradient, strict=True) if step.values.ndim == 3 and not skip]
     rows: list[list[Panel]] = []
     first = 0
-    for kernel, step in zip(operation.for_channels(image.shape[2]), kernels, strict=True):
-        keeps = request.is_image and bool(np.isclose(operation.kernels[len(rows)].sum(), 1))
-        row = [*inputs, *panels(step.title, step.values, MOST_CHANNELS)]
-        for result in images:
-            part = result.values[:, :, first : first + kernel.shape[3]]
-            if part.shape[2]:
-                row += panels(result.title, part, MOST_CHANNELS, as_image=request.is_image, keeps_brightness=keeps)
-        rows.append(row)
-        first += kernel.shape[3]
+    for kernel, step in zip(operation.kernels, kernels, strict=True):
+        outputs = image.shape[2] if kernel.shape[2] == 1 else 1  # of each filter
+        for index in range(kernel.shape[3]):
+            keeps = bool(np.isclose(kernel[..., index].sum(), 1))
+            title = step.title if kernel.shape[3] == 1 else f"{step.title}, filter {index}"
+            row = [*inputs, *panels(title, kernel[..., index], MOST_CHANNELS)]
+            for one in images:
+                if (part := one.values[:, :, first : first + outputs]).shape[2]:  # none, after pooling across channels
+                    row += panels(one.title, part, MOST_CHANNELS, as_image=request.is_image, keeps_brightness=keeps)
+            rows.append(row)
+            first += outputs
     if not kernels:
-        rows.append([*inputs, *(panel for one in images for panel in panels(one.title, one.values, MOST_CHANNELS))])
-    if request.upstream is not None:
-        rows.append([panel for one in results[1:] for panel in panels(one.title, _as_image(one.values), MOST_CHANNELS)])
+        everything = [panels(step.title, step.values, MOST_CHANNELS, as_image=request.is_image) for step in images]
+        rows = in_rows([inputs, *everything])
     if len(rows) > MOST_ROWS:
-        note(f"{path}: has the first {MOST_ROWS} of {pluralize(len(rows), 'kernel')}")
-    draw(rows[:MOST_ROWS], path)
+        note(f"{path}: has the first {MOST_ROWS} of {pluralize(len(rows), 'filter')}")
+    if (channels := max(image.shape[2], *(step.values.shape[2] for step in images if not kernels), 0)) > MOST_CHANNELS:
+        note(f"{path}: has the first {MOST_CHANNELS} of {channels} channels")
+    of_gradients = [step for step, wanted in zip(results, is_gradient, strict=True) if wanted]
+    below = [panels(step.title, _as_image(step.values), MOST_CHANNELS) for step in of_gradients]
+    draw([*rows[:MOST_ROWS], *in_rows(below)], path)

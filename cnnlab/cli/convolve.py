@@ -61,7 +61,7 @@ def convolve(
     padding: Annotated[
         str | None,
         typer.Option(
-            help="valid, same (as TensorFlow), or the zeros on each side; by default same for images, valid for arrays.",
+            help="valid, same (as TensorFlow), or zeros on each side; by default same for images, valid for arrays.",
             metavar="valid|same|N",
             show_default=False,
         ),

@@ -21,6 +21,7 @@ PANEL = 2.6  # inches
 TITLE = 0.75  # inches above a panel
 TEXT = 8
 IN_A_ROW = 4  # panels of steps of one panel each
+ROUNDING = 1e-6
 SIGNED, UNSIGNED = "RdBu_r", "gray"  # distinguishable to the colour-blind; signed values have 0 in the middle
 
 
@@ -30,6 +31,8 @@ class Panel:
 
     title: str
     values: Array
+    is_image: bool = False
+    """Whether 0 is black and 1 is white, rather than the largest value."""
     keeps_brightness: bool = False
     """Whether values beyond [0, 1] are few and are cut off, rather than all values scaled."""
     cut: bool = False
@@ -41,10 +44,10 @@ def panels(
 ) -> list[Panel]:
     """One per channel of (height, width, channels), `most` at most; or a single one in colour."""
     if as_image and values.shape[2] == 3:
-        return [Panel(title, values, keeps_brightness)]
+        return [Panel(title, values, True, keeps_brightness)]
     count = values.shape[2]
     names = [title if count == 1 else f"{title}, channel {channel}" for channel in range(min(count, most))]
-    return [Panel(name, values[:, :, index], keeps_brightness, cut) for index, name in enumerate(names)]
+    return [Panel(name, values[:, :, index], as_image, keeps_brightness, cut) for index, name in enumerate(names)]
 
 
 def in_rows(groups: Sequence[Sequence[Panel]]) -> list[list[Panel]]:
@@ -111,17 +114,14 @@ def _draw(panel: Panel, axes: "Axes", title: str, characters: int) -> None:
 def _show(panel: Panel, axes: "Axes", low: float, high: float) -> list[str]:
     """Draw the values; what was done to them, where that is not their usual scale."""
     values, largest = panel.values, max(abs(low), abs(high)) or 1.0
-    inside = low >= 0 and high <= 1
+    is_inside = panel.is_image and low >= -ROUNDING and high <= 1 + ROUNDING
+    smoothing = "nearest" if max(values.shape[:2]) <= 64 else "auto"
+    if is_inside or (panel.is_image and panel.keeps_brightness):
+        axes.imshow(np.clip(values, 0, 1), cmap=UNSIGNED, vmin=0, vmax=1, interpolation=smoothing)
+        return ["black 0, white 1"] if is_inside else ["drawn cut to [0, 1]"]
     if values.ndim == 3:
-        if inside or panel.keeps_brightness:
-            axes.imshow(np.clip(values, 0, 1))
-            return [] if inside else ["drawn cut to [0, 1]"]
-        axes.imshow(0.5 + values / (2 * largest))
-        return ["0 is mid-grey"]
-    smoothing = "nearest" if max(values.shape) <= 64 else "auto"
-    if panel.keeps_brightness or (inside and max(values.shape) > LARGEST_GRID):
-        axes.imshow(values, cmap=UNSIGNED, vmin=0, vmax=1, interpolation=smoothing)
-        return [] if inside else ["drawn cut to [0, 1]"]
+        axes.imshow(values / largest if low >= 0 else 0.5 + values / (2 * largest), interpolation=smoothing)
+        return ["0 is black"] if low >= 0 else ["0 is mid-grey"]
     if low < 0:
         axes.imshow(values, cmap=SIGNED, vmin=-largest, vmax=largest, interpolation=smoothing)
         return ["red > 0, white 0, blue < 0"]
