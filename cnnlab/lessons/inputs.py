@@ -160,7 +160,9 @@ def shipped_photograph() -> Path:
     found = importlib.util.find_spec("sklearn")
     path = Path(found.origin if found and found.origin else "").parent / "datasets" / "images" / "china.jpg"
     if not path.is_file():
-        raise RequestError("no photograph here: scikit-learn ships one and is not complete; give one with --image")
+        raise RequestError(
+            "no photograph: that of scikit-learn is not installed with it; give an image file or an array"
+        )
     return path
 
 
