@@ -160,9 +160,7 @@ def shipped_photograph() -> Path:
     found = importlib.util.find_spec("sklearn")
     path = Path(found.origin if found and found.origin else "").parent / "datasets" / "images" / "china.jpg"
     if not path.is_file():
-        raise RequestError(
-            "no photograph: that of scikit-learn is not installed with it; give an image file or an array"
-        )
+        raise RequestError("the photograph of scikit-learn is not installed with it; give an image file or an array")
     return path
 
 

@@ -10,7 +10,7 @@ from cnnlab.lessons.gradients import gradients
 from cnnlab.lessons.kernels import sobel_x
 from cnnlab.lessons.lesson import Lesson, Step, image, kernel, shown
 
-INTEL, UCSB, KTH, IDEMIA = "Intel", "UCSB", "KTH", "Idemia"
+INTEL, UCSB, KTH, IDEMIA, SLIDES = "Intel", "UCSB", "KTH", "Idemia", "TensorFlow slides"
 
 INTEL_IMAGE = image([[3, 2, 1], [1, 2, 3], [1, 1, 1]])
 INTEL_KERNEL = kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
@@ -58,6 +58,65 @@ def _pooling(x: Array, kind: Pool, printed: list[list[float]]) -> list[Step]:
     return [
         Step("input", x),
         Step(f"output of {kind} pooling 2×2, stride 2", pool(x, kind), printed=image(printed)),
+    ]
+
+
+def _paddings() -> list[Step]:
+    """The padding that keeps the size of the input is half the kernel."""
+    kernels = ((size, np.zeros((size, size, 1, 1))) for size in (3, 5, 7))
+    return [
+        Step("input", INTEL_LARGER),
+        *(
+            Step(
+                f"output of a {size}×{size} kernel of zeros with padding {size // 2}",
+                correlate(INTEL_LARGER, zeros, padding=size // 2),
+                printed_shape=INTEL_LARGER.shape,
+            )
+            for size, zeros in kernels
+        ),
+    ]
+
+
+def _kernels() -> list[Step]:
+    """Kernels of one row and of one column, and of several output channels; their numbers are ours."""
+    row, column = kernel([[-1, 0, 1]]), kernel([[-1], [0], [1]])
+    both = kernel([[-1, 0, 1]] * 3, [[-1] * 3, [0] * 3, [1] * 3])
+    return [
+        Step("input", INTEL_LARGER),
+        Step("kernel of one row (ours)", shown(row)),
+        Step("its output", correlate(INTEL_LARGER, row)),
+        Step("kernel of one column (ours)", shown(column)),
+        Step("its output", correlate(INTEL_LARGER, column)),
+        Step("two kernels (ours), one output channel each", shown(both)),
+        Step("their output", correlate(INTEL_LARGER, both)),
+    ]
+
+
+def _padded() -> list[Step]:
+    """A 3×3 kernel, whose numbers are ours, at stride 2 with zero padding 1; the input with 1 and 2 rings."""
+    mean = kernel([[1, 1, 1]] * 3)
+    output = correlate(UCSB_IMAGE, mean, stride=2, padding=1)
+    return [
+        Step("input", UCSB_IMAGE),
+        Step("input with zero padding 1", pad(UCSB_IMAGE, (3, 3), 2, 1)),
+        Step("input with zero padding 2", pad(UCSB_IMAGE, (3, 3), 2, 2)),
+        Step("kernel (ours)", shown(mean)),
+        Step("output at stride 2 with zero padding 1", output, list(texts.sums(UCSB_IMAGE, mean, None, 2, 1))),
+    ]
+
+
+def _products() -> list[Step]:
+    """A neuron, a layer and a batch; the numbers are ours, the lecture has letters."""
+    inputs, weights = np.array([[1, 2, 3], [0, 1, -1]], np.float64), np.array([[1, 0], [-1, 2], [0.5, 1]])
+    neuron, layer = inputs[0] @ weights[:, :1], inputs[0] @ weights
+    terms = zip(inputs[0], weights[:, 0], strict=True)
+    worked = "+".join(f"({texts.number(value)}*{texts.number(weight)})" for value, weight in terms)
+    return [
+        Step("a batch of two inputs, one row each (ours)", image(inputs)),
+        Step("weights, one column for each neuron (ours)", image(weights)),
+        Step("one neuron on one input: a scalar product", neuron, [f"{worked} = {texts.number(neuron[0])}"]),
+        Step("a layer on one input: a matrix-vector product", layer),
+        Step("a layer on a batch: a matrix-matrix product", image(inputs @ weights)),
     ]
 
 
@@ -130,6 +189,8 @@ LESSONS: Mapping[str, Lesson] = {
         "the same with one ring of zeros: the output is as large as the input",
         lambda: _convolution(INTEL_LARGER, INTEL_LARGER_KERNEL, [], padding="same"),
     ),
+    "intel-padding": Lesson(INTEL, "padding 1, 2, 3 for kernels 3×3, 5×5, 7×7 keeps the size", _paddings),
+    "intel-kernels": Lesson(INTEL, "kernels of one row and one column, several output channels", _kernels),
     "ucsb-max": Lesson(UCSB, "max pooling 2×2", lambda: _pooling(UCSB_IMAGE, Pool.MAX, [[20, 30], [112, 37]])),
     "ucsb-average": Lesson(
         UCSB,
@@ -137,11 +198,13 @@ LESSONS: Mapping[str, Lesson] = {
         lambda: _pooling(UCSB_IMAGE, Pool.AVERAGE, [[13, 8], [79, 19.5]]),
     ),
     "ucsb-channels": Lesson(UCSB, "max pooling across channels", _channels),
+    "ucsb-padding": Lesson(UCSB, "zero padding 1 and 2; 3×3 at stride 2 with zero padding 1", _padded),
     "ucsb-flip": Lesson(UCSB, "convolution against cross-correlation", _flip),
     "kth-curve": Lesson(KTH, "a curve filter on a curve, and elsewhere", _curve),
     "kth-xo": Lesson(KTH, "the toy of X and O: filters, ReLU, pooling, stacking, vote", toy.work),
     "kth-shapes": Lesson(KTH, "[7, 7, 3] through two 3×3 filters at stride 2 is [3, 3, 2]", _shapes),
     "kth-backward": Lesson(KTH, "backpropagation through a convolution, each term", _backward),
+    "tf-products": Lesson(SLIDES, "neuron, layer and batch as products of vectors and matrices", _products),
     "idemia-max": Lesson(
         IDEMIA, "max pooling 2×2, stride 2", lambda: _pooling(IDEMIA_IMAGE, Pool.MAX, [[6, 8], [3, 4]])
     ),

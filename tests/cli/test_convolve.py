@@ -279,7 +279,8 @@ def test_a_photograph_is_drawn_in_colour_with_its_range(cnnlab, figures, photogr
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), photograph)
 
 
-def test_a_figure_of_many_filters_says_how_many_it_has(cnnlab, figures, tmp_path):
+def test_a_figure_of_many_filters_says_how_many_it_has(cnnlab, figures, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlab.plots.figure.DPI", 40)
     np.save(tmp_path / "k.npy", np.ones((1, 1, 1, 20)))
     done = cnnlab("convolve", *PLAIN, "--kernel", "k.npy", "--out", "x.png")
     assert "x.png: has the first 16 of 20 filters" in done.stderr

@@ -9,7 +9,7 @@ from cnnlab.lessons.lesson import Step, image
 from cnnlab.lessons.lessons import LESSONS
 
 # Lessons whose lecture prints no numbers that could be compared.
-WITHOUT_NUMBERS = {"intel-same", "ucsb-channels", "ucsb-flip"}
+WITHOUT_NUMBERS = {"intel-same", "intel-kernels", "ucsb-channels", "ucsb-padding", "ucsb-flip", "tf-products"}
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -46,6 +46,19 @@ def test_ucsb_pools_and_turns_the_kernel():
     assert outputs("ucsb-average")["output of average pooling 2×2, stride 2"] == [[13, 8], [79, 19.5]]
     flip = outputs("ucsb-flip")
     assert flip["convolution of mathematics"] == -flip["cross-correlation, which networks compute"] == -2
+
+
+def test_ucsb_pads_with_zeros():
+    found = outputs("ucsb-padding")
+    assert np.shape(found["input with zero padding 2"]) == (8, 8)
+    assert found["output at stride 2 with zero padding 1"] == [[52, 96], [336, 320]]
+
+
+def test_neuron_layer_and_batch_agree():
+    found = outputs("tf-products")
+    batch = found["a layer on a batch: a matrix-matrix product"]
+    assert found["a layer on one input: a matrix-vector product"] == batch[0] == [0.5, 7]
+    assert found["one neuron on one input: a scalar product"] == batch[0][0]
 
 
 def test_kth_filter_answers_6600_on_the_curve_and_0_elsewhere():
