@@ -101,7 +101,7 @@ def _draw(panel: Panel, axes: "Axes", title: str, characters: int) -> None:
 
     values = panel.values
     low, high = float(values.min()), float(values.max())
-    text = texts.cut_number if panel.cut else "{:.3g}".format
+    text = texts.cut_number if panel.cut else _short
     how = _show(panel, axes, low, high)
     shape = "×".join(map(str, values.shape))
     caption = [*wrap(title, characters), f"{shape}, {text(low + 0.0)} to {text(high + 0.0)}", *how]
@@ -130,7 +130,7 @@ def _show(panel: Panel, axes: "Axes", low: float, high: float) -> list[str]:
 
 
 def _write_numbers(panel: Panel, axes: "Axes", largest: float, *, signed: bool) -> None:
-    text = texts.cut_number if panel.cut else "{:.3g}".format
+    text = texts.cut_number if panel.cut else _short
     longest = max(len(text(value + 0.0)) for value in panel.values.flat)
     size = min(12.0, PANEL * 72 / max(panel.values.shape) / (0.7 * max(2, longest)))
     for (row, column), value in np.ndenumerate(panel.values):
@@ -139,6 +139,11 @@ def _write_numbers(panel: Panel, axes: "Axes", largest: float, *, signed: bool) 
         color = "white" if is_dark else "black"
         axes.add_patch(_frame(row - 0.5, column - 0.5, 1, 1))
         axes.text(column, row, text(value + 0.0), ha="center", va="center", fontsize=size, color=color)
+
+
+def _short(value: float) -> str:
+    """Whole numbers as they are, others with three digits."""
+    return texts.number(value) if value == round(value) else f"{value:.3g}"
 
 
 def _frame(top: float, left: float, height: float, width: float) -> "Patch":

@@ -256,6 +256,11 @@ def test_small_arrays_are_drawn_with_their_numbers(cnnlab, figures, tmp_path):
     assert [text.get_text() for text in figure.axes[1].texts] == ["-1", "0", "1", "-2", "0", "2", "-1", "0", "1"]
 
 
+def test_whole_numbers_are_drawn_with_all_digits(cnnlab, figures):
+    cnnlab("convolve", "--lesson", "kth-curve", "--out", "x.png")
+    assert [text.get_text() for text in figures[0].axes[2].texts] == ["6600"]
+
+
 def test_signed_values_are_drawn_with_0_in_the_middle(cnnlab, figures):
     cnnlab("convolve", *INTEL, "--out", "x.png")
     kernel = figures[0].axes[1].images[0]
