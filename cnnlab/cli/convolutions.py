@@ -140,7 +140,9 @@ def _printed(step: Step) -> str:
     if step.printed is None:
         return "its shape"
     count = step.printed.size
-    return "every number" if count == step.values.size else f"the first {pluralize(count, 'number')}"
+    if count == step.values.size:
+        return "every number"
+    return "the first number" if count == 1 else f"the first {count} numbers"
 
 
 def _json(steps: Sequence[Step], **more: str) -> str:

@@ -1,6 +1,6 @@
 """`cnnlab convolve`."""
 
-import math
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from cnnlab.errors import RequestError
+from cnnlab.lessons.pools import Pool
+
+LARGEST_RATE = 1e100  # times a gradient it is a finite number
 
 
 class Format(StrEnum):
@@ -15,16 +18,6 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
-
-
-class PoolKind(StrEnum):
-    """As `lessons.convolution.Pool`, which imports NumPy."""
-
-    MAX = "max"
-    AVERAGE = "average"
-    GLOBAL_MAX = "global-max"
-    GLOBAL_AVERAGE = "global-average"
-    CHANNELS = "channels"
 
 
 def convolve(
@@ -71,7 +64,7 @@ def convolve(
     ] = False,
     relu: Annotated[bool, typer.Option("--relu", help="Set negative sums to 0.")] = False,
     pool: Annotated[
-        PoolKind | None,
+        Pool | None,
         typer.Option(help="Pool after that; channels: the maximum across them.", show_default=False),
     ] = None,
     pool_size: Annotated[
@@ -79,7 +72,9 @@ def convolve(
         typer.Option(help="Of the windows, 2 by default; of channels, all.", min=1, show_default=False),
     ] = None,
     pool_stride: Annotated[int | None, typer.Option(help="The size by default.", min=1, show_default=False)] = None,
-    pool_padding: Annotated[str, typer.Option(help="Of pooling.", metavar="valid|same|N")] = "valid",
+    pool_padding: Annotated[
+        str | None, typer.Option(help="Of pooling; valid by default.", metavar="valid|same|N", show_default=False)
+    ] = None,
     flatten: Annotated[bool, typer.Option("--flatten", help="Make the result a list.")] = False,
     steps: Annotated[bool, typer.Option("--steps", help="Print every product and the sums.")] = False,
     backward: Annotated[
@@ -109,18 +104,38 @@ def convolve(
         from cnnlab.plots.figure import check_ending
 
         check_ending(out, "--out")
+    of_input = {"--input": input, "--image": image}
+    of_kernel = {
+        "--bias": bias,
+        "--stride": stride > 1,
+        "--padding": padding,
+        "--flip": flip,
+        "--steps": steps,
+        "--backward": backward,
+        "--learning-rate": learning_rate,
+    }
+    of_pool = {"--pool-size": pool_size, "--pool-stride": pool_stride, "--pool-padding": pool_padding}
+    after = {"--relu": relu, "--pool": pool, "--flatten": flatten}
     if lesson is not None:
-        if other := [name for name, value in {"--input": input, "--image": image, "--kernel": kernel}.items() if value]:
-            raise RequestError(f"--lesson {lesson}: has its input and kernels; leave {other[0]} out")
+        other = {**of_input, "--kernel": kernel, **of_kernel, **after, **of_pool}
+        _refuse(other, f"leave it out with --lesson {lesson}, which has its input and kernels")
         from cnnlab.cli.convolutions import print_lesson
 
         print_lesson(lesson, out, as_json=format is Format.JSON)
         return
-    has_more = relu or pool is not None or flatten
-    _check_request(input, image, bool(kernel), backward, learning_rate, steps=steps, has_more=has_more)
+    if not kernel:
+        _refuse(of_kernel, "is of a convolution; add a kernel")
+    if pool is None:
+        _refuse(of_pool, "is of pooling; add a kind of it")
+    if not kernel and not _given(after):
+        raise RequestError("nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list")
+    if input is not None and image is not None:
+        raise RequestError(f"--input and --image {image}: expected one of them")
+    if backward is not None:
+        _refuse(after, "leave it out: the gradient is with respect to the sums")
+    _check_learning_rate(learning_rate, has_gradient=backward is not None)
     from cnnlab.cli.convolutions import Request, print_result
     from cnnlab.lessons import inputs
-    from cnnlab.lessons.convolution import Pool
     from cnnlab.lessons.operation import Operation
 
     kernels = [inputs.kernel(text) for text in kernel or []]
@@ -132,7 +147,7 @@ def convolve(
         padding=inputs.padding(padding, "--padding", "valid" if input else "same"),
         flip=flip,
         relu=relu,
-        pool=None if pool is None else Pool(pool.value),
+        pool=pool,
         pool_size=pool_size,
         pool_stride=pool_stride,
         pool_padding=inputs.padding(pool_padding, "--pool-padding"),
@@ -143,26 +158,19 @@ def convolve(
     print_result(request, out, as_json=format is Format.JSON)
 
 
-def _check_request(
-    input: str | None,
-    image: Path | None,
-    has_kernel: bool,
-    backward: str | None,
-    learning_rate: float | None,
-    *,
-    steps: bool,
-    has_more: bool,
-) -> None:
-    """Raise RequestError where options do not go together."""
-    if input is not None and image is not None:
-        raise RequestError(f"--input and --image {image}: expected one of them")
-    if not has_kernel and not has_more:
-        raise RequestError("nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list")
-    if not has_kernel and (steps or backward is not None):
-        raise RequestError(f"{'--steps' if steps else '--backward'}: is of a convolution; add a kernel")
-    if backward is not None and has_more:
-        raise RequestError("--backward: is with respect to the sums; leave ReLU, pooling and flattening out")
-    if learning_rate is not None and backward is None:
-        raise RequestError(f"--learning-rate {learning_rate:g}: is of the backward pass, which needs dE/dh")
-    if learning_rate is not None and not math.isfinite(learning_rate):
-        raise RequestError(f"--learning-rate {learning_rate}: expected a finite number")
+def _given(options: Mapping[str, object]) -> list[str]:
+    """Those that are not left out; an empty text is given, and 0 is."""
+    return [name for name, value in options.items() if value is not None and value is not False]
+
+
+def _refuse(options: Mapping[str, object], reason: str) -> None:
+    """Raise RequestError where one of them is given."""
+    for name in _given(options):
+        raise RequestError(f"{name}: {reason}")
+
+
+def _check_learning_rate(rate: float | None, *, has_gradient: bool) -> None:
+    if rate is not None and not has_gradient:
+        raise RequestError(f"--learning-rate {rate:g}: is of the backward pass, which needs dE/dh")
+    if rate is not None and not abs(rate) <= LARGEST_RATE:
+        raise RequestError(f"--learning-rate {rate:g}: expected a finite number, up to {LARGEST_RATE:g}")

@@ -3,27 +3,17 @@
 An image is (height, width, channels), kernels are (height, width, input channels, output channels), all float64.
 """
 
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.errors import RequestError
+from cnnlab.lessons.pools import Pool
 
 Array = NDArray[np.float64]
 Padding = str | int
 """`valid` (none), `same` as TensorFlow pads, or the number of zeros on each side."""
-
-
-class Pool(StrEnum):
-    """What pooling takes of each window."""
-
-    MAX = "max"
-    AVERAGE = "average"
-    GLOBAL_MAX = "global-max"
-    GLOBAL_AVERAGE = "global-average"
-    CHANNELS = "channels"
 
 
 def amounts(size: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:

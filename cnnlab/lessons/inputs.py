@@ -16,14 +16,13 @@ from PIL import Image
 from cnnlab.errors import DataError, RequestError, RunError
 from cnnlab.images.decode import ORIENTATION, Decoded, Size, decode
 from cnnlab.lessons.convolution import Array, Padding
-from cnnlab.lessons.kernels import KERNELS, named
+from cnnlab.lessons.kernels import KERNELS, LARGEST, named
 from cnnlab.messages import did_you_mean, shorten
 from cnnlab.runs import files
 from cnnlab.runs.find import find_one
 from cnnlab.terminal import note
 
 MOST_NUMBERS = 4_000_000
-LARGEST = 1e100  # products and sums of such numbers are finite
 MOST_PADDING = 1000
 LONGEST_SIDE = 1024  # pixels of an image
 MAX_BYTES = 1 << 28
@@ -185,14 +184,15 @@ def _of_run(text: str) -> Array:
     """Of the weights of a run: one filter, or without index all filters of a layer; without its bias."""
     folder, _, place = text.rpartition(":")
     layer, _, index = place.partition("/")
-    weights = find_one(Path(folder)).weights
+    run = find_one(Path(folder))
+    run.record()  # of a folder that is damaged, or has links, nothing is read
     kernels = {
         name.removesuffix("/kernel"): values
-        for name, values in _weights(weights).items()
+        for name, values in _weights(run.weights).items()
         if name.endswith("/kernel") and values.ndim == 4
     }
     if layer not in kernels:
-        has = did_you_mean(layer, kernels) if kernels else "it has no convolution"
+        has = did_you_mean(layer, kernels) if kernels else "it has none at all"
         raise RequestError(f"--kernel {text}: {folder} has no convolution '{layer}'; {has}")
     values: Array = kernels[layer].astype(np.float64)
     if layer.startswith("depthwise"):  # Keras: (height, width, input channels, multiplier); each sees one channel

@@ -10,7 +10,8 @@ from cnnlab.errors import RequestError
 from cnnlab.lessons.convolution import Array
 from cnnlab.messages import did_you_mean
 
-LARGEST = 101  # pixels
+LARGEST_SIZE = 101  # pixels
+LARGEST = 1e100  # products and sums of such numbers are finite
 
 
 def identity(size: int = 3) -> Array:
@@ -111,8 +112,8 @@ def named(text: str) -> Array:
         values[key] = _size(text, value) if key == "size" else _number(text, key, value)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         kernel = KERNELS[name](**values)
-    if not np.isfinite(kernel).all():
-        raise RequestError(f"--kernel {text}: these parameters give no finite numbers; expected smaller ones")
+    if not (np.abs(kernel) <= LARGEST).all():
+        raise RequestError(f"--kernel {text}: these parameters give numbers beyond {LARGEST:g}; expected smaller ones")
     return kernel
 
 
@@ -123,9 +124,9 @@ def _coordinates(size: int) -> tuple[Array, Array]:
 
 
 def _size(text: str, value: str) -> int:
-    if value.isdecimal() and int(value) % 2 and int(value) <= LARGEST:
+    if value.isdecimal() and int(value) % 2 and int(value) <= LARGEST_SIZE:
         return int(value)
-    raise RequestError(f"--kernel {text}: size is '{value}'; expected an odd number up to {LARGEST}")
+    raise RequestError(f"--kernel {text}: size is '{value}'; expected an odd number up to {LARGEST_SIZE}")
 
 
 def _number(text: str, key: str, value: str) -> float:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from cnnlab.lessons import texts, toy
-from cnnlab.lessons.convolution import Array, Pool, correlate, flipped, pad, pool
+from cnnlab.lessons.convolution import Array, correlate, flipped, pad, pool
 from cnnlab.lessons.gradients import gradients
 from cnnlab.lessons.kernels import sobel_x
 from cnnlab.lessons.lesson import Lesson, Step, image, kernel, shown
+from cnnlab.lessons.pools import Pool
 
 INTEL, UCSB, KTH, IDEMIA, SLIDES = "Intel", "UCSB", "KTH", "Idemia", "TensorFlow slides"
 
@@ -123,14 +124,14 @@ def _products() -> list[Step]:
 def _channels() -> list[Step]:
     """Two channels: that of the pooling example, and its rows from the bottom up."""
     x = np.concatenate([UCSB_IMAGE, UCSB_IMAGE[::-1]], axis=2)
-    return [Step("input", x), Step("largest value across the channels", pool(x, Pool.CHANNELS))]
+    return [Step("input (channel 1 is ours)", x), Step("largest value across the channels", pool(x, Pool.CHANNELS))]
 
 
 def _flip() -> list[Step]:
     kernels = sobel_x()[:, :, None, None]
     return [
-        Step("input", INTEL_IMAGE),
-        Step("kernel", shown(kernels)),
+        Step("input (ours)", INTEL_IMAGE),
+        Step("kernel (ours)", shown(kernels)),
         Step("cross-correlation, which networks compute", correlate(INTEL_IMAGE, kernels)),
         Step("kernel turned by 180 degrees", shown(flipped(kernels))),
         Step("convolution of mathematics", correlate(INTEL_IMAGE, flipped(kernels))),

@@ -7,8 +7,9 @@ import numpy as np
 
 from cnnlab.errors import RequestError
 from cnnlab.lessons import texts
-from cnnlab.lessons.convolution import Array, Padding, Pool, correlate, flipped, pool, relu
+from cnnlab.lessons.convolution import Array, Padding, correlate, flipped, pool, relu
 from cnnlab.lessons.lesson import Step
+from cnnlab.lessons.pools import Pool
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from cnnlab.lessons.convolution import Array, Pool, correlate, pool, relu
+from cnnlab.lessons.convolution import Array, correlate, pool, relu
 from cnnlab.lessons.lesson import Step, image, kernel, shown
+from cnnlab.lessons.pools import Pool
 
 # 1 on both diagonals from (1, 1) to (7, 7), else -1.
 LETTER_X = image([[1 if 1 <= row <= 7 and column in (row, 8 - row) else -1 for column in range(9)] for row in range(9)])

@@ -1,6 +1,7 @@
 """`cnnlab convolve`."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -150,9 +151,27 @@ def test_a_filter_that_is_not_there_is_refused(trained, place, code, parts):
     assert_one_line(invoke("convolve", *PLAIN, "--kernel", place, cwd=trained), code, *parts)
 
 
-def test_weights_that_are_missing_or_damaged_are_reported(trained, tmp_path):
-    import shutil
+def test_a_run_without_convolution_is_refused(trained, tmp_path):
+    from safetensors.numpy import save_file
 
+    shutil.copytree(trained / "runs", tmp_path / "runs")
+    save_file({"dense_0/kernel": np.ones((2, 2))}, tmp_path / "runs" / "tiny-1" / "weights.safetensors")
+    done = invoke("convolve", *PLAIN, "--kernel", "runs/tiny-1:dense_0/0", cwd=tmp_path)
+    assert_one_line(done, 2, "has no convolution 'dense_0'; it has none at all")
+
+
+def test_filters_of_a_depthwise_layer_see_one_channel(trained, tmp_path):
+    from safetensors.numpy import save_file
+
+    shutil.copytree(trained / "runs", tmp_path / "runs")
+    kernels = np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2)
+    save_file({"depthwise_conv2d_0/kernel": kernels}, tmp_path / "runs" / "tiny-1" / "weights.safetensors")
+    command = ("convolve", *PLAIN, "--kernel", "runs/tiny-1:depthwise_conv2d_0/3", "--format", "json")
+    done = arrays(invoke(*command, cwd=tmp_path))
+    assert np.squeeze(done["kernel runs/tiny-1:depthwise_conv2d_0/3"]["values"]).tolist() == [3, 9]
+
+
+def test_weights_that_are_missing_or_damaged_are_reported(trained, tmp_path):
     shutil.copytree(trained / "runs", tmp_path / "runs")
     weights = tmp_path / "runs" / "tiny-1" / "weights.safetensors"
     weights.write_bytes(b"12345678{")
@@ -220,7 +239,10 @@ def test_lessons_in_json_say_what_agrees(cnnlab):
         ([*PLAIN, "--kernel", "[[1]]", "--kernel", "[[1,2]]"], ["kernels of different sizes give outputs"]),
         ([*PLAIN, "--kernel", "sobelx"], ["--kernel sobelx: no kernel of that name; did you mean 'sobel-x'?"]),
         ([*PLAIN, "--kernel", "[[1]]", "--backward", "[[1]]"], ["dE/dh has the shape [1, 1, 1]"]),
-        ([*PLAIN, "--kernel", "[[1]]", "--backward", "[[1,2],[3,4]]", "--relu"], ["--backward: is with respect to"]),
+        (
+            [*PLAIN, "--kernel", "[[1]]", "--backward", "[[1,2],[3,4]]", "--relu"],
+            ["--relu: leave it out: the gradient is with respect to"],
+        ),
         (["--input", "[[[1,2]]]", "--kernel", "[[1]]", "--backward", "[[[1,2]]]"], ["1 input channel and the input 2"]),
         ([*PLAIN, "--kernel", "[[1]]", "--learning-rate", "1"], ["--learning-rate 1: is of the backward pass"]),
         ([*PLAIN, "--kernel", "[[1]]", "--backward", "[[1]]", "--learning-rate", "nan"], ["a finite number"]),
@@ -234,7 +256,11 @@ def test_lessons_in_json_say_what_agrees(cnnlab):
         (["--image", "nowhere.png", "--kernel", "identity"], ["--image nowhere.png: cannot be read: No such file"]),
         (["--image", "photo.png", "--kernel", "identity", "--steps"], ["--steps:", "720 sums"]),
         (["--lesson", "kth-ox"], ["--lesson kth-ox: no such lesson; did you mean 'kth-xo'?"]),
-        (["--lesson", "kth-xo", "--kernel", "identity"], ["--lesson kth-xo: has its input and kernels"]),
+        (["--lesson", "kth-xo", "--kernel", "identity"], ["--kernel: leave it out with --lesson kth-xo"]),
+        (["--lesson", "kth-xo", "--stride", "2"], ["--stride: leave it out with --lesson kth-xo"]),
+        ([*PLAIN, "--kernel", "[[1]]", "--pool-size", "2"], ["--pool-size: is of pooling"]),
+        ([*PLAIN, "--relu", "--flip"], ["--flip: is of a convolution; add a kernel"]),
+        ([*PLAIN, "--kernel", ""], ["--kernel : no kernel of that name"]),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value[0], str) else None,
 )

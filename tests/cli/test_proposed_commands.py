@@ -42,6 +42,7 @@ MENTIONS = {
     "`test` evaluates the test set after every epoch, and train.test: never (--no-test) leaves it untouched; hold out "
     "training examples, such as data.validation=0.1, or evaluate it",
     "leave --invert out",
+    "leave it out with --lesson {}, which has its input and kernels",
     "--input and --image {}: expected one of them",
     "neither --input nor --image: the input is the photograph {} that scikit-learn ships",
     "# Source: started from {}, `cnnlab init`.",

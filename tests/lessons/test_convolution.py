@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from cnnlab.errors import RequestError
-from cnnlab.lessons.convolution import Pool, correlate, flipped, pool, products, relu
+from cnnlab.lessons.convolution import correlate, flipped, pool, products, relu
 from cnnlab.lessons.gradients import gradients
 from cnnlab.lessons.operation import Operation
+from cnnlab.lessons.pools import Pool
 
 SEEDS = range(12)
 
