@@ -56,14 +56,22 @@ def print_result(request: Request, out: Path | None, *, as_json: bool) -> None:
         results += _backward(request, request.upstream)
     if image.shape[2] > 1 and any(kernel.shape[2] == 1 for kernel in operation.kernels):
         note(f"a kernel of two axes is applied to each of the {image.shape[2]} channels by itself")
+    titles = [f"kernel {text}" if len(text) < 40 and "[" not in text else "kernel" for text in request.kernels]
     kernels = [
-        Step(f"kernel {text}" if len(text) < 40 and "[" not in text else "kernel", shown(kernel))
-        for text, kernel in zip(request.kernels, operation.kernels, strict=True)
+        step for title, kernel in zip(titles, operation.kernels, strict=True) for step in _filters(title, kernel)
     ]
     everything = [Step(request.name, image), *kernels, *results]
     print(_json(everything) if as_json else "\n".join(_lines(everything)))
     if out is not None:
-        _draw(request, kernels, results, out)
+        _draw(request, titles, results, out)
+
+
+def _filters(title: str, kernel: Array) -> list[Step]:
+    """Each filter by itself, if they are not many."""
+    count = kernel.shape[3]
+    if count == 1 or count > MOST_ROWS:
+        return [Step(title, shown(kernel))]
+    return [Step(f"{title}, filter {index}", kernel[..., index]) for index in range(count)]
 
 
 def print_lesson(name: str, out: Path | None, *, as_json: bool) -> None:
@@ -176,7 +184,7 @@ def _as_image(values: Array) -> Array:
     return values[None, :, None] if values.ndim == 1 else values
 
 
-def _draw(request: Request, kernels: Sequence[Step], results: Sequence[Step], path: Path) -> None:
+def _draw(request: Request, titles: Sequence[str], results: Sequence[Step], path: Path) -> None:
     """One row per filter: input, kernel, and every result of it; below them the gradients."""
     from cnnlab.lessons.figures import Panel, draw, in_rows, panels
 
@@ -186,23 +194,23 @@ def _draw(request: Request, kernels: Sequence[Step], results: Sequence[Step], pa
     images = [step for step, skip in zip(results, is_gradient, strict=True) if step.values.ndim == 3 and not skip]
     rows: list[list[Panel]] = []
     first = 0
-    for kernel, step in zip(operation.kernels, kernels, strict=True):
+    for kernel, name in zip(operation.kernels, titles, strict=True):
         outputs = image.shape[2] if kernel.shape[2] == 1 else 1  # of each filter
         for index in range(kernel.shape[3]):
             keeps = bool(np.isclose(kernel[..., index].sum(), 1))
-            title = step.title if kernel.shape[3] == 1 else f"{step.title}, filter {index}"
+            title = name if kernel.shape[3] == 1 else f"{name}, filter {index}"
             row = [*inputs, *panels(title, kernel[..., index], MOST_CHANNELS)]
             for one in images:
                 if (part := one.values[:, :, first : first + outputs]).shape[2]:  # none, after pooling across channels
                     row += panels(one.title, part, MOST_CHANNELS, as_image=request.is_image, keeps_brightness=keeps)
             rows.append(row)
             first += outputs
-    if not kernels:
+    if not titles:
         everything = [panels(step.title, step.values, MOST_CHANNELS, as_image=request.is_image) for step in images]
         rows = in_rows([inputs, *everything])
     if len(rows) > MOST_ROWS:
         note(f"{path}: has the first {MOST_ROWS} of {pluralize(len(rows), 'filter')}")
-    if (channels := max(image.shape[2], *(step.values.shape[2] for step in images if not kernels), 0)) > MOST_CHANNELS:
+    if (channels := max(image.shape[2], *(step.values.shape[2] for step in images if not titles), 0)) > MOST_CHANNELS:
         note(f"{path}: has the first {MOST_CHANNELS} of {channels} channels")
     of_gradients = [step for step, wanted in zip(results, is_gradient, strict=True) if wanted]
     below = [panels(step.title, _as_image(step.values), MOST_CHANNELS) for step in of_gradients]

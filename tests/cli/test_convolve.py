@@ -181,6 +181,17 @@ def test_weights_that_are_missing_or_damaged_are_reported(trained, tmp_path):
     assert_one_line(invoke(*command, cwd=tmp_path), 1, "missing; the run did not finish")
 
 
+def test_the_filters_of_a_kernel_of_four_axes_are_printed_one_by_one(cnnlab, tmp_path):
+    kernels = np.arange(24.0).reshape(2, 2, 2, 3)
+    np.save(tmp_path / "k.npy", kernels)
+    found = arrays(
+        cnnlab("convolve", "--input", "[[[1,2],[3,4]],[[5,6],[7,8]]]", "--kernel", "k.npy", "--format", "json")
+    )
+    names = ["input", "kernel k.npy, filter 0", "kernel k.npy, filter 1", "kernel k.npy, filter 2", "output"]
+    assert list(found) == names
+    assert found[names[2]]["values"] == kernels[..., 1].tolist()
+
+
 def test_lessons_are_listed(cnnlab):
     done = cnnlab("convolve", "--lesson", "list", "--format", "json")
     assert [row["lesson"] for row in json.loads(done.stdout)] == list(LESSONS)
