@@ -19,6 +19,7 @@ LAYERS = [  # lowest first
             "runs",
             "models",
             "plots",
+            "lessons",
             "evaluation",
             "robustness",
             "training",

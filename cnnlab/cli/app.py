@@ -8,6 +8,7 @@ from cnnlab import __version__
 from cnnlab.cli.bench import bench
 from cnnlab.cli.compare import compare
 from cnnlab.cli.configs import configs
+from cnnlab.cli.convolve import convolve
 from cnnlab.cli.data import data
 from cnnlab.cli.describe import describe
 from cnnlab.cli.evaluate import evaluate
@@ -51,7 +52,7 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, resume, launch, evaluate, predict, export, fool, compare, reproduce, verify, tensorboard):
+for command in (train, resume, launch, evaluate, predict, fool, convolve, export, compare, reproduce, verify, tensorboard):
     app.command()(command)
 app.add_typer(runs, name="runs")
 for other in (configs, init, validate, describe, show, schema, bench):

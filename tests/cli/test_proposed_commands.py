@@ -42,6 +42,9 @@ MENTIONS = {
     "`test` evaluates the test set after every epoch, and train.test: never (--no-test) leaves it untouched; hold out "
     "training examples, such as data.validation=0.1, or evaluate it",
     "leave --invert out",
+    "leave it out with --lesson {}, which has its input and kernels",
+    "--input and --image {}: expected one of them",
+    "neither --input nor --image: the input is the photograph {} that scikit-learn ships",
     "# Source: started from {}, `cnnlab init`.",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
     "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
@@ -93,6 +96,7 @@ PRINTED = {
     "{}.path: `cnnlab resume RUN` resumes an interrupted run; leave BackupAndRestore out": (),
     "if you trust whoever made this folder, add --trust": ("resume", RUN),
     "--int8: quantizes for LiteRT, got the format {}; try --to litert": ("export", RUN, "--int8"),
+    "nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list": ("convolve",),
     "try --invert": ("predict", RUN, "digit.png"),
     "no images; expected files, folders, - for a list of paths, or a data set, such as --data digits": ("predict", RUN),
     "--examples {}: selects examples of a data set; name it, such as --data digits": (

@@ -34,6 +34,8 @@ LIGHT = [
     ["runs", "list"],
     ["runs", "show", "runs/tiny-1"],
     ["tensorboard", "runs"],
+    ["convolve", "--help"],
+    ["convolve"],
 ]
 COMPARING = [["compare", "runs"], ["compare", "runs", "--format", "json", "--sort", "accuracy"]]
 REFUSED = [
@@ -42,6 +44,11 @@ REFUSED = [
     ["resume", "runs", "--all"],
     ["verify", "nowhere"],
     ["runs", "rm", "runs"],
+]
+CONVOLVING = [
+    ["convolve", "--lesson", "kth-xo"],
+    ["convolve", "--kernel", "sobel-x"],
+    ["convolve", "--kernel", "runs/tiny-1:conv2d_0/3"],
 ]
 DRAWING = ["compare", "runs", "--plot", "curves.png"]
 IMPORTS_AFTER_COMMANDS = """
@@ -61,7 +68,7 @@ print(json.dumps(loaded))
 def imported_modules(trained, tmp_path_factory):
     """The heavy modules imported after each command; one process runs them in this order."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("start") / "trained")
-    commands = [*LIGHT, *COMPARING, *REFUSED, DRAWING]
+    commands = [*LIGHT, *COMPARING, *REFUSED, *CONVOLVING, DRAWING]
     arguments = map(json.dumps, [[*HEAVY, *SCHEMA], *commands])
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS_AFTER_COMMANDS, *arguments], cwd=folder, capture_output=True, text=True
@@ -78,7 +85,7 @@ def test_no_heavy_module_is_imported(imported_modules):
     assert [(command, names - SCHEMA) for command, names in imported_modules[: len(LIGHT)] if names - SCHEMA] == []
 
 
-def test_compare_and_errors_import_nothing_heavier_than_numpy(imported_modules):
+def test_compare_errors_and_convolve_import_nothing_heavier_than_numpy(imported_modules):
     assert [(command, names) for command, names in imported_modules[:-1] if names - SCHEMA - {"numpy"}] == []
 
 
