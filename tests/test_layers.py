@@ -11,7 +11,21 @@ import cnnlab
 LAYERS = [  # lowest first
     {"errors", "messages", "paths", "quantities", "memory", "terminal"},
     {"images", "experiment"},
-    *({name} for name in ("config", "data", "runs", "models", "plots", "evaluation", "training", "analysis", "export")),
+    *(
+        {name}
+        for name in (
+            "config",
+            "data",
+            "runs",
+            "models",
+            "plots",
+            "evaluation",
+            "explain",
+            "training",
+            "analysis",
+            "export",
+        )
+    ),
     {"cli", "workers", "__main__"},
 ]
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -14,6 +14,7 @@ from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.export import export
 from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
+from cnnlab.cli.look import look
 from cnnlab.cli.predict import predict
 from cnnlab.cli.reproduce import reproduce
 from cnnlab.cli.resume import resume
@@ -50,7 +51,7 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, resume, launch, evaluate, predict, export, compare, reproduce, verify, tensorboard):
+for command in (train, resume, launch, evaluate, predict, look, export, compare, reproduce, verify, tensorboard):
     app.command()(command)
 app.add_typer(runs, name="runs")
 for other in (configs, init, validate, describe, show, schema, bench):
