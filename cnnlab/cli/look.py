@@ -152,12 +152,12 @@ def _look(
     """The network, and what it is looked at with."""
     from functools import cache
 
-    from cnnlab.evaluation.load import load_dataset, load_model
+    from cnnlab.evaluation.load import load_model, load_test_examples
     from cnnlab.explain.look import Look
     from cnnlab.explain.subject import example_subject, image_subject, surest_mistake
 
     loaded = load_model(run)
-    dataset = cache(lambda: load_dataset(loaded.record, loaded.experiment))
+    dataset = cache(lambda: load_test_examples(loaded.record, loaded.experiment))
     name, pixels = image
     if pixels is not None:
         subject = image_subject(loaded, name, pixels)

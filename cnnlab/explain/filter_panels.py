@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from cnnlab.explain.filters import Activity
 from cnnlab.explain.layers import LayerView
-from cnnlab.explain.panels import describe, first_weighted, weight_tiles
+from cnnlab.explain.panels import PAGE_ROOM, describe, first_weighted, weight_tiles
 from cnnlab.messages import join_names
 from cnnlab.plots.page import Section
 from cnnlab.plots.tiles import Tiles, as_colours
 
 DEAD, OPEN = "#D55E00", "#009E73"  # vermillion and bluish green, safe for the colour-blind (Okabe and Ito 2008)
-SIDE, LINE = 3, 1  # patches in a row of a filter's tile, and pixels between them
+SIDE, LINE, LARGEST = 3, 1, 260  # patches in a row of a filter's tile, pixels between them, and of the page for all
 LISTED = 20  # filters that are named
 
 
@@ -29,9 +29,8 @@ def filter_sections(
         on_image = view is first_weighted(list(views))
         panel = []
         for name, weight in view.weights.items():
-            tiles = weight_tiles(name, weight.values, None, on_image)
-            is_per_filter = len(tiles.images) == len(activity.largest)
-            frames = _frames(activity) if rectified[view.name] and is_per_filter else {}
+            tiles = weight_tiles(name, weight.values, None, on_image, PAGE_ROOM)
+            frames = _frames(activity, tiles) if rectified[view.name] and weight.values.ndim == 4 else {}
             panel.append(Tiles(tiles.title, tiles.images, tiles.columns, (), frames, tiles.largest))
         sections.append(Section(describe(view), [panel], _marks(activity, rectified[view.name])))
     return sections
@@ -45,12 +44,13 @@ def patch_section(
     if is_rectified:
         tiles[activity.dead] = 200  # what activates a dead filter most does not activate it
     frames = _frames(activity) if is_rectified else {}
+    count, (height, width) = patches.shape[1], field
     title = (
-        f"the {patches.shape[1]} patches of {field[0]}×{field[1]} pixels that activate each filter most, up to "
+        f"the {count} patches of {height}×{width} pixels that activate each filter most, up to "
         f"{activity.largest.max():.3g}"
     )
     marks = _marks(activity, is_rectified)
-    return Section(describe(view), [[Tiles(title, tiles, frames=frames)]], marks)
+    return Section(describe(view), [[Tiles(title, tiles, frames=frames, largest=LARGEST, spacing=2 * LINE)]], marks)
 
 
 def _mosaic(patches: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -63,8 +63,12 @@ def _mosaic(patches: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return grid.reshape(rows * (height + LINE), SIDE * (width + LINE), 3)[:-LINE, :-LINE]
 
 
-def _frames(activity: Activity) -> dict[int, str]:
-    return {**dict.fromkeys(activity.dead, DEAD), **dict.fromkeys(activity.always_open, OPEN)}
+def _frames(activity: Activity, tiles: Tiles | None = None) -> dict[int, str]:
+    """The colours of filters, or of their rows of tiles."""
+    per_filter = (tiles and tiles.columns) or 1
+    colours = {**dict.fromkeys(activity.dead, DEAD), **dict.fromkeys(activity.always_open, OPEN)}
+    frames = {n * per_filter + column: colour for n, colour in colours.items() for column in range(per_filter)}
+    return {n: colour for n, colour in frames.items() if tiles is None or n < len(tiles.images)}
 
 
 def _marks(activity: Activity, is_rectified: bool) -> str:

@@ -1,4 +1,4 @@
-"""What filters answer to over many examples: the patches that activate each most strongly, and filters that are dead."""
+"""What filters answer to over many examples: the patches that activate each most, and which are dead."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -58,9 +58,9 @@ class Look:
     def heading(self) -> str:
         """The run and the example with its true class and what it is taken for."""
         names, subject = self.loaded.class_names, self.subject
-        truth = "" if subject.truth is None else f"{names[subject.truth]} as "
-        score = float(subject.scores.max())
-        return f"{self.loaded.record.run.path.name}, {subject.name}: {truth}{names[subject.predicted]} {score:.3f}"
+        truth = "" if subject.truth is None else f"true {names[subject.truth]}, "
+        predicted = f"predicted {names[subject.predicted]} ({subject.scores.max():.3f})"
+        return f"{self.loaded.record.run.path.name}, {subject.name}: {truth}{predicted}"
 
     @cached_property
     def views(self) -> list[LayerView]:
@@ -150,9 +150,11 @@ class Look:
             {
                 "class": names[maps.label],
                 "score": float(self.subject.scores[maps.label]),
-                **{f"{one.method}, rank correlation": one.correlation for one in maps.maps},
+                "method": one.method,
+                "rank_correlation": one.correlation,
             }
             for maps in found
+            for one in maps.maps
         ]
 
     def _weights(self) -> Rows:

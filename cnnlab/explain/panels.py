@@ -11,7 +11,8 @@ from cnnlab.explain.layers import Array, LayerView
 from cnnlab.plots.page import Section
 from cnnlab.plots.tiles import Tiles, as_colours
 
-MOST = 4096  # tiles of a panel
+MOST, MOST_CHANNELS = 4096, 64  # tiles of a panel, and columns of them that have a meaning
+ROOM, PAGE_ROOM = 360, 1700  # pixels that they must fit into, in a panel of four, and alone
 SINGLE = 26  # pixels of the page that a single value is enlarged to
 
 
@@ -20,8 +21,8 @@ def layer_sections(views: list[LayerView], pixel_layer: tuple[str, Shape] | None
     sections = []
     for view in _drawn(views):
         panels = [
-            [_maps("activations", view.activations)],
-            [_maps("gradients of the loss by activations", view.gradients)],
+            [_outputs(view)],
+            [_maps("gradients", view.gradients)],
         ]
         if view.weights:
             shape = pixel_layer[1] if pixel_layer and pixel_layer[0] == view.name else None
@@ -39,7 +40,7 @@ def layer_sections(views: list[LayerView], pixel_layer: tuple[str, Shape] | None
 
 def hidden_sections(views: list[LayerView]) -> list[Section]:
     """The image, and all channels after each layer, below one another."""
-    return [Section(describe(view), [[_maps("activations", view.activations)]]) for view in _drawn(views)]
+    return [Section(describe(view), [[_outputs(view, 220)]]) for view in _drawn(views)]
 
 
 def first_weighted(views: list[LayerView]) -> LayerView | None:
@@ -69,37 +70,52 @@ def _drawn(views: list[LayerView]) -> list[LayerView]:
     ]
 
 
-def _maps(title: str, values: Array) -> Tiles:
+def _outputs(view: LayerView, largest: int | None = None) -> Tiles:
+    """The activations; the image as it is."""
+    if view.name == "image":
+        pixels = (view.activations * 255).round().astype(np.uint8)
+        return picture("image", pixels, largest or 150)
+    return _maps("activations", view.activations, largest)
+
+
+def _maps(title: str, values: Array, largest: int | None = None) -> Tiles:
     """One tile per channel, or per feature."""
     if values.ndim == 3:
-        return _tiles(title, values.transpose(2, 0, 1))
+        return _tiles(title, values.transpose(2, 0, 1), None, largest)
     return _tiles(title, values.reshape(-1, 1, 1))
 
 
-def weight_tiles(name: str, values: Array, pixels: Shape | None, on_image: bool) -> Tiles:
+def weight_tiles(name: str, values: Array, pixels: Shape | None, on_image: bool, room: int = ROOM) -> Tiles:
     """A weight of any layer; `pixels` is the shape of the image that a dense layer takes, flattened."""
     match values.ndim:
         case 4:
-            return kernel_tiles(name, values, on_image)
+            return kernel_tiles(name, values, on_image, room)
         case 2 if pixels is not None:
             return pixel_tiles(name, values, pixels)
         case 2:
             inputs, outputs = values.shape
-            return _tiles(
-                f"{name}: {inputs:,} rows of inputs, {outputs:,} columns of outputs", values[None], largest=500
-            )
+            title = f"{name}, {inputs:,} rows of inputs, {outputs:,} columns of outputs"
+            return _tiles(title, values[None], largest=500)
     return _tiles(name, values.reshape(-1, 1, 1))
 
 
-def kernel_tiles(name: str, kernel: Array, on_image: bool) -> Tiles:
+def kernel_tiles(name: str, kernel: Array, on_image: bool, room: int) -> Tiles:
     """A kernel (height, width, channels, filters): in colour, or one row per filter and one column per channel."""
     height, width, channels, filters = kernel.shape
     if channels == 3 and on_image:
         return _coloured(name, kernel.transpose(3, 0, 1, 2))
-    tiles = kernel.transpose(3, 2, 0, 1).reshape(-1, height, width)
-    columns = channels if channels > 1 else None
-    title = f"{name}: a row per filter, a column per channel" if columns else name
-    return _tiles(title, tiles, columns)
+    if channels == 1:
+        return _tiles(name, kernel[:, :, 0].transpose(2, 0, 1))
+    columns = min(channels, MOST_CHANNELS, max(1, room // (width + 1)))
+    rows = min(filters, max(1, MOST // columns))
+    parts = [
+        text.format(few, many)
+        for text, few, many in (("{:,} of {:,} filters", rows, filters), ("{:,} of {:,} channels", columns, channels))
+        if few < many
+    ]
+    tiles = kernel[:, :, :columns, :rows].transpose(3, 2, 0, 1).reshape(-1, height, width)
+    cut = f" (the first {' and '.join(parts)})" if parts else ""
+    return _tiles(f"{name}, a row per filter, a column per channel{cut}", tiles, columns)
 
 
 def pixel_tiles(name: str, kernel: Array, shape: Shape) -> Tiles:
@@ -118,12 +134,11 @@ def _coloured(name: str, values: NDArray[np.float32]) -> Tiles:
 
 
 def _tiles(title: str, values: Array, columns: int | None = None, largest: int | None = None) -> Tiles:
-    """Tiles (n, height, width) with their range in the title; no more than can be drawn, whole rows of them."""
-    most = MOST - MOST % columns if columns and columns <= MOST else MOST
-    if len(values) > most:
-        title = f"{title}; the first {most:,} of {len(values):,}"
-    size = largest or (SINGLE if math.prod(values.shape[1:]) == 1 else None)
-    tiles = Tiles(f"{title}: {values.min():.3g} to {values.max():.3g}", values[:most], columns)
+    """Tiles (n, height, width) with their range in the title; no more than can be drawn."""
+    if len(values) > MOST:
+        title = f"{title}; the first {MOST:,} of {len(values):,}"
+    size = SINGLE if math.prod(values.shape[1:]) == 1 else largest
+    tiles = Tiles(f"{title}: {values.min():.3g} to {values.max():.3g}", values[:MOST], columns)
     return tiles if size is None else Tiles(tiles.title, tiles.images, columns, largest=size)
 
 

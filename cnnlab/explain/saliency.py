@@ -52,14 +52,17 @@ def explain(
     trained = [_maps(model, image, label, cam_layer) for label in labels]
     with shuffled(model, seed):
         random = [_maps(model, image, label, cam_layer) for label in labels]
+    lit = pixels.any(axis=-1)
     return [
-        ClassMaps(
-            label,
-            [Map(name, own[name], other[name], rank_correlation(own[name], other[name])) for name in own],
-            completeness,
-        )
+        ClassMaps(label, [_compared(name, own[name], other[name], lit) for name in own], completeness)
         for label, (own, completeness), (other, _) in zip(labels, trained, random, strict=True)
     ]
+
+
+def _compared(method: str, own: Array, other: Array, lit: NDArray[np.bool_]) -> Map:
+    """Integrated gradients only where the image is not black: elsewhere they are 0 whatever the weights are."""
+    pair = (own[lit], other[lit]) if method == "integrated gradients" else (own, other)
+    return Map(method, own, other, rank_correlation(*pair))
 
 
 def _maps(
@@ -142,6 +145,6 @@ def rank_correlation(first: Array, second: Array) -> float | None:
     from scipy.stats import spearmanr
 
     pair = [np.abs(one).ravel() for one in (first, second)]
-    if any(not np.isfinite(one).all() or np.ptp(one) == 0 for one in pair):
+    if any(len(one) < 2 or not np.isfinite(one).all() or np.ptp(one) == 0 for one in pair):
         return None
     return float(spearmanr(*pair).statistic)

@@ -12,7 +12,7 @@ from cnnlab.explain.subject import Subject
 from cnnlab.plots.page import Section
 from cnnlab.plots.tiles import Tiles, as_colours, colours
 
-SIDE = 300  # pixels of the page
+SIDE = 230  # pixels of the page
 HEAT = 0.6  # of the map in its mixture with the image
 
 
@@ -32,7 +32,7 @@ def saliency_sections(
                 tiles = _over(values, subject.pixels) if is_cam else values[None]
                 panels.append([Tiles(shown, tiles, largest=SIDE)])
         truth = ", the true class" if maps.label == subject.truth else ""
-        heading = f"{class_names[maps.label]}, {subject.scores[maps.label]:.3f}{truth}"
+        heading = f"class {class_names[maps.label]}: {subject.scores[maps.label]:.3g}{truth}"
         total, wanted = maps.completeness
         text = f"integrated gradients sum to {total:.4g}; the output differs by {wanted:.4g} from that of a black image"
         sections.append(Section(heading, panels, text))

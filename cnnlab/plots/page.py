@@ -4,25 +4,25 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cnnlab.errors import RequestError
-from cnnlab.plots.figure import DPI, drawing, write
+from cnnlab.plots.figure import DPI, drawing
 from cnnlab.plots.tiles import LINE, SIGNED, UNSIGNED, Tiles, arrange, numbers, paint
+from cnnlab.runs import files
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-WIDTH, BORDER, GAP = 2400, 40, 40  # pixels: of the page, around it, between panels
+WIDTH, BORDER, GAP = 1920, 40, 36  # pixels: of the page, as a projector's, around it, between panels
 TALLEST = 6000  # pixels of a page, from which on the next section begins another
 TALLEST_PANEL = 700  # pixels that tiles fill, unless there are more than fit at their smallest
 TITLE, HEADING, NUMBER = 7.0, 9.0, 5.5  # points
+LEADING = 1.35  # of a line
 INK, PALE = "0.15", "0.45"
 BAR = (24, 200)  # pixels of a legend
-CHARACTER = 1 / 130  # width of an average character, in pixels per point and pixel of resolution
+CHARACTER = 1 / 122  # width of an average character, in pixels per point and pixel of resolution
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,15 @@ class _Sheet:
 
     def write(self, text: str, x: float, width: float, size: float, **style: Any) -> None:
         """Lines of text from `y` on, which is moved below them."""
-        height = 1.35 * size / 72 * DPI
-        most = max(8, int(width / (size * DPI * CHARACTER * (1.1 if style.get("weight") else 1))))
-        for line in textwrap.wrap(text, most):
+        height = LEADING * size / 72 * DPI
+        for line in _wrapped(text, width, size, **style):
             self.y += height
             self.texts.append((x, self.y - 0.3 * height, line, {"size": size, "color": INK, **style}))
+
+
+def _wrapped(text: str, width: float, size: float, **style: Any) -> list[str]:
+    most = max(8, int(width / (size * DPI * CHARACTER * (1.1 if style.get("weight") else 1))))
+    return textwrap.wrap(text, most)
 
 
 def draw(sections: Sequence[Section], heading: str, path: Path) -> list[Path]:
@@ -121,18 +125,23 @@ def _add(sheet: _Sheet, section: Section, plain: Any) -> None:
     columns = section.columns or max(1, len(section.panels))
     width = (WIDTH - 2 * BORDER + GAP) // columns - GAP
     top, lowest = sheet.y, sheet.y
+    lines = max((len(_wrapped(panel[0].title, width, TITLE)) for panel in section.panels), default=0)
     for number, panel in enumerate(section.panels):
         x, sheet.y = BORDER + number * (width + GAP), top
-        for tiles in panel:
-            _add_tiles(sheet, tiles, x, width, plain)
+        for index, tiles in enumerate(panel):
+            _add_tiles(sheet, tiles, (x, width), plain, 0 if index else lines)  # the first ones on one height
         lowest = max(lowest, sheet.y)
     sheet.y = lowest + GAP / 2
 
 
-def _add_tiles(sheet: _Sheet, tiles: Tiles, x: int, width: int, plain: Any) -> None:
+def _add_tiles(sheet: _Sheet, tiles: Tiles, place: tuple[int, int], plain: Any, lines: int) -> None:
+    """A title of at least so many lines, and the tiles; `place` is the x and the width that they have."""
+    x, width = place
     layout = arrange(tiles, width, TALLEST_PANEL)
     sheet.y += 6
+    missing = max(0, lines - len(_wrapped(tiles.title, width, TITLE)))
     sheet.write(plain(tiles.title), x, width, TITLE)
+    sheet.y += missing * LEADING * TITLE / 72 * DPI
     labels = numbers(tiles, layout)
     sheet.y = int(sheet.y + 8 + (LINE if labels else 0))
     small = {"size": NUMBER, "color": PALE}
@@ -146,17 +155,21 @@ def _add_tiles(sheet: _Sheet, tiles: Tiles, x: int, width: int, plain: Any) -> N
 
 
 def _save(sheet: _Sheet, path: Path) -> Path:
-    from matplotlib import pyplot as plt
+    """Texts by Matplotlib, the rest pasted below them: its `imshow` takes seconds for so many pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     height = int(sheet.y) + BORDER
-    canvas = np.full((height, WIDTH, 3), 255, np.uint8)
+    pixels = np.full((height, WIDTH, 3), 255, np.uint8)
     for y, x, box in sheet.boxes:
         shown = box[: height - y, : WIDTH - x]
-        canvas[y : y + shown.shape[0], x : x + shown.shape[1]] = shown
-    figure = plt.figure(dpi=DPI, figsize=(WIDTH / DPI, height / DPI))
-    axes: Axes = figure.add_axes((0, 0, 1, 1))
-    axes.axis("off")
-    axes.imshow(canvas, extent=(0, WIDTH, height, 0), interpolation="none", aspect="auto")
+        pixels[y : y + shown.shape[0], x : x + shown.shape[1]] = shown
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
     for x, y, text, style in sheet.texts:
-        axes.text(x, y, text, va="baseline", **style)
-    return write(figure, path)
+        figure.text(x / WIDTH, 1 - y / height, text, va="baseline", **style)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = np.asarray(canvas.buffer_rgba())[:height, :WIDTH, :3]
+    image = Image.fromarray(np.minimum(pixels, texts))
+    files.write(path, lambda temporary: image.save(temporary, "png", dpi=(DPI, DPI)))
+    return path

@@ -12,7 +12,7 @@ LARGEST = 150  # pixels that a tile is enlarged to, at most
 WIDE_GAP, NARROW_GAP, MANY = 4, 1, 256  # pixels between tiles; the number of tiles from which on they are close
 DIGIT, LINE = 10, 20  # pixels: width of a digit, and height of a line, of the numbers beside tiles
 ROUND = 8  # columns are a multiple of it where there are several rows, so that numbers are easy to count
-NOT_FINITE = (128, 128, 128)
+NOT_FINITE, EDGE = 128, 165  # greys
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Tiles:
     captions: Sequence[str] = ()
     frames: Mapping[int, str] = field(default_factory=dict)
     largest: int = LARGEST
+    spacing: int = 0
 
     @property
     def are_colours(self) -> bool:
@@ -68,8 +69,9 @@ def arrange(tiles: Tiles, width: int, tallest: int) -> Layout:
     height, tile_width = -(-height // shrink), -(-tile_width // shrink)
     below = LINE if tiles.captions else 0
     for factor in range(max(1, tiles.largest // max(height, tile_width)), 0, -1):
-        pitch = height * factor + gap + below, max(tile_width * factor, text) + gap
-        fitting = max(1, (room + gap) // pitch[1])
+        between = gap + factor * tiles.spacing
+        pitch = height * factor + between + below, max(tile_width * factor, text) + between
+        fitting = max(1, (room + between) // pitch[1])
         forced = tiles.columns if tiles.columns and tiles.columns <= fitting else None
         columns = forced or _rounded(min(count, fitting), count)
         rows = -(-count // columns)
@@ -92,6 +94,7 @@ def paint(tiles: Tiles, layout: Layout) -> NDArray[np.uint8]:
     images = images.repeat(layout.factor, axis=1).repeat(layout.factor, axis=2)
     count, height, width, _ = images.shape
     canvas = np.full((layout.rows * layout.columns, *layout.pitch, 3), 255, np.uint8)
+    canvas[:count, : height + 1, : width + 1] = EDGE  # white tiles end somewhere too
     canvas[:count, :height, :width] = images
     for index, name in tiles.frames.items():
         frame = np.array(mpl.colors.to_rgb(name)) * 255
@@ -107,7 +110,7 @@ def paint(tiles: Tiles, layout: Layout) -> NDArray[np.uint8]:
 def numbers(tiles: Tiles, layout: Layout) -> list[tuple[int, int, str]]:
     """(x, y, text) of the numbers above the columns and left of the rows; y = 0 is the top of the first row.
 
-    The number of a tile is the sum of those of its row and its column.
+    The number of a tile is the sum of those of its row and its column; with `Tiles.columns`, both count from 0.
     """
     count = len(tiles.images)
     if count == 1 or tiles.captions:
@@ -118,7 +121,8 @@ def numbers(tiles: Tiles, layout: Layout) -> list[tuple[int, int, str]]:
     if layout.rows == 1:
         return found
     step = -(-LINE // high)
-    return found + [(0, row * high + LINE - 6, str(row * layout.columns)) for row in range(0, layout.rows, step)]
+    first = 1 if layout.columns == tiles.columns else layout.columns  # where columns have a meaning, rows have too
+    return found + [(0, row * high + LINE - 6, str(row * first)) for row in range(0, layout.rows, step)]
 
 
 def colours(values: NDArray[Any]) -> NDArray[np.uint8]:
