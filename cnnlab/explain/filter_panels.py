@@ -13,7 +13,8 @@ from cnnlab.plots.page import Section
 from cnnlab.plots.tiles import Tiles, as_colours
 
 DEAD, OPEN = "#D55E00", "#009E73"  # vermillion and bluish green, safe for the colour-blind (Okabe and Ito 2008)
-SIDE, LINE, LARGEST = 3, 1, 260  # patches in a row of a filter's tile, pixels between them, and of the page for all
+SIDE, LINE = 3, 1  # patches in a row of a filter's tile, and pixels between them
+LARGEST, SMALLEST = 260, 48  # pixels of the page that such a tile is enlarged to, at most and at least
 LISTED = 20  # filters that are named
 
 
@@ -50,7 +51,11 @@ def patch_section(
         f"{activity.largest.max():.3g}"
     )
     marks = _marks(activity, is_rectified)
-    return Section(describe(view), [[Tiles(title, tiles, frames=frames, largest=LARGEST, spacing=2 * LINE)]], marks)
+    return Section(
+        describe(view),
+        [[Tiles(title, tiles, frames=frames, largest=LARGEST, smallest=SMALLEST, spacing=2 * LINE)]],
+        marks,
+    )
 
 
 def _mosaic(patches: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -78,5 +83,5 @@ def _marks(activity: Activity, is_rectified: bool) -> str:
     found = []
     for which, word in ((activity.dead, "dead, never above 0 (orange)"), (activity.always_open, "always open (green)")):
         names = f": {join_names(map(str, which), LISTED)}" if which else ""
-        found.append(f"{len(which)} of {len(activity.largest)} {word}{names}")
+        found.append(f"{len(which):,} of {len(activity.largest):,} {word}{names}")
     return "; ".join(found)

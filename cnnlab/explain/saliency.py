@@ -52,7 +52,7 @@ def explain(
     trained = [_maps(model, image, label, cam_layer) for label in labels]
     with shuffled(model, seed):
         random = [_maps(model, image, label, cam_layer) for label in labels]
-    lit = pixels.any(axis=-1)
+    lit: NDArray[np.bool_] = np.any(pixels, axis=-1)
     return [
         ClassMaps(label, [_compared(name, own[name], other[name], lit) for name in own], completeness)
         for label, (own, completeness), (other, _) in zip(labels, trained, random, strict=True)

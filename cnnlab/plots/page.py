@@ -1,7 +1,7 @@
 """Pages of tiles: sections below one another, each a heading above panels side by side."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,13 @@ WIDTH, BORDER, GAP = 1920, 40, 36  # pixels: of the page, as a projector's, arou
 TALLEST = 6000  # pixels of a page, from which on the next section begins another
 TALLEST_PANEL = 700  # pixels that tiles fill, unless there are more than fit at their smallest
 TITLE, HEADING, NUMBER = 7.0, 9.0, 5.5  # points
+BELOW = 14  # pixels after tiles
 LEADING = 1.35  # of a line
 INK, PALE = "0.15", "0.45"
 BAR = (24, 200)  # pixels of a legend
 CHARACTER = 1 / 122  # width of an average character, in pixels per point and pixel of resolution
+
+Plain = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Section:
 class _Sheet:
     """What is drawn on a page; `y` is where the next goes."""
 
-    y: float = BORDER
+    y: float = float(BORDER)
     boxes: list[tuple[int, int, NDArray[np.uint8]]] = field(default_factory=list)
     texts: list[tuple[float, float, str, dict[str, Any]]] = field(default_factory=list)
 
@@ -116,7 +119,7 @@ def _legend(sheet: _Sheet, name: str, ends: tuple[str, str, str], x: int) -> int
     return first + BAR[1] + int(len(ends[2]) * TITLE * DPI * CHARACTER) + 90
 
 
-def _add(sheet: _Sheet, section: Section, plain: Any) -> None:
+def _add(sheet: _Sheet, section: Section, plain: Plain) -> None:
     """A section below what there is."""
     sheet.y += GAP / 2
     sheet.write(plain(section.heading), BORDER, WIDTH - 2 * BORDER, HEADING, weight="bold")
@@ -134,10 +137,10 @@ def _add(sheet: _Sheet, section: Section, plain: Any) -> None:
     sheet.y = lowest + GAP / 2
 
 
-def _add_tiles(sheet: _Sheet, tiles: Tiles, place: tuple[int, int], plain: Any, lines: int) -> None:
+def _add_tiles(sheet: _Sheet, tiles: Tiles, place: tuple[int, int], plain: Plain, lines: int) -> None:
     """A title of at least so many lines, and the tiles; `place` is the x and the width that they have."""
     x, width = place
-    layout = arrange(tiles, width, TALLEST_PANEL)
+    layout = arrange(tiles, width, min(width, TALLEST_PANEL))
     sheet.y += 6
     missing = max(0, lines - len(_wrapped(tiles.title, width, TITLE)))
     sheet.write(plain(tiles.title), x, width, TITLE)
@@ -151,7 +154,7 @@ def _add_tiles(sheet: _Sheet, tiles: Tiles, place: tuple[int, int], plain: Any, 
         row, column = divmod(index, layout.columns)
         below = sheet.y + (row + 1) * layout.pitch[0] - 8
         sheet.texts.append((x + column * layout.pitch[1], below, plain(caption), {"size": NUMBER, "color": INK}))
-    sheet.y += layout.rows * layout.pitch[0]
+    sheet.y += layout.rows * layout.pitch[0] + BELOW
 
 
 def _save(sheet: _Sheet, path: Path) -> Path:
@@ -161,15 +164,15 @@ def _save(sheet: _Sheet, path: Path) -> Path:
 
     height = int(sheet.y) + BORDER
     pixels = np.full((height, WIDTH, 3), 255, np.uint8)
-    for y, x, box in sheet.boxes:
-        shown = box[: height - y, : WIDTH - x]
-        pixels[y : y + shown.shape[0], x : x + shown.shape[1]] = shown
+    for top, left, box in sheet.boxes:
+        shown = box[: height - top, : WIDTH - left]
+        pixels[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
     figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
     for x, y, text, style in sheet.texts:
         figure.text(x / WIDTH, 1 - y / height, text, va="baseline", **style)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    texts = np.asarray(canvas.buffer_rgba())[:height, :WIDTH, :3]
+    canvas.draw()  # type: ignore[no-untyped-call]
+    texts = np.asarray(canvas.buffer_rgba())[:height, :WIDTH, :3]  # type: ignore[no-untyped-call]
     image = Image.fromarray(np.minimum(pixels, texts))
     files.write(path, lambda temporary: image.save(temporary, "png", dpi=(DPI, DPI)))
     return path

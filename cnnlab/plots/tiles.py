@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNED, UNSIGNED = "RdBu_r", "cividis"  # both are safe for the colour-blind (ColorBrewer; Nuñez et al. 2018)
-LARGEST = 150  # pixels that a tile is enlarged to, at most
+LARGEST, SMALLEST = 150, 16  # pixels that a tile is enlarged to, at most and at least
 WIDE_GAP, NARROW_GAP, MANY = 4, 1, 256  # pixels between tiles; the number of tiles from which on they are close
 DIGIT, LINE = 10, 20  # pixels: width of a digit, and height of a line, of the numbers beside tiles
 ROUND = 8  # columns are a multiple of it where there are several rows, so that numbers are easy to count
@@ -29,6 +29,7 @@ class Tiles:
     captions: Sequence[str] = ()
     frames: Mapping[int, str] = field(default_factory=dict)
     largest: int = LARGEST
+    smallest: int = SMALLEST
     spacing: int = 0
 
     @property
@@ -59,7 +60,7 @@ class Layout:
 
 
 def arrange(tiles: Tiles, width: int, tallest: int) -> Layout:
-    """The largest tiles that fit into `width` and `tallest`; where none do, as tall as it takes."""
+    """The largest tiles that fit into `width` and `tallest`; where those would be too small, as tall as it takes."""
     count, height, tile_width = tiles.images.shape[:3]
     margin = 0 if count == 1 or tiles.captions else DIGIT * len(str(count)) + 6
     gap = NARROW_GAP if count >= MANY else WIDE_GAP
@@ -68,14 +69,17 @@ def arrange(tiles: Tiles, width: int, tallest: int) -> Layout:
     shrink = max(1, -(-max(tile_width, height) // room))
     height, tile_width = -(-height // shrink), -(-tile_width // shrink)
     below = LINE if tiles.captions else 0
-    for factor in range(max(1, tiles.largest // max(height, tile_width)), 0, -1):
+    side = max(height, tile_width)
+    least = min(-(-tiles.smallest // side), max(1, room // tile_width))
+    for factor in range(max(least, tiles.largest // side), 0, -1):
         between = gap + factor * tiles.spacing
         pitch = height * factor + between + below, max(tile_width * factor, text) + between
         fitting = max(1, (room + between) // pitch[1])
         forced = tiles.columns if tiles.columns and tiles.columns <= fitting else None
         columns = forced or _rounded(min(count, fitting), count)
         rows = -(-count // columns)
-        if rows * pitch[0] <= tallest and (forced or not tiles.columns):
+        fits = rows * pitch[0] <= tallest or factor <= least
+        if fits and (forced or not tiles.columns):
             break
     return Layout(factor, shrink, columns, rows, pitch, margin)
 
