@@ -26,15 +26,18 @@ def saliency_sections(
         for one in maps.maps:
             is_cam = one.method == "Grad-CAM"
             name = f"{one.method}, {cam_layer}" if is_cam else one.method
-            correlation = "constant map" if one.correlation is None else f"rank correlation {one.correlation:.2f}"
-            for title, values in ((name, one.values), (f"weights shuffled; {correlation}", one.shuffled)):
+            correlation = "a constant map" if one.correlation is None else f"ρ = {one.correlation:.2f}"
+            for title, values in ((name, one.values), (f"shuffled, {correlation}", one.shuffled)):
                 shown = f"{title}: {values.min():.2g} to {values.max():.2g}"
                 tiles = _over(values, subject.pixels) if is_cam else values[None]
                 panels.append([Tiles(shown, tiles, largest=SIDE)])
         truth = ", the true class" if maps.label == subject.truth else ""
         heading = f"class {class_names[maps.label]}: {subject.scores[maps.label]:.3g}{truth}"
         total, wanted = maps.completeness
-        text = f"integrated gradients sum to {total:.4g}; the output differs by {wanted:.4g} from that of a black image"
+        text = (
+            "beside each map that of the network with shuffled weights, and their rank correlation ρ; integrated "
+            f"gradients sum to {total:.4g}, and the output differs by {wanted:.4g} from that of a black image"
+        )
         sections.append(Section(heading, panels, text))
     return sections
 
