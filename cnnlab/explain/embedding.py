@@ -25,7 +25,7 @@ class Embedding:
 
 def hidden(model: keras.Model, layer: str, examples: Examples, batch_size: int) -> NDArray[np.float32]:
     """The input (n, features) of a layer, which is the last hidden layer's output, for all examples."""
-    partial = keras.Model(model.inputs, model.get_layer(layer).input)
+    partial = keras.Model(model.input, model.get_layer(layer).input)
     specification = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
     run = tf.function(lambda images: tf.cast(partial(to_input(images), training=False), tf.float32), [specification])
     found = []
@@ -45,10 +45,11 @@ def embed(features: NDArray[np.float32], method: Method, seed: int) -> Embedding
         return Embedding(points.astype(np.float64), ("t-SNE 1", "t-SNE 2"))
     from sklearn.decomposition import PCA
 
-    count = min(2, *features.shape)
-    pca = PCA(count, random_state=seed).fit(features)
-    points = np.zeros((len(features), 2))
-    points[:, :count] = pca.transform(features)
-    shares = [*pca.explained_variance_ratio_, 0.0][:2]
+    points, shares = np.zeros((len(features), 2)), [0.0, 0.0]
+    if np.ptp(features, axis=0).any():  # without any variance there are no components
+        count = min(2, *features.shape)
+        pca = PCA(count, random_state=seed).fit(features)
+        points[:, :count] = pca.transform(features)
+        shares[:count] = pca.explained_variance_ratio_
     first, second = (f"component {n}: {share:.0%} of the variance" for n, share in enumerate(shares, start=1))
     return Embedding(points, (first, second))

@@ -55,7 +55,7 @@ def activity(
 ) -> dict[str, Activity]:
     """Of several layers, whose outputs are images, in one pass; `after_batch` gets how many examples are done."""
     outputs = [model.get_layer(name).output for name in layers]
-    partial = keras.Model(model.inputs, outputs)
+    partial = keras.Model(model.input, outputs)
     specification = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
     measure = tf.function(lambda images: _measure(partial(to_input(images), training=False)), [specification])
     counters = [_Counter() for _ in layers]

@@ -13,10 +13,12 @@ from cnnlab.experiment.layers.pooling import Pooling
 from cnnlab.experiment.layers.weighted import Convolution
 from cnnlab.experiment.summary import Line
 from cnnlab.explain.structure import Structure
+from cnnlab.models.inference import to_input
 from cnnlab.models.inspection import Inspector
 from cnnlab.models.losses import loss_function
 
 Array = NDArray[np.float32]
+COPIES = 2  # of the image in a batch
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class LayerView:
 def inspect(loaded: LoadedModel, structure: Structure, pixels: NDArray[np.uint8], label: int) -> list[LayerView]:
     """Every layer for one image (height, width, channels), in the order of computation; the loss is that of `label`."""
     inspector = Inspector(loaded.model, loss_function(loaded.experiment.train.loss), tf.distribute.get_strategy())
-    images = tf.constant(pixels[None], tf.float32) / 255.0
-    outputs, gradients = inspector.outputs_and_gradients(images, tf.constant([label]))
+    # Twice: oneDNN's gradient by a kernel of one pixel with strides corrupts memory for a batch of one (TensorFlow 2.21).
+    images = to_input(tf.constant(np.stack([pixels] * COPIES)))
+    outputs, gradients = inspector.outputs_and_gradients(images, tf.constant([label] * COPIES))
     views = []
     for layer in loaded.model.layers:
         name = layer.name
@@ -85,7 +88,7 @@ def inspect(loaded: LoadedModel, structure: Structure, pixels: NDArray[np.uint8]
             weight.name: Weights(_array(weight.value), _array(gradients.weights[f"{name}/{weight.name}"]))
             for weight in layer.trainable_weights
         }
-        activations, slope = _array(outputs[name])[0], _array(of_output)[0]
+        activations, slope = _array(outputs[name])[0], COPIES * _array(of_output)[0]  # of the mean loss
         if activations.ndim == 4:  # groups of channels, of which channel_max_pool takes the largest
             activations, slope = activations.max(axis=-1), slope.sum(axis=-1)
         line = structure.by_name.get(name)

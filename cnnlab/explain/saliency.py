@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from cnnlab.explain.layers import COPIES
 from cnnlab.models.inference import to_input
 
 Array = NDArray[np.float32]
@@ -79,10 +80,11 @@ def grad_cam(model: keras.Model, image: tf.Tensor, label: int, layer: str) -> Ar
 
     The channels are weighted by the means of the gradients of the class's output, and what is negative becomes 0.
     """
-    both = keras.Model(model.inputs, [model.get_layer(layer).output, model.output])
+    both = keras.Model(model.input, [model.get_layer(layer).output, model.output])
+    images = _twice(image)
     with tf.GradientTape() as tape:
-        tape.watch(image)
-        features, outputs = both(image, training=False)
+        tape.watch(images)
+        features, outputs = both(images, training=False)
         score = outputs[0, label]
     slopes = tape.gradient(score, features)
     weights = tf.reduce_mean(tf.cast(slopes, tf.float32), axis=(1, 2))
@@ -92,7 +94,7 @@ def grad_cam(model: keras.Model, image: tf.Tensor, label: int, layer: str) -> Ar
 
 def gradient(model: keras.Model, image: tf.Tensor, label: int) -> Array:
     """The largest of the channels' absolute gradients of the class's output. Simonyan et al. 2013."""
-    found: Array = np.abs(_slopes(model, image, label)[0]).max(axis=-1)
+    found: Array = np.abs(_slopes(model, _twice(image), label)[0]).max(axis=-1)
     return found
 
 
@@ -115,6 +117,11 @@ def integrated_gradients(model: keras.Model, image: tf.Tensor, label: int) -> tu
         if steps >= MOST_STEPS or abs(attributions.sum(dtype=np.float64) - wanted) <= TOLERANCE * abs(wanted):
             return attributions, wanted
         steps *= 2
+
+
+def _twice(image: tf.Tensor) -> tf.Tensor:
+    """A batch of two, of which the first counts: see `explain.layers` for what a batch of one does."""
+    return tf.repeat(image, COPIES, axis=0)
 
 
 def _slopes(model: keras.Model, images: tf.Tensor, label: int) -> Array:
