@@ -77,7 +77,8 @@ class LayerView:
 def inspect(loaded: LoadedModel, structure: Structure, pixels: NDArray[np.uint8], label: int) -> list[LayerView]:
     """Every layer for one image (height, width, channels), in the order of computation; the loss is that of `label`."""
     inspector = Inspector(loaded.model, loss_function(loaded.experiment.train.loss), tf.distribute.get_strategy())
-    # Twice: oneDNN's gradient by a kernel of one pixel with strides corrupts memory for a batch of one (TensorFlow 2.21).
+    # Twice: for a batch of one, oneDNN's gradient by a kernel of one pixel with strides corrupts memory, as of
+    # TensorFlow 2.21.
     images = to_input(tf.constant(np.stack([pixels] * COPIES)))
     outputs, gradients = inspector.outputs_and_gradients(images, tf.constant([label] * COPIES))
     views = []

@@ -13,7 +13,7 @@ from cnnlab.explain.layers import COPIES
 from cnnlab.models.inference import to_input
 
 Array = NDArray[np.float32]
-STEPS, MOST_STEPS = 32, 512  # of integrated gradients; doubled until the sum is near enough
+STEPS, MOST_STEPS = 32, 256  # of integrated gradients; doubled until the sum is near enough
 TOLERANCE = 0.01  # of the sum, as a share of the difference of the scores
 BATCH = 64  # images between the baseline and the image at once
 METHODS = ("Grad-CAM", "gradient", "integrated gradients")

@@ -27,7 +27,7 @@ def test_few_examples_have_two_dimensions_too(features):
 
 def test_tsne_separates_two_clusters():
     random = np.random.default_rng(0)
-    features = np.concatenate([random.normal(size=(20, 5)), 20 + random.normal(size=(20, 5))]).astype(np.float32)
+    features = np.concatenate([random.normal(size=(20, 5)), 8 + random.normal(size=(20, 5))]).astype(np.float32)
     points = embed(features, "tsne", 0).points
     centres = points[:20].mean(axis=0), points[20:].mean(axis=0)
     assert all(np.linalg.norm(point - centres[0]) < np.linalg.norm(point - centres[1]) for point in points[:20])
