@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from cnnlab.explain.aspects import What
+from cnnlab.explain.embedding import Embedding
 from tests.conftest import assert_one_line, invoke
 from tests.explain.conftest import loaded, looked_at  # noqa: F401 - fixtures
 
@@ -66,7 +67,8 @@ def test_everything_is_shown_of_a_convolutional_network(look, tmp_path):
 
 
 def test_blocks_in_bfloat16_can_be_looked_at(look):
-    done = look("blocks-1", "--what", "all", "--format", "json")
+    aspects = [word for what in ("layers", "filters", "patches", "saliency") for word in ("--what", what)]
+    done = look("blocks-1", *aspects, "--classes", 1, "--format", "json")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert all(np.isfinite(row["activation_max"]) for row in shown["layers"])
@@ -101,13 +103,18 @@ def test_one_layer_can_be_chosen(look):
     assert [row["layer"] for row in shown["filters"]] == ["conv2d_3.0"]
 
 
-def test_the_map_has_tsne_on_request(look):
-    axes = [
-        [row["axis"] for row in json.loads(look("flat-1", "--what", "map", "--format", "json", *more).stdout)["map"]]
-        for more in ((), ("--method", "tsne"))
-    ]
-    assert axes[0][0].startswith("component 1: ")
-    assert axes[1] == ["t-SNE 1", "t-SNE 2"]
+def test_the_map_has_tsne_on_request(look, monkeypatch):
+    done = look("flat-1", "--what", "map", "--format", "json")
+    assert json.loads(done.stdout)["map"][0]["axis"].startswith("component 1: ")
+    asked = []
+    points = Embedding(np.zeros((200, 2)), ("t-SNE 1", "t-SNE 2"))  # tests/explain/test_embedding.py runs it
+    monkeypatch.setattr(
+        "cnnlab.explain.embedding.embed",
+        lambda features, method, seed: asked.append((features.shape, method)) or points,
+    )
+    done = look("flat-1", "--what", "map", "--format", "json", "--method", "tsne")
+    assert json.loads(done.stdout)["map"] == [{"axis": "t-SNE 1"}, {"axis": "t-SNE 2"}]
+    assert asked == [((200, 784), "tsne")]
 
 
 def test_all_aspects_are_options():
