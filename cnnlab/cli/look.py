@@ -10,7 +10,7 @@ import typer
 
 from cnnlab.cli import tables
 from cnnlab.errors import RequestError
-from cnnlab.terminal import note, prediction_progress
+from cnnlab.terminal import decoding_progress, note
 
 if TYPE_CHECKING:
     from cnnlab.explain.look import Look
@@ -105,11 +105,11 @@ def look(
     import_tensorflow(threads=experiment.train.threads)
     for text in notes:
         note(text)
-    with prediction_progress() as progress:
-        task = progress.add_task("looking", total=None)
+    with decoding_progress() as progress:
+        task = progress.add_task("", total=None, visible=False)
 
         def report(name: str, done: int, total: int) -> None:
-            progress.update(task, description=name, completed=done, total=total)
+            progress.update(task, description=name, completed=done, total=total, visible=True)
 
         looking = _look(folder, structure, example, (str(image), pixels), out or folder.look, report)
         looking.layer, looking.classes, looking.method = layer, classes, method.value

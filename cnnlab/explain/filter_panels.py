@@ -10,9 +10,10 @@ from cnnlab.explain.layers import LayerView
 from cnnlab.explain.panels import PAGE_ROOM, describe, first_weighted, weight_tiles
 from cnnlab.messages import join_names
 from cnnlab.plots.page import Section
-from cnnlab.plots.tiles import EDGE, Tiles, as_colours
+from cnnlab.plots.tiles import Tiles, as_colours
 
 DEAD, OPEN = "#D55E00", "#009E73"  # vermillion and bluish green, safe for the colour-blind (Okabe and Ito 2008)
+SEPARATOR = 86, 180, 233  # sky blue, of the same, which no image of grey has
 SIDE, LINE = 3, 1  # patches in a row of a filter's tile, and pixels between them
 LARGEST, SMALLEST = 260, 48  # pixels of the page that such a tile is enlarged to, at most and at least
 LISTED = 20  # filters that are named
@@ -62,7 +63,7 @@ def _mosaic(patches: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Patches (n, height, width, 3) as one image."""
     count, height, width, _ = patches.shape
     rows = -(-count // SIDE)
-    canvas = np.full((rows * SIDE, height + LINE, width + LINE, 3), EDGE, np.uint8)
+    canvas = np.full((rows * SIDE, height + LINE, width + LINE, 3), SEPARATOR, np.uint8)
     canvas[:count, :height, :width] = patches
     grid = canvas.reshape(rows, SIDE, height + LINE, width + LINE, 3).swapaxes(1, 2)
     return grid.reshape(rows * (height + LINE), SIDE * (width + LINE), 3)[:-LINE, :-LINE]

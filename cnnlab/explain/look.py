@@ -144,7 +144,14 @@ class Look:
         cam = self.structure.cam_layer
         layer = None if cam is None else self.layer or cam.place.name
         labels, names = self.subject.top(self.classes), self.loaded.class_names
-        found = explain(self.loaded.model, self.subject.pixels, labels, layer, self.loaded.experiment.seed)
+        found = explain(
+            self.loaded.model,
+            self.subject.pixels,
+            labels,
+            layer,
+            self.loaded.experiment.seed,
+            lambda done: self.progress("saliency", done, 2 * len(labels)),
+        )
         self._draw(What.SALIENCY, saliency_sections(self.subject, found, names, layer), self.heading)
         return [
             {

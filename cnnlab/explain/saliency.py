@@ -1,6 +1,6 @@
 """Which pixels speak for a class, and whether the trained weights have anything to do with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -42,17 +42,33 @@ class ClassMaps:
 
 
 def explain(
-    model: keras.Model, pixels: NDArray[np.uint8], labels: Sequence[int], cam_layer: str | None, seed: int
+    model: keras.Model,
+    pixels: NDArray[np.uint8],
+    labels: Sequence[int],
+    cam_layer: str | None,
+    seed: int,
+    after_maps: Callable[[int], None] = lambda count: None,
 ) -> list[ClassMaps]:
     """The maps of these classes for an image (height, width, channels); without `cam_layer` no Grad-CAM.
+
+    `after_maps` gets how many of all classes, with both weights, are done.
 
     The weights are shuffled within each array (Adebayo et al. 2018, who draw them anew), which keeps their scale and
     is no return to the weights that the training began with; they are put back.
     """
     image = to_input(tf.constant(pixels))[None]
-    trained = [_maps(model, image, label, cam_layer) for label in labels]
+    done = 0
+
+    def maps(label: int) -> tuple[dict[str, Array], tuple[float, float]]:
+        nonlocal done
+        found = _maps(model, image, label, cam_layer)
+        done += 1
+        after_maps(done)
+        return found
+
+    trained = [maps(label) for label in labels]
     with shuffled(model, seed):
-        random = [_maps(model, image, label, cam_layer) for label in labels]
+        random = [maps(label) for label in labels]
     lit: NDArray[np.bool_] = np.any(pixels, axis=-1)
     return [
         ClassMaps(label, [_compared(name, own[name], other[name], lit) for name in own], completeness)
