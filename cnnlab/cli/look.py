@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import tables
-from cnnlab.errors import RequestError
+from cnnlab.errors import RequestError, RunError
 from cnnlab.terminal import decoding_progress, note
 
 if TYPE_CHECKING:
@@ -89,13 +89,14 @@ def look(
         raise RequestError(f"--example {example}: not with --image, which is looked at instead")
     from cnnlab.explain import aspects
     from cnnlab.explain.structure import Structure
-    from cnnlab.runs.experiment import check_finished, experiment_of
+    from cnnlab.runs.experiment import check_finished, experiment_of, parameters_of
 
     record = folder.record()
     check_finished(record)
-    if example is not None:
+    if example is not None and "test" in record.data.splits:
         _check_example(example, record.data.splits["test"].examples)
     experiment = experiment_of(folder)
+    parameters_of(folder, experiment)  # refused where its layers do not fit
     structure = Structure.from_experiment(experiment)
     wanted = [aspects.What(one.value) for one in what or [What.LAYERS]]
     shown, notes = aspects.chosen(wanted, structure, layer)
@@ -152,11 +153,15 @@ def _look(
     """The network, and what it is looked at with."""
     from functools import cache
 
+    import numpy as np
+
     from cnnlab.evaluation.load import load_model, load_test_examples
     from cnnlab.explain.look import Look
     from cnnlab.explain.subject import example_subject, image_subject, surest_mistake
 
     loaded = load_model(run)
+    if not all(np.isfinite(weight).all() for weight in loaded.model.get_weights()):
+        raise RunError(f"{run.weights}: damaged: has weights that are not finite")
     dataset = cache(lambda: load_test_examples(loaded.record, loaded.experiment))
     name, pixels = image
     if pixels is not None:

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from cnnlab.explain.aspects import What
 from cnnlab.explain.embedding import Embedding
@@ -155,3 +156,22 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_one_line(look, tmp_path):
     done = look("tiny-1", "--out", "file/look", "--example", 0)
     assert done.returncode == 2
     assert "file/look: cannot be made: " in done.stderr
+
+
+def test_weights_that_are_not_finite_are_an_error_in_one_line(look, tmp_path):
+    look("tiny-1", "--example", "-1")  # copies it
+    path = tmp_path / "tiny-1/weights.safetensors"
+    arrays = load_file(path)
+    arrays["conv2d_0/bias"] = np.full_like(arrays["conv2d_0/bias"], np.nan)
+    save_file(arrays, path)
+    assert_one_line(look("tiny-1", "--example", 0), 1, "weights.safetensors: damaged: has weights that are not finite")
+
+
+def test_another_test_set_is_refused(look, tmp_path):
+    look("tiny-1", "--example", "-1")
+    record = json.loads((tmp_path / "tiny-1/run.json").read_text())
+    record["data"]["splits"]["test"]["labels"] = "another"
+    (tmp_path / "tiny-1/run.json").write_text(json.dumps(record))
+    assert_one_line(
+        look("tiny-1"), 1, "was trained on other examples of digits than are here: test: the same examples in another"
+    )
