@@ -21,6 +21,7 @@ LAYERS = [  # lowest first
             "plots",
             "lessons",
             "evaluation",
+            "explain",
             "robustness",
             "training",
             "analysis",

@@ -16,6 +16,7 @@ from cnnlab.cli.export import export
 from cnnlab.cli.fool import fool
 from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
+from cnnlab.cli.look import look
 from cnnlab.cli.predict import predict
 from cnnlab.cli.reproduce import reproduce
 from cnnlab.cli.resume import resume
@@ -52,9 +53,9 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, resume, launch, evaluate, predict, fool, convolve, export, compare, reproduce, verify, tensorboard):
+for command in (train, resume, launch, evaluate, predict, look, fool, export, compare, reproduce, verify, tensorboard):
     app.command()(command)
 app.add_typer(runs, name="runs")
-for other in (configs, init, validate, describe, show, schema, bench):
+for other in (configs, init, validate, describe, show, schema, convolve, bench):
     app.command()(other)
 app.add_typer(data, name="data")

@@ -71,9 +71,27 @@ def load_dataset(record: RunRecord, experiment: Experiment) -> Dataset:
     return dataset
 
 
+def load_test_examples(record: RunRecord, experiment: Experiment) -> Dataset:
+    """The data set with the test examples of a run, but not with its other splits, which takes longer.
+
+    Raises RunError where the test examples are others by now.
+    """
+    # Validating on the test set holds nothing out, which needs scikit-learn: a second.
+    dataset = data.load(experiment.data.model_copy(update={"validation": "test", "train_sizes": None}))
+    now = fingerprint.record(Dataset(dataset.name, dataset.test, None, dataset.test, dataset.class_names))
+    then, here = (raw["splits"]["test"] for raw in (record.data.raw, now))
+    is_same = all(then[key] == here[key] for key in ("pictures", "labels"))
+    recorded = {**record.data.raw, "splits": {"test": then}, "fingerprint": now["fingerprint"] if is_same else ""}
+    _raise_differences(record, dataset, fingerprint.differences(recorded, {**now, "splits": {"test": here}}))
+    return dataset
+
+
 def check_same_data(record: RunRecord, dataset: Dataset) -> None:
     """Raise RunError where `dataset` is not what the run was trained on, saying how it differs."""
-    differences = fingerprint.differences(record.data.raw, fingerprint.record(dataset))
+    _raise_differences(record, dataset, fingerprint.differences(record.data.raw, fingerprint.record(dataset)))
+
+
+def _raise_differences(record: RunRecord, dataset: Dataset, differences: list[str]) -> None:
     if not differences:
         return
     then, here = record.data.place, dataset.origin.place

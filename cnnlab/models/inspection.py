@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from cnnlab.models.losses import LossFunction
 
+_Raw = tuple[list[tf.Tensor], tf.Tensor, list[tf.Tensor]]
+"""Gradients by weights, images and outputs of layers."""
+
 
 @dataclass(frozen=True)
 class Gradients:
@@ -43,9 +46,12 @@ class Inspector:
     def gradients(self, images: tf.Tensor, labels: tf.Tensor) -> Gradients:
         """Gradients of the mean loss, in inference mode; what regularizers add is no part of it."""
         per_replica = self._compiled(images, labels)
-        weights, inputs, outputs = tf.nest.map_structure(self._first, per_replica)
-        names = [f"{layer.name}/{weight.name}" for layer, weight in self._weights]
-        return Gradients(dict(zip(names, weights, strict=True)), inputs, dict(zip(self._names, outputs, strict=True)))
+        return self._named(tf.nest.map_structure(self._first, per_replica))
+
+    def outputs_and_gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[dict[str, tf.Tensor], Gradients]:
+        """What `outputs` and `gradients` give, of one pass that is not compiled: quicker where it is done once."""
+        outputs, gradients = self._outputs_and_gradients(images, labels)
+        return dict(zip(self._names, outputs, strict=True)), self._named(gradients)
 
     @cached_property
     def graph(self) -> bytes:
@@ -59,7 +65,15 @@ class Inspector:
     def _weights(self) -> list[tuple[keras.Layer, keras.Variable]]:
         return [(layer, weight) for layer in self._model.layers for weight in layer.trainable_weights]
 
-    def _gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor, list[tf.Tensor]]:
+    def _named(self, gradients: _Raw) -> Gradients:
+        weights, inputs, outputs = gradients
+        names = [f"{layer.name}/{weight.name}" for layer, weight in self._weights]
+        return Gradients(dict(zip(names, weights, strict=True)), inputs, dict(zip(self._names, outputs, strict=True)))
+
+    def _gradients(self, images: tf.Tensor, labels: tf.Tensor) -> _Raw:
+        return self._outputs_and_gradients(images, labels)[1]
+
+    def _outputs_and_gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], _Raw]:
         with tf.GradientTape() as tape:
             tape.watch(images)
             scores, *outputs = self._all(images, training=False)
@@ -67,7 +81,7 @@ class Inspector:
         weights = [weight for _, weight in self._weights]
         zero = tf.UnconnectedGradients.ZERO
         of_weights, of_images, of_outputs = tape.gradient(loss, (weights, images, outputs), unconnected_gradients=zero)
-        return of_weights, of_images, of_outputs
+        return outputs, (of_weights, of_images, of_outputs)
 
     def _first(self, value: Any) -> tf.Tensor:
         return self._strategy.experimental_local_results(value)[0]

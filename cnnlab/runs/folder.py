@@ -13,6 +13,7 @@ runs/lenet-1/
   tensorboard/                     events, where the experiment asks for them
   export/onnx/                     the network for another runtime, with a script that uses it
   export/onnx.json                 the comparison of the two
+  look/layers.png                  images of its layers, filters and decisions
   .lock                            held by the process that works on the run
 """
 
@@ -31,14 +32,8 @@ from cnnlab.runs.record import RECORD, RunRecord
 
 MAX_BYTES = 1 << 22  # of run.json, which has a few kilobytes
 FOLDERS = (
-    "",
-    "checkpoints",
-    "evaluation",
-    "export",
-    "fool",
-    "tensorboard",
-    "tensorboard/train",
-    "tensorboard/validation",
+    *("", "checkpoints", "evaluation", "export", "fool", "look"),
+    *("tensorboard", "tensorboard/train", "tensorboard/validation"),
 )
 """The folders that cnnlab writes in, below that of the run."""
 
@@ -80,6 +75,11 @@ class Run:
     def exports(self) -> Path:
         """The folder of what `cnnlab export` writes."""
         return self.path / "export"
+
+    @property
+    def look(self) -> Path:
+        """The folder of what `cnnlab look` draws."""
+        return self.path / "look"
 
     @property
     def metrics(self) -> Path:

@@ -46,6 +46,9 @@ MENTIONS = {
     "--input and --image {}: expected one of them",
     "neither --input nor --image: the input is the photograph {} that scikit-learn ships",
     "# Source: started from {}, `cnnlab init`.",
+    "--example {}: not with --image, which is looked at instead",
+    "{} more rows in --format json",
+    "--layer {}: --what {} needs a convolution: {}",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
     "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
 }

@@ -22,6 +22,8 @@ LIGHT = [
     ["evaluate", "nowhere"],
     ["predict", "nowhere", "x.png"],
     ["predict", "runs/tiny-1"],
+    ["look", "nowhere"],
+    ["look", "runs/tiny-1", "--example", "1", "--image", "x.png"],
     ["export", "nowhere", "--to", "onnx"],
     ["export", "runs/tiny-1", "--to", "onnx", "--int8"],
     ["describe", "resnet20"],
