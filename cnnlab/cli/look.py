@@ -10,7 +10,7 @@ import typer
 
 from cnnlab.cli import tables
 from cnnlab.errors import RequestError, RunError
-from cnnlab.terminal import decoding_progress, note
+from cnnlab.terminal import image_progress, note
 
 if TYPE_CHECKING:
     from cnnlab.explain.look import Look
@@ -106,7 +106,7 @@ def look(
     import_tensorflow(threads=experiment.train.threads)
     for text in notes:
         note(text)
-    with decoding_progress() as progress:
+    with image_progress() as progress:
         task = progress.add_task("", total=None, visible=False)
 
         def report(name: str, done: int, total: int) -> None:
