@@ -1,6 +1,6 @@
 """Training on adversarial examples."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,6 @@ class Adversarial(Strict):
     validation and test images are not changed. `cnnlab fool` measures the robustness.
     """
 
-    usage: ClassVar[tuple[str, ...]] = ("adversarial: {epsilon: 0.1, steps: 7}",)
     epsilon: Annotated[float, Field(gt=0, le=1000)]
     """Largest perturbation in the `norm`, for pixels in [0, 1]."""
     norm: Norm = "linf"
