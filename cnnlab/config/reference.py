@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cnnlab.config import rules, yaml
 from cnnlab.config.documentation import documentation
 from cnnlab.config.schema_lookup import models_at
+from cnnlab.experiment.adversarial import Adversarial
 from cnnlab.experiment.choice import Choice, Strict, plain
 from cnnlab.experiment.data import DataSpec, PluginData, plugin, spec_of
 from cnnlab.experiment.layers import base
@@ -46,6 +47,7 @@ def markdown() -> str:
         *_section("`train`", [Train]),
         *_section("`train.optimizer`", models_at(("train", "optimizer"))),
         *_section("`train.loss`", models_at(("train", "loss"))),
+        *_section("`train.adversarial`", [Adversarial]),
         *_section("`train.schedule`", models_at(("train", "schedule"))),
         *_section("`train.callbacks`", models_at(("train", "callbacks", 0))),
         *_section("`published`", [Published]),

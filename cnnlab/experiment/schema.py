@@ -104,7 +104,7 @@ class Train(Strict):
     1 for classes that it leaves out. Reported losses, of training and validation, are not weighted.
     """
     adversarial: Adversarial | None = None
-    """Adversarial training, such as `{epsilon: 0.1, steps: 7}`: on images that are perturbed so that the loss is large."""
+    """Adversarial training, such as `{epsilon: 0.1, steps: 7}`: on images perturbed so that the loss is large."""
     schedule: Schedule = Constant()
     """How the learning rate changes."""
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
