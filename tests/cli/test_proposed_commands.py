@@ -42,6 +42,10 @@ MENTIONS = {
     "`test` evaluates the test set after every epoch, and train.test: never (--no-test) leaves it untouched; hold out "
     "training examples, such as data.validation=0.1, or evaluate it",
     "leave --invert out",
+    "--{}: is for one image of one run; several runs or --all use the test set",
+    "--image: perturbs a file; leave --example out, or --image",
+    "The largest perturbation, for pixels in [0, 1], such as 0.1 or 8/255; may be repeated with --all. By default the "
+    "smallest that succeeds.",
     "leave it out with --lesson {}, which has its input and kernels",
     "--input and --image {}: expected one of them",
     "neither --input nor --image: the input is the photograph {} that scikit-learn ships",
@@ -98,6 +102,11 @@ PRINTED = {
     "try a smaller batch, such as --set train.batch_size={}": TRAIN,
     "{}.path: `cnnlab resume RUN` resumes an interrupted run; leave BackupAndRestore out": (),
     "if you trust whoever made this folder, add --trust": ("resume", RUN),
+    "--limit {}: is for the test set; add --all": ("fool", RUN, "--limit", "5"),
+    "--epsilon: expected one for one image; several are measured on the test set with --all": (
+        *("fool", RUN, "--steps", "2"),
+        *("--epsilon", "0.1", "--epsilon", "0.2"),
+    ),
     "--int8: quantizes for LiteRT, got the format {}; try --to litert": ("export", RUN, "--int8"),
     "nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list": ("convolve",),
     "try --invert": ("predict", RUN, "digit.png"),
