@@ -26,11 +26,14 @@ lint: .venv/ready  ## what CI checks of the source
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md; the cost of durable runs and of comparing; whether hints help
+bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md; durable runs, comparing, hints, predicting, exporting, looking
 	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python
 	$(BIN)/python -m benchmarks.durable_runs
 	$(BIN)/python -m benchmarks.comparing
 	$(BIN)/python -m benchmarks.failing_trainings
+	$(BIN)/python -m benchmarks.predicting
+	$(BIN)/python -m benchmarks.exporting
+	$(BIN)/python -m benchmarks.looking
 
 bench-fool: .venv/ready .venv-foolbox/ready  ## attacks against foolbox's, and their speed against that of training
 	$(BIN)/python -m benchmarks.fooling --foolbox .venv-foolbox

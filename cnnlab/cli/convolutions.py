@@ -210,8 +210,10 @@ def _draw(request: Request, titles: Sequence[str], results: Sequence[Step], path
         rows = in_rows([inputs, *everything])
     if len(rows) > MOST_ROWS:
         note(f"{path}: has the first {MOST_ROWS} of {pluralize(len(rows), 'filter')}")
-    if (channels := max(image.shape[2], *(step.values.shape[2] for step in images if not titles), 0)) > MOST_CHANNELS:
-        note(f"{path}: has the first {MOST_CHANNELS} of {channels} channels")
     of_gradients = [step for step, wanted in zip(results, is_gradient, strict=True) if wanted]
     below = [panels(step.title, _as_image(step.values), MOST_CHANNELS) for step in of_gradients]
+    drawn = [image.shape[2], *(kernel.shape[2] for kernel in operation.kernels)]
+    drawn += [_as_image(step.values).shape[2] for step in (*of_gradients, *([] if titles else images))]
+    if (channels := max(drawn)) > MOST_CHANNELS:
+        note(f"{path}: has the first {MOST_CHANNELS} of up to {channels} channels of an array")
     draw([*rows[:MOST_ROWS], *in_rows(below)], path)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cnnlab.export.proof import Proof
 
 
-BATCH_SIZE = 256
 MEASURES: dict[str, Callable[["Proof"], str]] = {
     "largest difference": lambda proof: f"{proof.largest_difference:.2g}",
     "equal labels": lambda proof: f"{proof.equal_labels:.4f}",
@@ -81,6 +80,8 @@ def export(
 
 
 def _text(report: "Report") -> str:
+    from cnnlab.export.runtime import BATCH_SIZE
+
     proof, files = report.proof, report.files
     columns = {report.run: report.reference, files.network.name: proof}
     if report.trained_in:

@@ -10,6 +10,7 @@ import typer
 
 from cnnlab.cli import tables
 from cnnlab.errors import RequestError, RunError
+from cnnlab.explain.what import What
 from cnnlab.terminal import image_progress, note
 
 if TYPE_CHECKING:
@@ -17,20 +18,6 @@ if TYPE_CHECKING:
     from cnnlab.runs import Run
 
 MOST_PRINTED = 200  # rows of a table
-
-
-class What(StrEnum):
-    """What is looked at; as in `explain.aspects`, which imports the schema."""
-
-    LAYERS = "layers"
-    HIDDEN = "hidden"
-    FILTERS = "filters"
-    PATCHES = "patches"
-    SALIENCY = "saliency"
-    WEIGHTS = "weights"
-    CONFUSIONS = "confusions"
-    MAP = "map"
-    ALL = "all"
 
 
 class Method(StrEnum):
@@ -98,9 +85,11 @@ def look(
     experiment = experiment_of(folder)
     parameters_of(folder, experiment)  # refused where its layers do not fit
     structure = Structure.from_experiment(experiment)
-    wanted = [aspects.What(one.value) for one in what or [What.LAYERS]]
-    shown, notes = aspects.chosen(wanted, structure, layer)
-    pixels = None if image is None else _decoded(folder, image)
+    shown, notes = aspects.chosen(what or [What.LAYERS], structure, layer)
+    from cnnlab.evaluation.samples import decode_single
+    from cnnlab.runs.inputs import inputs_of
+
+    pixels = None if image is None else decode_single(inputs_of(folder), image, "--image")
     from cnnlab.cli.tensorflow import import_tensorflow
 
     import_tensorflow(threads=experiment.train.threads)
@@ -123,23 +112,6 @@ def look(
 def _check_example(number: int, total: int) -> None:
     if not 0 <= number < total:
         raise RequestError(f"--example {number}: no such example; the test set has {total:,}, counted from 0")
-
-
-def _decoded(run: "Run", path: Path) -> Any:
-    """The pixels of the one image at `path`, decoded as in training; what was changed is said."""
-    from cnnlab.evaluation.samples import FileSamples
-    from cnnlab.runs.inputs import inputs_of
-
-    if path.is_dir():
-        raise RequestError(f"--image {path}: is a folder; expected an image file")
-    samples = FileSamples(inputs_of(run), [str(path)], invert=False)
-    found = [sample for sample in samples if sample is not None]
-    if samples.failed:  # that was said
-        raise typer.Exit(2)
-    if len(found) != 1:
-        raise RequestError(f"--image {path}: names {len(found)} images; expected one")
-    samples.report()
-    return found[0].pixels
 
 
 def _look(

@@ -78,12 +78,17 @@ def load_test_examples(record: RunRecord, experiment: Experiment) -> Dataset:
     """
     # Validating on the test set holds nothing out, which needs scikit-learn: a second.
     dataset = data.load(experiment.data.model_copy(update={"validation": "test", "train_sizes": None}))
+    check_same_test_examples(record, dataset)
+    return dataset
+
+
+def check_same_test_examples(record: RunRecord, dataset: Dataset) -> None:
+    """Raise RunError where the test examples of `dataset` are not those of the run, saying how they differ."""
     now = fingerprint.record(Dataset(dataset.name, dataset.test, None, dataset.test, dataset.class_names))
     then, here = (raw["splits"]["test"] for raw in (record.data.raw, now))
     is_same = all(then[key] == here[key] for key in ("pictures", "labels"))
     recorded = {**record.data.raw, "splits": {"test": then}, "fingerprint": now["fingerprint"] if is_same else ""}
     _raise_differences(record, dataset, fingerprint.differences(recorded, {**now, "splits": {"test": here}}))
-    return dataset
 
 
 def check_same_data(record: RunRecord, dataset: Dataset) -> None:

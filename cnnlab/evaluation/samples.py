@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,17 +43,18 @@ class FileSamples:
     """The images in files, folders and patterns, decoded as those that the network was trained on.
 
     Iterating gives every sample, or None where the next path on standard input is awaited. What cannot be decoded is
-    one line on standard error, and counted by `failed`. Raises RequestError where an argument names no image.
+    one line on standard error, and counted by `failed`; if `strict`, it is a RequestError. Raises RequestError where an
+    argument names no image.
     """
 
-    def __init__(self, inputs: NetworkInputs, arguments: Sequence[str], *, invert: bool) -> None:
+    def __init__(self, inputs: NetworkInputs, arguments: Sequence[str], *, invert: bool, strict: bool = False) -> None:
         """List the files and start to decode them."""
         if inputs.size.channels not in (1, 3):
             raise RequestError(
                 f"{arguments[0]}: the network takes images of {inputs.size.channels} channels, which files do not "
                 "have; examples of a data set can be predicted"
             )
-        self._inputs, self._invert = inputs, invert
+        self._inputs, self._invert, self._strict = inputs, invert, strict
         self._listing = list_images([argument for argument in arguments if argument != STDIN])
         self._report, self._count, self._border = Report(), 0, _BorderCheck(inputs.border_brightness)
         self.failed = 0
@@ -73,6 +75,8 @@ class FileSamples:
                 continue
             file, decoded = item
             if isinstance(decoded, DataError):
+                if self._strict:
+                    raise RequestError(f"{file.path}: {decoded}")
                 self.failed += 1
                 print(f"cnnlab: {printable(file.path)}: {decoded}", file=sys.stderr)
                 continue
@@ -168,6 +172,23 @@ class ExampleSamples:
         """Say what was changed."""
         if self._invert:
             note(f"{pluralize(self.total, 'image')} inverted")
+
+
+def decode_single(inputs: NetworkInputs, path: Path, option: str) -> NDArray[np.uint8]:
+    """The image (height, width, channels) in the one file that `option` names; what was changed is reported.
+
+    Raises RequestError where it is a folder or a pattern, or cannot be decoded.
+    """
+    if path.is_dir():
+        raise RequestError(f"{option} {path}: is a folder; expected an image file")
+    samples = FileSamples(inputs, [str(path)], invert=False, strict=True)
+    if samples.total != 1:
+        raise RequestError(f"{option} {path}: names {samples.total} images; expected one")
+    (sample,) = samples
+    samples.report()
+    if sample is None:
+        raise RequestError(f"{option} {path}: expected an image file")
+    return sample.pixels
 
 
 Samples = FileSamples | ExampleSamples

@@ -1,25 +1,10 @@
 """What can be looked at, and of which networks; without TensorFlow."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from cnnlab.errors import RequestError
 from cnnlab.explain.structure import Structure
-
-
-class What(StrEnum):
-    """What is looked at."""
-
-    LAYERS = "layers"
-    HIDDEN = "hidden"
-    FILTERS = "filters"
-    PATCHES = "patches"
-    SALIENCY = "saliency"
-    WEIGHTS = "weights"
-    CONFUSIONS = "confusions"
-    MAP = "map"
-    ALL = "all"
-
+from cnnlab.explain.what import What
 
 OF_TEST_SET = {What.FILTERS, What.PATCHES, What.CONFUSIONS, What.MAP}
 """What is about all test examples."""

@@ -18,7 +18,6 @@ from cnnlab.models.inspection import Inspector
 from cnnlab.models.losses import loss_function
 
 Array = NDArray[np.float32]
-COPIES = 2  # of the image in a batch
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,8 @@ class LayerView:
 def inspect(loaded: LoadedModel, structure: Structure, pixels: NDArray[np.uint8], label: int) -> list[LayerView]:
     """Every layer for one image (height, width, channels), in the order of computation; the loss is that of `label`."""
     inspector = Inspector(loaded.model, loss_function(loaded.experiment.train.loss), tf.distribute.get_strategy())
-    # Twice: for a batch of one, oneDNN's gradient by a kernel of one pixel with strides corrupts memory, as of
-    # TensorFlow 2.21.
-    images = to_input(tf.constant(np.stack([pixels] * COPIES)))
-    outputs, gradients = inspector.outputs_and_gradients(images, tf.constant([label] * COPIES))
+    images = to_input(tf.constant(pixels[None]))
+    outputs, gradients = inspector.outputs_and_gradients(images, tf.constant([label]))
     views = []
     for layer in loaded.model.layers:
         name = layer.name
@@ -89,7 +86,7 @@ def inspect(loaded: LoadedModel, structure: Structure, pixels: NDArray[np.uint8]
             weight.name: Weights(_array(weight.value), _array(gradients.weights[f"{name}/{weight.name}"]))
             for weight in layer.trainable_weights
         }
-        activations, slope = _array(outputs[name])[0], COPIES * _array(of_output)[0]  # of the mean loss
+        activations, slope = _array(outputs[name])[0], _array(of_output)[0]
         if activations.ndim == 4:  # groups of channels, of which channel_max_pool takes the largest
             activations, slope = activations.max(axis=-1), slope.sum(axis=-1)
         line = structure.by_name.get(name)

@@ -10,10 +10,10 @@ import numpy as np
 
 from cnnlab.data import Dataset, Examples
 from cnnlab.evaluation.load import LoadedModel
-from cnnlab.explain.aspects import What
 from cnnlab.explain.layers import LayerView, inspect
 from cnnlab.explain.structure import Structure
 from cnnlab.explain.subject import Subject
+from cnnlab.explain.what import What
 from cnnlab.models.inference import Outcome
 from cnnlab.plots import page
 

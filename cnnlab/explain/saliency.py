@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cnnlab.explain.layers import COPIES
 from cnnlab.models.inference import to_input
 
 Array = NDArray[np.float32]
@@ -136,8 +135,8 @@ def integrated_gradients(model: keras.Model, image: tf.Tensor, label: int) -> tu
 
 
 def _twice(image: tf.Tensor) -> tf.Tensor:
-    """A batch of two, of which the first counts: see `explain.layers` for what a batch of one does."""
-    return tf.repeat(image, COPIES, axis=0)
+    """A batch of two, of which the first counts: see `models.inspection` for what a batch of one does."""
+    return tf.repeat(image, 2, axis=0)
 
 
 def _slopes(model: keras.Model, images: tf.Tensor, label: int) -> Array:

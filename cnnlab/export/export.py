@@ -154,7 +154,8 @@ class _Export:
         return str(self.loaded.record.experiment.train.get("precision", "float32"))
 
     def _compare(self) -> tuple[Proof, Proof, Proof | None]:
-        with tempfile.TemporaryDirectory() as scratch, sample_for(self.loaded, Path(scratch)) as sample:
+        with tempfile.TemporaryDirectory() as scratch:
+            sample = sample_for(self.loaded, Path(scratch))
             with image_progress() as progress:
 
                 def bar(name: str) -> Callable[[int], None]:

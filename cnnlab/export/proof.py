@@ -1,8 +1,7 @@
 """Comparing an exported network with the one of the run."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +68,7 @@ class Proof:
             )
 
 
-@contextmanager
-def sample_for(loaded: LoadedModel, folder: Path) -> Iterator[Sample]:
+def sample_for(loaded: LoadedModel, folder: Path) -> Sample:
     """Images to compare on, which `folder` gets as images.npy.
 
     Those that the run is measured on, which records a use of its test set; without its data, images of scikit-learn's.
@@ -94,7 +92,7 @@ def sample_for(loaded: LoadedModel, folder: Path) -> Iterator[Sample]:
     for part in examples.chunks():
         images[part] = examples.images[part]
     images.flush()
-    yield Sample(name, images, labels)
+    return Sample(name, images, labels)
 
 
 def measure(loaded: LoadedModel, sample: Sample, advance: Callable[[int], None]) -> Measured:

@@ -74,6 +74,13 @@ class Inspector:
         return self._outputs_and_gradients(images, labels)[1]
 
     def _outputs_and_gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], _Raw]:
+        if images.shape[0] == 1:
+            # As two copies: for a batch of one, oneDNN's gradient by a kernel of one pixel with strides corrupts
+            # memory, as of TensorFlow 2.21. Of the mean loss, that of each copy is half.
+            outputs, (weights, inputs, slopes) = self._outputs_and_gradients(
+                tf.repeat(images, 2, axis=0), tf.repeat(labels, 2, axis=0)
+            )
+            return [values[:1] for values in outputs], (weights, 2 * inputs[:1], [2 * slope[:1] for slope in slopes])
         with tf.GradientTape() as tape:
             tape.watch(images)
             scores, *outputs = self._all(images, training=False)

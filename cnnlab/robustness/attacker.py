@@ -16,6 +16,7 @@ from cnnlab.models.losses import class_scores, loss_function
 
 Kind = Literal["noise", "fgsm", "pgd"]
 Bytes = NDArray[np.uint8]
+LOSS_SCALE = 2.0**10  # small gradients of 16 bits would be 0, and only their direction counts
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Attacker:
             [random_noise(shape, key, self._norm), tf.zeros_like(inputs), random_start(shape, key, self._norm)]
         )
         perturbed = perturb(
-            lambda values: sign * self._loss(labels, self._outputs(values)),
+            lambda values: LOSS_SCALE * sign * self._loss(labels, self._outputs(values)),
             inputs,
             start[kind],
             epsilon=epsilon,

@@ -90,3 +90,21 @@ def test_a_malformed_tf_config_is_a_one_line_error(cnnlab, tiny, tmp_path):
     )
     assert_one_line(done, 2, "TF_CONFIG: ")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_batch_of_one_does_not_break_a_projection(devices, tmp_path):
+    """oneDNN's gradient by a strided 1x1 kernel corrupts memory for a batch of one, as of TensorFlow 2.21."""
+    (tmp_path / "projection.yaml").write_text(
+        """\
+data: {name: synthetic, image_shape: [28, 28, 4], num_classes: 3, train_examples: 41, test_examples: 9, validation: 0}
+model:
+  layers:
+    - residual: {layers: [{conv2d: {filters: 6, kernel_size: 3, strides: 2, padding: same}}], shortcut: projection}
+    - global_avg_pool2d
+    - dense: 3
+train: {epochs: 20, batch_size: 2}
+"""
+    )
+    done = run_cnnlab("train", "projection.yaml", "--devices", devices, "--quiet", "--no-test", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -24,9 +24,6 @@ from cnnlab.models import build
 from cnnlab.runs import Run
 from tests.conftest import assert_one_line, invoke
 
-pytest.importorskip("onnxruntime")
-pytest.importorskip("ai_edge_litert")
-
 EVERY_KIND = """\
 name: every-kind
 extends: tiny.yaml

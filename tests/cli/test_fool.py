@@ -173,3 +173,24 @@ def test_adversarial_training_makes_a_network_more_robust(fool, experiments):
         results(fool(*options, runs=(f"runs/{name}",)))["runs"][0]["points"][0] for name in ("first", "robust")
     )
     assert robust["robust"] > plain["robust"] + 0.1
+
+
+def test_gradients_of_16_bits_do_not_vanish(fool, experiments):
+    done = invoke(
+        "train", "tiny.yaml", "--name", "half", "--epochs", 10, "--quiet", "--set", "train.schedule=constant",
+        "--precision", "mixed_float16", cwd=experiments,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = results(fool("--all", "--epsilon", 0.3, "--steps", 10, "--format", "json", runs=("runs/half",)))
+    (point,) = result["runs"][0]["points"]
+    assert point["pgd"] < 0.1
+
+
+def test_a_folder_that_cannot_be_made_is_refused_at_once(fool):
+    assert_one_line(fool("--out", "/proc/figures"), 2, "--out /proc/figures: cannot be written")
+
+
+def test_a_perturbation_that_no_file_can_hold_is_said(fool):
+    done = fool("--epsilon", 0.001, "--format", "json")
+    assert by_name(results(done))["PGD-40"]["distance"] == 0
+    assert "--epsilon 0.001: is less than 1/255" in done.stderr

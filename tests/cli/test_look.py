@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from cnnlab.explain.aspects import What
 from cnnlab.explain.embedding import Embedding
 from tests.conftest import assert_one_line, invoke
 from tests.explain.conftest import loaded, looked_at  # noqa: F401 - fixtures
@@ -116,12 +115,6 @@ def test_the_map_has_tsne_on_request(look, monkeypatch):
     done = look("flat-1", "--what", "map", "--format", "json", "--method", "tsne")
     assert json.loads(done.stdout)["map"] == [{"axis": "t-SNE 1"}, {"axis": "t-SNE 2"}]
     assert asked == [((200, 784), "tsne")]
-
-
-def test_all_aspects_are_options():
-    from cnnlab.cli.look import What as Option
-
-    assert [one.value for one in Option] == [one.value for one in What]
 
 
 @pytest.mark.parametrize(

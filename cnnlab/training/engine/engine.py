@@ -204,7 +204,7 @@ class Engine:
         `batch` are the examples' numbers, `places` their indices in `images`, `attack` the seed (2,) and
         the strength of the epoch's perturbations.
         """
-        positions, counts = _share_of(batch)
+        positions, counts = _share_of(batch, may_be_one=1 in (self._batch_size, self._size % self._batch_size))
 
         def pick(positions: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
             """Inputs of the network, their labels and their random numbers."""
@@ -332,15 +332,19 @@ class Engine:
         return [tf.where(overflows > 0, tf.constant(np.nan), gradient) for gradient in gradients]
 
 
-def _share_of(batch: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-    """This replica's even part of the positions in `batch`, and which of them count; None where all are and do."""
+def _share_of(batch: tf.Tensor, *, may_be_one: bool) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """This replica's even part of the positions in `batch`, and which of them count; None where all are and do.
+
+    At least two, since TensorFlow's kernels fail on empty batches, and oneDNN's gradient by a kernel of 1×1 with
+    strides corrupts memory for a batch of one (TensorFlow 2.21): what is added is the first one again, and counts for
+    nothing. `may_be_one`: whether there are batches of a single example.
+    """
     context = tf.distribute.get_replica_context()
     replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
-    if replicas == 1:
+    if replicas == 1 and not may_be_one:
         return None, None
     size = tf.shape(batch)[0]
     begin, end = replica * size // replicas, (replica + 1) * size // replicas
-    # A last batch smaller than the replicas leaves some without an example, and TensorFlow's kernels fail on empty
-    # batches: such a replica computes one that counts for nothing.
-    share = tf.range(begin, tf.maximum(end, begin + 1))
-    return tf.minimum(share, size - 1), share < end
+    share = tf.range(begin, tf.maximum(end, begin + 2))
+    counts = share < end
+    return tf.where(counts, share, tf.minimum(begin, size - 1)), counts

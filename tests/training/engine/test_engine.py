@@ -47,13 +47,14 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer):
+@pytest.mark.parametrize(("optimizer", "size"), [*((name, 150) for name in OPTIMIZERS), ("sgd", 129)])
+def test_an_epoch_equals_keras_fit_on_the_same_order(examples, optimizer, size):
+    examples = examples.take(slice(0, size))  # of 129, the last batch has one
     ours = new_model(optimizer=OPTIMIZERS[optimizer]())
     engine = Engine(ours, CrossEntropy(), examples, batch_size=64, seed=3)
     progress = last(engine.epoch(0))
 
-    order = tf.random.experimental.stateless_shuffle(tf.range(150), tf.constant([3, 0], tf.int64)).numpy()
+    order = tf.random.experimental.stateless_shuffle(tf.range(size), tf.constant([3, 0], tf.int64)).numpy()
     theirs = new_model()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     theirs.compile(OPTIMIZERS[optimizer](), loss, metrics=["accuracy"])
