@@ -26,8 +26,8 @@ lint: .venv/ready  ## what CI checks of the source
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready .venv-torch/ready  ## the engine against Keras and PyTorch, in one run, to docs/benchmarks.md; durable runs, comparing, hints, predicting, exporting, looking
-	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python
+bench: .venv/ready .venv-torch/ready .venv-jax/ready  ## the engine against Keras, PyTorch and JAX, in one run, to docs/benchmarks.md; durable runs, comparing, hints, predicting, exporting, looking
+	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python --jax .venv-jax/bin/python
 	$(BIN)/python -m benchmarks.durable_runs
 	$(BIN)/python -m benchmarks.comparing
 	$(BIN)/python -m benchmarks.failing_trainings
@@ -52,7 +52,7 @@ lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock
 
 clean:  ## remove what make has made, but no runs
-	rm -rf .venv .venv-torch .venv-foolbox build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-torch .venv-jax .venv-foolbox build dist .mypy_cache .ruff_cache .pytest_cache
 
 # The package is installed editable; its bytecode and that of everything it imports is compiled here, since a start
 # without takes seconds more.
@@ -64,10 +64,15 @@ clean:  ## remove what make has made, but no runs
 	$(BIN)/python -m compileall -q -j 0 .venv/lib cnnlab
 	touch $@
 
-# A peer of the benchmarks only, in an environment of its own.
+# Peers of the benchmarks only, in environments of their own.
 .venv-torch/ready:
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 numpy
+	touch $@
+
+.venv-jax/ready:
+	$(PYTHON) -m venv .venv-jax
+	.venv-jax/bin/pip install --quiet --disable-pip-version-check jax==0.10.2 optax==0.2.8
 	touch $@
 
 # An independent implementation of attacks, for a benchmark only.

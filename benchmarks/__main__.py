@@ -20,13 +20,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--rounds", type=int, default=5, help="measured epochs or starts of each (default 5)")
     parser.add_argument("--torch", metavar="PYTHON", help="a Python with PyTorch; without it, PyTorch is omitted")
+    parser.add_argument("--jax", metavar="PYTHON", help="a Python with JAX and optax; without it, JAX is omitted")
     options = parser.parse_args()
+    bfloat16 = {"precision": "mixed_bfloat16"}
     contestants = [
         Contestant("fit", "keras_fit"),
+        Contestant("fit, tuned", "keras_fit", options=("--tuned",)),
         Contestant("cnnlab", "engine"),
         *([Contestant("PyTorch", "pytorch", options.torch)] if options.torch else []),
-        Contestant("fit, mixed_bfloat16", "keras_fit", precision="mixed_bfloat16"),
-        Contestant("cnnlab, mixed_bfloat16", "engine", precision="mixed_bfloat16"),
+        *([Contestant("PyTorch, compiled", "pytorch", options.torch, ("--compiled",))] if options.torch else []),
+        *([Contestant("JAX", "jax_scan", options.jax)] if options.jax else []),
+        Contestant("fit, mixed_bfloat16", "keras_fit", settings=bfloat16),
+        Contestant("cnnlab, mixed_bfloat16", "engine", settings=bfloat16),
     ]
     with tempfile.TemporaryDirectory() as scratch:
         race = engine_vs_peers.race(contestants, options.rounds, Path(scratch))

@@ -11,8 +11,8 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +33,23 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class Contestant:
-    """A framework to train with, in a process of `python`."""
+    """A framework to train with, in a process of `python`; `settings` of `train` differ from the experiment's."""
 
     name: str
     module: str
     python: str = sys.executable
-    precision: str = "float32"
+    options: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-class _Process:
+class Process:
     """The process of a contestant; `serving.py` implements its side of the protocol."""
 
     def __init__(self, contestant: Contestant, experiment: dict[str, Any], data: Path) -> None:
-        settings = {**experiment["train"], "precision": contestant.precision}
-        task = json.dumps({**experiment, "train": settings})
+        task = json.dumps({**experiment, "train": {**experiment["train"], **contestant.settings}})
+        module = f"benchmarks.contestants.{contestant.module}"
         self._process = subprocess.Popen(
-            [contestant.python, "-m", f"benchmarks.contestants.{contestant.module}", task, str(data)],
+            [contestant.python, "-m", module, task, str(data), *contestant.options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -57,8 +58,16 @@ class _Process:
 
     def run_epoch(self) -> None:
         """Train one epoch."""
+        self.start_epoch()
+        self.end_epoch()
+
+    def start_epoch(self) -> None:
+        """Ask for an epoch."""
         self._process.stdin.write("epoch\n")  # type: ignore[union-attr]
         self._process.stdin.flush()  # type: ignore[union-attr]
+
+    def end_epoch(self) -> None:
+        """Wait for the epoch that was asked for. Raises ValueError where the process has ended."""
         seconds, _ = self._process.stdout.readline().split()  # type: ignore[union-attr]
         self.seconds.append(float(seconds))
 
@@ -76,8 +85,8 @@ def race(contestants: Sequence[Contestant], rounds: int, scratch: Path) -> list[
     rows = []
     for name, shape in NETWORKS.items():
         experiment = to_dict(load(name))
-        data = _random_data(shape, scratch)
-        running = {contestant: _Process(contestant, experiment, data) for contestant in contestants}
+        data = random_data(shape, scratch)
+        running = {contestant: Process(contestant, experiment, data) for contestant in contestants}
         for _ in range(rounds + 1):
             for process in running.values():
                 process.run_epoch()
@@ -103,7 +112,8 @@ def geometric_mean(rows: Sequence[dict[str, Any]], contestant: str) -> float:
     return statistics.geometric_mean(row["to_fit"] for row in rows if row["contestant"] == contestant)
 
 
-def _random_data(shape: tuple[int, ...], scratch: Path) -> Path:
+def random_data(shape: tuple[int, ...], scratch: Path) -> Path:
+    """An .npz file in `scratch` with random images of this shape and labels from 0 to 9."""
     path = scratch / f"{'x'.join(map(str, shape))}.npz"
     if not path.exists():
         random = np.random.default_rng(0)

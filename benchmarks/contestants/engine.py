@@ -11,11 +11,21 @@ def main() -> None:
     import_tensorflow()
     from benchmarks.contestants.network import built
     from cnnlab.data import Examples
+    from cnnlab.models.determinism import make_deterministic
+    from cnnlab.training.distribution import devices
     from cnnlab.training.engine.engine import Engine
 
     task, images, labels = read_task()
+    make_deterministic(0, deterministic=task["train"]["deterministic"])
     model, settings = built(task, images)
-    engine = Engine(model, settings.loss, Examples(images, labels), batch_size=settings.batch_size, seed=0)
+    engine = Engine(
+        model,
+        settings.loss,
+        Examples(images, labels),
+        batch_size=settings.batch_size,
+        seed=0,
+        jit=devices.uses_xla(settings.jit, model),
+    )
     epochs = count()
 
     def run_epoch() -> float:
