@@ -123,8 +123,9 @@ def _draw_one(loaded: LoadedModel, victim: Victim, scores: Any, results: Sequenc
             f"{result.attack.name}: difference × {factor}, at most {result.distance:.3g}",
             f"{names[result.prediction]} {result.scores.max():.2f}",
         ]
-        colors += ["0.15", "0.15", "red" if result.success else "green"]
-    heading = f"{loaded.record.run.path.name}: {results[0].attack.norm}; red: fooled"
+        colors += [grid.INK, grid.INK, grid.WRONG if result.success else grid.RIGHT]
+    norm = {"linf": "L∞", "l2": "L2"}[results[0].attack.norm]
+    heading = f"{loaded.record.run.path.name}: perturbations by their {norm} norm; orange: fooled"
     return grid.draw(np.stack(images), titles, heading, path, 3, "--out", colors)
 
 

@@ -106,9 +106,12 @@ def _backward(request: Request, upstream: Array) -> list[Step]:
     places = oriented, upstream, operation.stride, operation.padding
     explained = request.steps or upstream.size * kernels.size <= MOST_SUMS
     terms = (
-        (list(texts.weight_gradients(image, *places)), list(texts.image_gradients(image, *places)))
-        if explained and not operation.flip
-        else ((), ())
+        [
+            list(worked(image, *places, turned=operation.flip))
+            for worked in (texts.weight_gradients, texts.image_gradients)
+        ]
+        if explained
+        else [(), ()]
     )
     steps = [
         Step("dE/dw", shown(of_kernels), terms[0]),

@@ -152,7 +152,7 @@ def _data_of(runs: Sequence["Run"], name: str, split: Split) -> "Data":
 
 
 def _draw(predictions: Sequence["Prediction"], class_names: Sequence[str], path: Path) -> None:
-    """The grid: true:predicted, green where that is right and red where not, or else the class and its score."""
+    """The grid: true:predicted, blue where that is right and orange where not, or else the class and its score."""
     import numpy as np
 
     from cnnlab.plots import grid
@@ -164,7 +164,7 @@ def _draw(predictions: Sequence["Prediction"], class_names: Sequence[str], path:
         ((label, score),) = prediction.top(1, class_names)
         truth = prediction.sample.truth
         titles.append(f"{names[label]} {score:.2f}" if truth is None else f"{names.get(truth, truth)}:{names[label]}")
-        colors.append(INK if truth is None else "green" if truth == label else "red")
+        colors.append(INK if truth is None else grid.RIGHT if truth == label else grid.WRONG)
     heading = "true:predicted" if any(prediction.sample.truth for prediction in predictions) else "predicted"
     images = np.stack([prediction.sample.pixels for prediction in predictions])
     print(f"grid: {grid.draw(images, titles, heading, path, COLUMNS, '--grid', colors)}", file=sys.stderr)

@@ -12,6 +12,7 @@ from cnnlab.plots.page import Section
 from cnnlab.plots.tiles import Tiles, as_colours
 
 MOST, MOST_CHANNELS = 4096, 64  # tiles of a panel, and columns of them that have a meaning
+WIDEST = 8  # times as many inputs as outputs that a dense layer's kernel is drawn as one matrix with
 ROOM, PAGE_ROOM = 360, 1700  # pixels that they must fit into, in a panel of four, and alone
 SINGLE = 26  # pixels of the page that a single value is enlarged to
 
@@ -94,9 +95,18 @@ def weight_tiles(name: str, values: Array, pixels: Shape | None, on_image: bool,
             return pixel_tiles(name, values, pixels)
         case 2:
             inputs, outputs = values.shape
+            if inputs > WIDEST * outputs:  # a strip
+                return _tiles(f"{name}, a tile per output, its {inputs:,} inputs row by row", _folded(values.T))
             title = f"{name}, {inputs:,} rows of inputs, {outputs:,} columns of outputs"
             return _tiles(title, values[None], largest=500)
     return _tiles(name, values.reshape(-1, 1, 1))
+
+
+def _folded(rows: Array) -> Array:
+    """Each row of (n, width) as a square (n, side, side), with NaN where it ends."""
+    side = math.ceil(math.sqrt(rows.shape[1]))
+    missing = side**2 - rows.shape[1]
+    return np.pad(rows, [(0, 0), (0, missing)], constant_values=np.nan).reshape(-1, side, side)
 
 
 def kernel_tiles(name: str, kernel: Array, on_image: bool, room: int) -> Tiles:
@@ -138,7 +148,7 @@ def _tiles(title: str, values: Array, columns: int | None = None, largest: int |
     if len(values) > MOST:
         title = f"{title}; the first {MOST:,} of {len(values):,}"
     size = SINGLE if math.prod(values.shape[1:]) == 1 else largest
-    tiles = Tiles(f"{title}: {values.min():.3g} to {values.max():.3g}", values[:MOST], columns)
+    tiles = Tiles(f"{title}: {np.nanmin(values):.3g} to {np.nanmax(values):.3g}", values[:MOST], columns)
     return tiles if size is None else Tiles(tiles.title, tiles.images, columns, largest=size)
 
 

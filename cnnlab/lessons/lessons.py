@@ -138,6 +138,24 @@ def _flip() -> list[Step]:
     ]
 
 
+def _definition() -> list[Step]:
+    """Two boxes, whose convolution is a triangle; the functions are ours, the lecture prints the definition."""
+    width, count = 0.25, 4
+    box = image([[1] * count])
+    kernels = flipped(box[..., None])
+    padded = pad(box, (1, count), 1, count - 1)[count - 1 : count]  # zeros beside it, none above and below
+    discrete = correlate(padded, kernels)
+    times = width * np.arange(1, 2 * count)
+    return [
+        Step(f"f: 1 from 0 to 1, else 0, in samples of width {width}", box),
+        Step("g: the same", box),
+        Step("discrete: h[n] = sum over k of f[k] * g[n - k]", discrete, list(texts.sums(padded, kernels))),
+        Step(f"times the width {width}: near the integral over s of f(s) * g(t - s)", width * discrete),
+        Step("t, the end of each sample", image([times])),
+        Step("continuous: the integral itself, t up to 1 and 2 - t after that", image([np.minimum(times, 2 - times)])),
+    ]
+
+
 def _curve() -> list[Step]:
     return [
         Step("curve filter", shown(CURVE)),
@@ -205,6 +223,7 @@ LESSONS: Mapping[str, Lesson] = {
     "kth-xo": Lesson(KTH, "the toy of X and O: filters, ReLU, pooling, stacking, vote", toy.work),
     "kth-shapes": Lesson(KTH, "[7, 7, 3] through two 3×3 filters at stride 2 is [3, 3, 2]", _shapes),
     "kth-backward": Lesson(KTH, "backpropagation through a convolution, each term", _backward),
+    "tf-convolution": Lesson(SLIDES, "the definition of convolution, discrete and continuous", _definition),
     "tf-products": Lesson(SLIDES, "neuron, layer and batch as products of vectors and matrices", _products),
     "idemia-max": Lesson(
         IDEMIA, "max pooling 2×2, stride 2", lambda: _pooling(IDEMIA_IMAGE, Pool.MAX, [[6, 8], [3, 4]])

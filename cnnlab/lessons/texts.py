@@ -81,12 +81,22 @@ def sums(
 
 
 def weight_gradients(
-    image: Array, kernels: Array, upstream: Array, stride: int = 1, padding: Padding = "valid"
+    image: Array,
+    kernels: Array,
+    upstream: Array,
+    stride: int = 1,
+    padding: Padding = "valid",
+    *,
+    turned: bool = False,
 ) -> Iterator[str]:
-    """dE/dw for every weight: the sum over all outputs of dE/dh * dh/dw, where dh/dw is an input (KTH lecture)."""
+    """dE/dw for every weight: the sum over all outputs of dE/dh * dh/dw, where dh/dw is an input (KTH lecture).
+
+    `kernels` are as they are multiplied; if they are those of the user `turned` by 180 degrees, names are the user's.
+    """
     inputs = products(image, np.ones_like(kernels), stride, padding)
     before = _before(image, kernels, stride, padding)
-    for place in np.ndindex(*kernels.shape):
+    for named_place in np.ndindex(*kernels.shape):
+        place = (*_turned(named_place[:2], kernels, turned), *named_place[2:])
         named, worked, total = [], [], 0.0
         for row, column in np.ndindex(*upstream.shape[:2]):
             error, pixel = float(upstream[row, column, place[3]]), float(inputs[(row, column, *place)])
@@ -95,14 +105,20 @@ def weight_gradients(
             worked.append(f"({number(error)}*{number(pixel)})")
             total += error * pixel
         channels = (place[2] * kernels.shape[3] + place[3], kernels.shape[2] * kernels.shape[3])
-        name = _name("w", (place[0], place[1]), *channels)
+        name = _name("w", (named_place[0], named_place[1]), *channels)
         yield f"dE/d{name} = {' + '.join(named)} = {'+'.join(worked)} = {number(total)}"
 
 
 def image_gradients(
-    image: Array, kernels: Array, upstream: Array, stride: int = 1, padding: Padding = "valid"
+    image: Array,
+    kernels: Array,
+    upstream: Array,
+    stride: int = 1,
+    padding: Padding = "valid",
+    *,
+    turned: bool = False,
 ) -> Iterator[str]:
-    """dE/dx for every value of the input: the sum of dE/dh * dh/dx, where dh/dx is a weight."""
+    """dE/dx for every value of the input: the sum of dE/dh * dh/dx, where dh/dx is a weight; `turned` as above."""
     before = _before(image, kernels, stride, padding)
     height, width, _, outputs = kernels.shape
     for row, column, channel in np.ndindex(*image.shape):
@@ -112,12 +128,19 @@ def image_gradients(
             if not (0 <= a < height and 0 <= b < width):
                 continue
             error, weight = float(upstream[i, j, k]), float(kernels[a, b, channel, k])
-            name = _name("w", (a, b), channel * outputs + k, kernels.shape[2] * outputs)
+            place = _turned((a, b), kernels, turned)
+            name = _name("w", place, channel * outputs + k, kernels.shape[2] * outputs)
             named.append(f"dE/d{_name('h', (i, j), k, outputs)}*{name}")
             worked.append(f"({number(error)}*{number(weight)})")
             total += error * weight
         left = f"dE/d{_pixel((row, column), channel, image)}"
         yield f"{left} = {' + '.join(named)} = {'+'.join(worked)} = {number(total)}" if named else f"{left} = 0"
+
+
+def _turned(place: tuple[int, ...], kernels: Array, turned: bool) -> tuple[int, int]:
+    """Where a weight is in a kernel before it is turned by 180 degrees, or after."""
+    row, column = place
+    return (kernels.shape[0] - 1 - row, kernels.shape[1] - 1 - column) if turned else (row, column)
 
 
 def _before(image: Array, kernels: Array, stride: int, padding: Padding) -> tuple[int, int]:

@@ -22,6 +22,7 @@ GAP, BORDER = 20, 30  # pixels
 TEXT, LINE = 8, 1.25 * 8 / 72 * DPI  # points of a text; pixels of a line of it
 MOST_LINES = 5  # of a caption
 INK, BACKGROUND = "0.15", 255
+RIGHT, WRONG = "#0072B2", "#D55E00"  # blue and orange, distinguishable without colour vision (Okabe and Ito 2008)
 
 Measure = Callable[[str], float]
 """How many pixels wide a text is."""

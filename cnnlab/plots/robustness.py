@@ -6,12 +6,12 @@ from pathlib import Path
 from cnnlab.plots.figure import drawing, write
 
 STYLES = {
-    "noise": ("#009E73", ":", "o"),
-    "fgsm": ("#E69F00", "--", "s"),
-    "pgd": ("#0072B2", "-", "^"),
-    "robust": ("black", "-", "D"),
+    "noise": ("#009E73", ":", "o", 1.5),
+    "fgsm": ("#E69F00", "--", "s", 1.5),
+    "pgd": ("#0072B2", "-", "^", 4),  # wide, since the strongest attack is often PGD, and lies on it
+    "robust": ("black", "-", "D", 1),
 }
-"""Colors that are distinguishable without colour vision (Okabe and Ito 2008), lines and markers."""
+"""Colors that are distinguishable without colour vision (Okabe and Ito 2008), lines, markers and widths."""
 
 
 def draw(
@@ -28,7 +28,7 @@ def draw(
 
         figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
         for key, values in curves.items():
-            color, line, marker = STYLES[key]
+            color, line, marker, width = STYLES[key]
             means, stds = [mean for mean, _ in values], [std for _, std in values]
             axes.errorbar(
                 epsilons,
@@ -36,6 +36,7 @@ def draw(
                 stds,
                 color=color,
                 linestyle=line,
+                linewidth=width,
                 marker=marker,
                 markersize=4,
                 capsize=2,

@@ -14,6 +14,7 @@ COLOURS = ("#332288", "#CC6677", "#DDCC77", "#117733", "#88CCEE", "#882255", "#4
 MARKERS = "os^Dv"  # of the first ten classes, of the next ten, and so on
 MOST_NAMED = 40  # classes that a legend has room for
 LONGEST_NAME = 24
+MANY_WRONG = 200
 
 
 def draw(
@@ -46,7 +47,10 @@ def draw(
             axes.scatter(x, y, s=14, color=COLOURS[label % len(COLOURS)], marker=marker, alpha=0.7, lw=0, label=name)
         if wrong.any():
             x, y = points[wrong].T
-            axes.scatter(x, y, s=26, color="black", marker="x", lw=0.9, label=f"predicted wrong ({int(wrong.sum()):,})")
+            size, width = (26, 0.9) if wrong.sum() < MANY_WRONG else (9, 0.6)  # so that points are seen between them
+            axes.scatter(
+                x, y, s=size, color="black", marker="x", lw=width, label=f"predicted wrong ({int(wrong.sum()):,})"
+            )
         axes.set(xlabel=axes_names[0], ylabel=axes_names[1])
         axes.set_title(plain(heading), fontsize=11)
         axes.spines[["top", "right"]].set_visible(False)

@@ -83,7 +83,15 @@ def test_backward_gives_gradients_and_the_next_kernel(cnnlab, flip):
     assert found["dE/dx"]["values"] == of_image[0].tolist()
     assert found["dE/db"]["values"] == [2.5]
     np.testing.assert_allclose(np.squeeze(found["w_next = w - 0.1 dE/dw"]["values"]), kernel - 0.1 * of_kernel)
-    assert ("steps" in found["dE/dw"]) == (not flip)
+    for name in ("dE/dw", "dE/dx"):
+        totals = [float(line.rsplit("= ")[-1]) for line in found[name]["steps"]]
+        assert totals == np.ravel(found[name]["values"]).tolist()
+
+
+@pytest.mark.parametrize(("flip", "term"), [((), "dE/dh11*w11 = (1*1)"), (("--flip",), "dE/dh11*w22 = (1*4)")])
+def test_terms_name_the_weights_of_the_kernel_as_it_was_given(cnnlab, flip, term):
+    done = cnnlab("convolve", *SQUARE, "--kernel", "[[1,2],[3,4]]", "--backward", "[[1,0],[0,1]]", *flip)
+    assert f"dE/dx11 = {term}" in done.stdout
 
 
 def test_files_of_numbers_are_read(cnnlab, tmp_path):

@@ -273,8 +273,8 @@ def test_the_grid_names_true_and_predicted_classes(predict, digits, image, tmp_p
     ((count, titles, heading, colors),) = drawn
     assert (count, heading) == (30, "true:predicted")
     assert titles == [f"{row['truth']}:{row['label']}" for row in rows]
-    assert colors == ["green" if row["truth"] == row["label"] else "red" for row in rows]
-    assert set(colors) == {"green", "red"}
+    assert colors == [grid.RIGHT if row["truth"] == row["label"] else grid.WRONG for row in rows]
+    assert set(colors) == {grid.RIGHT, grid.WRONG}
     with Image.open(tmp_path / "grid.png") as written:
         assert written.width > 1000
     (row,) = json.loads(predict(image("x.png"), "--grid", tmp_path / "one.svg", "--format", "json").stdout)
