@@ -26,6 +26,7 @@ LAYERS = [  # lowest first
             "training",
             "analysis",
             "export",
+            "report",
         )
     ),
     {"cli", "workers", "__main__"},
