@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnlab.cli.report import Format, Report
+from cnnlab.cli.results import Format, Report
 from cnnlab.cli.tensorflow import import_tensorflow
 from cnnlab.errors import RequestError
 

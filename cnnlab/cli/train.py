@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli.options import Set
-from cnnlab.cli.report import Format, Report
+from cnnlab.cli.results import Format, Report
 from cnnlab.cli.shorthands import SMOKE_EXAMPLES, new_runs, overrides_from_options, parse_seeds
 from cnnlab.cli.tensorflow import import_tensorflow
 from cnnlab.errors import ConfigError, RequestError

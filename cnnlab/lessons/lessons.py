@@ -151,8 +151,8 @@ def _definition() -> list[Step]:
         Step("g: the same", box),
         Step("discrete: h[n] = sum over k of f[k] * g[n - k]", discrete, list(texts.sums(padded, kernels))),
         Step(f"times the width {width}: near the integral over s of f(s) * g(t - s)", width * discrete),
-        Step("t, the end of each sample", image([times])),
-        Step("continuous: the integral itself, t up to 1 and 2 - t after that", image([np.minimum(times, 2 - times)])),
+        Step("t, the end of each sample", image(times[None])),
+        Step("continuous: the integral itself, t up to 1 and 2 - t after that", image(np.minimum(times, 2 - times)[None])),
     ]
 
 

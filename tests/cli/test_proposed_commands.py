@@ -10,7 +10,7 @@ from PIL import Image
 
 from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
-from cnnlab.cli.report import _measured
+from cnnlab.cli.results import _measured
 from cnnlab.config.load import to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import CnnlabError, RequestError, RunError

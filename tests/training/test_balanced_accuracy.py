@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cnnlab.cli.report import Format, Report
+from cnnlab.cli.results import Format, Report
 from cnnlab.config.load import load_file, read_file
 from cnnlab.config.overrides import parse_set
 from cnnlab.data import load as load_data
