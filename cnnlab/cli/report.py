@@ -1,0 +1,153 @@
+"""`cnnlab report`."""
+
+import webbrowser
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnlab.errors import RequestError, RunError
+
+if TYPE_CHECKING:
+    from cnnlab.report.blocks import Document
+    from cnnlab.runs.record import RunRecord
+
+PAGE, FOLDER = "report.html", "report"
+MARK = b'<meta name="generator" content="cnnlab'
+MARK_WITHIN = 4096  # bytes, from the beginning of a page
+
+
+class Format(StrEnum):
+    """What a report is written in."""
+
+    HTML = "html"
+    MD = "md"
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="A run folder, or folders of runs.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file, or with --format md the folder; by default report.html, or report/, in the folder of the "
+            "runs.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        Format, typer.Option(help="html: one page without other files; md: Markdown with PNG files, for a thesis.")
+    ] = Format.HTML,
+    open: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    metric: Annotated[str | None, typer.Option(help="As of `cnnlab compare`.", show_default=False)] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="As of `cnnlab compare`.", metavar="NAME", show_default=False)
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="As of `cnnlab compare`: only runs with this setting.", metavar="KEY=VALUE"),
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="As of `cnnlab compare`.", show_default=False)] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            help="As of `cnnlab compare`: only the first N experiments.", metavar="N", min=1, show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Write one page about a run, or about several that are compared.
+
+    It says what was done, what came out, how sure that is, and how to repeat it: learning curves, measurements by
+    class, confusions with their images, the network, the data, the experiment file, the environment, and a checklist
+    of reproducibility. Of several runs also the comparison of `cnnlab compare`. The page is one file that needs no
+    network and no other file. Images of filters and of saliency are those of `cnnlab look`.
+    """
+    from cnnlab.runs.record import RECORD
+
+    options = {"--metric": metric, "--baseline": baseline, "--where": where, "--sort": sort, "--top": top}
+    is_one = len(runs) == 1 and (runs[0] / RECORD).is_file()
+    if is_one and (given := [name for name, value in options.items() if value is not None]):
+        raise RequestError(f"{given[0]}: is for several runs, and {runs[0]} is one")
+    target = out or _default(runs, format)
+    _check_target(target, format)
+    document = _of_one(runs[0]) if is_one else _of_several(runs, metric, baseline, where, sort, top)
+    written = write(document, target, format)
+    print(f"report: {written}")
+    if open and not webbrowser.open(written.resolve().as_uri()):
+        raise RunError(f"--open: no browser was found; open {written} in one")
+
+
+def write(document: "Document", target: Path, format: Format) -> Path:
+    """Write a page or, in Markdown, a folder; the file to read."""
+    if format is Format.MD:
+        from cnnlab.report import markdown
+
+        return markdown.write(document, target)
+    from cnnlab.report import html
+    from cnnlab.runs import files
+
+    text = html.render(document)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(target, text)
+    return target
+
+
+def of_run(run: Path, record: "RunRecord") -> Path:
+    """Write the page of a run into its folder, as `train --report` does."""
+    from cnnlab.report.build import of_one
+
+    return write(of_one(record), run / PAGE, Format.HTML)
+
+
+def _default(runs: list[Path], format: Format) -> Path:
+    folder = runs[0] if len(runs) == 1 else Path()
+    return folder / (PAGE if format is Format.HTML else FOLDER)
+
+
+def _check_target(target: Path, format: Format) -> None:
+    """Refuse what would overwrite something that is not a report."""
+    if format is Format.MD:
+        if target.exists() and not (
+            target.is_dir() and ((target / "report.md").is_file() or not any(target.iterdir()))
+        ):
+            raise RequestError(f"--out {target}: exists, and is not a report in Markdown; name another folder")
+        return
+    if target.is_dir():
+        raise RequestError(f"--out {target}: is a folder; expected a file, such as {target / PAGE}")
+    try:
+        with target.open("rb") as file:
+            if MARK not in file.read(MARK_WITHIN):
+                raise RequestError(f"--out {target}: exists, and is no report of cnnlab; name another file")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise RequestError(f"--out {target}: cannot be written: {error.strerror}") from None
+
+
+def _of_one(path: Path) -> "Document":
+    from cnnlab.report.build import of_one
+    from cnnlab.runs.find import find_one
+
+    return of_one(find_one(path).record())
+
+
+def _of_several(
+    runs: list[Path],
+    metric: str | None,
+    baseline: str | None,
+    where: list[str] | None,
+    sort: str | None,
+    top: int | None,
+) -> "Document":
+    from cnnlab.analysis.compare import compare_records, matching_records
+    from cnnlab.analysis.where import parse_where
+    from cnnlab.report.build import of_several
+
+    records = matching_records(runs, [parse_where(text) for text in where or []])
+    finished = any(record.status == "finished" for record in records)
+    found = compare_records(records, runs, metric=metric, baseline=baseline, sort=sort, top=top) if finished else None
+    if found and top is not None:
+        kept = {name for row in found.rows for name in row.group.runs}
+        records = [record for record in records if str(record.run.path) in kept]
+    return of_several(records, found)
