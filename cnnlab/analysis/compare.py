@@ -78,7 +78,7 @@ def compare(
 
 
 def matching_records(paths: Sequence[Path], where: Sequence[Where] = ()) -> list[RunRecord]:
-    """The records of the runs at `paths` whose experiments have these settings. Raises RunError where there are none."""
+    """The records of the runs at `paths` whose experiments have these settings. Raises RunError if there are none."""
     return _matching(_read(paths), where)
 
 

@@ -1,9 +1,11 @@
 """`cnnlab report`."""
 
+import sys
 import webbrowser
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -93,11 +95,17 @@ def write(document: "Document", target: Path, format: Format) -> Path:
     return target
 
 
-def of_run(run: Path, record: "RunRecord") -> Path:
-    """Write the page of a run into its folder, as `train --report` does."""
+def after_training(records: Sequence["RunRecord"], runs: Path) -> None:
+    """Write the page of a run into its folder; of several into `runs`, by the name of the first."""
     from cnnlab.report.build import of_one
 
-    return write(of_one(record), run / PAGE, Format.HTML)
+    if len(records) == 1:
+        document, target = of_one(records[0]), records[0].run.path / PAGE
+    else:
+        document = _document(records, [runs])
+        target = runs / f"{records[0].run.path.name}-{PAGE}"
+    _check_target(target, Format.HTML)
+    print(f"report: {write(document, target, Format.HTML)}", file=sys.stderr)
 
 
 def _default(runs: list[Path], format: Format) -> Path:
@@ -140,14 +148,22 @@ def _of_several(
     sort: str | None,
     top: int | None,
 ) -> "Document":
-    from cnnlab.analysis.compare import compare_records, matching_records
+    from cnnlab.analysis.compare import matching_records
     from cnnlab.analysis.where import parse_where
-    from cnnlab.report.build import of_several
 
     records = matching_records(runs, [parse_where(text) for text in where or []])
-    finished = any(record.status == "finished" for record in records)
-    found = compare_records(records, runs, metric=metric, baseline=baseline, sort=sort, top=top) if finished else None
-    if found and top is not None:
+    return _document(records, runs, metric=metric, baseline=baseline, sort=sort, top=top)
+
+
+def _document(records: Sequence["RunRecord"], paths: Sequence[Path], **options: Any) -> "Document":
+    """The page of several runs, with the options of `compare_records`."""
+    from cnnlab.analysis.compare import compare_records
+    from cnnlab.report.build import of_several
+
+    if not any(record.status == "finished" for record in records):
+        return of_several(records, None)
+    found = compare_records(records, paths, **options)
+    if options.get("top") is not None:
         kept = {name for row in found.rows for name in row.group.runs}
         records = [record for record in records if str(record.run.path) in kept]
     return of_several(records, found)

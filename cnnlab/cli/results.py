@@ -21,7 +21,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-class Report:
+class Results:
     """Prints runs as they finish and, at the end or after an error, what they come to together.
 
     For scripts a map, or a list of maps where `several` runs were asked for. Findings go to standard error.
@@ -30,7 +30,7 @@ class Report:
     def __init__(self, format: Format, *, several: bool) -> None:
         self._format, self._several = format, several
         self._results: list[dict[str, Any]] = []
-        self._records: list[RunRecord] = []
+        self.records: list[RunRecord] = []
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -40,14 +40,14 @@ class Report:
         """Print a finished run."""
         record = trained.run.record()
         result = _result(record, trained.evaluation)
-        self._records.append(record)
+        self.records.append(record)
         self._results.append(result)
         if self._format is Format.TABLE:
             print("\n".join([*_measured(record, result, trained.evaluation), f"run: {trained.run.path}"]), flush=True)
             for finding in record.findings:
                 hint(f"{trained.run.path}: {finding}")
             if not self._several:
-                _print_expected(self._records, self._results)
+                _print_expected(self.records, self._results)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -57,10 +57,10 @@ class Report:
             print(json.dumps(self._results if self._several else self._results[0], indent=2))
         elif self._format is Format.TABLE and len(self._results) > 1:
             _print_table(self._results)
-            experiments = [record.experiment.without("seed") for record in self._records]
+            experiments = [record.experiment.without("seed") for record in self.records]
             if all(experiment == experiments[0] for experiment in experiments):
-                _print_means(self._records, self._results)
-                _print_expected(self._records, self._results)
+                _print_means(self.records, self._results)
+                _print_expected(self.records, self._results)
 
 
 def _measured(record: "RunRecord", result: Mapping[str, Any], measured: Mapping[str, Any] | None) -> Iterator[str]:

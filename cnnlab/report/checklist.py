@@ -81,7 +81,7 @@ def _statistics(sources: Sequence[Source], configurations: int) -> list[Item]:
         Item(
             "Intervals, and what they are over",
             bool(evaluated),
-            "95 % by the bootstrap over test examples for one run; 95 % of the mean over seeds (Student's t) for several"
+            "95 %: by the bootstrap over test examples for one run; of the mean over seeds (Student's t) for several"
             if evaluated
             else "no run measured the test set",
         ),
