@@ -8,9 +8,10 @@ import cnnlab
 from cnnlab.analysis.compare import Comparison
 from cnnlab.errors import printable
 from cnnlab.report import checklist, of_run, of_runs
-from cnnlab.report.blocks import Document, Section, Text
+from cnnlab.report.blocks import Block, Cell, Column, Document, Section, Table, Text
 from cnnlab.report.source import Source
-from cnnlab.report.words import counted
+from cnnlab.report.words import counted, share_of, text
+from cnnlab.report.words import number as number_of
 from cnnlab.runs.record import RunRecord
 
 MOST_SECTIONS = 40  # runs that have a section of their own on a page of several
@@ -50,7 +51,30 @@ def _runs(sources: Sequence[Source]) -> Section:
     ]
     left_out = f"The sections of the {len(sources):,} runs are left out: there are more than {MOST_SECTIONS}. "
     how = "`cnnlab report RUN` makes the page of one."
-    return Section("Runs", "runs", [] if shown else [Text(left_out + how, "note")], inner)
+    blocks: list[Block] = [_table(sources)]
+    return Section("Runs", "runs", blocks if shown else [Text(left_out + how, "note"), *blocks], inner)
+
+
+def _table(sources: Sequence[Source]) -> Table:
+    columns = [
+        Column("run"),
+        Column("status"),
+        Column("seed", is_numeric=True),
+        Column("validation accuracy", is_numeric=True),
+        Column("test accuracy", is_numeric=True),
+        Column("seconds", is_numeric=True),
+    ]
+    rows = [
+        [
+            Cell(source.name, link=f"run-{number}" if len(sources) <= MOST_SECTIONS else ""),
+            text(source.status),
+            number_of(source.record.experiment.seed, ""),
+            *(share_of(source.record.results.get(key)) for key in ("val_accuracy", "test_accuracy")),
+            number_of(source.record.seconds, ".1f"),
+        ]
+        for number, source in enumerate(sources)
+    ]
+    return Table("All runs", columns, rows, is_sortable=True)
 
 
 def _within(section: Section, prefix: str) -> Section:

@@ -64,7 +64,7 @@ def _statistics(sources: Sequence[Source], configurations: int) -> list[Item]:
     names = ", ".join(map(str, seeds[:MOST_NAMED])) + (" …" if len(seeds) > MOST_NAMED else "")
     enough = len(sources) >= FEW_SEEDS * configurations
     evaluated = [source for source in sources if source.measured("test")]
-    validated = all("validation" in source.record.data.splits for source in sources)
+    validated = any("validation" in source.record.data.splits for source in sources)
     both = all(
         source.record.results.get("val_accuracy") is not None and source.record.results.get("test_accuracy") is not None
         for source in sources
@@ -106,8 +106,8 @@ def _data(sources: Sequence[Source]) -> list[Item]:
         else ""
         for source in specs.values()
     }
+    unknown = [name for name, licence in licences.items() if not licence or licence.startswith("none")]
     named = "; ".join(f"{name}: {licence}" for name, licence in licences.items() if licence)
-    unknown = [name for name, licence in licences.items() if not licence]
     sizes = next(iter(specs.values())).record.data.splits
     counts = ", ".join(f"{split.examples:,} {name}" for name, split in sizes.items())
     return [
@@ -115,7 +115,7 @@ def _data(sources: Sequence[Source]) -> list[Item]:
         Item(
             "Licence of the data",
             None if unknown else True,
-            "; ".join(filter(None, [named, f"of {', '.join(unknown)} not known here: state it" if unknown else ""])),
+            "; ".join(filter(None, [named, f"state that of {', '.join(unknown)}" if unknown else ""])),
         ),
         Item(
             "Consent, and people in the data",

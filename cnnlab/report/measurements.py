@@ -1,6 +1,7 @@
 """What a network is worth on a split: numbers, classes, confusions with the images behind them, calibration."""
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,16 +18,18 @@ WORDS = {"test": "test", "validation": "validation"}
 Predictions = Sequence[tuple[int, int, int, float]]
 
 
-def section(source: Source, split: str, measured: Mapping[str, Any]) -> Section:
+def section(source: Source, split: str, measured: Mapping[str, Any], *, with_images: bool) -> Section:
     """The section of a split that was measured."""
-    predictions = source.predictions(split)
+    predictions = source.predictions(split) if with_images else []
     examples = _examples(source, split) if predictions else "the predictions were not saved"
+    if not with_images:
+        examples = f"the page that `cnnlab report {shlex.quote(str(source.run.path))}` writes has them"
     blocks: list[Block] = [Facts(_facts(measured)), _classes(measured)]
     if absent := measured.get("absent_classes"):
         blocks.append(Text(f"no examples of {counted(len(absent), 'class', 'classes')}: not in the means", "note"))
     blocks.append(_confusion(source, split, measured, predictions, examples))
     if isinstance(examples, str):
-        blocks.append(Text(f"Without the images behind the cells and the mistakes: {examples}.", "note"))
+        blocks.append(Text(f"Without the images behind the cells and of the mistakes: {examples}.", "note"))
     else:
         blocks += _mistakes(source, predictions, examples, split)
     if measured.get("calibration"):

@@ -46,10 +46,10 @@ EPOCH_COLUMNS = {"loss": "training loss", "accuracy": "training accuracy"}
 
 
 def sections(source: Source, *, with_images: bool = True) -> list[Section]:
-    """All sections; without the larger images if the run is one of many."""
+    """All sections; without images, for which data are loaded, if the run is one of several."""
     found = [_training(source)]
     found += [
-        measurements.section(source, split, measured)
+        measurements.section(source, split, measured, with_images=with_images)
         for split in ("test", "validation")
         if (measured := source.measured(split)) is not None
     ]
@@ -219,7 +219,7 @@ def _network(source: Source) -> Section:
         [
             ("parameters", f"{total['parameters']:,}"),
             ("multiplications of a forward pass", f"{total['multiplications']:,}"),
-            ("weights in float32", str(total["weight_memory"])),
+            ("weights in float32", f"{total['weight_memory']}"),
         ]
     )
     return Section("Network", "network", [facts, Diagram("Layers from the image to the output", nodes)], [table])
@@ -231,16 +231,22 @@ def _details(spec: Any) -> str:
         return ""
     parts = []
     if (size := getattr(spec, "kernel_size", getattr(spec, "pool_size", None))) is not None:
-        parts.append("×".join(map(str, size)) if isinstance(size, list | tuple) else f"{size}×{size}")
+        parts.append(_sides(size, both=True))
     if (filters := getattr(spec, "filters", None)) is not None:
         parts.append(f"{filters} filters")
-    if (strides := getattr(spec, "strides", None)) not in (None, 1):
-        parts.append(f"stride {strides}")
+    if (strides := getattr(spec, "strides", None)) not in (None, 1, (1, 1)):
+        parts.append(f"stride {_sides(strides)}")
     if (rate := getattr(spec, "rate", None)) is not None:
         parts.append(f"rate {rate:g}")
     if (activation := getattr(spec, "activation", "linear")) != "linear":
         parts.append(str(activation))
     return ", ".join(parts)
+
+
+def _sides(size: Any, *, both: bool = False) -> str:
+    """`5×5`; of equal sides only one, unless `both` are wanted."""
+    sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
+    return str(sides[0]) if len(set(sides)) == 1 and not both else "×".join(map(str, sides))
 
 
 def _inside(source: Source) -> Section:

@@ -60,7 +60,8 @@ def lead(found: Comparison) -> list[Block]:
         return [Text(f"{reference.name}, {_words(found.metric)}{value}.", "lead")]
     worse = [row for row in rows if row.verdict.is_detected and _is_worse(row, found.metric)]
     better = [row for row in rows if row.verdict.is_detected and not _is_worse(row, found.metric)]
-    undecided = len(rows) - 1 - len(worse) - len(better)
+    untested = [row for row in rows if row.group is not reference and row.verdict.test is None]
+    undecided = sum(row.verdict.test is not None and not row.verdict.is_detected for row in rows)
     kind = (
         "the baseline"
         if found.is_baseline
@@ -75,6 +76,8 @@ def lead(found: Comparison) -> list[Block]:
     ]
     if undecided:
         parts.append(f"{undecided} {'differs' if undecided == 1 else 'differ'} by no more than chance explains")
+    if untested:
+        parts.append(f"{len(untested)} {'is' if len(untested) == 1 else 'are'} not tested against it")
     return [Text(f"{reference.name} is {kind}, {_words(found.metric)}{value}; {', '.join(parts)}.", "lead")]
 
 
@@ -106,6 +109,8 @@ def _cell(key: str, value: Any, exact: Any) -> Cell:
     if value is None:
         return Cell("")
     sort = float(exact) if isinstance(exact, int | float) and not isinstance(exact, bool) else None
+    if isinstance(value, float):
+        return Cell(f"{value:.4g}", sort)
     return Cell(f"{value:,}" if isinstance(value, int) else text(value).text, sort)
 
 
