@@ -1,7 +1,6 @@
 """What a network is worth on a split: numbers, classes, confusions with the images behind them, calibration."""
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from cnnlab.report.blocks import Block, Chart, Column, Confusion, Facts, Picture
 from cnnlab.report.images import strip, take
 from cnnlab.report.source import Source
 from cnnlab.report.words import counted, number, share_of, text
+from cnnlab.terminal import proposed
 
 MOST_CELLS, MOST_BEHIND = 60, 8  # cells of the matrix with images behind them, the most frequent; images of each
 MOST_MISTAKES = 16
@@ -23,7 +23,7 @@ def section(source: Source, split: str, measured: Mapping[str, Any], *, with_ima
     predictions = source.predictions(split) if with_images else []
     examples = _examples(source, split) if predictions else "the predictions were not saved"
     if not with_images:
-        examples = f"the page that `cnnlab report {shlex.quote(str(source.run.path))}` writes has them"
+        examples = f"the page that {proposed('report', source.run.path)} writes has them"
     blocks: list[Block] = [Facts(_facts(measured)), _classes(measured)]
     if absent := measured.get("absent_classes"):
         blocks.append(Text(f"no examples of {counted(len(absent), 'class', 'classes')}: not in the means", "note"))

@@ -1,7 +1,6 @@
 """The sections about one run."""
 
 import math
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +30,7 @@ from cnnlab.report.blocks import (
 from cnnlab.report.images import figure, strip, take
 from cnnlab.report.source import Source
 from cnnlab.report.words import counted, duration, number, percent, text
+from cnnlab.terminal import proposed
 
 LOOKS = {
     "filters": "Filters of the convolutions",
@@ -74,7 +74,7 @@ def lead(source: Source) -> list[Block]:
         blocks.append(
             Text(
                 f"{percent(accuracy)} of the validation examples are predicted right; the test set was left alone, and "
-                f"`cnnlab evaluate {shlex.quote(str(source.run.path))}` measures it.",
+                f"{proposed('evaluate', source.run.path)} measures it.",
                 "lead",
             )
         )
@@ -108,7 +108,6 @@ def _as_expected(source: Source, measured: Mapping[str, Any]) -> str:
 def _unfinished(source: Source) -> str:
     epochs, wanted = len(source.epochs.get("epoch", [])), source.record.experiment.epochs
     where = f"after {epochs:,} of {counted(wanted, 'epoch')}"
-    path = shlex.quote(str(source.run.path))
     why = f": {printable(source.record.error)}" if source.record.error else ""
     match source.status:
         case "running":
@@ -116,7 +115,9 @@ def _unfinished(source: Source) -> str:
         case "diverged":
             return f"Training diverged {where}{why}"
         case status:
-            return f"Training did not finish: {status} {where}{why}; `cnnlab resume {path}` continues it."
+            return (
+                f"Training did not finish: {status} {where}{why}; {proposed('resume', source.run.path)} continues it."
+            )
 
 
 def _training(source: Source) -> Section:
@@ -256,9 +257,8 @@ def _inside(source: Source) -> Section:
         if picture := figure(source.run.look / f"{name}.png", title, title):
             blocks.append(Pictures([picture]))
     if not blocks:
-        path = shlex.quote(str(source.run.path))
-        command = f"cnnlab look {path} --what filters --what hidden --what saliency"
-        blocks.append(Text(f"No images here: `{command}` makes them, and the next report shows them.", "note"))
+        command = proposed("look", source.run.path, "--what", "filters", "--what", "hidden", "--what", "saliency")
+        blocks.append(Text(f"No images here: {command} makes them, and the next report shows them.", "note"))
     return Section("Inside the network", "inside", blocks)
 
 
@@ -332,8 +332,9 @@ def _map(value: Any, key: str | None = None) -> Mapping[str, Any]:
 
 
 def _repeat(source: Source) -> Section:
-    path = shlex.quote(str(source.run.path))
-    commands = [f"cnnlab train {shlex.quote(str(source.run.config))}  # trains it again, into a new run folder"]
+    again = proposed("train", source.run.config).strip("`")
+    blocks: list[Block] = [Code(again, "shell", "Trains it again, into a new run folder.")]
     if source.status == "finished":
-        commands.append(f"cnnlab verify {path}  # trains it again, and says whether it is the same")
-    return Section("How to repeat it", "repeat", [Code("\n".join(commands), "shell")])
+        check = proposed("verify", source.run.path).strip("`")
+        blocks.append(Code(check, "shell", "Trains it again, and says whether the numbers are the same."))
+    return Section("How to repeat it", "repeat", blocks)
