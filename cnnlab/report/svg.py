@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup, escape
 
 from cnnlab.report import curves, texts
-from cnnlab.report.axes import Axis, axes, number
+from cnnlab.report.axes import Axis, axes
 from cnnlab.report.blocks import Chart, Series
 
 WIDTH, HEIGHT = 560, 330
@@ -232,7 +232,7 @@ def _labels(chart: Chart, across: Axis, upright: Axis) -> Iterator[str]:
     for x, y, label, group in points:
         shown = texts.name(label, LONGEST_LABEL)
         width = len(shown) * CHARACTER
-        for left, base in ((x + 8, y + 4), (x - 8 - width, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 18)):
+        for left, base in ((x + 9, y + 4), (x - 9 - width, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 18)):
             box = (left, base - 11, left + width, base + 3)
             inside = box[0] >= LEFT and box[2] <= WIDTH - 2 and box[1] >= TOP - 8 and box[3] <= upright.start
             if inside and not any(_overlap(box, other) for other in taken):
@@ -251,6 +251,3 @@ def _overlap(one: tuple[float, float, float, float], two: tuple[float, float, fl
 def shown(value: float) -> str:
     """A value of a table of a chart's data."""
     return f"{value:.5g}" if math.isfinite(value) else ""
-
-
-__all__ = ["chart", "classes", "number", "point_name", "shown", "swatch"]
