@@ -89,7 +89,7 @@ def _heights(series: Series) -> Iterable[float]:
     yield from series.high
 
 
-def _ticks(low: float, high: float, *, whole: bool, count: int = 5) -> list[tuple[float, str]]:
+def _ticks(low: float, high: float, *, whole: bool, count: int = 6) -> list[tuple[float, str]]:
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next((factor * power for factor in (1.0, 2.0, 5.0) if factor * power >= rough), 10.0 * power)

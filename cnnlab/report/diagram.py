@@ -18,6 +18,7 @@ PARAMETERS, COST = 530, 650  # where the bars begin
 BAR = 96
 HEADER = 30
 CHARACTER = 6.9  # width of one, in units
+FACE = 26  # width of the largest output
 
 
 def diagram(diagram: Diagram, key: str) -> Markup:
@@ -25,7 +26,8 @@ def diagram(diagram: Diagram, key: str) -> Markup:
     height = HEADER + ROW * len(diagram.nodes) + 4
     name = escape(key)
     parts = [
-        f'<svg class="network" id="{name}" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{name}-t {name}-d">'
+        f'<svg class="network" id="{name}" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-labelledby="{name}-t {name}-d">'
         f'<title id="{name}-t">{escape(texts.name(diagram.title))}</title>'
         f'<desc id="{name}-d">{escape(_described(diagram))}</desc>',
         f'<text class="label" x="{BOX_LEFT}" y="16">Layer</text><text class="label" x="{SHAPE}" y="16">Output</text>'
@@ -36,8 +38,9 @@ def diagram(diagram: Diagram, key: str) -> Markup:
         max((node.parameters for node in diagram.nodes), default=0),
         max((node.multiplications for node in diagram.nodes), default=0),
     ]
+    widest = max((max(sizes[:2]) for node in diagram.nodes if len(sizes := _sizes(node.shape)) == 3), default=1)
     for index, node in enumerate(diagram.nodes):
-        parts += _node(node, HEADER + ROW * index, largest, is_last=index == len(diagram.nodes) - 1)
+        parts += _node(node, HEADER + ROW * index, largest, widest, is_last=index == len(diagram.nodes) - 1)
     return Markup("".join([*parts, "</svg>"]))
 
 
@@ -46,14 +49,14 @@ def _described(diagram: Diagram) -> str:
     return f"{len(diagram.nodes)} layers from the input to the output. {layers}"
 
 
-def _node(node: Node, top: int, largest: list[int], *, is_last: bool) -> Iterator[str]:
-    indent = INDENT * min(node.depth, MOST_INDENTED)
-    left, width = BOX_LEFT + indent, BOX_WIDTH - indent
+def _node(node: Node, top: int, largest: list[int], widest: float, *, is_last: bool) -> Iterator[str]:
+    indent = INDENT * min(max(node.depth, 0), MOST_INDENTED)
+    left, box_width = BOX_LEFT + indent, BOX_WIDTH - indent
     yield f"<g><title>{escape(_told(node))}</title>"
-    yield from _glyph(node.shape, 44, top + BOX / 2)
+    yield from _glyph(node.shape, widest, 44, top + BOX / 2)
     kind = "weighted" if node.parameters else "plain"
-    yield f'<rect class="box {kind}" x="{left}" y="{top}" width="{width}" height="{BOX}" rx="4"/>'
-    most = int((width - 20) / CHARACTER)
+    yield f'<rect class="box {kind}" x="{left}" y="{top}" width="{box_width}" height="{BOX}" rx="4"/>'
+    most = int((box_width - 20) / CHARACTER)
     about = node.kind if not node.details else f"{node.kind} · {node.details}" if node.kind else node.details
     has_two = bool(about.strip())
     yield f'<text class="layer" x="{left + 10}" y="{top + (15 if has_two else 22)}">{_fit(node.name, most)}</text>'
@@ -62,12 +65,18 @@ def _node(node: Node, top: int, largest: list[int], *, is_last: bool) -> Iterato
     yield f'<text class="shape" x="{SHAPE}" y="{top + 22}">{_fit(node.shape, 17)}</text>'
     for value, x, most_value in ((node.parameters, PARAMETERS, largest[0]), (node.multiplications, COST, largest[1])):
         if value > 0:
-            yield f'<rect class="amount" x="{x}" y="{top + 23}" width="{max(1.0, BAR * value / most_value):.1f}" height="6"/>'
+            width = max(1.0, BAR * value / most_value)
+            yield f'<rect class="amount" x="{x}" y="{top + 23}" width="{width:.1f}" height="6"/>'
             yield f'<text class="value" x="{x}" y="{top + 17}">{number(float(value))}</text>'
     if not is_last:
         middle = BOX_LEFT + BOX_WIDTH / 2
         yield f'<path class="arrow" d="M{middle} {top + BOX}v{ROW - BOX - 1}m-4-4l4 4l4-4"/>'
     yield "</g>"
+
+
+def _sizes(shape: str) -> list[int]:
+    """Height, width and channels, or what there is."""
+    return [int(digits) for digits in re.findall(r"[0-9]{1,9}", shape)[:3]]
 
 
 def _fit(text: str, most: int) -> Markup:
@@ -82,17 +91,17 @@ def _told(node: Node) -> str:
     )
 
 
-def _glyph(shape: str, x: float, y: float) -> Iterator[str]:
+def _glyph(shape: str, widest: float, x: float, y: float) -> Iterator[str]:
     """The output as a solid: its face grows with height and width, its depth with the channels."""
-    sizes = [int(digits) for digits in re.findall(r"\d{1,9}", shape)[:3]]
+    sizes = _sizes(shape)
     if not sizes or min(sizes) < 1:
         return
     if len(sizes) < 3:
         length = min(34.0, 4 + 3.4 * math.log2(sizes[-1] + 1))
         yield f'<rect class="solid" x="{x - 2.5:.1f}" y="{y - length / 2:.1f}" width="5" height="{length:.1f}"/>'
         return
-    high, wide = (min(28.0, max(4.0, 2.2 * math.sqrt(size))) for size in sizes[:2])
-    deep = min(40.0, 2 + 4 * math.log2(sizes[2] + 1))
+    high, wide = (max(3.0, FACE * math.sqrt(size / widest)) for size in sizes[:2])
+    deep = min(36.0, 3.4 * math.log2(sizes[2] + 1))
     slant = deep * 0.22
     left, top = x - (wide + deep) / 2, y - (high - slant) / 2
     yield (

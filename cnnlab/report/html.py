@@ -2,13 +2,12 @@
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import groupby
-from typing import Any, get_args
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -17,7 +16,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, TextLexer, YamlLexer
 
 from cnnlab.report import curves, diagram, matrix, svg, texts
-from cnnlab.report.blocks import Block, Chart, Code, Document, Picture, Section, Series
+from cnnlab.report.blocks import Block, Chart, Code, Document, Picture, Series
 
 LEXERS = {"yaml": YamlLexer, "shell": BashLexer, "text": TextLexer}
 MOST_ROWS, MOST_COLUMNS = 50, 20  # of the table below a chart
@@ -59,7 +58,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalized,
     )
-    environment.filters |= {"name": texts.name, "inline": _inline, "anchor": anchor, "code": _code, "uri": _uri}
+    environment.filters |= {"name": texts.name, "inline": _inline, "anchor": texts.anchor, "code": _code, "uri": _uri}
     environment.globals |= {
         "blocks_of": _blocks,
         "chart_svg": svg.chart,
@@ -87,11 +86,6 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def anchor(key: str) -> str:
-    """A key as an id and a link to it have it."""
-    return re.sub(r"[^\w.-]", "-", key[: texts.LONGEST_NAME], flags=re.ASCII) or "section"
-
-
 def _inline(text: str) -> Markup:
     """A text, with code where it has backticks."""
     parts = [(is_code, escape(texts.prose(part))) for is_code, part in texts.spans(text)]
@@ -117,7 +111,7 @@ def _shown_size(picture: Picture, is_small: bool) -> tuple[int, int]:
 
 def _blocks(blocks: Sequence[Block], key: str) -> Iterator[_Page]:
     """The blocks with their kinds and ids, charts that follow one another together."""
-    named = [(block, f"{anchor(key)}-{index + 1}") for index, block in enumerate(blocks)]
+    named = [(block, f"{texts.anchor(key)}-{index + 1}") for index, block in enumerate(blocks)]
     for kind, items in groupby(named, key=lambda pair: type(pair[0])):
         if kind is Chart:
             yield _Page("charts", list(items))
@@ -149,11 +143,3 @@ def _data(chart: Chart) -> tuple[list[str], list[list[str]]]:
     kept_values = [values[index] for index in curves.thinned(range(len(values)), MOST_ROWS - 1)]
     names = [chart.x_label, *(series.name for series in chart.series[:MOST_COLUMNS])]
     return names, [[svg.shown(x), *(svg.shown(c.get(x, float("nan"))) for c in columns)] for x in kept_values]
-
-
-def kinds() -> set[str]:
-    """The blocks that there are, as the templates call them."""
-    return {kind.__name__.lower() for kind in get_args(Block)}
-
-
-__all__ = ["Section", "anchor", "kinds", "render"]

@@ -19,7 +19,8 @@ def matrix(confusion: Confusion, key: str) -> Markup:
     stand = " upright" if len(labels) > 6 and max(map(len, labels), default=0) > 3 else ""
     head = "".join(f"<th scope=col><span>{escape(label)}</span>" for label in labels)
     parts = [
-        f'<table class="matrix {size}{stand}"><thead><tr><th scope="col" class="corner">true ↓ predicted →</th>{head}</tr></thead><tbody>',
+        f'<table class="matrix {size}{stand}"><thead><tr><th scope="col" class="corner">true ↓ predicted →</th>'
+        f"{head}</tr></thead><tbody>",
     ]
     for row, (label, counts) in enumerate(zip(labels, confusion.counts, strict=False)):
         parts += [f"<tr><th scope=row><span>{escape(label)}</span>", *_cells(confusion, row, counts, key)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup, escape
 
 from cnnlab.report import curves, texts
-from cnnlab.report.axes import Axis, axes, number
+from cnnlab.report.axes import Axis, axes
 from cnnlab.report.blocks import Chart, Series
 
 WIDTH, HEIGHT = 560, 330
@@ -115,13 +115,16 @@ def _grid(chart: Chart, across: Axis, upright: Axis, is_rotated: bool) -> Iterat
     yield f'<path class="grid" d="{"".join(lines)}"/><path class="axis" d="M{left} {bottom}H{right}"/>'
     for index, (value, label) in enumerate(upright.ticks):
         yield f'<text class="end{_skipped(index)}" x="{left - 7}" y="{upright.place(value) + 4:.1f}">{label}</text>'
+    most = max(LONGEST_TICK, int((right - left) / CHARACTER / max(1, len(across.ticks))) - 1)
     for index, (value, label) in enumerate(across.ticks):
         x = across.place(value)
         if is_rotated:
             shown = _text(label, LONGEST_TICK)
             yield f'<text class="end" transform="translate({x + 4:.1f} {bottom + 15})rotate(-35)">{shown}</text>'
         else:
-            yield f'<text class="mid{_skipped(index)}" x="{x:.1f}" y="{bottom + 19}">{_text(label, LONGEST_TICK)}</text>'
+            anchor, x = ("end", right + 10) if right - x < 24 and not chart.x_names else ("mid", x)
+            shown = _text(label, most)
+            yield f'<text class="{anchor}{_skipped(index)}" x="{x:.1f}" y="{bottom + 19}">{shown}</text>'
     yield f'<text class="label" x="4" y="15">{_text(chart.y_label, 60)}</text>'
     yield f'<text class="label end" x="{right}" y="{HEIGHT - 8}">{_text(chart.x_label, 60)}</text>'
 
@@ -150,11 +153,8 @@ def _series(chart: Chart, series: Series, number_: int, both: tuple[Axis, Axis],
     if has_range:
         yield _error_bars(series, indices, both) if series.kind == "points" else _band(series, indices, both)
     if series.kind != "points":
-        path = "".join(
-            "M"
-            + "L".join(_at(*places[index]) for index in curves.simplified(stretch, series.y, _most(stretch, indices)))
-            for stretch in curves.stretches(indices)
-        )
+        kept = [curves.simplified(part, series.y, _most(part, indices)) for part in curves.stretches(indices)]
+        path = "".join("M" + "L".join(_at(*places[index]) for index in part) for part in kept)
         yield f'<path class="{_line_class(series)}" d="{path}"/>'
     plain = series.kind == "dotted" and len(indices) > curves.MOST_MARKERS
     for index in [] if plain else curves.marked(series, indices, number_, len(chart.series)):
@@ -212,12 +212,9 @@ def _error_bars(series: Series, indices: list[int], both: tuple[Axis, Axis]) -> 
     bars = []
     for index in indices:
         if math.isfinite(series.low[index]) and math.isfinite(series.high[index]):
-            x = across.place(series.x[index])
-            ends = [
-                upright.place(value) if upright.shows(value) else upright.start
-                for value in (series.low[index], series.high[index])
-            ]
-            bars.append(f"M{x:.1f} {ends[0]:.1f}V{ends[1]:.1f}m-4 0h8M{x - 4:.1f} {ends[0]:.1f}h8")
+            x, bounds = across.place(series.x[index]), (series.low[index], series.high[index])
+            low, high = (upright.place(value) if upright.shows(value) else upright.start for value in bounds)
+            bars.append(f"M{x:.1f} {low:.1f}V{high:.1f}m-4 0h8M{x - 4:.1f} {low:.1f}h8")
     return f'<path class="bar" d="{"".join(bars)}"/>'
 
 
@@ -229,20 +226,20 @@ def _labels(chart: Chart, across: Axis, upright: Axis) -> Iterator[str]:
         for index in curves.drawn(series, log_x=across.is_log, log_y=upright.is_log)
         if index < len(series.labels) and series.labels[index]
     ]
-    if len(points) > MOST_LABELS:
+    if len(points) > MOST_LABELS or chart.x_names:  # points of one category would hide each other's
         return
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y, _, _ in points]
     for x, y, label, group in points:
         shown = texts.name(label, LONGEST_LABEL)
         width = len(shown) * CHARACTER
-        for left, base in ((x + 8, y + 4), (x - 8 - width, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 18)):
+        for left, base in ((x + 9, y + 4), (x - 9 - width, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 18)):
             box = (left, base - 11, left + width, base + 3)
             inside = box[0] >= LEFT and box[2] <= WIDTH - 2 and box[1] >= TOP - 8 and box[3] <= upright.start
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
+                wide = " wide" if left + 1.45 * width > WIDTH else ""
                 yield (
-                    f'<text class="tag {classes(group)}" data-group="{group}" x="{left:.1f}" y="{base:.1f}">'
-                    f"{escape(shown)}</text>"
+                    f'<text class="tag{wide}" data-group="{group}" x="{left:.1f}" y="{base:.1f}">{escape(shown)}</text>'
                 )
                 break
 
@@ -254,6 +251,3 @@ def _overlap(one: tuple[float, float, float, float], two: tuple[float, float, fl
 def shown(value: float) -> str:
     """A value of a table of a chart's data."""
     return f"{value:.5g}" if math.isfinite(value) else ""
-
-
-__all__ = ["chart", "classes", "number", "point_name", "shown", "swatch"]

@@ -30,6 +30,11 @@ def name(text: str, most: int = LONGEST_NAME) -> str:
     return shown if len(shown) <= most and len(text) <= 4 * most else f"{shown[: most - 1]}…"
 
 
+def anchor(key: str) -> str:
+    """A key as an id and a link to it have it."""
+    return re.sub(r"[^\w.-]", "-", key[:LONGEST_NAME], flags=re.ASCII) or "section"
+
+
 def spans(text: str) -> list[tuple[bool, str]]:
     """The parts of `text` and whether each is code, which is between backticks."""
     parts = CODE.split(text)

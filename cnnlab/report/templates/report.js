@@ -123,7 +123,7 @@
       tip.replaceChildren(make("b", "", head), ...same.slice(0, 12).map(line));
       if (same.length > 12) tip.append(`and ${same.length - 12} more`);
       if (chart.only && found.label) tip.append(make("span", "", `${chart.xLabel} ${shown(found.x)}`));
-      const [across, upright] = chart.ends;
+      const upright = chart.ends[1];
       const circles = same.map((one) => `M${one.left - 6} ${one.top}a6 6 0 1 0 12 0a6 6 0 1 0-12 0`).join("");
       cross.setAttribute("d", (chart.only ? "" : `M${found.left} ${upright[2]}V${upright[3]}`) + circles);
       plot.append(cross);
@@ -131,7 +131,7 @@
       const scale = hold.clientWidth / plot.viewBox.baseVal.width;
       const x = found.left * scale, right = x > hold.clientWidth / 2;
       tip.style.left = `${Math.max(0, Math.min(hold.clientWidth - tip.offsetWidth, right ? x - tip.offsetWidth - 12 : x + 12))}px`;
-      tip.style.top = `${chart.only ? Math.max(0, found.top * scale - tip.offsetHeight - 10) : across && 8}px`;
+      tip.style.top = `${chart.only ? Math.max(0, found.top * scale - tip.offsetHeight - 10) : 8}px`;
     };
     hold.addEventListener("pointermove", (event) => {
       const box = plot.getBoundingClientRect(), scale = plot.viewBox.baseVal.width / box.width;
