@@ -27,7 +27,7 @@ from cnnlab.runs import files
 
 FOLDER = "report-files"
 SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$^@!]|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\.", re.IGNORECASE)
-AT_START = re.compile(r"^(\d*)([-+=.)>])")
+AT_START = re.compile(r"^(\d*)([-+=.)])(?=[-+=\s]|$)")  # lists and rules
 BOXES = {True: "✓", False: "✗", None: "☐"}
 
 

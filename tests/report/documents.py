@@ -166,7 +166,7 @@ def table(rows=10, *, is_sortable=True):
     chance = random.Random(2)
     found = [
         [
-            Cell(f"class {index}", link="epochs"),
+            Cell(f"class {index}", link="result"),
             Cell(f"{900 + index}", 900 + index),
             *([Cell("")] if index == 3 else [Cell(f"{100 * recall:.2f} %", recall)]),
             Cell(f"class {(index * 7) % rows}"),
