@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 560, 330
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 32, 52  # around the axes
 ROTATED = 44  # more below, for names of categories that stand on end
 COLOURS = 8  # as in report.css
-CHARACTER = 6.6  # width of one, in units
+CHARACTER, LARGE_CHARACTER = 6.6, 8.2  # widths of one, in units; the latter in a small chart
 LONGEST_LABEL, LONGEST_TICK = 28, 16  # characters
 MOST_LABELS, MOST_TITLES = 40, 150  # points with a written label, and with a value to read without a script
 MARKERS = (
@@ -89,7 +89,7 @@ def _line_class(series: Series) -> str:
 
 def _is_rotated(chart: Chart) -> bool:
     longest = max((min(len(name), LONGEST_TICK) for name in chart.x_names), default=0)
-    return longest * CHARACTER * min(len(chart.x_names), 30) > WIDTH - LEFT - RIGHT
+    return longest * LARGE_CHARACTER * min(len(chart.x_names), 30) > WIDTH - LEFT - RIGHT
 
 
 def _described(chart: Chart) -> str:
@@ -101,10 +101,10 @@ def _described(chart: Chart) -> str:
 def _axes_data(chart: Chart, across: Axis, upright: Axis) -> str:
     """What the script needs to find the place of a value."""
     ends = [[axis.low, axis.high, axis.start, axis.end, int(axis.is_log)] for axis in (across, upright)]
-    only_points = not chart.x_names and all(series.kind == "points" for series in chart.series)
+    has_points = not chart.x_names and any(series.kind == "points" for series in chart.series)
     labels = [texts.name(label, 60) for label in (chart.x_label, chart.y_label)]
     names = [texts.name(name, 60) for name in chart.x_names]
-    return json.dumps([*ends, *labels, names, int(only_points)], separators=(",", ":"), ensure_ascii=False)
+    return json.dumps([*ends, *labels, names, int(has_points)], separators=(",", ":"), ensure_ascii=False)
 
 
 def _grid(chart: Chart, across: Axis, upright: Axis, is_rotated: bool) -> Iterator[str]:
@@ -115,7 +115,7 @@ def _grid(chart: Chart, across: Axis, upright: Axis, is_rotated: bool) -> Iterat
     yield f'<path class="grid" d="{"".join(lines)}"/><path class="axis" d="M{left} {bottom}H{right}"/>'
     for index, (value, label) in enumerate(upright.ticks):
         yield f'<text class="end{_skipped(index)}" x="{left - 7}" y="{upright.place(value) + 4:.1f}">{label}</text>'
-    most = max(LONGEST_TICK, int((right - left) / CHARACTER / max(1, len(across.ticks))) - 1)
+    most = max(LONGEST_TICK, int((right - left) / LARGE_CHARACTER / max(1, len(across.ticks))) - 1)
     for index, (value, label) in enumerate(across.ticks):
         x = across.place(value)
         if is_rotated:

@@ -281,6 +281,17 @@ def rich():
                 "comparison",
                 [wide, many, Text(LONG, "warning"), Facts([(LONG, LONG)]), Diagram("resnet", nodes(40))],
             ),
+            Section(
+                "Widest",
+                "widest",
+                [
+                    Table(
+                        "Thirty columns",
+                        [Column(f"Column {n}", is_numeric=True) for n in range(30)],
+                        [[Cell(f"{n * 1000.5:.2f}") for n in range(30)]],
+                    )
+                ],
+            ),
             Section("Hebrew", "hebrew", [Text("שלום עולם, 98.8 % of שלום"), Pictures([picture(caption=LONG)] * 3)]),
             Section(
                 "Runs",
