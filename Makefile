@@ -6,7 +6,7 @@ PARALLEL := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os
 
 .PHONY: demo test test-slow lint bench bench-fool docs lock clean
 
-demo: .venv/ready  ## train two networks on real digits with three seeds each, evaluate and compare them
+demo: .venv/ready  ## train two networks on real digits with three seeds each, evaluate and compare them, write a report
 	@rm -rf runs/demo
 	$(BIN)/cnnlab train fc --data digits --seeds 3 --runs runs/demo --quiet
 	$(BIN)/cnnlab train digits --seed 0 --runs runs/demo
@@ -14,6 +14,7 @@ demo: .venv/ready  ## train two networks on real digits with three seeds each, e
 	$(BIN)/cnnlab evaluate runs/demo/lenet-digits-1
 	$(BIN)/cnnlab compare runs/demo --plot runs/demo/curves.png
 	@echo "learning curves: runs/demo/curves.png"
+	$(BIN)/cnnlab report runs/demo
 
 test: .venv/ready  ## the tests: no network, minutes
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -74,9 +74,27 @@ def compare(
     Runs that cannot be read get a warning; those that did not finish are listed in the notes.
     Raises RequestError for unknown names, and RunError where nothing is left to compare.
     """
+    return compare_records(matching_records(paths, where), paths, metric=metric, baseline=baseline, sort=sort, top=top)
+
+
+def matching_records(paths: Sequence[Path], where: Sequence[Where] = ()) -> list[RunRecord]:
+    """The records of the runs at `paths` whose experiments have these settings. Raises RunError if there are none."""
+    return _matching(_read(paths), where)
+
+
+def compare_records(
+    records: Sequence[RunRecord],
+    paths: Sequence[Path],
+    *,
+    metric: str | None = None,
+    baseline: str | None = None,
+    sort: str | None = None,
+    top: int | None = None,
+) -> Comparison:
+    """As `compare`, of records that were read from `paths`."""
     if metric is not None and SHORT_METRICS.get(metric, metric) not in METRICS:
         raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, [*METRICS, *SHORT_METRICS])}")
-    grouped = group(_matching(_read(paths), where))
+    grouped = group(records)
     groups = grouped.groups
     if not groups:
         run, why = grouped.skipped[0]

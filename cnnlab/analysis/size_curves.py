@@ -22,7 +22,7 @@ MARKERS = "os^Dv*<P>X"
 
 def sizes_differ(groups: Sequence[Group]) -> bool:
     """Whether these groups were trained on different numbers of examples by `data.train_sizes`."""
-    return len({str(group.experiment.data.get("train_sizes")) for group in groups if _size(group) is not None}) > 1
+    return len({str(group.experiment.data.get("train_sizes")) for group in groups if size_of(group) is not None}) > 1
 
 
 def plot(groups: Sequence[Group], path: Path) -> None:
@@ -37,7 +37,7 @@ def plot(groups: Sequence[Group], path: Path) -> None:
     )
     if split is None:
         raise RunError(f"--plot {path}: these runs have no metric in common")
-    lines = _lines(groups)
+    lines = lines_of_sizes(groups)
     names = display_names([replace(line[0], name=line[0].experiment.name) for line in lines], SIZES)
     with drawing(names) as plain:
         from matplotlib import pyplot as plt
@@ -48,7 +48,7 @@ def plot(groups: Sequence[Group], path: Path) -> None:
                 offset = 1 + OFFSET * (index - (len(lines) - 1) / 2)
                 _draw(panel, line, METRICS[f"{split}_{metric}"], index, visible(plain(name)), offset)
             panel.set(xscale="log", xlabel="training examples", title=f"{METRICS[f'{split}_{metric}'].split} {metric}")
-            ticks = sorted({size for group in groups if (size := _size(group)) is not None})
+            ticks = sorted({size for group in groups if (size := size_of(group)) is not None})
             panel.set_xticks(ticks, [f"{size:,}" for size in ticks], rotation=45 if len(ticks) > 5 else 0)
             panel.minorticks_off()
             panel.grid(alpha=0.3)
@@ -60,18 +60,18 @@ def plot(groups: Sequence[Group], path: Path) -> None:
         write(figure, path)
 
 
-def _lines(groups: Sequence[Group]) -> list[list[Group]]:
+def lines_of_sizes(groups: Sequence[Group]) -> list[list[Group]]:
     """Groups that differ in the number of examples alone, from the smallest."""
     lines: dict[str, list[Group]] = {}
     for group in groups:
-        if _size(group) is not None:
+        if size_of(group) is not None:
             experiment = group.experiment.without("seed", "data")
             experiment["data"] = {**group.experiment.data, "train_sizes": None}
             lines.setdefault(json.dumps(experiment, sort_keys=True), []).append(group)
-    return [sorted(line, key=lambda group: _size(group) or 0) for line in lines.values()]
+    return [sorted(line, key=lambda group: size_of(group) or 0) for line in lines.values()]
 
 
-def _size(group: Group) -> int | None:
+def size_of(group: Group) -> int | None:
     """The number of training examples; None where run.json does not say."""
     split = group.split("train")
     return split.examples if split else None
@@ -83,7 +83,7 @@ def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label
     low = [0.0 if one.low is None else one.mean - one.low for one in found]
     high = [0.0 if one.high is None else one.high - one.mean for one in found]
     axes.errorbar(
-        [offset * (_size(group) or 0) for group in line],
+        [offset * (size_of(group) or 0) for group in line],
         means,
         [low, high],
         label=label,

@@ -18,6 +18,7 @@ from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
 from cnnlab.cli.look import look
 from cnnlab.cli.predict import predict
+from cnnlab.cli.report import report
 from cnnlab.cli.reproduce import reproduce
 from cnnlab.cli.resume import resume
 from cnnlab.cli.runs import runs
@@ -53,7 +54,21 @@ def cnnlab(
     """A command-line laboratory for convolutional networks: one YAML file is one experiment."""
 
 
-for command in (train, resume, launch, evaluate, predict, look, fool, export, compare, reproduce, verify, tensorboard):
+for command in (
+    train,
+    resume,
+    launch,
+    evaluate,
+    predict,
+    look,
+    fool,
+    export,
+    compare,
+    report,
+    reproduce,
+    verify,
+    tensorboard,
+):
     app.command()(command)
 app.add_typer(runs, name="runs")
 for other in (configs, init, validate, describe, show, schema, convolve, bench):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli.comparison import format_comparison, full_row
+from cnnlab.cli.comparison import format_comparison
 from cnnlab.cli.tables import Format, render
 
 
@@ -73,6 +73,8 @@ def compare(
 
         draw([row.group for row in found.rows], plot)
     if format in (Format.JSON, Format.CSV):
+        from cnnlab.analysis.outcomes import full_row
+
         rows = [full_row(found, row, published=published) for row in found.rows]
         print(render(rows, list(rows[0]), format))
         for note in found.notes:

@@ -1,145 +1,169 @@
-"""What `cnnlab train` and `cnnlab resume` print of finished runs."""
+"""`cnnlab report`."""
 
-import json
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import webbrowser
+from collections.abc import Sequence
 from enum import StrEnum
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cnnlab.terminal import hint, proposed
+import typer
+
+from cnnlab.errors import RequestError, RunError
 
 if TYPE_CHECKING:
+    from cnnlab.report.blocks import Document
     from cnnlab.runs.record import RunRecord
-    from cnnlab.training.train import TrainedRun
+
+PAGE, FOLDER = "report.html", "report"
+MARK = b'<meta name="generator" content="cnnlab'
+MARK_WITHIN = 4096  # bytes, from the beginning of a page
 
 
 class Format(StrEnum):
-    """How the result is printed."""
+    """What a report is written in."""
 
-    TABLE = "table"
-    JSON = "json"
+    HTML = "html"
+    MD = "md"
 
 
-class Report:
-    """Prints runs as they finish and, at the end or after an error, what they come to together.
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="A run folder, or folders of runs.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file, or with --format md the folder; by default report.html, or report/, in the folder of the "
+            "runs.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        Format, typer.Option(help="html: one page without other files; md: Markdown with PNG files, for a thesis.")
+    ] = Format.HTML,
+    open: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    metric: Annotated[str | None, typer.Option(help="As of `cnnlab compare`.", show_default=False)] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="As of `cnnlab compare`.", metavar="NAME", show_default=False)
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="As of `cnnlab compare`: only runs with this setting.", metavar="KEY=VALUE"),
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="As of `cnnlab compare`.", show_default=False)] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            help="As of `cnnlab compare`: only the first N experiments.", metavar="N", min=1, show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Write one page about a run, or about several that are compared.
 
-    For scripts a map, or a list of maps where `several` runs were asked for. Findings go to standard error.
+    It says what was done, what came out, how sure that is, and how to repeat it: learning curves, measurements by
+    class, confusions with their images, the network, the data, the experiment file, the environment, and a checklist
+    of reproducibility. Of several runs also the comparison of `cnnlab compare`. The page is one file that needs no
+    network and no other file. Images of filters and of saliency are those of `cnnlab look`.
     """
+    from cnnlab.runs.record import RECORD
 
-    def __init__(self, format: Format, *, several: bool) -> None:
-        self._format, self._several = format, several
-        self._results: list[dict[str, Any]] = []
-        self._records: list[RunRecord] = []
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def add(self, trained: "TrainedRun") -> None:
-        """Print a finished run."""
-        record = trained.run.record()
-        result = _result(record, trained.evaluation)
-        self._records.append(record)
-        self._results.append(result)
-        if self._format is Format.TABLE:
-            print("\n".join([*_measured(record, result, trained.evaluation), f"run: {trained.run.path}"]), flush=True)
-            for finding in record.findings:
-                hint(f"{trained.run.path}: {finding}")
-            if not self._several:
-                _print_expected(self._records, self._results)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Print all of them together."""
-        if self._format is Format.JSON and (self._several or self._results):
-            print(json.dumps(self._results if self._several else self._results[0], indent=2))
-        elif self._format is Format.TABLE and len(self._results) > 1:
-            _print_table(self._results)
-            experiments = [record.experiment.without("seed") for record in self._records]
-            if all(experiment == experiments[0] for experiment in experiments):
-                _print_means(self._records, self._results)
-                _print_expected(self._records, self._results)
+    options = {"--metric": metric, "--baseline": baseline, "--where": where, "--sort": sort, "--top": top}
+    is_one = len(runs) == 1 and (runs[0] / RECORD).is_file()
+    if is_one and (given := [name for name, value in options.items() if value is not None]):
+        raise RequestError(f"{given[0]}: is for several runs, and {runs[0]} is one")
+    target = out or _default(runs, format)
+    _check_target(target, format)
+    document = _of_one(runs[0]) if is_one else _of_several(runs, metric, baseline, where, sort, top)
+    written = write(document, target, format)
+    print(f"report: {written}")
+    if open and not webbrowser.open(written.resolve().as_uri()):
+        raise RunError(f"--open: no browser was found; open {written} in one")
 
 
-def _measured(record: "RunRecord", result: Mapping[str, Any], measured: Mapping[str, Any] | None) -> Iterator[str]:
-    """What a run came to, on the validation examples first: choices are made by them."""
-    from cnnlab.data.balance import is_imbalanced
+def write(document: "Document", target: Path, format: Format) -> Path:
+    """Write a page or, in Markdown, a folder; the file to read."""
+    if format is Format.MD:
+        from cnnlab.report import markdown
 
-    if _has_validation(record, result):
-        balanced = record.results.get("val_balanced_accuracy")
-        yield _line("val", result["val_accuracy"], result["val_loss"], result["val_examples"], balanced)
-    if measured is not None:
-        is_unequal = is_imbalanced([row["examples"] for row in measured["classes"]])
-        balanced = measured["balanced_accuracy"] if is_unequal else None
-        yield _line("test", result["accuracy"], result["loss"], result["examples"], balanced)
+        return markdown.write(document, target)
+    from cnnlab.report import html
+    from cnnlab.runs import files
+
+    text = html.render(document)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(target, text)
+    return target
+
+
+def after_training(records: Sequence["RunRecord"], runs: Path) -> None:
+    """Write the page of a run into its folder; of several into `runs`, by the name of the first."""
+    from cnnlab.report.build import of_one
+
+    if len(records) == 1:
+        document, target = of_one(records[0]), records[0].run.path / PAGE
+    else:
+        document = _document(records, [runs])
+        target = runs / f"{records[0].run.path.name}-{PAGE}"
+    _check_target(target, Format.HTML)
+    print(f"report: {write(document, target, Format.HTML)}", file=sys.stderr)
+
+
+def _default(runs: list[Path], format: Format) -> Path:
+    folder = runs[0] if len(runs) == 1 else Path()
+    return folder / (PAGE if format is Format.HTML else FOLDER)
+
+
+def _check_target(target: Path, format: Format) -> None:
+    """Refuse what would overwrite something that is not a report."""
+    if format is Format.MD:
+        if target.exists() and not (
+            target.is_dir() and ((target / "report.md").is_file() or not any(target.iterdir()))
+        ):
+            raise RequestError(f"--out {target}: exists, and is not a report in Markdown; name another folder")
         return
-    if result["val_accuracy"] is None:
-        yield _line("training", record.result("accuracy"), record.result("loss"), result["train_examples"])
-    yield f"the test set was left alone; {proposed('evaluate', result['run'])} measures it"
+    if target.is_dir():
+        raise RequestError(f"--out {target}: is a folder; expected a file, such as {target / PAGE}")
+    try:
+        with target.open("rb") as file:
+            if MARK not in file.read(MARK_WITHIN):
+                raise RequestError(f"--out {target}: exists, and is no report of cnnlab; name another file")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise RequestError(f"--out {target}: cannot be written: {error.strerror}") from None
 
 
-def _line(split: str, accuracy: float, loss: float, examples: int, balanced: float | None = None) -> str:
-    """Accuracy and loss of a split; where its classes are unequal, the balanced accuracy too."""
-    unequal = "" if balanced is None else f"balanced accuracy {balanced:.4f}, "
-    return f"{split} accuracy {accuracy:.4f}, {unequal}loss {loss:.4f} ({examples:,} examples)"
+def _of_one(path: Path) -> "Document":
+    from cnnlab.report.build import of_one
+    from cnnlab.runs.find import find_one
+
+    return of_one(find_one(path).record())
 
 
-def _has_validation(record: "RunRecord", result: Mapping[str, Any]) -> bool:
-    """Whether there are validation examples, and they are not the test set."""
-    return result["val_accuracy"] is not None and not record.experiment.validates_on_test
+def _of_several(
+    runs: list[Path],
+    metric: str | None,
+    baseline: str | None,
+    where: list[str] | None,
+    sort: str | None,
+    top: int | None,
+) -> "Document":
+    from cnnlab.analysis.compare import matching_records
+    from cnnlab.analysis.where import parse_where
+
+    records = matching_records(runs, [parse_where(text) for text in where or []])
+    return _document(records, runs, metric=metric, baseline=baseline, sort=sort, top=top)
 
 
-def _print_means(records: Sequence["RunRecord"], results: Sequence[Mapping[str, Any]]) -> None:
-    """Mean and standard deviation over the seeds."""
-    splits = {"val": "val_accuracy"} if _has_validation(records[0], results[0]) else {}
-    for split, key in {**splits, "test": "accuracy"}.items():
-        accuracies = [result[key] for result in results]
-        if None not in accuracies:
-            mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
-            print(f"{split} accuracy {mean:.4f} ± {std:.4f} (mean and standard deviation of {len(results)} seeds)")
+def _document(records: Sequence["RunRecord"], paths: Sequence[Path], **options: Any) -> "Document":
+    """The page of several runs, with the options of `compare_records`."""
+    from cnnlab.analysis.compare import compare_records
+    from cnnlab.report.build import of_several
 
-
-def _print_expected(records: Sequence["RunRecord"], measured: Sequence[Mapping[str, Any]]) -> None:
-    """Whether runs of one experiment came to what it usually comes to, if that and their test accuracy is known."""
-    from cnnlab.analysis import results
-    from cnnlab.analysis.expected import compare_with_expected
-    from cnnlab.experiment.schema import Experiment
-
-    accuracies = [result["accuracy"] for result in measured]
-    if None in accuracies:
-        return
-    experiment = Experiment.model_validate(records[0].experiment.raw)
-    usual = results.results_for(experiment, results.data_of(records[0].data))
-    if line := compare_with_expected(accuracies, usual, measured[0]["examples"]):
-        print(line)
-
-
-def _result(record: "RunRecord", measured: Mapping[str, Any] | None) -> dict[str, Any]:
-    splits = record.data.splits
-    return {
-        "run": str(record.run.path),
-        "split": "test",
-        **{key: measured and measured[key] for key in ("examples", "loss", "accuracy", "balanced_accuracy")},
-        **{key: record.results[key] for key in ("val_loss", "val_accuracy")},
-        "val_examples": splits["validation"].examples if "validation" in splits else None,
-        "parameters": record.parameters,
-        "seconds": record.seconds,
-        "train_examples": splits["train"].examples,
-        "seed": record.experiment.seed,
-        "findings": record.findings,
-    }
-
-
-def _print_table(results: Sequence[Mapping[str, Any]]) -> None:
-    from cnnlab.cli import tables
-
-    varied = [key for key in ("train_examples", "seed") if len({result[key] for result in results}) > 1]
-    measured = [
-        key
-        for key in ("val_accuracy", "val_loss", "accuracy", "loss")
-        if any(result[key] is not None for result in results)
-    ]
-    rows = sorted(results, key=lambda result: (result["train_examples"], result["seed"]))
-    print(f"\n{tables.render(rows, [*varied, *measured, 'run'], tables.Format.TABLE)}")
+    if not any(record.status == "finished" for record in records):
+        return of_several(records, None)
+    found = compare_records(records, paths, **options)
+    if options.get("top") is not None:
+        kept = {name for row in found.rows for name in row.group.runs}
+        records = [record for record in records if str(record.run.path) in kept]
+    return of_several(records, found)

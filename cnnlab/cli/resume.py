@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnlab.cli.report import Format, Report
+from cnnlab.cli.results import Format, Results
 from cnnlab.cli.tensorflow import import_tensorflow
 from cnnlab.errors import RequestError
 
@@ -78,5 +78,5 @@ def resume_runs(
     import_tensorflow(settings.devices, settings.threads)
     from cnnlab.training.train import train
 
-    with Report(format, several=all or len(paths) > 1) as report:
-        train(plans, console=None if quiet else stderr(), on_finished=report.add)
+    with Results(format, several=all or len(paths) > 1) as results:
+        train(plans, console=None if quiet else stderr(), on_finished=results.add)

@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import json
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +44,7 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     HTML = "html"
+    LATEX = "latex"
 
 
 def width_of_output() -> int:
@@ -75,6 +77,8 @@ def render(
             return text.getvalue().rstrip("\n")
         case Format.HTML:
             return _html(rows, columns, notes)
+        case Format.LATEX:
+            return _latex(rows, columns, notes)
         case Format.MD:
             return _markdown(rows, columns) + "".join(f"\n\n{printable(note)}" for note in notes)
         case Format.TABLE:
@@ -105,6 +109,43 @@ def _html(rows: Sequence[Row], columns: Sequence[str], notes: Sequence[str]) -> 
         lines.append(f"<tr>{inside}</tr>")
     below = [f"<p>{html.escape(printable(note))}</p>" for note in notes]
     return "\n".join([_PAGE, "<table>", *lines, "</table>", *below])
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # after a line break it would be a length
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    **{sign: f"\\{sign}" for sign in "#$%&_{}"},
+}
+"""What LaTeX does not print as it is, outside of mathematics."""
+
+
+def _latex(rows: Sequence[Row], columns: Sequence[str], notes: Sequence[str]) -> str:
+    """A `tabular` with the rules of the package booktabs, and the notes below it."""
+    laid_out = _columns(rows, columns)
+    heading, *body = (
+        " & ".join(map(_in_latex, line)) + r" \\" for line in zip(*(column.cells for column in laid_out), strict=True)
+    )
+    alignment = "".join("r" if column.is_number else "l" for column in laid_out)
+    table = [
+        r"% \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        *(r"\toprule", heading, r"\midrule", *body, r"\bottomrule"),
+        r"\end{tabular}",
+    ]
+    return "\n".join([*table, *(rf"\par\smallskip\noindent{{\footnotesize {_in_latex(note)}}}" for note in notes)])
+
+
+def _in_latex(text: str) -> str:
+    """`text` as LaTeX prints it; what is between backticks as code."""
+    escaped = "".join(_LATEX.get(sign, sign) for sign in printable(text))
+    return re.sub("`([^`]*)`", r"\\texttt{\1}", escaped)
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli.options import Set
-from cnnlab.cli.report import Format, Report
+from cnnlab.cli.results import Format, Results
 from cnnlab.cli.shorthands import SMOKE_EXAMPLES, new_runs, overrides_from_options, parse_seeds
 from cnnlab.cli.tensorflow import import_tensorflow
 from cnnlab.errors import ConfigError, RequestError
@@ -62,6 +62,9 @@ def train(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Do not train where `validate` warns.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write a page about the run into its folder, as `cnnlab report` does.")
+    ] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
     """Train an experiment into a new run folder, and measure it on the test set unless --no-test.
@@ -80,6 +83,7 @@ def train(
     sets = parse_sets(set or [])
     if resume is not None:
         unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data, "--tensorboard": tensorboard}
+        unfit["--report"] = report
         if given := [option for option, value in unfit.items() if value]:
             raise RequestError(f"{given[0]}: not with --resume, which continues a run unchanged")
     source = None if config is None else parse(config)
@@ -117,5 +121,9 @@ def train(
 
     if settings.precision == "mixed_float16" and not has_gpu():
         warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
-    with Report(format, several=seeds is not None or len(tasks) > 1) as report:
-        train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=report.add)
+    with Results(format, several=seeds is not None or len(tasks) > 1) as results:
+        train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=results.add)
+    if report:
+        from cnnlab.cli.report import after_training
+
+        after_training(results.records, runs)

@@ -145,14 +145,17 @@ def _definition() -> list[Step]:
     kernels = flipped(box[..., None])
     padded = pad(box, (1, count), 1, count - 1)[count - 1 : count]  # zeros beside it, none above and below
     discrete = correlate(padded, kernels)
-    times = width * np.arange(1, 2 * count)
+    times: Array = width * np.arange(1, 2 * count, dtype=np.float64)
     return [
         Step(f"f: 1 from 0 to 1, else 0, in samples of width {width}", box),
         Step("g: the same", box),
         Step("discrete: h[n] = sum over k of f[k] * g[n - k]", discrete, list(texts.sums(padded, kernels))),
         Step(f"times the width {width}: near the integral over s of f(s) * g(t - s)", width * discrete),
-        Step("t, the end of each sample", image([times])),
-        Step("continuous: the integral itself, t up to 1 and 2 - t after that", image([np.minimum(times, 2 - times)])),
+        Step("t, the end of each sample", times[None, :, None]),
+        Step(
+            "continuous: the integral itself, t up to 1 and 2 - t after that",
+            np.minimum(times, 2 - times)[None, :, None],
+        ),
     ]
 
 

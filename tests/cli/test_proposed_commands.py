@@ -4,17 +4,19 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import fields, is_dataclass
 
 import pytest
 from PIL import Image
 
 from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
-from cnnlab.cli.report import _measured
+from cnnlab.cli.results import _measured
 from cnnlab.config.load import to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
+from cnnlab.report.build import of_one, of_several
 from cnnlab.runs import Run
 from cnnlab.runs.overview import details
 from cnnlab.training import run_folders
@@ -52,6 +54,13 @@ MENTIONS = {
     "# Source: started from {}, `cnnlab init`.",
     "--example {}: not with --image, which is looked at instead",
     "{} more rows in --format json",
+    "As of `cnnlab compare`.",
+    "As of `cnnlab compare`: only runs with this setting.",
+    "As of `cnnlab compare`: only the first N experiments.",
+    "Also write a page about the run into its folder, as `cnnlab report` does.",
+    "The file, or with --format md the folder; by default report.html, or report/, in the folder of the runs.",
+    "Written by cnnlab {} on {}",
+    "`cnnlab train` of the experiment file, `cnnlab verify` of the run",
     "--layer {}: --what {} needs a convolution: {}",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
     "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
@@ -59,6 +68,7 @@ MENTIONS = {
 """Texts that name a command or an option and propose none."""
 
 PRINTED = {
+    "`cnnlab report RUN` makes the page of one.": (),
     "not tested: one run each; try --seeds 5": TRAIN,
     "not tested: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": (),
     "{}: expected key=value, such as --where train.epochs=12": COMPARE,
@@ -180,6 +190,34 @@ def verify_error(run):
     return str(refused.value)
 
 
+def report_text(command, *missing, **changes):
+    """A function from a run, without these folders, to what its report proposes with this command."""
+
+    def texts(run):
+        for name in missing:
+            shutil.rmtree(run.path / name)
+        document = of_one(change_settings(run, **changes).record())
+        found = next(text for text in texts_of(document) if command in text)
+        return found if "`" in found else f"`{found}`"
+
+    return texts
+
+
+def report_of_several(run):
+    document = of_several([change_settings(run).record()], None)
+    return next(text for text in texts_of(document) if "cnnlab report '" in text)
+
+
+def texts_of(part):
+    """All texts of a document."""
+    if isinstance(part, str):
+        yield part
+    elif is_dataclass(part):
+        yield from (text for field in fields(part) for text in texts_of(getattr(part, field.name)))
+    elif isinstance(part, list | tuple):
+        yield from (text for item in part for text in texts_of(item))
+
+
 COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]}
 PROVOKED = {
     "proposed('evaluate', result['run'])": report_without_test,
@@ -199,6 +237,16 @@ PROVOKED = {
         change_settings(run, STOPPING, stopped_early=True)
     ),
     "proposed('train', run.config)": verify_error,
+    "proposed('evaluate', source.run.path)": report_text(
+        "cnnlab evaluate", "evaluation", results={"loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5}
+    ),
+    "proposed('resume', source.run.path)": report_text("cnnlab resume", status="interrupted"),
+    "proposed('look', source.run.path, '--what', 'filters', '--what', 'hidden', '--what', 'saliency')": report_text(
+        "cnnlab look"
+    ),
+    "proposed('train', source.run.config)": report_text("cnnlab train '"),
+    "proposed('verify', source.run.path)": report_text("cnnlab verify '"),
+    "proposed('report', source.run.path)": report_of_several,
 }
 """What makes the messages whose commands are made by `proposed`."""
 

@@ -114,3 +114,24 @@ def test_csv_and_json_have_full_precision():
 
 def test_small_values_keep_their_digits():
     assert render([{"x": 1.25e-7}], ["x"], Format.TABLE).splitlines()[1] == "1.25e-07"
+
+
+def test_latex_has_the_rules_of_booktabs_and_prints_every_sign_as_it_is():
+    lines = render(ROWS, COLUMNS, Format.LATEX, ["p < 5 %: `cnnlab train a_b --seeds 5`"]).splitlines()
+    assert lines == [
+        r"% \usepackage{booktabs}",
+        r"\begin{tabular}{lrrrl}",
+        r"\toprule",
+        r"run & rate & accuracy & count & note \\",
+        r"\midrule",
+        r"a & 0.10 & 0.9812 & 61,706 &  \\",
+        r"bb & 0.01 & 0.5000 & 10 & x\textbar{}y \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\par\smallskip\noindent{\footnotesize p \textless{} 5 \%: \texttt{cnnlab train a\_b --seeds 5}}",
+    ]
+    hostile = r"[3] \input{x} $x^2$ #1 & ~ {a} 0.98 ± 0.01"
+    cell = render([{"run": hostile}], ["run"], Format.LATEX).splitlines()[5]
+    assert cell == (
+        r"{[}3] \textbackslash{}input\{x\} \$x\textasciicircum{}2\$ \#1 \& \textasciitilde{} \{a\} 0.98 $\pm$ 0.01 \\"
+    )

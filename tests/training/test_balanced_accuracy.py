@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cnnlab.cli.report import Format, Report
+from cnnlab.cli.results import Format, Results
 from cnnlab.config.load import load_file, read_file
 from cnnlab.config.overrides import parse_set
 from cnnlab.data import load as load_data
@@ -53,7 +53,7 @@ def test_balanced_accuracy_matches_scikit_learn():
 
 
 def test_unequal_classes_show_it_in_table_result_and_record(imbalanced, tmp_path, capsys):
-    with Report(Format.TABLE, several=False) as report:
+    with Results(Format.TABLE, several=False) as report:
         train([NewRun(load_file(imbalanced), "run")], tmp_path, console=stderr(), on_finished=report.add)
     out, err = capsys.readouterr()
     run = Run(tmp_path / "run")

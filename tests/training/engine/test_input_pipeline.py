@@ -190,6 +190,7 @@ train: {{epochs: 1, batch_size: 32, optimizer: {{adam: 0.01}}}}
 """
 
 
+@pytest.mark.slow
 def test_a_folder_larger_than_the_memory_is_trained_on(tmp_path):
     for label in range(2):
         place = tmp_path / f"images/class{label}"

@@ -1,0 +1,87 @@
+"""From run folders to the document of a report."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import cnnlab
+from cnnlab.analysis.compare import Comparison
+from cnnlab.errors import printable
+from cnnlab.report import checklist, of_run, of_runs
+from cnnlab.report.blocks import Block, Cell, Column, Document, Section, Table, Text
+from cnnlab.report.source import Source
+from cnnlab.report.words import counted, share_of, text
+from cnnlab.report.words import number as number_of
+from cnnlab.runs.record import RunRecord
+
+MOST_SECTIONS = 40  # runs that have a section of their own on a page of several
+
+
+def of_one(record: RunRecord) -> Document:
+    """The report of a run, in whatever state it is."""
+    source = Source(record)
+    experiment = printable(record.experiment.name)
+    title = source.name if experiment in source.name else f"{source.name}: {experiment}"
+    sections = [*of_run.sections(source), checklist.section([source])]
+    return Document(printable(title), of_run.lead(source), sections, _footer())
+
+
+def of_several(records: Sequence[RunRecord], comparison: Comparison | None) -> Document:
+    """The report of runs and of their comparison; None where none of them is finished."""
+    sources = [Source(record) for record in records]
+    experiments = len(comparison.rows) if comparison else len({record.experiment.name for record in records})
+    title = f"{counted(experiments, 'experiment')}, {counted(len(records), 'run')}"
+    lead = of_runs.lead(comparison) if comparison else [Text("None of these runs is finished.", "warning")]
+    sections = of_runs.sections(comparison) if comparison else []
+    sections += [checklist.section(sources, experiments), _runs(sources)]
+    return Document(title, lead, sections, _footer())
+
+
+def _runs(sources: Sequence[Source]) -> Section:
+    shown = sources if len(sources) <= MOST_SECTIONS else []
+    inner = [
+        Section(
+            f"{source.name} ({source.status})",
+            f"run-{number}",
+            of_run.lead(source),
+            [_within(section, f"run-{number}-") for section in of_run.sections(source, with_images=False)],
+            is_folded=True,
+        )
+        for number, source in enumerate(shown)
+    ]
+    left_out = f"The sections of the {len(sources):,} runs are left out: there are more than {MOST_SECTIONS}. "
+    how = "`cnnlab report RUN` makes the page of one."
+    blocks: list[Block] = [_table(sources)]
+    return Section("Runs", "runs", blocks if shown else [Text(left_out + how, "note"), *blocks], inner)
+
+
+def _table(sources: Sequence[Source]) -> Table:
+    columns = [
+        Column("run"),
+        Column("status"),
+        Column("seed", is_numeric=True),
+        Column("validation accuracy", is_numeric=True),
+        Column("test accuracy", is_numeric=True),
+        Column("seconds", is_numeric=True),
+    ]
+    rows = [
+        [
+            Cell(source.name, link=f"run-{number}" if len(sources) <= MOST_SECTIONS else ""),
+            text(source.status),
+            number_of(source.record.experiment.seed, ""),
+            *(share_of(source.record.results.get(key)) for key in ("val_accuracy", "test_accuracy")),
+            number_of(source.record.seconds, ".1f"),
+        ]
+        for number, source in enumerate(sources)
+    ]
+    return Table("All runs", columns, rows, is_sortable=True)
+
+
+def _within(section: Section, prefix: str) -> Section:
+    """With keys that are unique on a page of several runs."""
+    inner = [_within(one, prefix) for one in section.sections]
+    return replace(section, key=prefix + section.key, sections=inner)
+
+
+def _footer() -> str:
+    return f"Written by cnnlab {cnnlab.__version__} on {datetime.now(UTC):%Y-%m-%d}"

@@ -1,0 +1,181 @@
+"""`cnnlab report` and `cnnlab train --report`."""
+
+import json
+import re
+import shutil
+import webbrowser
+
+import pytest
+
+from cnnlab.runs import Run
+from tests.conftest import assert_one_line, make_run
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A trained run that may be changed."""
+    shutil.copytree(trained / "runs", tmp_path / "runs")
+    return tmp_path / "runs/tiny-1"
+
+
+def text_of(page):
+    """What a page says."""
+    without_scripts = re.sub(r"<(style|script).*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", without_scripts))
+
+
+def change(run, **changes):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **changes}))
+
+
+def test_the_page_of_a_run_is_in_its_folder_and_can_be_written_again(cnnlab, run, tmp_path):
+    for _ in range(2):
+        done = cnnlab("report", "runs/tiny-1")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "report: runs/tiny-1/report.html\n", "")
+    measured = json.loads((run / "evaluation/test.json").read_text())
+    text = text_of(run / "report.html")
+    assert f"{100 * measured['accuracy']:.2f} % of 200 test images are predicted right" in text
+    for row in measured["classes"]:
+        assert f"{row['precision']:.4f}" in text
+    assert "cnnlab train runs/tiny-1/config.yaml" in text
+    assert "cnnlab verify runs/tiny-1" in text
+    assert "conv2d_0" in text
+
+
+def test_several_runs_are_compared_and_each_has_a_section(cnnlab, run, tmp_path):
+    shutil.copytree(run, run.parent / "tiny-2")
+    record = json.loads((run.parent / "tiny-2/run.json").read_text())
+    record["experiment"]["seed"] = 1
+    record["results"]["test_accuracy"] -= 0.1
+    (run.parent / "tiny-2/run.json").write_text(json.dumps(record))
+    done = cnnlab("report", "runs")
+    assert (done.returncode, done.stdout) == (0, "report: runs/report.html\n")
+    text = text_of(run.parent / "report.html")
+    assert "1 experiment, 2 runs" in text
+    assert "tiny-1 (finished)" in text
+    assert "tiny-2 (finished)" in text
+    mean = record["results"]["test_accuracy"] + 0.05
+    assert f"{mean:.4f} ± 0.0707" in text
+
+
+def test_runs_that_did_not_finish_have_a_page_too(cnnlab, run):
+    change(run, status="diverged", error="the loss is nan")
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    assert "Training diverged after 2 of 2 epochs: the loss is nan" in text_of(run / "report.html")
+    assert cnnlab("report", "runs").returncode == 0
+    assert "None of these runs is finished." in text_of(run.parent / "report.html")
+
+
+def test_a_run_that_was_just_begun_has_a_page(cnnlab, tmp_path):
+    make_run(tmp_path / "runs", "tiny", "tiny-1", {"status": "running"})
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    text = text_of(tmp_path / "runs/tiny-1/report.html")
+    assert "Training did not finish: crashed after 0 of 2 epochs" in text
+    assert "No epoch was finished." in text
+
+
+def test_without_the_data_the_page_says_so(cnnlab, run, monkeypatch):
+    record = json.loads((run / "run.json").read_text())
+    change(run, data={**record["data"], "fingerprint": "0" * 64})
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    assert "other examples than it was trained on" in text_of(run / "report.html")
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.csv", "config.yaml", "evaluation/test.json", "evaluation/test-predictions.csv"]
+)
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b'{"accuracy": "x"}', b"a,b\n1\n", b"[" * 100_000])
+def test_missing_and_damaged_files_leave_a_page_without_them(cnnlab, run, name, content):
+    if content is None:
+        (run / name).unlink()
+    else:
+        (run / name).write_bytes(content)
+    done = cnnlab("report", "runs/tiny-1")
+    assert done.returncode == 0, done.stderr
+    assert "tiny" in text_of(run / "report.html")
+
+
+def test_images_of_look_are_shown_where_they_exist(cnnlab, run):
+    from PIL import Image
+
+    cnnlab("report", "runs/tiny-1")
+    without = (run / "report.html").read_text()
+    assert "cnnlab look runs/tiny-1" in without
+    (run / "look").mkdir()
+    Image.new("RGB", (3000, 500), "white").save(run / "look/filters.png")
+    cnnlab("report", "runs/tiny-1")
+    page = (run / "report.html").read_text()
+    assert "cnnlab look" not in page
+    assert page.count("data:image/") == without.count("data:image/") + 1
+
+
+def test_options_of_compare_choose_runs(cnnlab, run):
+    shutil.copytree(run, run.parent / "other-1")
+    record = json.loads((run / "run.json").read_text())
+    other = {**record["experiment"], "name": "other", "train": {**record["experiment"]["train"], "batch_size": 32}}
+    change(run.parent / "other-1", experiment=other)
+    cnnlab("report", "runs", "--where", "train.batch_size=32")
+    text = text_of(run.parent / "report.html")
+    assert "other-1 (finished)" in text
+    assert "tiny-1 (finished)" not in text
+    assert cnnlab("report", "runs", "--baseline", "tiny", "--out", "page.html").returncode == 0
+    assert "tiny is the baseline" in text_of(run.parents[1] / "page.html")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nowhere"], 2, ["nowhere: no such folder"]),
+        (["runs/tiny-1", "--metric", "test_loss"], 2, ["--metric: is for several runs, and runs/tiny-1 is one"]),
+        (["runs/tiny-1", "--out", "tiny.yaml"], 2, ["--out tiny.yaml: exists, and is no report of cnnlab"]),
+        (["runs/tiny-1", "--out", "runs"], 2, ["--out runs: is a folder; expected a file, such as runs/report.html"]),
+        (
+            ["runs/tiny-1", "--format", "md", "--out", "runs"],
+            2,
+            ["--out runs: exists, and is not a report in Markdown"],
+        ),
+        (["runs", "--metric", "speed"], 2, ["--metric speed: no such metric"]),
+        (["runs", "--where", "train.epochs=99"], 1, ["train.epochs=99: true of none"]),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(cnnlab, run, tmp_path, arguments, code, words):
+    (tmp_path / "tiny.yaml").write_text("name: tiny\n")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    done = cnnlab("report", *arguments)
+    assert_one_line(done, code, *words)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_markdown_is_a_folder_with_png_files(cnnlab, run):
+    for _ in range(2):
+        done = cnnlab("report", "runs/tiny-1", "--format", "md")
+        assert (done.returncode, done.stdout) == (0, "report: runs/tiny-1/report/report.md\n")
+    text = (run / "report/report.md").read_text()
+    files = set(re.findall(r"\]\((report-files/[^)]+)\)", text))
+    assert files == {f"report-files/{path.name}" for path in (run / "report/report-files").iterdir()}
+    assert {path.read_bytes()[:4] for path in (run / "report/report-files").iterdir()} == {b"\x89PNG"}
+
+
+def test_open_opens_the_browser(cnnlab, run, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: bool(opened.append(address)) or True)
+    assert cnnlab("report", "runs/tiny-1", "--open").returncode == 0
+    assert opened == [(run / "report.html").as_uri()]
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    done = cnnlab("report", "runs/tiny-1", "--open")
+    assert done.returncode == 1
+    assert "no browser was found; open runs/tiny-1/report.html in one" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("seeds", "page"), [([], "runs/tiny-1/report.html"), (["--seeds", "2"], "runs/tiny-1-report.html")]
+)
+def test_training_writes_it_at_the_end(cnnlab, trained, tmp_path, seeds, page):
+    shutil.copy(trained / "tiny.yaml", tmp_path)
+    done = cnnlab("train", "tiny.yaml", "--quiet", "--report", *seeds, "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert f"report: {page}" in done.stderr
+    assert "1 of 1" in text_of(tmp_path / page)
+    record = Run(tmp_path / "runs/tiny-1").record()
+    assert len(record.test_uses) == 1  # the report is made of what training measured
