@@ -49,7 +49,7 @@ def axes(chart: Chart, x_ends: tuple[float, float], y_ends: tuple[float, float])
     else:
         values = [value for series in chart.series for value in series.x]
         has_points = any(series.kind == "points" for series in chart.series)
-        across = axis(values, x_ends, is_log=chart.log_x, pad=0.05 if has_points else 0.0)
+        across = axis(values, x_ends, is_log=chart.log_x, pad=0.05 if has_points else 0.0, is_whole=True)
     upright = [value for series in chart.series for value in _heights(series)]
     return across, axis(upright, y_ends, is_log=chart.log_y, fixed=chart.y_range, pad=0.05)
 
@@ -61,8 +61,12 @@ def axis(
     is_log: bool = False,
     fixed: tuple[float | None, float | None] = (None, None),
     pad: float = 0.0,
+    is_whole: bool = False,
 ) -> Axis:
-    """An axis for these values, wider by `pad` of them where an end is not fixed."""
+    """An axis for these values, wider by `pad` of them where an end is not fixed.
+
+    Whole numbers have ticks only at such ones if `is_whole`.
+    """
     drawn = [value for value in values if is_drawn(value, is_log)]
     default = 1.0 if is_log else 0.0
     low, high = min(drawn, default=default), max(drawn, default=1.0)
@@ -71,7 +75,7 @@ def axis(
     low, high = (found if end is None else end for found, end in zip((low, high), given, strict=True))
     if not low < high:
         low, high = _wider(low, low, is_log, pad)
-    whole = all(value == int(value) for value in drawn) and not is_log
+    whole = is_whole and all(value == int(value) for value in drawn)
     ticks = _log_ticks(low, high) if is_log else _ticks(low, high, whole=whole)
     return Axis(low, high, *ends, is_log, ticks)
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 import cnnlab.report
-from cnnlab.report import svg
+from cnnlab.report import frame, svg
 from cnnlab.report.axes import axis, number
 from cnnlab.report.blocks import Chart, Series
 from tests.report.documents import learning_curves
@@ -71,7 +71,7 @@ def test_long_lines_keep_their_extremes_and_few_points():
     (line,) = paths(drawn(Series("s", range(5000), y)), "line")
     heights = [float(pair.split()[1]) for pair in re.split("[ML]", line)[1:]]
     assert len(heights) <= 210
-    spread = svg.HEIGHT - svg.BOTTOM - svg.TOP
+    spread = frame.HEIGHT - frame.BOTTOM - frame.TOP
     assert max(heights) - min(heights) > 0.85 * spread
 
 
@@ -98,7 +98,12 @@ def test_labels_do_not_overlap():
         Series("s", x, [index / n for index in range(n)], kind="points", labels=[f"label {i}" for i in range(n)])
     )
     tags = [one for one in root.iter(f"{NAMESPACE}text") if "tag" in one.get("class")]
-    boxes = [(float(t.get("x")), float(t.get("y")), len(t.text) * svg.CHARACTER) for t in tags]
+    shift = {"tag": 0, "mid": 0.5, "end": 1}
+    widths = [len(tag.text) * frame.CHARACTER for tag in tags]
+    boxes = [
+        (float(tag.get("x")) - shift[tag.get("class").split()[0]] * width, float(tag.get("y")), width)
+        for tag, width in zip(tags, widths, strict=True)
+    ]
     assert len(boxes) > 3
     for index, (left, base, width) in enumerate(boxes):
         for other_left, other_base, other_width in boxes[index + 1 :]:
@@ -118,9 +123,7 @@ def test_labels_do_not_overlap():
     ],
 )
 def test_ticks_are_round(low, high, expected):
-    is_whole = low == int(low) and high > 2
-    values = [low, high] if is_whole else [low, (low + high) / 2 + 1e-6, high]
-    found = [label for _, label in axis(values, (0, 1)).ticks]
+    found = [label for _, label in axis([low, high], (0, 1), is_whole=high == 3).ticks]
     assert found == expected
 
 
@@ -195,3 +198,16 @@ def test_counts_are_readable_on_every_shade_of_the_matrix(theme):
         hued = found[{"r": "right", "w": "wrong"}[hue]]
         mixed = tuple(part * a + (1 - part) * b for a, b in zip(hued, found["paper"], strict=True))
         assert contrast(found["ink"], mixed) >= 4.5, (hue, share)
+
+
+def test_many_long_names_keep_their_ends_and_do_not_reach_the_label_of_the_axis():
+    names = [f"experiment-number-{index}" for index in range(30)]
+    root = drawn(Series("s", range(30), range(30), kind="points"), x_names=names)
+    written = [one.text for one in root.iter(f"{NAMESPACE}text") if one.get("transform")]
+    assert written == [f"exper…{name[-5:]}" for name in names]
+    height = int(root.get("viewBox").split()[-1])
+    assert height - 14 >= frame.HEIGHT - frame.BOTTOM + 8 + frame.LONGEST_TURNED * frame.LARGE_CHARACTER
+
+
+def test_a_chart_without_values_says_so():
+    assert "no values" in [one.text for one in drawn(Series("s", [1], [NAN])).iter(f"{NAMESPACE}text")]
