@@ -44,7 +44,9 @@ def _ticks(chart: Chart, across: Axis, bottom: float) -> Iterator[str]:
     for index, (value, label) in enumerate(across.ticks):
         x = across.place(value)
         # A number at the end of the axis would be cut off where letters are large beside the chart.
-        anchor, x = ("end", across.end + 10) if across.end - x < 24 and not chart.x_names else ("mid", x)
+        anchor, x = (
+            ("end", across.end + 10) if across.end - x < 24 and len(label) > 2 and not chart.x_names else ("mid", x)
+        )
         shown = _text(label, max(LONGEST_TICK, room))
         yield f'<text class="{anchor}{_skipped(index)}" x="{x:.1f}" y="{bottom + 19}">{shown}</text>'
 
@@ -82,6 +84,7 @@ def labels(chart: Chart, across: Axis, upright: Axis) -> Iterator[str]:
     if len(points) > MOST_LABELS or chart.x_names:  # points of one category would hide each other's
         return
     taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y, _, _ in points]
+    taken += _error_bars(chart, across, upright)
     for x, y, label, group in points:
         shown = texts.name(label, LONGEST_LABEL)
         width = len(shown) * LARGE_CHARACTER
@@ -99,6 +102,15 @@ def labels(chart: Chart, across: Axis, upright: Axis) -> Iterator[str]:
                 where = f'data-group="{group}" x="{at:.1f}" y="{base:.1f}"'
                 yield f'<text class="{anchor}tag" {where}>{escape(shown)}</text>'
                 break
+
+
+def _error_bars(chart: Chart, across: Axis, upright: Axis) -> Iterator[Box]:
+    for series in chart.series:
+        if series.kind == "points" and len(series.low) == len(series.high) == len(series.x):
+            for x, low, high in zip(series.x, series.low, series.high, strict=True):
+                if across.shows(x) and upright.shows(low) and upright.shows(high):
+                    place = across.place(x)
+                    yield place - 4, upright.place(high), place + 4, upright.place(low)
 
 
 def _overlap(one: Box, two: Box) -> bool:
