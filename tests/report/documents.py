@@ -292,7 +292,15 @@ def rich():
                     )
                 ],
             ),
-            Section("Hebrew", "hebrew", [Text("שלום עולם, 98.8 % of שלום"), Pictures([picture(caption=LONG)] * 3)]),
+            Section(
+                "Hebrew",
+                "hebrew",
+                [
+                    Text("שלום עולם, 98.8 % of שלום"),
+                    Pictures([picture(caption=LONG)] * 3),
+                    Pictures([picture((600, 4000), is_pixels=False)]),
+                ],
+            ),
             Section(
                 "Runs",
                 "all",

@@ -15,10 +15,11 @@ sync_api = pytest.importorskip("playwright.sync_api")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(FOUND is None, reason=f"none of {', '.join(BROWSERS)} is installed")
-A4 = 672  # CSS pixels between margins of 16 mm
+A4, A4_HEIGHT = 672, 986  # CSS pixels between margins of 16 and 18 mm
 SHOWN = """() => [...document.querySelectorAll('figure, table, img, svg, pre, p, dl, h1, h2, h3')]
     .filter((one) => one.checkVisibility())
-    .map((one) => [one.outerHTML.slice(0, 80), one.getBoundingClientRect().left, one.getBoundingClientRect().right])"""
+    .map((one) => [one, one.getBoundingClientRect()])
+    .map(([one, box]) => [one.tagName, one.outerHTML.slice(0, 80), box.left, box.right, box.height])"""
 
 ALL_USED = """() => {
     for (const one of document.querySelectorAll('.hold')) {
@@ -209,5 +210,6 @@ def test_nothing_is_cut_off_on_paper(visit, shown):
     assert page.locator("details.section table").first.is_visible()
     found = page.evaluate(SHOWN)
     assert len(found) > 50
-    assert [one for one in found if one[1] < -1 or one[2] > A4 + 1] == []
+    assert [one for one in found if one[2] < -1 or one[3] > A4 + 1] == []
+    assert [one for one in found if one[0] in ("IMG", "svg") and one[4] > A4_HEIGHT] == []  # would be divided
     assert page.pdf(format="A4").startswith(b"%PDF")
