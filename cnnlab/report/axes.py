@@ -49,7 +49,7 @@ def axes(chart: Chart, x_ends: tuple[float, float], y_ends: tuple[float, float])
     else:
         values = [value for series in chart.series for value in series.x]
         has_points = any(series.kind == "points" for series in chart.series)
-        across = axis(values, x_ends, is_log=chart.log_x, pad=0.05 if has_points else 0.0)
+        across = axis(values, x_ends, is_log=chart.log_x, pad=0.05 if has_points else 0.0, is_whole=True)
     upright = [value for series in chart.series for value in _heights(series)]
     return across, axis(upright, y_ends, is_log=chart.log_y, fixed=chart.y_range, pad=0.05)
 
@@ -61,23 +61,29 @@ def axis(
     is_log: bool = False,
     fixed: tuple[float | None, float | None] = (None, None),
     pad: float = 0.0,
+    is_whole: bool = False,
 ) -> Axis:
-    """An axis for these values, wider by `pad` of them where an end is not fixed."""
+    """An axis for these values, wider by `pad` of them where an end is not fixed.
+
+    Whole numbers have ticks only at such ones if `is_whole`.
+    """
     drawn = [value for value in values if is_drawn(value, is_log)]
     default = 1.0 if is_log else 0.0
     low, high = min(drawn, default=default), max(drawn, default=1.0)
     low, high = _wider(low, high, is_log, pad)
-    low, high = (bound if given is None else given for bound, given in zip((low, high), fixed, strict=True))
-    if not low < high or (is_log and low <= 0):
-        low, high = _wider(max(low, high) if is_log else low, max(low, high), is_log, pad)
-    whole = all(value == int(value) for value in drawn) and not is_log
+    given = [end if end is not None and is_drawn(end, is_log) else None for end in fixed]
+    low, high = (found if end is None else end for found, end in zip((low, high), given, strict=True))
+    if not low < high:
+        low, high = _wider(low, low, is_log, pad)
+    whole = is_whole and all(value == int(value) for value in drawn)
     ticks = _log_ticks(low, high) if is_log else _ticks(low, high, whole=whole)
     return Axis(low, high, *ends, is_log, ticks)
 
 
 def _wider(low: float, high: float, is_log: bool, pad: float) -> tuple[float, float]:
     if is_log:
-        factor = max(high / low, 1.0) ** pad if high > low and high / low < math.inf else 2.0
+        ratio = high / low
+        factor = ratio**pad if 1 + 1e-9 < ratio < math.inf else 2.0
         return max(low / factor, 1e-300), min(high * factor, LARGEST)
     space = pad * (high - low) if high > low else 0.1 * abs(low) or 1.0
     return low - space, high + space
@@ -111,7 +117,7 @@ def _label(value: float, digits: int, step: float) -> str:
 
 def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    step = math.ceil((last - first) / 7)
+    step = max(1, math.ceil((last - first) / 7))
     factors = (1, 2, 5) if last - first <= 2 else (1,)
     ticks = [factor * 10.0**power for power in range(first, last + 1, step) for factor in factors if abs(power) <= 300]
     inside = [(tick, number(tick)) for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]

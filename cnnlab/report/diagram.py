@@ -19,29 +19,31 @@ BAR = 96
 HEADER = 30
 CHARACTER = 6.9  # width of one, in units
 FACE = 26  # width of the largest output
+MOST_ROWS = 18  # of a piece that is not divided among two sheets of paper
+HEADS = "".join(
+    f'<text class="label" x="{x}" y="16">{text}</text>'
+    for x, text in ((BOX_LEFT, "Layer"), (SHAPE, "Output"), (PARAMETERS, "Parameters"), (COST, "Multiplications"))
+)
 
 
-def diagram(diagram: Diagram, key: str) -> Markup:
-    """The network; `key` is an id that no other has."""
-    height = HEADER + ROW * len(diagram.nodes) + 4
-    name = escape(key)
-    parts = [
-        f'<svg class="network" id="{name}" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-labelledby="{name}-t {name}-d">'
-        f'<title id="{name}-t">{escape(texts.name(diagram.title))}</title>'
-        f'<desc id="{name}-d">{escape(_described(diagram))}</desc>',
-        f'<text class="label" x="{BOX_LEFT}" y="16">Layer</text><text class="label" x="{SHAPE}" y="16">Output</text>'
-        f'<text class="label" x="{PARAMETERS}" y="16">Parameters</text>'
-        f'<text class="label" x="{COST}" y="16">Multiplications</text>',
-    ]
-    largest = [
+def diagram(diagram: Diagram) -> Markup:
+    """The network, in pieces that fit on a sheet of paper, without a gap between."""
+    largest = (
         max((node.parameters for node in diagram.nodes), default=0),
         max((node.multiplications for node in diagram.nodes), default=0),
-    ]
+    )
     widest = max((max(sizes[:2]) for node in diagram.nodes if len(sizes := _sizes(node.shape)) == 3), default=1)
-    for index, node in enumerate(diagram.nodes):
-        parts += _node(node, HEADER + ROW * index, largest, widest, is_last=index == len(diagram.nodes) - 1)
-    return Markup("".join([*parts, "</svg>"]))
+    name = escape(f"{texts.name(diagram.title)}: {_described(diagram)}")
+    parts = [f'<div class="network" role="img" aria-label="{name}">']
+    for first in range(0, max(1, len(diagram.nodes)), MOST_ROWS):
+        nodes = diagram.nodes[first : first + MOST_ROWS]
+        top = HEADER if first == 0 else 0
+        parts.append(f'<svg viewBox="0 0 {WIDTH} {top + ROW * len(nodes)}" aria-hidden="true">{"" if first else HEADS}')
+        for index, node in enumerate(nodes):
+            is_last = first + index == len(diagram.nodes) - 1
+            parts += _node(node, top + ROW * index, largest, widest, is_last=is_last)
+        parts.append("</svg>")
+    return Markup("".join([*parts, "</div>"]))
 
 
 def _described(diagram: Diagram) -> str:
@@ -49,7 +51,7 @@ def _described(diagram: Diagram) -> str:
     return f"{len(diagram.nodes)} layers from the input to the output. {layers}"
 
 
-def _node(node: Node, top: int, largest: list[int], widest: float, *, is_last: bool) -> Iterator[str]:
+def _node(node: Node, top: int, largest: tuple[int, int], widest: float, *, is_last: bool) -> Iterator[str]:
     indent = INDENT * min(max(node.depth, 0), MOST_INDENTED)
     left, box_width = BOX_LEFT + indent, BOX_WIDTH - indent
     yield f"<g><title>{escape(_told(node))}</title>"

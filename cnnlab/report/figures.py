@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlab.plots import figure
 from cnnlab.report import curves, texts
+from cnnlab.report.axes import axes as axes_of
 from cnnlab.report.axes import number
 from cnnlab.report.blocks import Chart, Confusion, Diagram, Series
 
@@ -135,13 +136,12 @@ def _finish(axes: Any, chart: Chart, plain: Plain) -> None:
         rotation = 40 if sum(map(len, names)) > 60 else 0
         places = range(0, len(names), step)
         axes.set_xticks(places, [names[i] for i in places], rotation=rotation, ha="right" if rotation else "center")
-        axes.set_xlim(-0.5, len(names) - 0.5)
     if chart.log_x:
         axes.set_xscale("log")
     if chart.log_y:
         axes.set_yscale("log")
-    low, high = (value if value is None or math.isfinite(value) else None for value in chart.y_range)
-    axes.set_ylim(low, high)
+    across, upright = axes_of(chart, (0, 1), (0, 1))
+    axes.set(xlim=(across.low, across.high), ylim=(upright.low, upright.high))
     if chart.diagonal:
         axes.axline((0, 0), slope=1, color="0.6", linestyle="--", linewidth=1)
     axes.grid(color="0.92")

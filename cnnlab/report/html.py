@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from cnnlab.report import curves, diagram, matrix, svg, texts
 from cnnlab.report.blocks import Block, Chart, Code, Document, Picture, Series
 
 LEXERS = {"yaml": YamlLexer, "shell": BashLexer, "text": TextLexer}
+UNIT = re.compile(r"(?<=\d) %")  # stays beside its number
 MOST_ROWS, MOST_COLUMNS = 50, 20  # of the table below a chart
 LISTED = 40  # sections within one that the table of contents names
 ENLARGED, ENLARGED_SMALL = 140, 60  # pixels that tiny images are enlarged to, about
@@ -88,7 +90,7 @@ def _hash(text: str) -> str:
 
 def _inline(text: str) -> Markup:
     """A text, with code where it has backticks."""
-    parts = [(is_code, escape(texts.prose(part))) for is_code, part in texts.spans(text)]
+    parts = [(is_code, escape(texts.prose(part))) for is_code, part in texts.spans(UNIT.sub("\u00a0%", text))]
     return Markup("").join(Markup("<code>{}</code>").format(part) if is_code else part for is_code, part in parts)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
 from cnnlab.report import figures, texts
 from cnnlab.report.blocks import (
@@ -27,7 +28,7 @@ from cnnlab.runs import files
 
 FOLDER = "report-files"
 SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$^@!]|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\.", re.IGNORECASE)
-AT_START = re.compile(r"^(\d*)([-+=.)>])")
+AT_START = re.compile(r"^(\d*)([-+=.)])(?=[-+=\s]|$)")  # lists and rules
 BOXES = {True: "✓", False: "✗", None: "☐"}
 
 
@@ -129,6 +130,8 @@ def _block(block: Block, key: str, images: _Images) -> Iterator[str]:
             yield _fenced(block)
         case Checklist():
             yield "\n".join(f"- {BOXES[i.state]} **{_name(i.label)}** {_inline(i.text)}" for i in block.items)
+        case _:
+            assert_never(block)
 
 
 def _text(block: Text) -> str:

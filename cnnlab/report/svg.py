@@ -9,14 +9,10 @@ from markupsafe import Markup, escape
 from cnnlab.report import curves, texts
 from cnnlab.report.axes import Axis, axes
 from cnnlab.report.blocks import Chart, Series
+from cnnlab.report.frame import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, TURNED, WIDTH, grid, is_turned, labels
 
-WIDTH, HEIGHT = 560, 330
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 32, 52  # around the axes
-ROTATED = 44  # more below, for names of categories that stand on end
 COLOURS = 8  # as in report.css
-CHARACTER = 6.6  # width of one, in units
-LONGEST_LABEL, LONGEST_TICK = 28, 16  # characters
-MOST_LABELS, MOST_TITLES = 40, 150  # points with a written label, and with a value to read without a script
+MOST_TITLES = 150  # points with a value to read without a script
 MARKERS = (
     "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z",
     "m-3.2-3.2h6.4v6.4h-6.4z",
@@ -30,24 +26,26 @@ MARKERS = (
 
 def chart(chart: Chart, key: str) -> Markup:
     """The chart; `key` is an id that no other has."""
-    is_rotated = _is_rotated(chart)
-    bottom = HEIGHT - BOTTOM - (ROTATED if is_rotated else 0)
+    height = HEIGHT + (TURNED if is_turned(chart) else 0)
+    bottom = HEIGHT - BOTTOM
     across, upright = axes(chart, (LEFT, WIDTH - RIGHT), (bottom, TOP))
     parts = [
-        f'<svg class="plot" id="{escape(key)}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'<svg class="plot" id="{escape(key)}" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-labelledby="{escape(key)}-t {escape(key)}-d" data-axes="{escape(_axes_data(chart, across, upright))}">'
         f'<title id="{escape(key)}-t">{_text(chart.title)}</title>'
         f'<desc id="{escape(key)}-d">{_text(_described(chart), 400)}</desc>'
         f'<clipPath id="{escape(key)}-c"><path d="M{LEFT - 6} {TOP - 6}H{WIDTH}V{bottom + 6}H{LEFT - 6}z"/></clipPath>',
-        *_grid(chart, across, upright, is_rotated),
+        *grid(chart, across, upright, height),
         f'<g clip-path="url(#{escape(key)}-c)">',
     ]
+    if not any(curves.drawn(series, log_x=chart.log_x, log_y=chart.log_y) for series in chart.series):
+        parts.append(f'<text class="mid" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{(TOP + bottom) / 2}">no values</text>')
     if chart.diagonal:
         parts.append(_diagonal(across, upright))
     has_titles = sum(min(len(series.x), curves.MOST_MARKERS) for series in chart.series) <= MOST_TITLES
     for index, series in enumerate(chart.series):
         parts += _series(chart, series, index, (across, upright), has_titles)
-    parts += ["</g>", *_labels(chart, across, upright), "</svg>"]
+    parts += ["</g>", *labels(chart, across, upright), "</svg>"]
     return Markup("".join(parts))
 
 
@@ -87,11 +85,6 @@ def _line_class(series: Series) -> str:
     return "line dotted" if series.kind == "dotted" else "line"
 
 
-def _is_rotated(chart: Chart) -> bool:
-    longest = max((min(len(name), LONGEST_TICK) for name in chart.x_names), default=0)
-    return longest * CHARACTER * min(len(chart.x_names), 30) > WIDTH - LEFT - RIGHT
-
-
 def _described(chart: Chart) -> str:
     names = ", ".join(texts.name(series.name, 40) for series in chart.series[:8])
     more = f" and {len(chart.series) - 8} more" if len(chart.series) > 8 else ""
@@ -101,37 +94,10 @@ def _described(chart: Chart) -> str:
 def _axes_data(chart: Chart, across: Axis, upright: Axis) -> str:
     """What the script needs to find the place of a value."""
     ends = [[axis.low, axis.high, axis.start, axis.end, int(axis.is_log)] for axis in (across, upright)]
-    only_points = not chart.x_names and all(series.kind == "points" for series in chart.series)
+    has_points = not chart.x_names and any(series.kind == "points" for series in chart.series)
     labels = [texts.name(label, 60) for label in (chart.x_label, chart.y_label)]
     names = [texts.name(name, 60) for name in chart.x_names]
-    return json.dumps([*ends, *labels, names, int(only_points)], separators=(",", ":"), ensure_ascii=False)
-
-
-def _grid(chart: Chart, across: Axis, upright: Axis, is_rotated: bool) -> Iterator[str]:
-    left, right, bottom, top = across.start, across.end, upright.start, upright.end
-    lines = [f"M{left} {upright.place(value):.1f}H{right}" for value, _ in upright.ticks]
-    if not chart.x_names:
-        lines += [f"M{across.place(value):.1f} {bottom}V{top}" for value, _ in across.ticks]
-    yield f'<path class="grid" d="{"".join(lines)}"/><path class="axis" d="M{left} {bottom}H{right}"/>'
-    for index, (value, label) in enumerate(upright.ticks):
-        yield f'<text class="end{_skipped(index)}" x="{left - 7}" y="{upright.place(value) + 4:.1f}">{label}</text>'
-    most = max(LONGEST_TICK, int((right - left) / CHARACTER / max(1, len(across.ticks))) - 1)
-    for index, (value, label) in enumerate(across.ticks):
-        x = across.place(value)
-        if is_rotated:
-            shown = _text(label, LONGEST_TICK)
-            yield f'<text class="end" transform="translate({x + 4:.1f} {bottom + 15})rotate(-35)">{shown}</text>'
-        else:
-            anchor, x = ("end", right + 10) if right - x < 24 and not chart.x_names else ("mid", x)
-            shown = _text(label, most)
-            yield f'<text class="{anchor}{_skipped(index)}" x="{x:.1f}" y="{bottom + 19}">{shown}</text>'
-    yield f'<text class="label" x="4" y="15">{_text(chart.y_label, 60)}</text>'
-    yield f'<text class="label end" x="{right}" y="{HEIGHT - 8}">{_text(chart.x_label, 60)}</text>'
-
-
-def _skipped(index: int) -> str:
-    """Every second tick has no label where letters are large beside the chart."""
-    return " odd" if index % 2 else ""
+    return json.dumps([*ends, *labels, names, int(has_points)], separators=(",", ":"), ensure_ascii=False)
 
 
 def _diagonal(across: Axis, upright: Axis) -> str:
@@ -216,36 +182,6 @@ def _error_bars(series: Series, indices: list[int], both: tuple[Axis, Axis]) -> 
             low, high = (upright.place(value) if upright.shows(value) else upright.start for value in bounds)
             bars.append(f"M{x:.1f} {low:.1f}V{high:.1f}m-4 0h8M{x - 4:.1f} {low:.1f}h8")
     return f'<path class="bar" d="{"".join(bars)}"/>'
-
-
-def _labels(chart: Chart, across: Axis, upright: Axis) -> Iterator[str]:
-    """Labels beside points, where there is room; the others are read under the pointer."""
-    points = [
-        (across.place(series.x[index]), upright.place(series.y[index]), series.labels[index], series.group)
-        for series in chart.series
-        for index in curves.drawn(series, log_x=across.is_log, log_y=upright.is_log)
-        if index < len(series.labels) and series.labels[index]
-    ]
-    if len(points) > MOST_LABELS or chart.x_names:  # points of one category would hide each other's
-        return
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y, _, _ in points]
-    for x, y, label, group in points:
-        shown = texts.name(label, LONGEST_LABEL)
-        width = len(shown) * CHARACTER
-        for left, base in ((x + 9, y + 4), (x - 9 - width, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 18)):
-            box = (left, base - 11, left + width, base + 3)
-            inside = box[0] >= LEFT and box[2] <= WIDTH - 2 and box[1] >= TOP - 8 and box[3] <= upright.start
-            if inside and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                wide = " wide" if left + 1.45 * width > WIDTH else ""
-                yield (
-                    f'<text class="tag{wide}" data-group="{group}" x="{left:.1f}" y="{base:.1f}">{escape(shown)}</text>'
-                )
-                break
-
-
-def _overlap(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> bool:
-    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
 def shown(value: float) -> str:

@@ -166,7 +166,7 @@ def table(rows=10, *, is_sortable=True):
     chance = random.Random(2)
     found = [
         [
-            Cell(f"class {index}", link="epochs"),
+            Cell(f"class {index}", link="result"),
             Cell(f"{900 + index}", 900 + index),
             *([Cell("")] if index == 3 else [Cell(f"{100 * recall:.2f} %", recall)]),
             Cell(f"class {(index * 7) % rows}"),
@@ -281,7 +281,26 @@ def rich():
                 "comparison",
                 [wide, many, Text(LONG, "warning"), Facts([(LONG, LONG)]), Diagram("resnet", nodes(40))],
             ),
-            Section("Hebrew", "hebrew", [Text("שלום עולם, 98.8 % of שלום"), Pictures([picture(caption=LONG)] * 3)]),
+            Section(
+                "Widest",
+                "widest",
+                [
+                    Table(
+                        "Thirty columns",
+                        [Column(f"Column {n}", is_numeric=True) for n in range(30)],
+                        [[Cell(f"{n * 1000.5:.2f}") for n in range(30)]],
+                    )
+                ],
+            ),
+            Section(
+                "Hebrew",
+                "hebrew",
+                [
+                    Text("שלום עולם, 98.8 % of שלום"),
+                    Pictures([picture(caption=LONG)] * 3),
+                    Pictures([picture((600, 4000), is_pixels=False)]),
+                ],
+            ),
             Section(
                 "Runs",
                 "all",

@@ -138,7 +138,7 @@
       const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
       let best = null, least = Infinity;
       for (const one of visible()) {
-        const far = chart.only ? Math.hypot(one.left - x, one.top - y) : Math.abs(one.left - x) + Math.abs(one.top - y) / 1e4;
+        const far = chart.only ? Math.hypot(one.left - x, one.top - y) - (one.label ? 1 : 0) : Math.abs(one.left - x) + Math.abs(one.top - y) / 1e4;
         if (far < least) [best, least] = [one, far];
       }
       if (best && (!chart.only || least < 60)) show(best);
