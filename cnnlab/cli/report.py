@@ -148,6 +148,9 @@ def _of_several(
     sort: str | None,
     top: int | None,
 ) -> "Document":
+    from cnnlab.runs.find import find
+
+    list(find(runs))  # refused before the imports
     from cnnlab.analysis.compare import matching_records
     from cnnlab.analysis.where import parse_where
 

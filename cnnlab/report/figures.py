@@ -1,5 +1,6 @@
 """Charts, networks and large confusion matrices as image files, by Matplotlib."""
 
+import io
 import math
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -10,7 +11,7 @@ from cnnlab.plots import figure
 from cnnlab.report import curves, texts
 from cnnlab.report.axes import axes as axes_of
 from cnnlab.report.axes import number
-from cnnlab.report.blocks import Chart, Confusion, Diagram, Series
+from cnnlab.report.blocks import Chart, Confusion, Diagram, Picture, Series
 
 COLOURS = ("#0072b2", "#d55e00", "#00805f", "#b04a8f", "#a36a00", "#2e8bc0", "#5b6570", "#8a2d2d")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -20,6 +21,7 @@ ROW = 0.42  # inches of a layer
 MOST_LABELS = 40  # points with a written label
 MOST_ENTRIES = 24  # of a legend
 LONGEST = 40  # characters
+ENLARGED = 3  # times, of images whose pixels are to be seen
 
 Plain = Callable[[str], str]
 
@@ -35,6 +37,16 @@ def write_chart(chart: Chart, path: Path) -> None:
             _add(axes, chart, series, plain)
         _finish(axes, chart, plain)
         figure.write(drawn, path)
+
+
+def write_picture(picture: Picture, path: Path) -> None:
+    """Write an image as PNG, whatever it is in, for what cannot show WebP; pixels are enlarged."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture.data)) as image:
+        factor = ENLARGED if picture.is_pixels else 1
+        larger = image.resize((factor * image.width, factor * image.height), Image.Resampling.NEAREST)
+    larger.save(path, "PNG", optimize=True)
 
 
 def write_confusion(confusion: Confusion, path: Path) -> None:

@@ -1,8 +1,9 @@
-"""A `Document` as `report.md`, in GitHub's Markdown, with its images as files beside it."""
+"""A `Document` as `report.md`, in GitHub's Markdown, with its images as PNG files beside it."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -38,9 +39,9 @@ class _Images:
 
     writers: dict[str, Callable[[Path], object]] = field(default_factory=dict)
 
-    def add(self, key: str, ending: str, write: Callable[[Path], object], alt: str) -> str:
-        """An image in Markdown, which `write` writes."""
-        name = f"{len(self.writers) + 1:03d}-{anchor(key)[:40]}.{ending}"
+    def add(self, key: str, write: Callable[[Path], object], alt: str) -> str:
+        """An image in Markdown, which `write` writes in PNG."""
+        name = f"{len(self.writers) + 1:03d}-{anchor(key)[:40]}.png"
         self.writers[name] = write
         return f"![{escaped(texts.name(alt))}]({FOLDER}/{name})"
 
@@ -116,7 +117,7 @@ def _block(block: Block, key: str, images: _Images) -> Iterator[str]:
             yield from _titled_table(block)
         case Chart():
             yield f"**{_name(block.title)}**"
-            yield images.add(key, "png", lambda path: figures.write_chart(block, path), block.title)
+            yield images.add(key, partial(figures.write_chart, block), block.title)
         case Pictures():
             yield from _pictures(block.items, key, images)
             yield _inline(block.caption)
@@ -124,7 +125,7 @@ def _block(block: Block, key: str, images: _Images) -> Iterator[str]:
             yield from _confusion(block, key, images)
         case Diagram():
             yield f"**{_name(block.title)}**"
-            yield images.add(key, "png", lambda path: figures.write_diagram(block, path), block.title)
+            yield images.add(key, partial(figures.write_diagram, block), block.title)
         case Code():
             yield _name(block.caption)
             yield _fenced(block)
@@ -158,15 +159,14 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequenc
 
 def _pictures(items: Sequence[Picture], key: str, images: _Images) -> Iterator[str]:
     for picture in items:
-        ending = picture.media_type.removeprefix("image/")
-        image = images.add(key, ending, lambda path, data=picture.data: path.write_bytes(data), picture.alt)  # type: ignore[misc]
+        image = images.add(key, partial(figures.write_picture, picture), picture.alt)
         yield f"{image}  \n{_inline(picture.caption)}" if picture.caption else image
 
 
 def _confusion(block: Confusion, key: str, images: _Images) -> Iterator[str]:
     names = [_name(label) for label in block.labels]
     if len(names) > MANY:
-        yield images.add(key, "png", lambda path: figures.write_confusion(block, path), "Confusion matrix")
+        yield images.add(key, partial(figures.write_confusion, block), "Confusion matrix")
     else:
         rows = [[f"**{name}**", *map(str, counts)] for name, counts in zip(names, block.counts, strict=False)]
         yield _table(["true ↓ predicted →", *names], rows, [False, *[True] * len(names)])

@@ -140,7 +140,7 @@ def _seeds(found: Comparison) -> Iterator[Block]:
             mean = row.estimate.mean
             series.append(
                 Series(
-                    "mean and 95 % interval",
+                    "mean, 95 % interval",
                     [index + 0.15],
                     [mean],
                     [row.estimate.low],

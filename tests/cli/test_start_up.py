@@ -24,6 +24,8 @@ LIGHT = [
     ["predict", "runs/tiny-1"],
     ["look", "nowhere"],
     ["look", "runs/tiny-1", "--example", "1", "--image", "x.png"],
+    ["report", "nowhere"],
+    ["report", "runs/tiny-1", "--metric", "test_loss"],
     ["export", "nowhere", "--to", "onnx"],
     ["export", "runs/tiny-1", "--to", "onnx", "--int8"],
     ["describe", "resnet20"],
