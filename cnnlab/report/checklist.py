@@ -93,7 +93,9 @@ def _statistics(sources: Sequence[Source], configurations: int) -> list[Item]:
         Item(
             "The test set was used once",
             most <= 1,
-            "once for each run, after training" if most <= 1 else f"up to {most:,} times for one run",
+            ("it was not used", "once for each run, after training")[most]
+            if most <= 1
+            else f"up to {most:,} times for one run",
         ),
     ]
 
@@ -129,7 +131,7 @@ def _compute(sources: Sequence[Source]) -> list[Item]:
     seconds = [source.record.seconds for source in sources]
     known = [value for value in seconds if value is not None]
     machines = {source.record.environment.cpu for source in sources} - {""}
-    what = f"{duration(sum(known))} for {counted(len(known), 'run')}"
+    what = f"{duration(sum(known))} for {counted(len(known), 'run')}" if known else "the time was not recorded"
     return [
         Item(
             "Compute time and hardware",

@@ -104,7 +104,8 @@ def _as_expected(source: Source, measured: Mapping[str, Any]) -> str:
 def _unfinished(source: Source) -> str:
     epochs, wanted = len(source.epochs.get("epoch", [])), source.record.experiment.epochs
     where = f"after {epochs:,} of {counted(wanted, 'epoch')}"
-    why = f": {printable(source.record.error)}" if source.record.error else ""
+    error = (source.record.error or "").removeprefix("diverged: ")
+    why = f": {printable(error)}" if error else ""
     match source.status:
         case "running":
             return f"This run is being trained, and is {where}."
@@ -176,6 +177,8 @@ def _inside(source: Source) -> Section:
     for name, title in LOOKS.items():
         if picture := figure(source.run.look / f"{name}.png", title, title):
             blocks.append(Pictures([picture]))
+    if not blocks and source.status != "finished":
+        return Section("Inside the network", "inside", [Text("Only a finished run can be looked into.", "note")])
     if not blocks:
         command = proposed("look", source.run.path, "--what", "filters", "--what", "hidden", "--what", "saliency")
         blocks.append(Text(f"No images here: {command} makes them, and the next report shows them.", "note"))
@@ -222,7 +225,10 @@ def _samples(dataset: Dataset, source: Source) -> Iterator[Block]:
 def _findings(source: Source) -> Section:
     findings = source.record.findings
     blocks = [Text(printable(finding), "note") for finding in findings]
-    return Section("Findings", "findings", blocks or [Text("Nothing about this training looks wrong to cnnlab.")])
+    nothing = "Nothing about this training looks wrong to cnnlab."
+    if source.status != "finished":
+        nothing = "None: a training is judged when it has finished."
+    return Section("Findings", "findings", blocks or [Text(nothing)])
 
 
 def _experiment(source: Source) -> Iterator[Section]:

@@ -60,9 +60,13 @@ def test_several_runs_are_compared_and_each_has_a_section(cnnlab, run, tmp_path)
 
 
 def test_runs_that_did_not_finish_have_a_page_too(cnnlab, run):
-    change(run, status="diverged", error="the loss is nan")
+    change(run, status="diverged", error="diverged: the loss is nan")
     assert cnnlab("report", "runs/tiny-1").returncode == 0
-    assert "Training diverged after 2 of 2 epochs: the loss is nan" in text_of(run / "report.html")
+    text = text_of(run / "report.html")
+    assert "Training diverged after 2 of 2 epochs: the loss is nan" in text
+    assert "a training is judged when it has finished" in text
+    assert "cnnlab look" not in text
+    assert "cnnlab verify runs" not in text
     assert cnnlab("report", "runs").returncode == 0
     assert "None of these runs is finished." in text_of(run.parent / "report.html")
 
