@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.cli import tables
+from cnnlab.cli.options import record_test_use
 from cnnlab.errors import RequestError
 from cnnlab.evaluation.load import LoadedModel, check_same_test_examples, load_test_examples
 from cnnlab.evaluation.samples import decode_single
@@ -40,8 +41,14 @@ def fool_one(
     label = int(scores.argmax()) if truth is None else truth
     if truth is None:
         note(f"{name}: its class is not known; perturbed until another class than {classes[label]} is predicted")
+    predicted = int(scores.argmax())
+    if target is None and predicted != label:
+        note(
+            f"{name}: is predicted wrong without any change, as {classes[predicted]} instead of {classes[label]}: "
+            "every perturbation succeeds"
+        )
     wanted = label if target is None else classes.index(target)
-    if target is not None and wanted == int(scores.argmax()):
+    if target is not None and wanted == predicted:
         raise RequestError(f"--target {target}: is predicted already for {name}; name another class")
     victim = Victim(pixels, wanted, target is not None)
     attacker = Attacker(loaded, pgd.norm, loaded.experiment.seed)
@@ -49,7 +56,9 @@ def fool_one(
     # Noise as large as the larger of the two.
     radius = epsilon or max(result.distance for result in results)
     results.append(fool(attacker, Attack("noise", pgd.norm), victim, radius))
-    path = _draw_one(loaded, victim, scores, results, folder / f"{folder_name(name.replace('/', '-'))}.png")
+    parts = [name.replace("/", "-"), *(["to", target] if target else []), *([pgd.norm] if pgd.norm != "linf" else [])]
+    heading = f"{loaded.record.run.path.name}, {name}" + (f", to become {target}" if target else "")
+    path = _draw_one(loaded, heading, victim, scores, results, folder / f"{folder_name('-'.join(parts))}.png")
     rows = [
         _row("unperturbed", scores, victim, classes, None),
         *(_row(r.attack.name, r.scores, victim, classes, r) for r in results),
@@ -60,7 +69,9 @@ def fool_one(
         "label": None if truth is None else classes[truth],
         "target": target,
         "norm": pgd.norm,
+        "epsilon": epsilon,
         "steps": pgd.steps,
+        "step_size": pgd.step_size,
         "restarts": pgd.restarts,
         "figure": str(path),
         "images": rows,
@@ -99,7 +110,7 @@ def _example(loaded: LoadedModel, number: int | None) -> tuple[str, Any, int]:
     """A test example's name, image and label."""
     dataset = load_test_examples(loaded.record, loaded.experiment)
     test = dataset.test
-    loaded.record.run.record_test_use("fool")
+    record_test_use(loaded.record.run, "fool")
     if number is None:
         right = loaded.forward(test).predictions == test.labels
         if not right.any():
@@ -110,22 +121,25 @@ def _example(loaded: LoadedModel, number: int | None) -> tuple[str, Any, int]:
     return f"{dataset.name}/test/{number}", test.images[number : number + 1][0], int(test.labels[number])
 
 
-def _draw_one(loaded: LoadedModel, victim: Victim, scores: Any, results: Sequence[Fooled], path: Path) -> Path:
+def _draw_one(
+    loaded: LoadedModel, about: str, victim: Victim, scores: Any, results: Sequence[Fooled], path: Path
+) -> Path:
     """The original, then each perturbation, amplified, and the perturbed image."""
     names = class_labels(loaded.class_names)
     images, titles, colors = [], [], []
+    size = "at most" if results[0].attack.norm == "linf" else "length"
     for result in results:
         change = result.image.astype(float) - victim.image
         factor = max(1, int(127 // max(1.0, np.abs(change).max())))
         images += [victim.image, np.clip(np.rint(127.5 + factor * change), 0, 255).astype(np.uint8), result.image]
         titles += [
-            f"original: {names[int(scores.argmax())]} {scores.max():.2f}",
-            f"{result.attack.name}: difference × {factor}, at most {result.distance:.3g}",
-            f"{names[result.prediction]} {result.scores.max():.2f}",
+            f"original: predicted {names[int(scores.argmax())]} ({scores.max():.2f})",
+            f"{result.attack.name}: change ×{factor}, {size} {result.distance:.3g}",
+            f"predicted {names[result.prediction]} ({result.scores.max():.2f})",
         ]
         colors += [grid.INK, grid.INK, grid.WRONG if result.success else grid.RIGHT]
     norm = {"linf": "L∞", "l2": "L2"}[results[0].attack.norm]
-    heading = f"{loaded.record.run.path.name}: perturbations by their {norm} norm; orange: fooled"
+    heading = f"{about}: perturbations by their {norm} norm, grey is no change; orange: fooled"
     return grid.draw(np.stack(images), titles, heading, path, 3, "--out", colors)
 
 
@@ -137,20 +151,23 @@ def fool_test_set(
     for other in loaded[1:]:
         check_same_test_examples(other.record, dataset)
     for one in loaded:
-        one.record.run.record_test_use("fool")
+        record_test_use(one.record.run, "fool")
     examples = dataset.test.take(slice(0, limit))
     attackers = [Attacker(one, pgd.norm, one.experiment.seed) for one in loaded]
     with image_progress() as progress:
         total = len(epsilons) * len(attackers) * len(examples) * (2 + pgd.restarts)
         task = progress.add_task("attacking", total=total)
         curves = measure(attackers, examples, epsilons, pgd, lambda count: progress.advance(task, count))
-    names = {"noise": "random noise", "fgsm": "FGSM", "pgd": pgd.name, "robust": "the strongest for each image"}
+    names = {"noise": "random noise", "fgsm": "FGSM", "pgd": pgd.name, "robust": "robust: right after every attack"}
     values = {
         key: [_mean_std([getattr(curve.points[i], key) for curve in curves]) for i in range(len(epsilons))]
         for key in names
     }
-    runs = ", ".join(Path(curve.run).name for curve in curves[:3]) + (", …" if len(curves) > 3 else "")
-    title = f"{runs}: {len(examples):,} test examples"
+    named = [Path(curve.run).name for curve in curves]
+    runs = ", ".join(named[:3]) + (", …" if len(named) > 3 else "")
+    bars = "; bars: ± standard deviation over the runs" if len(named) > 1 else ""
+    title = f"{runs}: {len(examples):,} test examples{bars}"
+    parts = ["robustness", pgd.norm, *(["first", str(limit)] if limit else []), *(["with", *named[1:]] if bars else [])]
     plain = _mean_std([curve.accuracy for curve in curves])
     path = robustness.draw(
         [0.0, *epsilons],
@@ -158,7 +175,7 @@ def fool_test_set(
         names,
         title,
         pgd.norm,
-        folder / f"robustness-{pgd.norm}.png",
+        folder / f"{folder_name('-'.join(parts))}.png",
     )
     found = {curve.run: suspicions(curve, pgd.norm) for curve in curves}
     for run, signs in found.items():

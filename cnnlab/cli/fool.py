@@ -4,15 +4,20 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnlab.cli.options import make_folder
 from cnnlab.errors import RequestError
 from cnnlab.messages import did_you_mean
 from cnnlab.terminal import note
 
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
+
 LARGEST = 1e6  # epsilon
+MOST_NAMED = 20  # classes in a message
 DEFAULTS = {"linf": (0.01, 0.02, 0.05, 0.1, 0.2, 0.3), "l2": (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)}
 
 
@@ -90,14 +95,14 @@ def fool(
     from cnnlab.runs.inputs import common_inputs
 
     folders = [find_one(run) for run in runs]
+    _check_distinct(folders)
     inputs = common_inputs(folders)
     if target is not None and target not in inputs.class_names:
-        raise RequestError(f"--target {target}: no such class; {did_you_mean(target, inputs.class_names)}")
+        raise RequestError(f"--target {target}: no such class; {_classes(target, inputs.class_names)}")
     folder = folders[0].path / "fool" if out is None else out
-    _make(folder)  # refused before the minutes that attacks can take
-    if norm is Norm.LINF:
-        for small in (value for value in epsilons if value < 1 / 255):
-            note(f"--epsilon {small:g}: is less than 1/255, a step of a pixel: files of 8 bits cannot differ by it")
+    make_folder(folder)  # refused before the minutes that attacks can take
+    for small in (value for value in epsilons if value < 1 / 255):
+        note(f"--epsilon {small:g}: is less than 1/255, a step of a pixel: files of 8 bits cannot differ by it")
     from cnnlab.cli.tensorflow import import_tensorflow
 
     threads = experiment_of(folders[0]).train.threads
@@ -115,6 +120,30 @@ def fool(
     print(json.dumps(result, indent=2) if format is Format.JSON else text)
 
 
+def _check_distinct(folders: Sequence["Run"]) -> None:
+    """Refuse what has no mean: a run that counts twice, or other data; say it of other experiments."""
+    records = [folder.record() for folder in folders]
+    first = records[0]
+    for number, record in enumerate(records[1:], start=1):
+        if any(record.run.path.samefile(other.run.path) for other in records[:number]):
+            raise RequestError(f"{record.run.path}: is named twice; each run counts once")
+        if record.experiment.data["name"] != first.experiment.data["name"]:
+            raise RequestError(
+                f"{record.run.path}: is of other data ({record.experiment.data['name']}) than {first.run.path} "
+                f"({first.experiment.data['name']}); name runs of one data set"
+            )
+    if any(record.experiment.without("seed") != first.experiment.without("seed") for record in records):
+        note("the runs differ in more than the seed: means and deviations are over different experiments")
+
+
+def _classes(target: str, names: Sequence[str]) -> str:
+    """The class that is meant, or all; a number is never close to another one."""
+    if target.lstrip("-").replace(".", "", 1).isdecimal():
+        listed = ", ".join(names[:MOST_NAMED])
+        return f"expected one of {listed}" + (", …" if len(names) > MOST_NAMED else "")
+    return did_you_mean(target, names)
+
+
 def _epsilons(texts: Sequence[str]) -> list[float]:
     """From `0.1` and `8/255`, in ascending order."""
     found = set()
@@ -125,7 +154,9 @@ def _epsilons(texts: Sequence[str]) -> list[float]:
         except (ValueError, ZeroDivisionError):
             value = -1.0
         if not 0 < value <= LARGEST:
-            raise RequestError(f"--epsilon {text}: expected a number above 0, such as 0.1 or 8/255")
+            raise RequestError(
+                f"--epsilon {text}: expected a number above 0 and up to {LARGEST:,.0f}, such as 0.1 or 8/255"
+            )
         found.add(value)
     return sorted(found)
 
@@ -144,11 +175,3 @@ def _check(on_test_set: bool, epsilons: int, **options: Any) -> None:
         raise RequestError(f"--limit {options['limit']}: is for the test set; add --all")
     elif epsilons > 1:
         raise RequestError("--epsilon: expected one for one image; several are measured on the test set with --all")
-
-
-def _make(folder: Path) -> None:
-    """Make the folder for figures. Raises RequestError where that is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"--out {folder}: cannot be written: {error.strerror or error}") from None

@@ -1,7 +1,7 @@
 """`cnnlab look`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import tables
+from cnnlab.cli.options import make_folder, record_test_use
 from cnnlab.errors import RequestError, RunError
 from cnnlab.explain.what import What
+from cnnlab.messages import folder_name
 from cnnlab.terminal import image_progress, note
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from cnnlab.runs import Run
 
 MOST_PRINTED = 200  # rows of a table
+CLASSES = 3  # that are explained
+NUMBERS = ("example", "surest")  # columns that name examples
 
 
 class Method(StrEnum):
@@ -52,8 +56,18 @@ def look(
             help="Show this layer only; for Grad-CAM, the layer to explain.", metavar="NAME", show_default=False
         ),
     ] = None,
-    classes: Annotated[int, typer.Option(help="How many classes to explain, the most probable first.", min=1)] = 3,
-    method: Annotated[Method, typer.Option(help="Of the map of the last hidden layer.")] = Method.PCA,
+    classes: Annotated[
+        int | None,
+        typer.Option(
+            help="With saliency, how many classes to explain, the most probable first. [default: 3]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[
+        Method | None,
+        typer.Option(help="With map, how many dimensions become two. [default: pca]", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The folder for the images; by default RUN/look.", metavar="DIR", show_default=False),
@@ -86,10 +100,13 @@ def look(
     parameters_of(folder, experiment)  # refused where its layers do not fit
     structure = Structure.from_experiment(experiment)
     shown, notes = aspects.chosen(what or [What.LAYERS], structure, layer)
+    _check_used(shown, {"--classes": (classes, {What.SALIENCY}), "--method": (method, {What.MAP})})
+    _check_used(shown, {"--layer": (layer, {*What} - {What.WEIGHTS, What.CONFUSIONS, What.MAP})})
     from cnnlab.evaluation.samples import decode_single
     from cnnlab.runs.inputs import inputs_of
 
     pixels = None if image is None else decode_single(inputs_of(folder), image, "--image")
+    make_folder(out or folder.look)  # refused before the seconds that follow
     from cnnlab.cli.tensorflow import import_tensorflow
 
     import_tensorflow(threads=experiment.train.threads)
@@ -102,11 +119,27 @@ def look(
             progress.update(task, description=name, completed=done, total=total, visible=True)
 
         looking = _look(folder, structure, example, (str(image), pixels), out or folder.look, report)
-        looking.layer, looking.classes, looking.method = layer, classes, method.value
+        looking.layer, looking.classes, looking.method = layer, classes or CLASSES, (method or Method.PCA).value
+        if image is not None and {What.LAYERS} & {*shown}:
+            label = looking.loaded.class_names[looking.subject.label]
+            note(f"{image}: its class is not known; gradients are of the loss of {label}")
         found = {one.value: looking.rows(one) for one in shown}
     if image is None or aspects.OF_TEST_SET & {*shown}:
-        folder.record_test_use("look")
+        record_test_use(folder, "look")
     print(_json(looking, found) if format is Format.JSON else _text(looking, found))
+
+
+def _check_used(shown: Sequence[What], options: Mapping[str, tuple[object, Collection[What]]]) -> None:
+    """Refuse an option that nothing that is shown has a use for."""
+    for option, (value, uses) in options.items():
+        if value is not None and not {*uses} & {*shown}:
+            needed = " or ".join(f"--what {one}" for one in What if one in uses and one is not What.ALL)
+            raise RequestError(f"{option} {value}: is for {needed}")
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers of examples as options take them, without separators."""
+    return {key: str(value) if key in NUMBERS else value for key, value in row.items()}
 
 
 def _check_example(number: int, total: int) -> None:
@@ -138,11 +171,13 @@ def _look(
     name, pixels = image
     if pixels is not None:
         subject = image_subject(loaded, name, pixels)
-        note(f"{name}: its class is not known; gradients are of the loss of {loaded.class_names[subject.label]}")
     else:
         number = surest_mistake(run, loaded.forward, dataset()) if example is None else example
         subject = example_subject(loaded, dataset(), number)
-    return Look(loaded, structure, subject, dataset, out, progress=progress)
+    suffix = "" if example is None else f"-example-{example}"
+    if pixels is not None:
+        suffix = f"-of-{folder_name(Path(name).stem)}"
+    return Look(loaded, structure, subject, dataset, out, progress=progress, suffix=suffix)
 
 
 def _json(looking: "Look", found: dict[str, Any]) -> str:
@@ -166,6 +201,7 @@ def _text(looking: "Look", found: dict[str, Any]) -> str:
     for rows in found.values():
         if rows:
             more = [f"{len(rows) - MOST_PRINTED:,} more rows in --format json"] if len(rows) > MOST_PRINTED else []
-            parts.append(tables.render(rows[:MOST_PRINTED], list(rows[0]), tables.Format.TABLE, more))
+            shown = [_named(row) for row in rows[:MOST_PRINTED]]
+            parts.append(tables.render(shown, list(rows[0]), tables.Format.TABLE, more))
     parts.append("\n".join(f"image: {path}" for path in looking.pictures))
     return "\n\n".join(parts)

@@ -1,11 +1,36 @@
 """Options of several commands."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cnnlab.errors import RequestError, RunError
+from cnnlab.terminal import warn
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
 
 Config = Annotated[str, typer.Argument(help="An experiment file, or the name of a shipped one.", show_default=False)]
 Set = Annotated[
     list[str] | None,
     typer.Option(help="Change a key of the experiment; may be repeated.", metavar="KEY=VALUE", show_default=False),
 ]
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of --out, before what takes long. Raises RequestError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise RequestError(f"--out {folder}: is a file; expected a folder") from None
+    except OSError as error:
+        raise RequestError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
+
+
+def record_test_use(run: "Run", by: str) -> None:
+    """Record that the test set of a run was used; a warning where its folder cannot be written, as a colleague's."""
+    try:
+        run.record_test_use(by)
+    except RunError as error:
+        warn(f"{error}; that the test set was used is not recorded")

@@ -96,8 +96,12 @@ class FileSamples:
         if self._invert:
             note(f"{pluralize(self._count, 'image')} inverted")
         if 2 * self._border.count() > self._count:
-            advice = "leave --invert out" if self._invert else "try --invert"
-            warn(f"{self._border.describe(self._count)}: {advice}")
+            warn(f"{self._border.describe(self._count)}: {self._advice()}")
+
+    def _advice(self) -> str:
+        if self._strict:  # the option is of `predict`
+            return "it looks inverted"
+        return "leave --invert out" if self._invert else "try --invert"
 
     def _from_stdin(self) -> Iterator[tuple[ImageFile, Decoded | DataError] | None]:
         for path in paths_in(sys.stdin):

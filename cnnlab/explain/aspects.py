@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cnnlab.errors import RequestError
+from cnnlab.experiment.layers.elementwise import Dropout
 from cnnlab.explain.structure import Structure
 from cnnlab.explain.what import What
 
@@ -39,6 +40,11 @@ def chosen(wanted: Sequence[What], structure: Structure, layer: str | None) -> t
 
 def _check_layer(asked: Sequence[What], structure: Structure, name: str, *, is_all: bool) -> None:
     line = structure.check(name)
+    is_copy = line.spec is not None and (line.spec.is_view or isinstance(line.spec, Dropout))
+    if is_copy and not is_all and (drawn := [what for what in asked if what in (What.LAYERS, What.HIDDEN)]):
+        raise RequestError(
+            f"--layer {name}: --what {drawn[0]} does not draw it, since its output is that of the layer before it"
+        )
     if What.SALIENCY in asked and len(line.output_shape) != 3 and structure.convolutions:
         raise RequestError(f"--layer {name}: Grad-CAM needs a layer whose output is an image; got {line.output_shape}")
     convolutions = [one.place.name for one in structure.convolutions]

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnlab.data import Dataset, Examples
 from cnnlab.evaluation.load import LoadedModel
+from cnnlab.explain.aspects import OF_TEST_SET
 from cnnlab.explain.layers import LayerView, inspect
 from cnnlab.explain.structure import Structure
 from cnnlab.explain.subject import Subject
@@ -27,7 +28,8 @@ Rows = list[dict[str, Any]]
 class Look:
     """A look into a network; `dataset` is only called where test examples are needed.
 
-    `layer` is the name of the one layer that is looked at. `pictures` are the files that were written.
+    `layer` is the name of the one layer that is looked at. `pictures` are the files that were written; the names of
+    those about the subject end in `suffix`, so that other examples do not replace them.
     """
 
     loaded: LoadedModel
@@ -38,6 +40,7 @@ class Look:
     layer: str | None = None
     classes: int = 3
     method: str = "pca"
+    suffix: str = ""
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     pictures: list[Path] = field(default_factory=list)
 
@@ -237,4 +240,5 @@ class Look:
         return f"{self.loaded.record.run.path.name}: {text}"
 
     def _draw(self, what: What, sections: Sequence[page.Section], heading: str) -> None:
-        self.pictures += page.draw(sections, heading, self.out / f"{what}.png")
+        suffix = "" if what in OF_TEST_SET or what is What.WEIGHTS else self.suffix
+        self.pictures += page.draw(sections, heading, self.out / f"{what}{suffix}.png")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ LOOKS = {
     "map": "The last hidden layer in two dimensions",
 }
 """Images of `cnnlab look` that a report shows, by their names."""
+MOST_PAGES = 2  # of what is about a deep network
 MOST_CLASSES, SAMPLES = 20, 8  # classes of which samples are shown, and how many of each
 EPOCH_COLUMNS = {"loss": "training loss", "accuracy": "training accuracy"}
 
@@ -175,14 +177,22 @@ def _inside(source: Source) -> Section:
     """The images that `cnnlab look` made."""
     blocks: list[Block] = []
     for name, title in LOOKS.items():
-        if picture := figure(source.run.look / f"{name}.png", title, title):
-            blocks.append(Pictures([picture]))
+        blocks += [Pictures([shown]) for path in _looks(source.run.look, name) if (shown := figure(path, title, title))]
     if not blocks and source.status != "finished":
         return Section("Inside the network", "inside", [Text("Only a finished run can be looked into.", "note")])
     if not blocks:
         command = proposed("look", source.run.path, "--what", "filters", "--what", "hidden", "--what", "saliency")
         blocks.append(Text(f"No images here: {command} makes them, and the next report shows them.", "note"))
     return Section("Inside the network", "inside", blocks)
+
+
+def _looks(folder: Path, name: str) -> list[Path]:
+    """The image of that name, or its first pages, or else the newest of a chosen example."""
+    if (whole := folder / f"{name}.png").is_file():
+        return [whole]
+    pages = [folder / f"{name}-{number}.png" for number in range(1, MOST_PAGES + 1)]
+    chosen = sorted(folder.glob(f"{name}-example-*.png"), key=lambda path: path.stat().st_mtime)
+    return [page for page in pages if page.is_file()] or chosen[-1:]
 
 
 def _data(source: Source) -> Section:

@@ -45,7 +45,11 @@ def common_inputs(runs: Sequence[Run]) -> NetworkInputs:
     for run in runs[1:]:
         other = inputs_of(run)
         if other.class_names != first.class_names:
-            raise RequestError(f"{run.path}: has other classes than {runs[0].path}; an ensemble has the same classes")
+            raise RequestError(
+                f"{run.path}: has other classes than {runs[0].path}; expected networks of the same classes"
+            )
         if (other.size, other.levels) != (first.size, first.levels):
-            raise RequestError(f"{run.path}: decodes images otherwise than {runs[0].path}; an ensemble has one size")
+            raise RequestError(
+                f"{run.path}: decodes images otherwise than {runs[0].path}; expected networks of one image size"
+            )
     return first

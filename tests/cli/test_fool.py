@@ -134,10 +134,12 @@ def test_restarts_are_at_least_as_strong(fool):
     ("options", "part"),
     [
         (["--example", 10000], "--example 10000: digits has 360 test examples, counted from 0"),
-        (["--epsilon", "-1"], "--epsilon -1: expected a number above 0, such as 0.1 or 8/255"),
+        (["--epsilon", "-1"], "--epsilon -1: expected a number above 0 and up to 1,000,000, such as 0.1 or 8/255"),
         (["--epsilon", "1/0"], "--epsilon 1/0: expected"),
         (["--epsilon", "x"], "--epsilon x: expected"),
+        (["--epsilon", "1e7"], "--epsilon 1e7: expected a number above 0 and up to 1,000,000"),
         (["--target", "seven"], "--target seven: no such class"),
+        (["--target", "12"], "--target 12: no such class; expected one of 0, 1, 2"),
         (["--step-size", "0"], "--step-size 0: expected a number above 0"),
         (["--example", 1, "--image", "x.png"], "--image: perturbs a file"),
         (["--image", "nowhere.png"], "nowhere.png"),
@@ -194,3 +196,48 @@ def test_a_perturbation_that_no_file_can_hold_is_said(fool):
     done = fool("--epsilon", 0.001, "--format", "json")
     assert by_name(results(done))["PGD-40"]["distance"] == 0
     assert "--epsilon 0.001: is less than 1/255" in done.stderr
+
+
+def test_a_run_counts_once(fool):
+    runs = ("runs/first", "runs/../runs/first")
+    assert_one_line(fool("--limit", 10, runs=runs), 2, "runs/../runs/first: is named twice; each run counts once")
+
+
+def test_runs_of_other_data_have_no_mean(fool, experiments):
+    shutil.copytree(experiments / "runs/first", experiments / "runs/elsewhere", dirs_exist_ok=True)
+    path = experiments / "runs/elsewhere/run.json"
+    record = json.loads(path.read_text())
+    record["experiment"]["data"]["name"] = "mnist"
+    path.write_text(json.dumps(record))
+    done = fool("--limit", 10, runs=("runs/first", "runs/elsewhere"))
+    assert_one_line(done, 2, "runs/elsewhere: is of other data (mnist) than runs/first (digits)")
+
+
+def test_means_over_different_experiments_are_told(fool, experiments):
+    shutil.copytree(experiments / "runs/first", experiments / "runs/otherwise", dirs_exist_ok=True)
+    path = experiments / "runs/otherwise/run.json"
+    record = json.loads(path.read_text())
+    record["experiment"]["train"]["batch_size"] += 1
+    path.write_text(json.dumps(record))
+    done = fool("--limit", 10, "--epsilon", 0.1, "--steps", 1, runs=("runs/first", "runs/otherwise"))
+    assert done.returncode == 0
+    assert "the runs differ in more than the seed" in done.stderr
+
+
+def test_an_example_that_is_wrong_already_is_told(fool, experiments):
+    lines = (experiments / "runs/first/evaluation/test-predictions.csv").read_text().splitlines()[1:]
+    wrong = next(cells[0] for cells in (line.split(",") for line in lines) if cells[1] != cells[2])
+    done = fool("--example", wrong)
+    assert f"digits/test/{wrong}: is predicted wrong without any change" in done.stderr
+
+
+def test_figures_of_other_settings_replace_none(fool):
+    pages = {
+        results(fool("--example", 0, *more, "--steps", 1, "--format", "json"))["figure"]
+        for more in ([], ["--norm", "l2"])
+    }
+    pages |= {
+        results(fool("--all", "--limit", n, "--epsilon", 0.1, "--steps", 1, "--format", "json"))["figure"]
+        for n in (5, 6)
+    }
+    assert len(pages) == 4

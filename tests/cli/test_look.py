@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from cnnlab.errors import RunError
 from cnnlab.explain.embedding import Embedding
+from cnnlab.runs import Run
 from tests.conftest import assert_one_line, invoke
 from tests.explain.conftest import loaded, looked_at  # noqa: F401 - fixtures
 
@@ -62,7 +64,9 @@ def test_everything_is_shown_of_a_convolutional_network(look, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "digits/test/5: true " in done.stdout
     assert "weights: left out, the network has no dense layer on the pixels" in done.stderr
-    assert sorted(path.stem for path in (tmp_path / "pages").iterdir()) == sorted(PAGES)
+    of_example = {"layers", "hidden", "saliency"}
+    expected = [f"{name}-example-5" if name in of_example else name for name in PAGES]
+    assert sorted(path.stem for path in (tmp_path / "pages").iterdir()) == sorted(expected)
     assert not (tmp_path / "tiny-1/look").exists()
 
 
@@ -147,8 +151,8 @@ def test_an_unfinished_run_is_refused(look, tmp_path):
 def test_a_folder_that_cannot_be_made_is_an_error_in_one_line(look, tmp_path):
     (tmp_path / "file").write_text("")
     done = look("tiny-1", "--out", "file/look", "--example", 0)
-    assert done.returncode == 2
-    assert "file/look: cannot be made: " in done.stderr
+    assert_one_line(done, 2, "--out file/look: cannot be written: Not a directory")
+    assert_one_line(look("tiny-1", "--out", "file"), 2, "--out file: is a file; expected a folder")
 
 
 def test_weights_that_are_not_finite_are_an_error_in_one_line(look, tmp_path):
@@ -168,3 +172,41 @@ def test_another_test_set_is_refused(look, tmp_path):
     assert_one_line(
         look("tiny-1"), 1, "was trained on other examples of digits than are here: test: the same examples in another"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--method", "tsne"], "--method tsne: is for --what map"),
+        (["--classes", 2, "--what", "hidden"], "--classes 2: is for --what saliency"),
+        (["--layer", "conv2d_0", "--what", "confusions"], "--layer conv2d_0: is for --what layers or --what hidden"),
+        (["--layer", "flatten_2"], "--layer flatten_2: --what layers does not draw it"),
+        (["--layer", "flatten_2", "--what", "hidden"], "--layer flatten_2: --what hidden does not draw it"),
+    ],
+)
+def test_an_option_without_a_use_is_refused(look, options, part):
+    assert_one_line(look("tiny-1", *options), 2, part)
+
+
+def test_the_pages_of_another_example_replace_none(look, tmp_path):
+    look("tiny-1", "--what", "hidden")
+    look("tiny-1", "--what", "hidden", "--example", 3)
+    assert {path.name for path in (tmp_path / "tiny-1/look").iterdir()} == {"hidden.png", "hidden-example-3.png"}
+
+
+def test_a_run_of_someone_else_can_be_looked_at(look, tmp_path, monkeypatch):
+    def refuse(run, by):
+        raise RunError(f"{run.path}/run.json: cannot be written: Permission denied")
+
+    monkeypatch.setattr(Run, "record_test_use", refuse)
+    done = look("tiny-1", "--out", "mine")
+    assert done.returncode == 0
+    assert "Permission denied; that the test set was used is not recorded" in done.stderr
+    assert "conv2d_0" in done.stdout
+
+
+def test_an_unfinished_run_says_how_to_continue(look, tmp_path):
+    look("tiny-1", "--example", "-1")  # copies it
+    record = json.loads((tmp_path / "tiny-1/run.json").read_text())
+    (tmp_path / "tiny-1/run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    assert_one_line(look("tiny-1"), 1, "its status is 'interrupted'", "`cnnlab resume tiny-1` continues it")

@@ -62,6 +62,7 @@ MENTIONS = {
     "Written by cnnlab {} on {}",
     "`cnnlab train` of the experiment file, `cnnlab verify` of the run",
     "--layer {}: --what {} needs a convolution: {}",
+    "--layer {}: --what {} does not draw it, since its output is that of the layer before it",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
     "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
 }
