@@ -165,7 +165,7 @@ def fool_test_set(
     }
     named = [Path(curve.run).name for curve in curves]
     runs = ", ".join(named[:3]) + (", …" if len(named) > 3 else "")
-    bars = "; bars: ± standard deviation over the runs" if len(named) > 1 else ""
+    bars = "\nbars: ± standard deviation over the runs" if len(named) > 1 else ""
     title = f"{runs}: {len(examples):,} test examples{bars}"
     parts = ["robustness", pgd.norm, *(["first", str(limit)] if limit else []), *(["with", *named[1:]] if bars else [])]
     plain = _mean_std([curve.accuracy for curve in curves])
