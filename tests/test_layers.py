@@ -29,7 +29,7 @@ LAYERS = [  # lowest first
             "report",
         )
     ),
-    {"cli", "workers", "__main__"},
+    {"cli", "jobs", "workers", "__main__"},
 ]
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 PACKAGE = Path(cnnlab.__file__).parent

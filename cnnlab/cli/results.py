@@ -11,7 +11,7 @@ from cnnlab.terminal import hint, proposed
 
 if TYPE_CHECKING:
     from cnnlab.runs.record import RunRecord
-    from cnnlab.training.train import TrainedRun
+    from cnnlab.training.tasks import TrainedRun
 
 
 class Format(StrEnum):

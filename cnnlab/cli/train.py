@@ -1,5 +1,6 @@
 """`cnnlab train`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,15 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(help="Use this data set, with a tenth held out, instead of the file's.", show_default=False),
+    ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            help="Train the runs of several seeds in so many processes at once, each with its share of the cores; "
+            "auto: as many as there are cores.",
+            metavar="N|auto",
+            show_default=False,
+        ),
     ] = None,
     devices: Annotated[
         str | None,
@@ -83,7 +93,7 @@ def train(
     sets = parse_sets(set or [])
     if resume is not None:
         unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data, "--tensorboard": tensorboard}
-        unfit["--report"] = report
+        unfit |= {"--report": report, "--jobs": jobs}
         if given := [option for option, value in unfit.items() if value]:
             raise RequestError(f"{given[0]}: not with --resume, which continues a run unchanged")
     source = None if config is None else parse(config)
@@ -114,16 +124,34 @@ def train(
         raise ConfigError(*map(str, warnings))
     for warning in warnings:
         warn(str(warning))
-    settings = loaded.experiment.train
-    import_tensorflow(settings.devices, settings.threads)
-    from cnnlab.training.distribution.devices import has_gpu
-    from cnnlab.training.train import train as train_runs
+    settings, several = loaded.experiment.train, seeds is not None or len(tasks) > 1
+    processes = 1 if jobs is None else _processes(jobs, len(tasks), settings.threads)
+    if processes == 1:
+        import_tensorflow(settings.devices, settings.threads)
+        from cnnlab.training.distribution.devices import has_gpu
 
-    if settings.precision == "mixed_float16" and not has_gpu():
-        warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
-    with Results(format, several=seeds is not None or len(tasks) > 1) as results:
-        train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=results.add)
+        if settings.precision == "mixed_float16" and not has_gpu():
+            warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
+    with Results(format, several=several) as results:
+        if processes == 1:
+            from cnnlab.training.train import train as train_runs
+
+            train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=results.add)
+        else:
+            from cnnlab.jobs import train as train_in_processes
+
+            train_in_processes(tasks, runs, processes, quiet=quiet, on_finished=results.add)
     if report:
         from cnnlab.cli.report import after_training
 
         after_training(results.records, runs)
+
+
+def _processes(jobs: str, tasks: int, threads: int | None) -> int:
+    """How many processes --jobs means. Raises RequestError where there can be only one."""
+    from cnnlab.jobs import count_of
+
+    count = count_of(jobs, tasks, threads)
+    if count > 1 and os.environ.get("TF_CONFIG"):
+        raise RequestError(f"--jobs {jobs}: not for the workers of a cluster (TF_CONFIG), which train one run together")
+    return count

@@ -1,6 +1,7 @@
-"""What is to be trained. No TensorFlow here."""
+"""What is to be trained, and what came of it. No TensorFlow here."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run
@@ -20,3 +21,11 @@ class NewRun:
 
 
 Task = NewRun | ResumePlan
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run and its evaluation on the test set, None where that was not measured."""
+
+    run: Run
+    evaluation: dict[str, Any] | None

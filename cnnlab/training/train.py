@@ -3,15 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
+from cnnlab.experiment.schema import Experiment
 from cnnlab.messages import pluralize
-from cnnlab.runs import Run
 from cnnlab.terminal import warn
 from cnnlab.training import environment
 from cnnlab.training.distribution import devices
@@ -21,16 +19,24 @@ from cnnlab.training.interrupts import Interrupts
 from cnnlab.training.resume.checkpoint import Checkpoint
 from cnnlab.training.resume.plan import ResumePlan
 from cnnlab.training.run_folders import RunFolders
-from cnnlab.training.tasks import Task
+from cnnlab.training.tasks import Task, TrainedRun
 from cnnlab.training.trainer import Trainer, shares_graph
 
 
-@dataclass(frozen=True)
-class TrainedRun:
-    """A finished run and its evaluation on the test set, None where that was not measured."""
+class Trainers:
+    """The trainer of each experiment in turn: the last one again where the experiments share a graph."""
 
-    run: Run
-    evaluation: dict[str, Any] | None
+    def __init__(self) -> None:
+        self._last: Trainer | None = None
+
+    def __call__(self, experiment: Experiment) -> Trainer:
+        """The trainer of an experiment; that of the last one is not to be used any more."""
+        if self._last is not None and shares_graph(self._last.experiment, experiment):
+            self._last = self._last.reset(experiment)
+        else:
+            self._last = None  # its memory is needed for the next one
+            self._last = Trainer.from_experiment(experiment)
+        return self._last
 
 
 def train(
@@ -40,12 +46,13 @@ def train(
     console: Console | None = None,
     on_finished: Callable[[TrainedRun], object] = lambda trained: None,
     after_epoch: AfterEpoch = lambda row: False,
+    trainers: Trainers | None = None,
 ) -> list[TrainedRun]:
     """Train new runs, each into a new folder in `folder`, and resume runs that did not finish.
 
-    Tasks that differ only in the seed share data, network and compiled graph. `on_finished` is called after every run,
-    `after_epoch` after every epoch, which it may be the last to be trained. Progress goes to `console`. Of several
-    workers the chief alone has folders, writes and returns anything.
+    Tasks that differ only in the seed share data, network and compiled graph; with `trainers`, so do calls.
+    `on_finished` is called after every run, `after_epoch` after every epoch, which it may be the last to be trained.
+    Progress goes to `console`. Of several workers the chief alone has folders, writes and returns anything.
 
     Nothing is written where the data or the network are wrong; after that, run.json says how a run ended. Of several
     runs, one that diverges, or cannot be resumed, does not keep the others from being trained. Raises TrainingError at
@@ -54,14 +61,15 @@ def train(
     """
     finished: list[TrainedRun] = []
     failures = _Failures(tasks)
+    trainers = trainers or Trainers()
     for group in _groups(tasks):
         with failures.tolerated(group):
-            trainer = Trainer.from_experiment(group[0].experiment)
+            trainer = trainers(group[0].experiment)
             with RunFolders(trainer, group, folder) as folders, _interrupts(trainer, folders, console) as interrupts:
                 for task in group:
                     with failures.tolerated([task]), folders.open(task) as (run, checkpoint):
                         started = time.perf_counter()
-                        trainer = trainer if task is group[0] else trainer.reset(task.experiment)
+                        trainer = trainer if task is group[0] else trainers(task.experiment)
                         _announce(trainer, checkpoint, console)
                         with devices.synchronized_exit(trainer.strategy):
                             history = fit(

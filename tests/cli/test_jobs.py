@@ -1,0 +1,119 @@
+"""`cnnlab train --seeds N --jobs K`."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cnnlab.runs import Run
+from tests.conftest import assert_one_line, run_cnnlab
+
+TRAIN = ("train", "tiny.yaml", "--quiet", "--set", "train.threads=1")
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A folder with the tiny experiment."""
+    shutil.copy(trained / "tiny.yaml", tmp_path)
+    return tmp_path
+
+
+def by_seed(runs):
+    found = [Run(path).record() for path in runs.iterdir()]
+    return {record.experiment.seed: record for record in found}
+
+
+def start(folder, *arguments):
+    """A training in processes that goes on in the background."""
+    command = [sys.executable, "-m", "cnnlab", *TRAIN, *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_epochs(runs, count):
+    """Wait until so many runs have a finished epoch."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if len(list(runs.glob("*/metrics.csv"))) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no {count} runs have an epoch")
+
+
+def test_runs_of_several_processes_have_the_bits_of_one(folder):
+    several = run_cnnlab(*TRAIN, "--seeds", 3, "--jobs", 2, "--runs", "several", "--format", "json", cwd=folder)
+    assert several.returncode == 0, several.stderr
+    one = run_cnnlab(*TRAIN, "--seeds", 3, "--runs", "one", "--format", "json", cwd=folder)
+    assert one.returncode == 0, one.stderr
+    found, expected = by_seed(folder / "several"), by_seed(folder / "one")
+    assert found.keys() == expected.keys() == {0, 1, 2}
+    for seed, record in found.items():
+        weights = [one.run.weights.read_bytes() for one in (record, expected[seed])]
+        assert weights[0] == weights[1]
+        assert record.results == expected[seed].results
+    results = [{row["seed"]: row["accuracy"] for row in json.loads(done.stdout)} for done in (several, one)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+def test_a_signal_saves_all_runs_and_names_the_seeds_that_were_not_begun(folder, number, code):
+    training = start(folder, "--epochs", "100000", "--seeds", "4", "--jobs", "2")
+    wait_for_epochs(folder / "runs", 2)
+    training.send_signal(number)
+    _, stderr = training.communicate(timeout=60)
+    assert training.returncode == code, stderr
+    assert len(stderr.splitlines()) == 1
+    assert "`cnnlab resume runs/tiny-" in stderr
+    assert "not begun: seeds 2, 3" in stderr
+    assert {record.status for record in by_seed(folder / "runs").values()} == {"interrupted"}
+    assert sorted(by_seed(folder / "runs")) == [0, 1]
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_one_that_started_them(folder):
+    training = start(folder, "--epochs", "100000", "--seeds", "2", "--jobs", "2")
+    wait_for_epochs(folder / "runs", 2)
+    processes = [record.process.pid for record in by_seed(folder / "runs").values()]
+    training.kill()
+    training.communicate()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and any(os.path.exists(f"/proc/{pid}") for pid in processes):
+        time.sleep(0.1)
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in processes)
+    assert {record.status for record in by_seed(folder / "runs").values()} == {"interrupted"}
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges_does_not_keep_the_others_from_being_trained(folder):
+    done = run_cnnlab(
+        *("train", "tiny.yaml", "--quiet", "--seeds", 2, "--jobs", 2),
+        *("--set", "train.optimizer.sgd.learning_rate=1e30"),
+        cwd=folder,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("diverged: ") == 2
+    assert done.stderr.splitlines()[-1] == "cnnlab: 2 of 2 runs failed; 0 finished"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--seeds", "2", "--jobs", "0"], ["--jobs 0: expected how many processes, 1 to 256, or auto"]),
+        (["--seeds", "2", "--jobs", "many"], ["--jobs many: expected how many processes"]),
+        (["--jobs", "2", "--resume", "runs/x"], ["--jobs: not with --resume"]),
+    ],
+)
+def test_bad_requests_are_one_line(cnnlab, folder, arguments, parts):
+    config = [] if "--resume" in arguments else ["tiny.yaml"]
+    assert_one_line(cnnlab("train", *config, *arguments), 2, *parts)
+
+
+def test_workers_of_a_cluster_have_no_jobs(cnnlab, folder, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    assert_one_line(cnnlab("train", "tiny.yaml", "--seeds", 2, "--jobs", 2), 2, "--jobs 2: not for the workers")
