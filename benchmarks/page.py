@@ -63,7 +63,7 @@ def write(
     page.write_text(
         TEXT.format(
             when=datetime.now(UTC).date(),
-            machine=_machine(contestants),
+            machine=machine(contestants),
             engine_doc=_body(engine_vs_peers.__doc__),
             race=_table(race),
             means=", ".join(means),
@@ -88,7 +88,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     return render(rows, list(rows[0]), Format.MD)
 
 
-def _machine(contestants: Sequence[Contestant]) -> str:
+def machine(contestants: Sequence[Contestant] = ()) -> str:
     """The processor, the number of cores, and the versions of the frameworks."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "numpy")]
     for python in {contestant.python for contestant in contestants if contestant.module == "pytorch"}:
