@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks.page import DOCS, machine
@@ -31,8 +30,9 @@ TEXT = """\
 
 `python -m benchmarks.parallel_runs` wrote this page, on {machine}.
 
-`cnnlab train --seeds {seeds} --jobs auto`, a process for each of the {cores} cores, against the same command without `--jobs`,
-which trains the seeds one after another in one process that computes with all cores. Medians of {rounds}, of whole commands.
+`cnnlab train --seeds {seeds} --jobs auto`, a process for each of the {cores} cores, against the same command without
+`--jobs`, which trains the seeds one after another in one process that computes with all cores. Medians of {rounds}, of
+whole commands.
 
 {table}
 """
