@@ -63,7 +63,7 @@ def _compare(name: str, seeds: int, rounds: int) -> dict[str, Any]:
     for _ in range(rounds):
         for kind, more in (("one", []), ("jobs", ["--jobs", "auto"])):
             with tempfile.TemporaryDirectory() as folder:
-                options = [*SHORTER[name], "--seeds", str(seeds), "--runs", folder, "--no-test", *more]
+                options = [*SHORTER[name], "--seeds", str(seeds), "--runs", folder, *more]
                 started = time.perf_counter()
                 done = subprocess.run(
                     [sys.executable, "-m", "cnnlab", "train", name, *options],
