@@ -16,7 +16,8 @@ from cnnlab.experiment.summary import summarize
 from cnnlab.paths import show_path
 from cnnlab.runs import Run
 from cnnlab.runs.record import COSMETIC_KEYS, RECORD, RunRecord
-from cnnlab.runs.status import status_of
+from cnnlab.runs.status import RESUMABLE, status_of
+from cnnlab.terminal import proposed
 
 BYTES = 4  # of a float32 weight
 HEADERS = 1 << 24  # bytes, more than the header of a file of weights or the table in a checkpoint usually has
@@ -49,7 +50,10 @@ def check_finished(record: RunRecord) -> None:
     """Raise RunError if the run is not finished; a run that is being extended still has its earlier weights."""
     run, status = record.run, status_of(record)
     if status != "finished":
-        raise RunError(f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them")
+        advice = f"; {proposed('resume', run.path)} continues it" if status in RESUMABLE else ""
+        raise RunError(
+            f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them{advice}"
+        )
     missing = [path.name for path in (run.config, run.weights) if not path.exists()]
     if missing:
         raise RunError(f"{run.path}: {' and '.join(missing)} missing, though the run finished; train it again")
