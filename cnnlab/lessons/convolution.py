@@ -14,7 +14,7 @@ from cnnlab.lessons.pools import Pool
 
 MOST_DIRECT = 10**8  # products that are added one place after the other: half a second
 MOST_EXACT = 2.0**40  # sums up to which the error of a transform is far below 1/2
-ROUNDING = 1e-15  # error of a transform by the largest possible sum
+ROUNDING = 1e-15  # error of a transform by the largest possible sum; below 1e-16 for a kernel of size 101 on 2000 rows
 
 Array = NDArray[np.float64]
 Padding = str | int
