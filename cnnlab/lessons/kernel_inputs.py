@@ -53,7 +53,7 @@ def check_channels(kernels: Sequence[Array], texts: Sequence[str], channels: int
         if (wanted := one.shape[2]) not in (1, channels):
             raise RequestError(
                 f"--kernel {shorten(text)}: has {pluralize(wanted, 'input channel')}, and the input has {channels}; "
-                f"expected an input of {wanted}, a kernel with {channels}, or one of two axes"
+                f"expected an input with {wanted}, a kernel with {channels}, or one of two axes"
             )
 
 

@@ -141,7 +141,7 @@ def test_a_large_kernel_on_a_large_image_takes_no_minutes():
     image = np.random.default_rng(0).random((1000, 1000, 1))
     start = time.monotonic()
     output = correlate(image, np.full((101, 101, 1, 1), 1 / 101**2))
-    assert time.monotonic() - start < 5  # 25 s, one place of the kernel after the other
+    assert time.monotonic() - start < 5  # 30 s, one place of the kernel after the other
     np.testing.assert_allclose(output[3, 5, 0], image[3:104, 5:106].mean(), atol=1e-12)
 
 
