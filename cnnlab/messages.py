@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 PLACE = re.compile(r"(.+?):(\d+):(\d+)(?:: |$)")
+MOST_MEANT = 3  # names that begin with a word, of which each is proposed
 ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "acc": "accuracy"}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'filters'?`, or what there is to choose from."""
     known = list(known)
+    beginning = [name for name in known if name.startswith(word)] if len(word) > 2 else []
+    if 1 < len(beginning) <= MOST_MEANT and word not in known:
+        return f"did you mean {join_names(map(repr, beginning), conjunction='or')}?"
     close = closest(word, known)
     return f"did you mean '{close}'?" if close else f"expected one of {', '.join(sorted(known))}"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cnnlab.messages import join_names
+from cnnlab.messages import did_you_mean, join_names
 from cnnlab.paths import value_at
 
 
@@ -18,6 +18,18 @@ from cnnlab.paths import value_at
 )
 def test_names_are_joined(names, options, text):
     assert join_names(names, **options) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("sobel", "did you mean 'sobel-x' or 'sobel-y'?"),
+        ("sobelx", "did you mean 'sobel-x'?"),
+        ("so", "expected one of sobel-x, sobel-y"),
+    ],
+)
+def test_all_names_that_begin_with_the_word_are_proposed(word, text):
+    assert did_you_mean(word, ["sobel-x", "sobel-y"]) == text
 
 
 DATA = {"layers": ["flatten", {"dense": {"units": 10}}], "seed": None}

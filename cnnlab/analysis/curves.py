@@ -13,7 +13,7 @@ from cnnlab.analysis.groups import Group
 from cnnlab.analysis.labels import display_names, visible
 from cnnlab.config.differences import brief, differing_keys
 from cnnlab.errors import RunError
-from cnnlab.plots.figure import check_ending, drawing, write
+from cnnlab.plots.figure import check_target, drawing, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def plot(groups: Sequence[Group], path: Path) -> None:
     Validation with a band of one standard deviation to either side, for several runs; training dotted.
     Raises RequestError for a file of another kind, RunError where no run has a table or `path` cannot be written.
     """
-    check_ending(path, "--plot")
+    check_target(path, "--plot")
     if size_curves.sizes_differ(groups):
         size_curves.plot(groups, path)
         return

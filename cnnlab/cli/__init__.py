@@ -1,21 +1,34 @@
 """The command line: every command parses, calls, prints. This is the one place that presents errors."""
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
-
-import typer
+from typing import TYPE_CHECKING
 
 from cnnlab.errors import CnnlabError, ConfigError, Interrupted, printable
+
+if TYPE_CHECKING:
+    import typer
 
 LONGEST_LINE = 500  # characters; what was typed can be of any length
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `cnnlab ARGUMENTS`, those of the process by default, and return the exit code."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # during imports; from the command on, Typer catches it
+        _print_error("cnnlab: interrupted")
+        return Interrupted.exit_code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     _prepare_output()
     warnings.showwarning = _show_warning  # type: ignore[assignment]
+    import typer
+
     from cnnlab.cli.app import app
 
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -47,7 +60,7 @@ def _prepare_output() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _present(error: CnnlabError | typer.TyperException | OSError | MemoryError) -> None:
+def _present(error: "CnnlabError | typer.TyperException | OSError | MemoryError") -> None:
     match error:
         case ConfigError():
             for problem in error.problems:
@@ -62,9 +75,21 @@ def _present(error: CnnlabError | typer.TyperException | OSError | MemoryError) 
         case _:
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "cnnlab"
-            message = " ".join(error.format_message().split()).replace("Value error, ", "")
+            message = _with_value(" ".join(error.format_message().split()).replace("Value error, ", ""), error)
             if message:  # without one, typer has printed the help
                 _print_error(f"{command}: {message.rstrip('.')}; see `{command} --help`")
+
+
+def _with_value(message: str, error: Exception) -> str:
+    """pydantic's `Input should be a valid integer, unable to parse …` as `expected a valid integer, got '1.5'`."""
+    errors = getattr(error.__cause__, "errors", None)
+    if "Input should be " not in message or errors is None:
+        return message
+    from cnnlab.messages import shorten
+
+    expected = re.sub(r", unable to parse .*", "", message).replace("Input should be ", "expected ")
+    expected = re.sub("expected (greater|less)", r"expected a number \1", expected)
+    return f"{expected}, got {shorten(errors()[0]['input'])}"
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

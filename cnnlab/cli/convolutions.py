@@ -1,12 +1,11 @@
 """Convolutions and lessons as text, JSON and figures."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cnnlab.cli import tables
 from cnnlab.errors import RequestError
@@ -16,13 +15,14 @@ from cnnlab.lessons.gradients import gradients
 from cnnlab.lessons.lesson import Lesson, Step, shown
 from cnnlab.lessons.lessons import LESSONS
 from cnnlab.lessons.operation import Operation
-from cnnlab.messages import did_you_mean, pluralize
+from cnnlab.messages import did_you_mean
 from cnnlab.terminal import note
 
 MOST_SUMS = 1000  # printed
 MOST_RANGES = 64  # channels
 MOST_IN_JSON = 100_000  # numbers
-MOST_ROWS, MOST_CHANNELS = 16, 3  # of a figure
+MOST_LISTED = 16  # filters that are printed one by one
+MOST_IN_FULL = 9  # numbers that are printed one by one where all are equal
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,20 @@ def print_result(request: Request, out: Path | None, *, as_json: bool) -> None:
     kernels = [
         step for title, kernel in zip(titles, operation.kernels, strict=True) for step in _filters(title, kernel)
     ]
-    everything = [Step(request.name, image), *kernels, *results]
-    print(_json(everything) if as_json else "\n".join(_lines(everything)))
-    if out is not None:
-        _draw(request, titles, results, out)
+    bias = [] if operation.bias is None else [Step("bias", operation.bias)]
+    everything = [Step(request.name, image), *kernels, *bias, *results]
+    text = _json(everything) if as_json else "\n".join(_lines(everything))
+    if out is not None:  # before the text, whose reader may be gone
+        from cnnlab.cli.convolution_figure import draw_result
+
+        print(f"figure: {draw_result(request, titles, results, out)}", file=sys.stderr)
+    print(text)
 
 
 def _filters(title: str, kernel: Array) -> list[Step]:
     """Each filter by itself, if they are not many."""
     count = kernel.shape[3]
-    if count == 1 or count > MOST_ROWS:
+    if count == 1 or count > MOST_LISTED:
         return [Step(title, shown(kernel))]
     return [Step(f"{title}, filter {index}", kernel[..., index]) for index in range(count)]
 
@@ -84,12 +88,12 @@ def print_lesson(name: str, out: Path | None, *, as_json: bool) -> None:
         raise RequestError(f"--lesson {name}: no such lesson; {did_you_mean(name, [*LESSONS, 'list'])}")
     lesson = LESSONS[name]
     steps = lesson.work()
-    print(_json(steps, lesson=name, source=lesson.source) if as_json else "\n".join(_lesson_lines(lesson, steps)))
+    text = _json(steps, lesson=name, source=lesson.source) if as_json else "\n".join(_lesson_lines(lesson, steps))
     if out is not None:
-        from cnnlab.lessons.figures import draw, in_rows, panels
+        from cnnlab.cli.convolution_figure import draw_lesson
 
-        images = [step for step in steps if step.values.ndim == 3]
-        draw(in_rows([panels(step.title, step.values, MOST_CHANNELS, cut=step.cut) for step in images]), out)
+        print(f"figure: {draw_lesson(steps, out)}", file=sys.stderr)
+    print(text)
 
 
 def _backward(request: Request, upstream: Array) -> list[Step]:
@@ -128,7 +132,9 @@ def _lines(steps: Sequence[Step]) -> Iterator[str]:
     """Each array with its shape, its numbers where they fit, or else its range."""
     for step in steps:
         low, high, mean = (texts.number(value) for value in _range(step.values))
-        if texts.fits(step.values):
+        if step.values.size > MOST_IN_FULL and step.values.min() == step.values.max():
+            yield f"{step.title}, {texts.shape(step.values)}: all {low}"
+        elif texts.fits(step.values):
             yield f"{step.title}, {texts.shape(step.values)}:"
             yield from texts.lines(step.values, cut=step.cut)
         else:
@@ -152,7 +158,7 @@ def _printed(step: Step) -> str:
         return "its shape"
     count = step.printed.size
     if count == step.values.size:
-        return "every number"
+        return "every number, rounded" if step.rounded else "every number"
     return "the first number" if count == 1 else f"the first {count} numbers"
 
 
@@ -180,43 +186,3 @@ def _ranges(values: Array) -> Iterator[str]:
     for channel in range(values.shape[2]):
         low, high, mean = (texts.number(value) for value in _range(values[:, :, channel]))
         yield f"{low} to {high}, mean {mean}"
-
-
-def _as_image(values: Array) -> Array:
-    """A list as one row."""
-    return values[None, :, None] if values.ndim == 1 else values
-
-
-def _draw(request: Request, titles: Sequence[str], results: Sequence[Step], path: Path) -> None:
-    """One row per filter: input, kernel, and every result of it; below them the gradients."""
-    from cnnlab.lessons.figures import Panel, draw, in_rows, panels
-
-    image, operation = request.image, request.operation
-    inputs = panels(request.name, image, MOST_CHANNELS, as_image=request.is_image)
-    is_gradient = [step.title.startswith(("dE/", "w_next")) for step in results]
-    images = [step for step, skip in zip(results, is_gradient, strict=True) if step.values.ndim == 3 and not skip]
-    rows: list[list[Panel]] = []
-    first = 0
-    for kernel, name in zip(operation.kernels, titles, strict=True):
-        outputs = image.shape[2] if kernel.shape[2] == 1 else 1  # of each filter
-        for index in range(kernel.shape[3]):
-            keeps = bool(np.isclose(kernel[..., index].sum(), 1))
-            title = name if kernel.shape[3] == 1 else f"{name}, filter {index}"
-            row = [*inputs, *panels(title, kernel[..., index], MOST_CHANNELS)]
-            for one in images:
-                if (part := one.values[:, :, first : first + outputs]).shape[2]:  # none, after pooling across channels
-                    row += panels(one.title, part, MOST_CHANNELS, as_image=request.is_image, keeps_brightness=keeps)
-            rows.append(row)
-            first += outputs
-    if not titles:
-        everything = [panels(step.title, step.values, MOST_CHANNELS, as_image=request.is_image) for step in images]
-        rows = in_rows([inputs, *everything])
-    if len(rows) > MOST_ROWS:
-        note(f"{path}: has the first {MOST_ROWS} of {pluralize(len(rows), 'filter')}")
-    of_gradients = [step for step, wanted in zip(results, is_gradient, strict=True) if wanted]
-    below = [panels(step.title, _as_image(step.values), MOST_CHANNELS) for step in of_gradients]
-    drawn = [image.shape[2], *(kernel.shape[2] for kernel in operation.kernels)]
-    drawn += [_as_image(step.values).shape[2] for step in (*of_gradients, *([] if titles else images))]
-    if (channels := max(drawn)) > MOST_CHANNELS:
-        note(f"{path}: has the first {MOST_CHANNELS} of up to {channels} channels of an array")
-    draw([*rows[:MOST_ROWS], *in_rows(below)], path)

@@ -101,9 +101,7 @@ def convolve(
     --input and --image, a photograph that scikit-learn ships is the input. Everything is computed in NumPy in float64.
     """
     if out is not None:
-        from cnnlab.plots.figure import check_ending
-
-        check_ending(out, "--out")
+        _check_out(out, image)
     of_input = {"--input": input, "--image": image}
     of_kernel = {
         "--bias": bias,
@@ -118,6 +116,8 @@ def convolve(
     after = {"--relu": relu, "--pool": pool, "--flatten": flatten}
     if lesson is not None:
         other = {**of_input, "--kernel": kernel, **of_kernel, **after, **of_pool}
+        if lesson == "list":
+            _refuse({**other, "--out": out}, "leave it out where lessons are listed")
         _refuse(other, f"leave it out with --lesson {lesson}, which has its input and kernels")
         from cnnlab.cli.convolutions import print_lesson
 
@@ -127,6 +127,10 @@ def convolve(
         _refuse(of_kernel, "is of a convolution; add a kernel")
     if pool is None:
         _refuse(of_pool, "is of pooling; add a kind of it")
+    elif pool in (Pool.GLOBAL_MAX, Pool.GLOBAL_AVERAGE):
+        _refuse(of_pool, f"leave it out: {pool} pooling is of all values of a channel")
+    elif pool is Pool.CHANNELS:
+        _refuse({**of_pool, "--pool-size": None}, "leave it out: channels pooling has no windows")
     if not kernel and not _given(after):
         raise RequestError("nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list")
     if input is not None and image is not None:
@@ -135,11 +139,12 @@ def convolve(
         _refuse(after, "leave it out: the gradient is with respect to the sums")
     _check_learning_rate(learning_rate, has_gradient=backward is not None)
     from cnnlab.cli.convolutions import Request, print_result
-    from cnnlab.lessons import inputs
+    from cnnlab.lessons import inputs, kernel_inputs
     from cnnlab.lessons.operation import Operation
 
-    kernels = [inputs.kernel(text) for text in kernel or []]
+    kernels = [kernel_inputs.kernel(text) for text in kernel or []]
     values, name = inputs.given(input, image)
+    kernel_inputs.check_channels(kernels, kernel or [], values.shape[2])
     operation = Operation(
         kernels,
         bias=None if bias is None else inputs.bias(bias, kernels, values.shape[2]),
@@ -169,8 +174,17 @@ def _refuse(options: Mapping[str, object], reason: str) -> None:
         raise RequestError(f"{name}: {reason}")
 
 
+def _check_out(out: Path, image: Path | None) -> None:
+    """Refuse a file of another kind, and one that would be lost."""
+    from cnnlab.plots.figure import check_target
+
+    if image is not None and out.exists() and image.exists() and out.samefile(image):
+        raise RequestError(f"--out {out}: is the input image; name another file")
+    check_target(out, "--out")
+
+
 def _check_learning_rate(rate: float | None, *, has_gradient: bool) -> None:
     if rate is not None and not has_gradient:
-        raise RequestError(f"--learning-rate {rate:g}: is of the backward pass, which needs dE/dh")
+        raise RequestError(f"--learning-rate {rate:g}: is of the backward pass; add dE/dh, such as --backward '[[1]]'")
     if rate is not None and not abs(rate) <= LARGEST_RATE:
         raise RequestError(f"--learning-rate {rate:g}: expected a finite number, up to {LARGEST_RATE:g}")

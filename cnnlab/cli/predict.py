@@ -76,9 +76,9 @@ def predict(
     runs, arguments = _runs_and_images(run, images or [])
     _check_request(arguments, data, examples)
     if grid is not None:
-        from cnnlab.plots.figure import check_ending
+        from cnnlab.plots.figure import check_target
 
-        check_ending(grid, "--grid")
+        check_target(grid, "--grid")
     from cnnlab.runs.inputs import common_inputs
 
     inputs = common_inputs(runs)

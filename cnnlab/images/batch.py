@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -77,8 +76,7 @@ def decode_into(path: Path, files: Sequence[str], size: Size, levels: Levels | N
 def _decode_some(task: tuple[str, int, Sequence[str], Size, Levels | None]) -> Report:
     path, first, files, size, levels = task
     report = Report()
-    with open(path, "r+b", buffering=WRITTEN_BYTES) as target, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, such as on odd EXIF; what matters is an error
+    with open(path, "r+b", buffering=WRITTEN_BYTES) as target:
         target.seek(first * size.bytes)
         for index, file in enumerate(files, start=first):
             pixels = bytes(size.bytes)

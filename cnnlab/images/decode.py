@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -67,6 +68,8 @@ class Size:
 class Decoded:
     """An image: `pixels` (height, width, channels) uint8, its (width, height) in the file, and what was changed.
 
+    `upright_size` is its (width, height) turned upright, before it was resized.
+
     `brightest` is the largest value of a grey image of more than 8 bits whose file does not state the value of white,
     and `is_float` whether its values are floating-point. `colour_brightest` is the largest of the upper 8 bits of a
     deep image in colour.
@@ -78,6 +81,7 @@ class Decoded:
     brightest: float | None = None
     is_float: bool = False
     colour_brightest: int | None = None
+    upright_size: tuple[int, int] = (0, 0)
 
 
 def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
@@ -105,7 +109,7 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
             content = file.content
             changes |= {"first_frame"} if file.is_animated else set()
             changes |= {"deep_colour"} if file.is_deep_colour else set()  # of which Pillow gives the upper 8 bits
-        with _quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with _without_warnings(), _quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return _Conversion(image, size, levels, changes).decoded()
     except DataError:
         raise
@@ -113,12 +117,20 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
         if content.startswith(TIFF):
             raise DataError(f"is damaged, or a TIFF of values that are not supported; expected {TIFF_VALUES}") from None
         raise DataError("is not an image of a supported format, or its beginning is damaged") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise DataError(f"has more than {MAX_PIXELS:,} pixels") from None
     except MemoryError:
         raise
     except Exception as error:  # whatever a damaged file leads Pillow's readers to
         raise DataError(f"is damaged: {' '.join(str(error).split())}") from None
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Of Pillow, such as on odd EXIF; what matters is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager
@@ -161,7 +173,7 @@ class _Conversion:
         given = image.width, image.height
         high = int(np.asarray(image).max()) if "deep_colour" in self._changes else None
         image = self._in_mode(self._upright(image), "RGB" if size.channels == 3 else "L")
-        wanted = (size.width, size.height)
+        upright, wanted = image.size, (size.width, size.height)
         if image.size != wanted:
             self._changes.add("resized")
             match size.fit:
@@ -172,7 +184,7 @@ class _Conversion:
                 case "pad":
                     image = _padded(image, wanted)
         pixels = np.asarray(image).reshape(size.height, size.width, size.channels)
-        return Decoded(pixels, given, frozenset(self._changes), self._brightest, self._is_float, high)
+        return Decoded(pixels, given, frozenset(self._changes), self._brightest, self._is_float, high, upright)
 
     def _upright(self, image: Image.Image) -> Image.Image:
         if "exif" not in image.info and image.format not in ("MPO", "TIFF"):

@@ -3,7 +3,6 @@
 import os
 import queue
 import threading
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -59,13 +58,11 @@ def decode_one(path: str, size: Size, levels: Levels | None) -> Decoded | DataEr
     largest value.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, such as on odd EXIF; what matters is an error
-            decoded = decode(path, size, levels)
-            if levels is None and decoded.brightest is not None and (white := white_of(decoded.brightest)) is not None:
-                scaled = decode(path, size, Levels(white=white))
-                return replace(scaled, changes=scaled.changes | {"own_scale"})
-            return decoded
+        decoded = decode(path, size, levels)
+        if levels is None and decoded.brightest is not None and (white := white_of(decoded.brightest)) is not None:
+            scaled = decode(path, size, Levels(white=white))
+            return replace(scaled, changes=scaled.changes | {"own_scale"})
+        return decoded
     except DataError as error:
         return error
 

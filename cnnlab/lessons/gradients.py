@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlab.errors import RequestError
-from cnnlab.lessons.convolution import Array, Padding, amounts, output_size, pad, windows
+from cnnlab.lessons.convolution import Array, Padding, amounts, every, output_size, pad
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,17 @@ def gradients(image: Array, kernels: Array, upstream: Array, stride: int = 1, pa
     expected = (*output_size(padded, size, stride), kernels.shape[3])
     if upstream.shape != expected:
         raise RequestError(
-            f"dE/dh has the shape {list(upstream.shape)}; expected that of the convolution's output, {list(expected)}"
+            f"--backward: dE/dh has the shape {_typed(upstream.shape)}; expected that of the sums, {_typed(expected)}"
         )
-    of_kernels = np.einsum("ijabc,ijk->abck", windows(padded, size, stride), upstream)
-    of_padded = np.zeros_like(padded)
-    for row, column, *_ in np.ndindex(*upstream.shape[:2]):
-        place = np.s_[row * stride : row * stride + size[0], column * stride : column * stride + size[1]]
-        of_padded[place] += kernels @ upstream[row, column]
+    of_kernels, of_padded = np.zeros_like(kernels), np.zeros_like(padded)
+    for row, column in np.ndindex(*size):  # one place of the kernel after the other, as in `correlate`
+        of_kernels[row, column] = np.einsum("ijc,ijk->ck", every(padded, row, column, stride, *expected[:2]), upstream)
+        every(of_padded, row, column, stride, *expected[:2])[...] += upstream @ kernels[row, column].T
     top, left = (amounts(image.shape[axis], size[axis], stride, padding)[0] for axis in (0, 1))
     of_image = of_padded[top : top + image.shape[0], left : left + image.shape[1]]
     return Gradients(of_kernels, of_image, upstream.sum(axis=(0, 1)))
+
+
+def _typed(shape: tuple[int, ...]) -> list[int]:
+    """As one types it: without the axis of a single channel."""
+    return list(shape[:2] if shape[2] == 1 else shape)

@@ -109,6 +109,8 @@ def named(text: str) -> Array:
         if key not in parameters:
             expected = did_you_mean(key, parameters) if parameters else "expected none"
             raise RequestError(f"--kernel {text}: {name} has no parameter '{key}'; {expected}")
+        if key in values:
+            raise RequestError(f"--kernel {text}: {key} is given twice; expected each parameter once")
         values[key] = _size(text, value) if key == "size" else _number(text, key, value)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         kernel = KERNELS[name](**values)

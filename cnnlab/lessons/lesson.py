@@ -24,6 +24,8 @@ class Step:
     """As the lecture prints it, where it prints the shape only."""
     cut: bool = False
     """Whether the lecture cuts its numbers to two digits."""
+    rounded: bool = False
+    """Whether the lecture rounds them to whole numbers, halves up."""
 
     @property
     def agrees(self) -> bool | None:
@@ -33,6 +35,7 @@ class Step:
         if self.printed is None:
             return None
         values = texts.cut(self.values) if self.cut else self.values
+        values = np.floor(values + 0.5) if self.rounded else values
         same_start = values[tuple(slice(size) for size in self.printed.shape)]
         return same_start.shape == self.printed.shape and bool(np.allclose(same_start, self.printed, atol=1e-9))
 

@@ -55,11 +55,9 @@ def _convolution(
     return [*steps, Step("output", output, worked, printed=image(printed) if printed else None)]
 
 
-def _pooling(x: Array, kind: Pool, printed: list[list[float]]) -> list[Step]:
-    return [
-        Step("input", x),
-        Step(f"output of {kind} pooling 2×2, stride 2", pool(x, kind), printed=image(printed)),
-    ]
+def _pooling(x: Array, kind: Pool, printed: list[list[float]], *, rounded: bool = False) -> list[Step]:
+    title = f"output of {kind} pooling 2×2, stride 2"
+    return [Step("input", x), Step(title, pool(x, kind), printed=image(printed), rounded=rounded)]
 
 
 def _paddings() -> list[Step]:
@@ -147,15 +145,12 @@ def _definition() -> list[Step]:
     discrete = correlate(padded, kernels)
     times: Array = width * np.arange(1, 2 * count, dtype=np.float64)
     return [
-        Step(f"f: 1 from 0 to 1, else 0, in samples of width {width}", box),
-        Step("g: the same", box),
-        Step("discrete: h[n] = sum over k of f[k] * g[n - k]", discrete, list(texts.sums(padded, kernels))),
-        Step(f"times the width {width}: near the integral over s of f(s) * g(t - s)", width * discrete),
-        Step("t, the end of each sample", times[None, :, None]),
-        Step(
-            "continuous: the integral itself, t up to 1 and 2 - t after that",
-            np.minimum(times, 2 - times)[None, :, None],
-        ),
+        Step(f"f: 1 from 0 to 1, else 0, in samples of width {width}", box.ravel()),
+        Step("g: the same", box.ravel()),
+        Step("discrete: h[n] = sum over k of f[k] * g[n - k]", discrete.ravel(), list(texts.sums(padded, kernels))),
+        Step(f"times the width {width}: near the integral over s of f(s) * g(t - s)", width * discrete.ravel()),
+        Step("t, the end of each sample", times),
+        Step("continuous: the integral itself, t up to 1 and 2 - t after that", np.minimum(times, 2 - times)),
     ]
 
 
@@ -171,13 +166,13 @@ def _curve() -> list[Step]:
 
 def _shapes() -> list[Step]:
     """The values are ours: the lecture prints shapes."""
-    x = (np.arange(147).reshape(7, 7, 3) * 5 % 3).astype(np.float64)
-    kernels = (np.arange(54).reshape(3, 3, 3, 2) * 7 % 3 - 1).astype(np.float64)
+    x = (np.arange(147).reshape(7, 7, 3) * 5 % 11).astype(np.float64)
+    kernels = (np.arange(54).reshape(3, 3, 3, 2) * 7 % 5 - 2).astype(np.float64)
     small = correlate(np.zeros((32, 32, 1)), np.zeros((5, 5, 1, 1)))
     return [
-        Step("input, 7×7×3 (values ours)", x),
+        Step("input (values ours)", x),
         Step("output of two 3×3 filters at stride 2", correlate(x, kernels, stride=2), printed_shape=(3, 3, 2)),
-        Step("output of a 5×5 filter on 32×32", small, printed_shape=(28, 28, 1)),
+        Step("output of a 5×5 filter on 32×32 (both of zeros)", small, printed_shape=(28, 28, 1)),
     ]
 
 
@@ -217,7 +212,7 @@ LESSONS: Mapping[str, Lesson] = {
     "ucsb-average": Lesson(
         UCSB,
         "average pooling 2×2 (the lecture rounds 19.5 to 20)",
-        lambda: _pooling(UCSB_IMAGE, Pool.AVERAGE, [[13, 8], [79, 19.5]]),
+        lambda: _pooling(UCSB_IMAGE, Pool.AVERAGE, [[13, 8], [79, 20]], rounded=True),
     ),
     "ucsb-channels": Lesson(UCSB, "max pooling across channels", _channels),
     "ucsb-padding": Lesson(UCSB, "zero padding 1 and 2; 3×3 at stride 2 with zero padding 1", _padded),

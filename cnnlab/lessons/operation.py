@@ -43,7 +43,7 @@ class Operation:
         sizes = sorted({kernel.shape[:3] for kernel in kernels})
         if len(sizes) > 1:
             shown = ", ".join("×".join(map(str, size)) for size in sizes)
-            raise RequestError(f"kernels of different sizes, {shown}; here all have the same")
+            raise RequestError(f"--backward: kernels of different sizes, {shown}; expected the same for all")
         return np.concatenate(kernels, axis=-1)
 
     def oriented(self, kernel: Array) -> Array:
@@ -65,7 +65,7 @@ class Operation:
         sizes = {output.shape[:2] for output in outputs}
         if len(sizes) > 1:
             shown = ", ".join(f"{height}×{width}" for height, width in sorted(sizes))
-            raise RequestError(f"kernels of different sizes give outputs of {shown}; pad with 'same', or give one size")
+            raise RequestError(f"--kernel: different sizes give outputs of {shown}; pad with 'same', or give one size")
         return np.concatenate(outputs, axis=-1)
 
     def worked(self, image: Array) -> list[str]:

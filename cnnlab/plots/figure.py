@@ -14,15 +14,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg", ".pdf")
+MARK = b"atplotlib"  # in every file that Matplotlib writes, which names itself in it
 DPI = 200  # of PNG: sharp in print
 MOST_ESCAPED = 3  # characters of a name, of which each takes six
 TRUETYPE = 42  # in PDF, fonts as they are: their text can be searched
 
 
-def check_ending(path: Path, option: str) -> None:
-    """Raise RequestError where `path`, which `option` names, is none of a figure."""
+def check_target(path: Path, option: str) -> None:
+    """Raise RequestError where `path`, which `option` names, is none of a figure, or something else is there.
+
+    An earlier figure may be replaced.
+    """
     if path.suffix.lower() not in ENDINGS:
         raise RequestError(f"{option} {path}: expected a file name that ends in .png, .svg or .pdf")
+    try:
+        if path.is_dir():
+            raise RequestError(f"{option} {path}: is a folder; expected a file")
+        if MARK not in files.read(path):
+            raise RequestError(f"{option} {path}: exists, and is no figure of cnnlab; name another file")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "exists, and is no file"
+        raise RequestError(f"{option} {path}: {reason}; name another file") from None
 
 
 @contextmanager

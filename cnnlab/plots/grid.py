@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.errors import RequestError, RunError
-from cnnlab.plots.figure import DPI, check_ending, drawing, write
+from cnnlab.plots.figure import DPI, check_target, drawing, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def draw(
     Captions are wrapped, and have `colors`, one per image, if given. Raises RequestError where the file, which `option`
     names, is no figure or cannot be written.
     """
-    check_ending(path, option)
+    check_target(path, option)
     with drawing([heading, *titles]) as plain:
         from matplotlib import pyplot as plt
 

@@ -50,9 +50,9 @@ def check_finished(record: RunRecord) -> None:
     """Raise RunError if the run is not finished; a run that is being extended still has its earlier weights."""
     run, status = record.run, status_of(record)
     if status != "finished":
-        what = f"; {proposed('resume', run.path)} continues it" if status in RESUMABLE else ""
+        advice = f"; {proposed('resume', run.path)} continues it" if status in RESUMABLE else ""
         raise RunError(
-            f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them{what}"
+            f"{run.path}: has no final weights: its status is '{status}'; only a finished run has them{advice}"
         )
     missing = [path.name for path in (run.config, run.weights) if not path.exists()]
     if missing:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cnnlab.lessons.kernels import KERNELS
 from cnnlab.lessons.lessons import LESSONS
+from cnnlab.runs import Run
 from tests.conftest import assert_one_line, invoke
 
 INTEL = ("--input", "[[3,2,1],[1,2,3],[1,1,1]]", "--kernel", "[[-1,0,1],[-2,0,2],[-1,0,1]]")
@@ -43,7 +44,7 @@ def test_everything_in_turn_is_in_json(cnnlab):
         *("--bias", "[1,-5]", "--relu", "--pool", "max", "--pool-padding", "same", "--flatten", "--format", "json"),
     )
     found = arrays(done)
-    assert list(found) == ["input", "kernel", "output", "after ReLU", "after max pooling", "flattened"]
+    assert list(found) == ["input", "kernel", "bias", "output", "after ReLU", "after max pooling", "flattened"]
     image, kernels = np.arange(1.0, 10).reshape(1, 3, 3, 1), np.array([[[1, 0], [0, 1]], [[0, 0], [-1, 0]]])[:, :, None]
     theirs = tf.nn.conv2d(image, kernels.astype(float), 1, "SAME") + np.array([1.0, -5])
     assert found["output"]["values"] == theirs[0].numpy().tolist()
@@ -122,8 +123,10 @@ def test_without_an_input_the_photograph_of_scikit_learn_is_used(cnnlab):
 def test_a_grey_image_has_one_channel_and_a_large_one_is_resized(cnnlab, tmp_path):
     Image.new("L", (2048, 1024), 255).save(tmp_path / "grey.png")
     done = cnnlab("convolve", "--image", "grey.png", "--kernel", "identity")
-    assert "grey.png, 512×1024: 1 to 1" in done.stdout
+    assert "grey.png, 512×1024: all 1" in done.stdout
     assert "grey.png: resized from 1024×2048 to 512×1024" in done.stderr
+    Image.new("L", (1, 5000), 255).save(tmp_path / "thin.png")
+    assert "resized from 5000×1 to 1024×1\n" in cnnlab("convolve", "--image", "thin.png", "--relu").stderr
 
 
 def test_a_photograph_on_its_side_is_turned_upright(cnnlab, tmp_path):
@@ -153,6 +156,7 @@ def test_filters_of_a_run_are_kernels(trained, tmp_path):
         ("runs/tiny-1:conv2d_0/4", 2, ["filter '4'", "has 4, expected 0 to 3"]),
         ("runs/tiny-1:conv2d_0/x", 2, ["filter 'x'"]),
         ("runs:conv2d_0/0", 2, ["not a run folder", "tiny-1"]),
+        ("runs/tiny-1", 2, ["runs/tiny-1: is a run; add the name of a layer and a filter, such as :conv2d_0/0"]),
     ],
 )
 def test_a_filter_that_is_not_there_is_refused(trained, place, code, parts):
@@ -186,7 +190,10 @@ def test_weights_that_are_missing_or_damaged_are_reported(trained, tmp_path):
     command = ("convolve", *PLAIN, "--kernel", "runs/tiny-1:conv2d_0/0")
     assert_one_line(invoke(*command, cwd=tmp_path), 1, "weights.safetensors: damaged")
     weights.unlink()
-    assert_one_line(invoke(*command, cwd=tmp_path), 1, "missing; the run did not finish")
+    assert_one_line(invoke(*command, cwd=tmp_path), 1, "weights.safetensors missing, though the run finished")
+    Run(tmp_path / "runs" / "tiny-1").update({"status": "interrupted"})
+    advice = "its status is 'interrupted'; only a finished run has them; `cnnlab resume runs/tiny-1` continues it"
+    assert_one_line(invoke(*command, cwd=tmp_path), 1, advice)
 
 
 def test_the_filters_of_a_kernel_of_four_axes_are_printed_one_by_one(cnnlab, tmp_path):
@@ -235,7 +242,7 @@ def test_lessons_in_json_say_what_agrees(cnnlab):
         (["--input", "[[1,[2]],[3,4]]", "--kernel", "identity"], ["--input: ragged"]),
         (["--input", '[[1,"a"]]', "--kernel", "identity"], ["--input: 'a' is not a number"]),
         (["--input", "[[1,true]]", "--kernel", "identity"], ["true is not a number"]),
-        (["--input", "[[1,null]]", "--kernel", "identity"], ["nothing is not a number"]),
+        (["--input", "[[1,null]]", "--kernel", "identity"], ["--input: null is not a number"]),
         (["--input", "[[1,NaN]]", "--kernel", "identity"], ["--input: has NaN, infinity"]),
         (["--input", "[[1e101]]", "--kernel", "identity"], ["numbers beyond 1e+100"]),
         (["--input", f"[[1{'0' * 400}]]", "--kernel", "identity"], ["too large"]),
@@ -244,29 +251,91 @@ def test_lessons_in_json_say_what_agrees(cnnlab):
         (["--input", "[1,2]", "--kernel", "identity"], ["--input: the shape is [2]; expected [height, width]"]),
         (["--input", "hello", "--kernel", "identity"], ["--input: 'hello' is not JSON", ".npy file"]),
         (["--input", "x.npy", "--kernel", "identity"], ["--input x.npy: cannot be read: No such file"]),
-        (["--input", "text.npy", "--kernel", "identity"], ["--input text.npy: no array of numbers"]),
+        (
+            ["--input", "text.npy", "--kernel", "identity"],
+            ["--input text.npy: is damaged, or not an array of numbers as numpy.save"],
+        ),
         (["--input", "words.npy", "--kernel", "identity"], ["--input words.npy: an array of <U1"]),
         (["--input", "text.json", "--kernel", "identity"], ["--input text.json: 'no array' is not JSON"]),
-        ([*PLAIN, "--kernel", "identity"], ["3×3 does not fit into the input of 2×2"]),
+        ([*PLAIN, "--kernel", "identity"], ["--kernel: a window of 3×3 does not fit into the input of 2×2"]),
         ([*PLAIN, "--kernel", "box-blur:size=7", "--padding", "1"], ["input of 2×2, 4×4 with its padding"]),
-        ([*PLAIN, "--kernel", "[[[1,2,3]]]"], ["the kernel has 3 input channels and the input 1"]),
+        (
+            [*PLAIN, "--kernel", "[[[1,2,3]]]"],
+            ["--kernel '[[[1,2,3]]]': has 3 input channels, and the input has 1; expected"],
+        ),
         ([*PLAIN, "--kernel", "[1]"], ["--kernel: the shape is [1]"]),
         ([*PLAIN, "--kernel", "[[1]]", "--stride", "0"], ["'--stride'", "greater than or equal to 1"]),
         ([*PLAIN, "--kernel", "[[1]]", "--padding", "-1"], ["--padding -1: expected valid, same"]),
         ([*PLAIN, "--kernel", "[[1]]", "--padding", "9999"], ["up to 1000"]),
-        ([*PLAIN, "--kernel", "[[1]]", "--bias", "[1,2]"], ["--bias: 2 numbers; expected 1"]),
-        ([*PLAIN, "--kernel", "[[1]]", "--kernel", "[[1,2]]"], ["kernels of different sizes give outputs"]),
+        (
+            [*PLAIN, "--kernel", "[[1]]", "--bias", "[1,2]"],
+            ["--bias: 2 numbers; expected 1, since there is one output"],
+        ),
+        ([*PLAIN, "--kernel", "[[1]]", "--kernel", "[[1,2]]"], ["--kernel: different sizes give outputs"]),
         ([*PLAIN, "--kernel", "sobelx"], ["--kernel sobelx: no kernel of that name; did you mean 'sobel-x'?"]),
-        ([*PLAIN, "--kernel", "[[1]]", "--backward", "[[1]]"], ["dE/dh has the shape [1, 1, 1]"]),
+        (
+            [*PLAIN, "--kernel", "[[1]]", "--backward", "[[1]]"],
+            ["--backward: dE/dh has the shape [1, 1]; expected that of the sums, [2, 2]"],
+        ),
+        ([*PLAIN, "--kernel", "[[[[1,2]]]]", "--backward", "[[1]]"], ["has the shape [1, 1]; expected", "[2, 2, 2]"]),
         (
             [*PLAIN, "--kernel", "[[1]]", "--backward", "[[1,2],[3,4]]", "--relu"],
             ["--relu: leave it out: the gradient is with respect to"],
         ),
         (["--input", "[[[1,2]]]", "--kernel", "[[1]]", "--backward", "[[[1,2]]]"], ["1 input channel and the input 2"]),
-        ([*PLAIN, "--kernel", "[[1]]", "--learning-rate", "1"], ["--learning-rate 1: is of the backward pass"]),
+        (
+            [*PLAIN, "--kernel", "[[1]]", "--learning-rate", "1"],
+            ["--learning-rate 1: is of the backward pass; add dE/dh, such as --backward"],
+        ),
         ([*PLAIN, "--kernel", "[[1]]", "--backward", "[[1]]", "--learning-rate", "nan"], ["a finite number"]),
-        ([*PLAIN, "--pool", "max", "--pool-size", "3"], ["3×3 does not fit"]),
-        ([*PLAIN, "--pool", "max", "--pool-padding", "2"], ["padding of 2 around windows of 2×2"]),
+        ([*PLAIN, "--pool", "max", "--pool-size", "3"], ["--pool-size: a window of 3×3 does not fit"]),
+        ([*PLAIN, "--pool", "average", "--pool-size", "3"], ["--pool-size: a window of 3×3 does not fit"]),
+        ([*PLAIN, "--pool", "channels", "--pool-size", "3"], ["--pool-size 3: of channels; expected a divisor"]),
+        (
+            [*PLAIN, "--pool", "global-max", "--pool-size", "3"],
+            ["--pool-size: leave it out: global-max pooling is of all"],
+        ),
+        ([*PLAIN, "--pool", "global-average", "--pool-padding", "same"], ["--pool-padding: leave it out"]),
+        (
+            [*PLAIN, "--pool", "channels", "--pool-stride", "7"],
+            ["--pool-stride: leave it out: channels pooling has no"],
+        ),
+        (["--lesson", "list", "--out", "x.png"], ["--out: leave it out where lessons are listed"]),
+        (["--lesson", "list", "--relu"], ["--relu: leave it out where lessons are listed"]),
+        ([*PLAIN, "--kernel", "gabor:size=3,size=5"], ["size is given twice"]),
+        (
+            [*PLAIN, "--kernel", "sobel"],
+            ["--kernel sobel: no kernel of that name; did you mean 'sobel-x' or 'sobel-y'?"],
+        ),
+        ([*PLAIN, "--kernel", "sobel:size=3"], ["no kernel of that name; did you mean 'sobel-x' or 'sobel-y'?"]),
+        (
+            [*PLAIN, "--kernel", "5"],
+            ["expected an array such as [[0, 1], [1, 0]], a .json or", "RUN:LAYER/INDEX, or one of"],
+        ),
+        ([*PLAIN, "--kernel", "[[1]]", "--bias", "abc"], ["--bias: 'abc' is not JSON; expected a number, or an array"]),
+        (
+            [*PLAIN, "--kernel", "[[[[1,2]]]]", "--bias", "[1,2,3]"],
+            ["--bias: 3 numbers; expected 1, or 2, one per output"],
+        ),
+        ([*PLAIN, "--kernel", "[[1]]", "--stride", "1.5"], ["'--stride'", "expected a valid integer, got '1.5'"]),
+        (["--input", "folder.npy", "--kernel", "identity"], ["--input folder.npy: is not a file; expected a file of"]),
+        (
+            ["--input", "huge.npy", "--kernel", "identity"],
+            ["--input huge.npy: 1,000,000,000,000 numbers; expected 1 to"],
+        ),
+        (
+            ["--input", "short.npy", "--kernel", "identity"],
+            ["short.npy: is damaged: has 8 bytes of numbers; its header"],
+        ),
+        (
+            ["--image", "photo.png", "--kernel", "identity", "--out", "photo.png"],
+            ["--out photo.png: is the input image"],
+        ),
+        ([*PLAIN, "--kernel", "[[1]]", "--out", "photo.png"], ["--out photo.png: exists, and is no figure of cnnlab"]),
+        ([*PLAIN, "--kernel", "[[1]]", "--out", "text.svg"], ["--out text.svg: exists, and is no figure of cnnlab"]),
+        ([*PLAIN, "--kernel", "[[1]]", "--out", "folder.png"], ["--out folder.png: is a folder"]),
+        (["--lesson", "kth-xo", "--out", "text.svg"], ["--out text.svg: exists, and is no figure of cnnlab"]),
+        ([*PLAIN, "--pool", "max", "--pool-padding", "2"], ["--pool-padding 2: is around windows of 2×2"]),
         ([*PLAIN, "--image", "photo.png", "--relu"], ["--input and --image photo.png: expected one"]),
         ([*PLAIN, "--steps", "--relu"], ["--steps: is of a convolution; add a kernel"]),
         ([*PLAIN, "--kernel", "[[1]]", "--out", "x.bmp"], ["--out x.bmp: expected a file name that ends in"]),
@@ -285,68 +354,47 @@ def test_lessons_in_json_say_what_agrees(cnnlab):
 )
 def test_bad_input_is_one_line(cnnlab, tmp_path, photograph, options, parts, monkeypatch):
     monkeypatch.setattr("cnnlab.cli.convolutions.MOST_SUMS", 700)
-    for name in ("text.npy", "text.json"):
+    for name in ("text.npy", "text.json", "text.svg"):
         (tmp_path / name).write_text("no array")
+    for name in ("folder.npy", "folder.png"):
+        (tmp_path / name).mkdir()
+    for name, side in (("huge.npy", 10**6), ("short.npy", 2)):
+        write_npy(tmp_path / name, (side, side), np.ones(1))
+    before = (tmp_path / "photo.png").read_bytes()
     np.save(tmp_path / "words.npy", np.array([["a"]]))
     assert_one_line(cnnlab("convolve", *options), 2, *parts)
+    assert (tmp_path / "photo.png").read_bytes() == before
+    assert (tmp_path / "text.svg").read_text() == "no array"
 
 
-def test_small_arrays_are_drawn_with_their_numbers(cnnlab, figures, tmp_path):
-    done = cnnlab("convolve", *INTEL, "--out", "new/intel.png")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "new" / "intel.png").stat().st_size > 1000
-    (figure,) = figures
-    titles = [axes.get_title().splitlines()[:2] for axes in figure.axes]
-    assert titles == [["input", "3×3, 1 to 3"], ["kernel", "3×3, -2 to 2"], ["output", "1×1, 2 to 2"]]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["-1", "0", "1", "-2", "0", "2", "-1", "0", "1"]
+def write_npy(path, shape, values):
+    """A file whose header states this shape, whatever its values are."""
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        file.write(values.astype("<f8").tobytes())
 
 
-def test_whole_numbers_are_drawn_with_all_digits(cnnlab, figures):
-    cnnlab("convolve", "--lesson", "kth-curve", "--out", "x.png")
-    assert [text.get_text() for text in figures[0].axes[2].texts] == ["6600"]
+def test_the_bias_is_printed(cnnlab):
+    done = cnnlab("convolve", *PLAIN, "--kernel", "[[1]]", "--kernel", "[[2]]", "--bias", "[0.5, -1]")
+    assert "\nbias, 2:\n  0.5, -1\noutput, 2×2×2:\n" in done.stdout
 
 
-def test_signed_values_are_drawn_with_0_in_the_middle(cnnlab, figures):
-    cnnlab("convolve", *INTEL, "--out", "x.png")
-    kernel = figures[0].axes[1].images[0]
-    assert (kernel.cmap.name, kernel.get_clim()) == ("RdBu_r", (-2, 2))
+def test_many_equal_numbers_are_one_line(cnnlab):
+    assert "output of a 5×5 filter on 32×32 (both of zeros), 28×28: all 0\n" in (
+        cnnlab("convolve", "--lesson", "kth-shapes").stdout
+    )
 
 
-def test_a_photograph_is_drawn_in_colour_with_its_range(cnnlab, figures, photograph):
-    cnnlab("convolve", "--image", "photo.png", "--kernel", "sobel-x", "--kernel", "sharpen", "--out", "x.png")
-    (figure,) = figures
-    titles = [axes.get_title().splitlines() for axes in figure.axes]
-    assert [title[0] for title in titles] == [
-        "photo.png",
-        "kernel sobel-x",
-        "output",
-        "photo.png",
-        "kernel sharpen",
-        "output",
-    ]
-    assert titles[2][1].startswith("12×20×3, -")
-    assert (titles[2][2], titles[5][2]) == ("0 is mid-grey", "drawn cut to [0, 1]")
-    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), photograph)
+def test_an_image_of_floats_is_scaled_as_other_commands_do_and_that_is_said(cnnlab, tmp_path):
+    Image.fromarray(np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)).save(tmp_path / "float.tif")
+    done = cnnlab("convolve", "--image", "float.tif", "--relu", "--format", "json")
+    assert arrays(done)["float.tif"]["max"] == 1
+    assert done.stderr == "cnnlab: note: of 1 image 1 of more than 8 bits, each scaled by its own largest value\n"
 
 
-def test_a_figure_of_many_filters_says_how_many_it_has(cnnlab, figures, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlab.plots.figure.DPI", 40)
-    np.save(tmp_path / "k.npy", np.ones((1, 1, 1, 20)))
-    done = cnnlab("convolve", *PLAIN, "--kernel", "k.npy", "--out", "x.png")
-    assert "x.png: has the first 16 of 20 filters" in done.stderr
-    assert len(figures[0].axes) == 16 * 3
-
-
-@pytest.mark.parametrize("name", LESSONS)
-def test_every_lesson_is_drawn(cnnlab, figures, name, monkeypatch):
-    monkeypatch.setattr("cnnlab.plots.figure.DPI", 40)
-    done = cnnlab("convolve", "--lesson", name, "--out", "x.png")
-    assert done.returncode == 0, done.stderr
-    assert all(axes.get_title() for axes in figures[0].axes if axes.images)
-
-
-def test_a_figure_that_cannot_be_written_is_reported(cnnlab, tmp_path):
-    (tmp_path / "file").touch()
-    done = cnnlab("convolve", *INTEL, "--out", "file/x.png")
-    assert done.returncode == 2
-    assert "--out file/x.png: cannot be written" in done.stderr
+def test_an_image_of_too_many_pixels_is_refused_in_one_line(cnnlab, tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)  # where Pillow warns
+    monkeypatch.setattr("cnnlab.images.decode.MAX_PIXELS", 100)
+    Image.new("L", (11, 11)).save(tmp_path / "bomb.png")
+    done = cnnlab("convolve", "--image", "bomb.png", "--relu")
+    assert_one_line(done, 2, "--image bomb.png: has 11×11 pixels; expected at most 100")

@@ -120,7 +120,7 @@ def change_config(run, old, new):
     [
         (lambda run: (run / "weights.safetensors").unlink(), 1, ["tiny-1: weights.safetensors missing, though the run finished"]),
         (lambda run: (run / "config.yaml").unlink(), 1, ["tiny-1: config.yaml missing, though the run finished"]),
-        (lambda run: interrupt(run), 1, ["tiny-1: has no final weights: its status is 'interrupted'; only a finished run has them"]),
+        (lambda run: interrupt(run), 1, ["tiny-1: has no final weights: its status is 'interrupted'; only a finished run has them", "`cnnlab resume "]),
         (lambda run: (run / "weights.safetensors").write_bytes(b"x"), 1, ["weights.safetensors: damaged"]),
         (lambda run: (run / "run.json").unlink(), 2, ["tiny-1: not a run folder: it has no run.json"]),
         (lambda run: (run / "run.json").write_text("{"), 1, ["run.json: damaged"]),

@@ -258,6 +258,15 @@ def test_inverted_images_are_warned_of_and_can_be_inverted(predict, image):
     assert "leave --invert out" in predict(plain, "--invert").stderr
 
 
+def test_a_grid_overwrites_no_image(predict, image):
+    path = image("x.png")
+    before = path.read_bytes()
+    assert_one_line(
+        predict(path, "--grid", path), 2, f"--grid {path}: exists, and is no figure of cnnlab; name another"
+    )
+    assert path.read_bytes() == before
+
+
 def test_the_grid_names_true_and_predicted_classes(predict, digits, image, tmp_path, monkeypatch):
     drawn = []
     draw = grid.draw

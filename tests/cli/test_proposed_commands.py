@@ -120,6 +120,10 @@ PRINTED = {
     ),
     "--int8: quantizes for LiteRT, got the format {}; try --to litert": ("export", RUN, "--int8"),
     "nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list": ("convolve",),
+    "--learning-rate {}: is of the backward pass; add dE/dh, such as --backward '[[1]]'": (
+        *("convolve", "--input", "[[1, 2], [3, 4]]", "--kernel", "[[1, 0], [0, 1]]"),
+        *("--learning-rate", "0.1"),
+    ),
     "try --invert": ("predict", RUN, "digit.png"),
     "no images; expected files, folders, - for a list of paths, or a data set, such as --data digits": ("predict", RUN),
     "--examples {}: selects examples of a data set; name it, such as --data digits": (

@@ -120,3 +120,22 @@ def test_ctrl_c_ends_a_set_of_seeds_which_can_all_be_resumed(tmp_path):
     assert alone.returncode == 0, alone.stderr
     for file in ("weights.safetensors", "evaluation/test-predictions.csv"):
         assert (runs[2] / file).read_bytes() == (tmp_path / "runs/alone" / file).read_bytes()
+
+
+INTERRUPTED_IMPORT = """
+import sys
+class Interrupting:
+    def find_spec(name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting)
+from cnnlab.cli import main
+sys.exit(main(["look", "nowhere"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "cnnlab.cli.look"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(module):
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT.format(module=module)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "cnnlab: interrupted\n")

@@ -1,5 +1,7 @@
 """Convolution, pooling and gradients against TensorFlow."""
 
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -115,5 +117,48 @@ def test_relu_has_no_negative_values():
 
 
 def test_a_dense_gradient_of_another_shape_is_refused():
-    with pytest.raises(RequestError, match=r"dE/dh has the shape \[1, 2, 1\]; expected .* \[2, 2, 1\]"):
+    with pytest.raises(RequestError, match=r"dE/dh has the shape \[1, 2\]; expected .* \[2, 2\]"):
         gradients(np.ones((3, 3, 1)), np.ones((2, 2, 1, 1)), np.ones((1, 2, 1)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_sums_by_fourier_transforms_are_the_same(seed, monkeypatch):
+    case = random_case(seed)
+    expected = correlate(*case)
+    monkeypatch.setattr("cnnlab.lessons.convolution.MOST_DIRECT", 0)
+    np.testing.assert_allclose(correlate(*case), expected, rtol=0, atol=1e-12)
+
+
+def test_sums_of_whole_numbers_by_fourier_transforms_are_exact(monkeypatch):
+    random = np.random.default_rng(0)
+    image, kernels = random.integers(-9, 9, (40, 50, 2)) * 1.0, random.integers(-9, 9, (21, 21, 2, 3)) * 1.0
+    expected = correlate(image, kernels)
+    monkeypatch.setattr("cnnlab.lessons.convolution.MOST_DIRECT", 0)
+    assert (correlate(image, kernels) == expected).all()
+
+
+def test_a_large_kernel_on_a_large_image_takes_no_minutes():
+    image = np.random.default_rng(0).random((1000, 1000, 1))
+    start = time.monotonic()
+    output = correlate(image, np.full((101, 101, 1, 1), 1 / 101**2))
+    assert time.monotonic() - start < 5  # 30 s, one place of the kernel after the other
+    np.testing.assert_allclose(output[3, 5, 0], image[3:104, 5:106].mean(), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Pool.MAX, Pool.AVERAGE])
+def test_pooling_of_large_windows_takes_no_minutes(kind):
+    image = np.random.default_rng(0).random((600, 600, 1))
+    start = time.monotonic()
+    output = pool(image, kind, 200, 1)
+    assert time.monotonic() - start < 5
+    window = image[7:207, 9:209]
+    assert np.isclose(output[7, 9, 0], window.max() if kind is Pool.MAX else window.mean())
+
+
+def test_gradients_of_many_sums_take_no_minutes():
+    image, upstream = np.ones((1500, 1500, 1)), np.ones((1498, 1498, 1))
+    start = time.monotonic()
+    found = gradients(image, np.ones((3, 3, 1, 1)), upstream)
+    assert time.monotonic() - start < 3
+    assert (found.kernels == 1498**2).all()
+    assert found.image[700, 700, 0] == 9

@@ -65,6 +65,8 @@ def test_gabor_is_the_formula_of_goodfellow():
         ("gabor:f=inf", "f is 'inf'; expected a number"),
         ("gabor:beta_x=-1e9", "numbers beyond 1e+100"),
         ("gabor:f", "f is ''; expected a number"),
+        ("gabor:size=3,size=5", "size is given twice"),
+        ("sobel", "did you mean 'sobel-x' or 'sobel-y'?"),
     ],
 )
 def test_what_is_no_kernel_is_refused(text, message):

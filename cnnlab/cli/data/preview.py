@@ -36,9 +36,9 @@ def preview(
 ) -> None:
     """Draw a grid of labelled images of a data set or an experiment, unchanged or as training gets them."""
     from cnnlab.plots import grid
-    from cnnlab.plots.figure import check_ending
+    from cnnlab.plots.figure import check_target
 
-    check_ending(out, "--out")
+    check_target(out, "--out")
     if augment and split != "train":
         raise RequestError(f"--augment --split {split}: only training images are augmented")
     if augment and is_data_set(target):
