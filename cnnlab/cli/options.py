@@ -1,5 +1,6 @@
 """Options of several commands."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,27 @@ Set = Annotated[
     list[str] | None,
     typer.Option(help="Change a key of the experiment; may be repeated.", metavar="KEY=VALUE", show_default=False),
 ]
+Jobs = Annotated[
+    str | None,
+    typer.Option(
+        help="Train the runs of several seeds in so many processes at once, each with its share of the cores; auto: as "
+        "many as there are cores.",
+        metavar="N|auto",
+        show_default=False,
+    ),
+]
+
+
+def processes(jobs: str | None, tasks: int, threads: int | None) -> int:
+    """How many processes --jobs means for so many tasks. Raises RequestError where there can be only one."""
+    if jobs is None:
+        return 1
+    from cnnlab.jobs import count_of
+
+    count = count_of(jobs, tasks, threads)
+    if count > 1 and os.environ.get("TF_CONFIG"):
+        raise RequestError(f"--jobs {jobs}: not for the workers of a cluster (TF_CONFIG), which train one run together")
+    return count
 
 
 def make_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnlab.cli.options import Jobs, processes
 from cnnlab.cli.tables import Format, render
 from cnnlab.errors import CnnlabError, Interrupted, RequestError, TrainingError
 
@@ -38,6 +39,7 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
+    jobs: Jobs = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
 ) -> None:
@@ -56,6 +58,7 @@ def reproduce(
 
     experiments = reproduction.select_experiments(ids or [])
     numbers = parse_seeds(seeds, 0)
+    processes(jobs, len(numbers), None)  # refused before anything is trained
     lines: list[EpochComparison] = []
     if save:
         if not train:
@@ -72,7 +75,7 @@ def reproduce(
     failed: list[str] = []
     try:
         for name, experiment in experiments.items():
-            _attempt(partial(_finish, experiment, numbers, runs, quiet=quiet), name, failed)
+            _attempt(partial(_finish, experiment, numbers, runs, jobs, quiet=quiet), name, failed)
             lines += _attempt(partial(_comparisons, name, experiment, numbers, runs, save), name, failed) or []
     finally:
         if lines or format is Format.JSON:
@@ -97,13 +100,20 @@ def _attempt(action: Callable[[], Any], name: str, failed: list[str]) -> Any:
     return None
 
 
-def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, *, quiet: bool) -> None:
-    """Train what is not finished of these seeds."""
+def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, jobs: str | None, *, quiet: bool) -> None:
+    """Train what is not finished of these seeds; new runs in several processes, if there are `jobs`."""
     from cnnlab.analysis.reproduction_runs import missing_experiments, resumable_runs
     from cnnlab.training.tasks import NewRun
 
     _train(resumable_runs(experiment, seeds, runs), runs, quiet=quiet)
-    _train([NewRun(one) for one in missing_experiments(experiment, seeds, runs)], runs, quiet=quiet)
+    missing = [NewRun(one) for one in missing_experiments(experiment, seeds, runs)]
+    count = processes(jobs, len(missing), experiment.train.threads) if missing else 1
+    if count == 1:
+        _train(missing, runs, quiet=quiet)
+        return
+    from cnnlab.jobs import train
+
+    train(missing, runs, count, quiet=quiet, on_finished=lambda trained: None)
 
 
 def _train(tasks: Sequence["Task"], runs: Path, *, quiet: bool) -> None:

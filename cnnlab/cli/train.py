@@ -1,12 +1,11 @@
 """`cnnlab train`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnnlab.cli.options import Set
+from cnnlab.cli.options import Jobs, Set, processes
 from cnnlab.cli.results import Format, Results
 from cnnlab.cli.shorthands import SMOKE_EXAMPLES, new_runs, overrides_from_options, parse_seeds
 from cnnlab.cli.tensorflow import import_tensorflow
@@ -32,15 +31,7 @@ def train(
         str | None,
         typer.Option(help="Use this data set, with a tenth held out, instead of the file's.", show_default=False),
     ] = None,
-    jobs: Annotated[
-        str | None,
-        typer.Option(
-            help="Train the runs of several seeds in so many processes at once, each with its share of the cores; "
-            "auto: as many as there are cores.",
-            metavar="N|auto",
-            show_default=False,
-        ),
-    ] = None,
+    jobs: Jobs = None,
     devices: Annotated[
         str | None,
         typer.Option(help="What to train on: auto, cpu, gpu, or how many.", metavar="DEVICES", show_default=False),
@@ -125,33 +116,23 @@ def train(
     for warning in warnings:
         warn(str(warning))
     settings, several = loaded.experiment.train, seeds is not None or len(tasks) > 1
-    processes = 1 if jobs is None else _processes(jobs, len(tasks), settings.threads)
-    if processes == 1:
+    count = processes(jobs, len(tasks), settings.threads)
+    if count == 1:
         import_tensorflow(settings.devices, settings.threads)
         from cnnlab.training.distribution.devices import has_gpu
 
         if settings.precision == "mixed_float16" and not has_gpu():
             warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
     with Results(format, several=several) as results:
-        if processes == 1:
+        if count == 1:
             from cnnlab.training.train import train as train_runs
 
             train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=results.add)
         else:
             from cnnlab.jobs import train as train_in_processes
 
-            train_in_processes(tasks, runs, processes, quiet=quiet, on_finished=results.add)
+            train_in_processes(tasks, runs, count, quiet=quiet, on_finished=results.add)
     if report:
         from cnnlab.cli.report import after_training
 
         after_training(results.records, runs)
-
-
-def _processes(jobs: str, tasks: int, threads: int | None) -> int:
-    """How many processes --jobs means. Raises RequestError where there can be only one."""
-    from cnnlab.jobs import count_of
-
-    count = count_of(jobs, tasks, threads)
-    if count > 1 and os.environ.get("TF_CONFIG"):
-        raise RequestError(f"--jobs {jobs}: not for the workers of a cluster (TF_CONFIG), which train one run together")
-    return count

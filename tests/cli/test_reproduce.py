@@ -51,6 +51,15 @@ def test_results_are_saved_as_small_tables(done):
     assert (folder / "results/epochs.csv").read_text() == "experiment,seed,epoch,accuracy,loss\n"
 
 
+@pytest.mark.slow
+def test_several_processes_train_the_same_seeds(done):
+    folder, first = done
+    several = reproduce(folder, "gender-cnn-dropout", "--seeds", "2", "--jobs", "2", "--runs", "several", "--quiet")
+    assert several.returncode == 0, several.stderr
+    assert several.stdout.split()[:8] == first.stdout.split()[:8]
+    assert len(list((folder / "several").iterdir())) == 2
+
+
 def test_finished_runs_are_not_trained_again(done):
     folder, first = done
     before = runs(folder)
