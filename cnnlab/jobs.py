@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -186,7 +186,8 @@ def _processes(
 ) -> Iterator[list[_Job]]:
     """The processes, none of which outlives this; what they answer comes as events."""
     shown: set[str] = set()
-    jobs = []
+    jobs: list[_Job] = []
+    readers: list[threading.Thread] = []
     try:
         for number in range(count):
             process = subprocess.Popen(
@@ -200,8 +201,12 @@ def _processes(
                 start_new_session=True,  # a terminal's Ctrl-C comes to us, and goes to each once
             )
             jobs.append(_Job(number, process))
-            threading.Thread(target=_read, args=(jobs[-1], events), daemon=True).start()
-            threading.Thread(target=_pass_on, args=(process, shown), daemon=True).start()
+            readers += [
+                threading.Thread(target=_read, args=(jobs[-1], events), daemon=True),
+                threading.Thread(target=_pass_on, args=(process, shown), daemon=True),
+            ]
+            for reader in readers[-2:]:
+                reader.start()
         yield jobs
     finally:
         for job in jobs:
@@ -212,6 +217,13 @@ def _processes(
                 job.process.wait(LAST_GRACE)
             except subprocess.TimeoutExpired:
                 job.process.kill()
+                job.process.wait()
+        for reader in readers:
+            reader.join()
+        for job in jobs:
+            for stream in (job.process.stdin, job.process.stdout, job.process.stderr):
+                with suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]
 
 
 def _read(job: _Job, events: SimpleQueue[tuple[int, dict[str, Any] | None]]) -> None:
