@@ -18,19 +18,14 @@ LONGEST_LINE = 500  # characters; what was typed can be of any length
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `cnnlab ARGUMENTS`, those of the process by default, and return the exit code."""
     try:
-        return _run(arguments)
-    except KeyboardInterrupt:  # during imports; from the command on, Typer catches it
+        _prepare_output()
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        import typer
+
+        from cnnlab.cli.app import app
+    except KeyboardInterrupt:  # from the command on, Typer catches it
         _print_error("cnnlab: interrupted")
         return Interrupted.exit_code
-
-
-def _run(arguments: Sequence[str] | None) -> int:
-    _prepare_output()
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
-    import typer
-
-    from cnnlab.cli.app import app
-
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Taken out here, so that it works anywhere on the line: it is wanted after an error, typed at the end.
     debug = "--debug" in given
