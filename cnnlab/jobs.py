@@ -5,13 +5,14 @@ A small network hardly uses a second core, so that several trainings at once are
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -19,44 +20,37 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cnnlab import errors
 from cnnlab.config.load import to_dict
-from cnnlab.errors import Interrupted, RequestError, Terminated, TrainingError
+from cnnlab.errors import CnnlabError, Diverged, Interrupted, RequestError, Terminated, TrainingError
 from cnnlab.messages import pluralize
 from cnnlab.quantities import Bytes
 from cnnlab.runs import Run
-from cnnlab.terminal import stderr, warn
+from cnnlab.terminal import proposed, stderr, warn
 from cnnlab.training.tasks import NewRun, TrainedRun
 
 MOST = 256  # processes
 LAST_GRACE = 60.0  # seconds that a process gets to save its run before it is killed
 
+Events = SimpleQueue[tuple[int, dict[str, Any] | None]]
+"""What processes answer, each with the number of the process; None where it has ended."""
+
 
 @dataclass
 class _Job:
-    """A process, and the task that it trains."""
+    """A process, the number of the task that it trains, and its line on the terminal."""
 
     number: int
     process: subprocess.Popen[str]
-    task: NewRun | None = None
+    task: int | None = None
     bar: Any = None
     peak: int = 0
-
-
-@dataclass
-class _Outcome:
-    """What became of the tasks."""
-
-    finished: int = 0
-    failed: int = 0
-    interrupted: int = 0
-    first_error: str = ""
-    unbegun: list[NewRun] = field(default_factory=list)
 
 
 def count_of(text: str, tasks: int, threads: int | None) -> int:
     """How many processes `--jobs TEXT` means for so many tasks. Raises RequestError.
 
-    `auto`: one for every thread that the machine has left for them, docs/devices.md has the measurements.
+    `auto`: as many as there are cores, divided by `threads`, that is `train.threads`.
     """
     cores = available_cores()
     if text == "auto":
@@ -81,109 +75,133 @@ def train(
 ) -> None:
     """Train the tasks in `count` processes, which get them one by one.
 
-    Where `train.threads` is not set, each computes with its share of the cores. Raises as `training.train.train`: a run
-    that diverges does not keep the others from being trained; after any other error no new one is begun.
+    Where `train.threads` is not set, each computes with its share of the cores. `on_finished` hears of the runs in the
+    order of the tasks, at the end, also where not all finished. A run that diverges, or whose process is lost, does not
+    keep the others from being trained; after any other error no new one is begun, and that is raised.
     """
+    settings = tasks[0].experiment.train
+    if settings.devices != "cpu" and shutil.which("nvidia-smi"):
+        warn("--jobs divides the cores, not the GPUs: all processes compute on the same ones")
     variables = {}
-    if tasks[0].experiment.train.threads is None:
+    if settings.threads is None:
         threads = max(1, available_cores() // count)
         variables = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
         if not quiet:
             stderr().print(f"{count} processes of {pluralize(threads, 'thread')} each")
-    events: SimpleQueue[tuple[int, dict[str, Any] | None]] = SimpleQueue()
+    events: Events = SimpleQueue()
     with _processes(count, variables, events) as jobs, _forwarded(jobs) as signals, _shown(quiet) as progress:
-        total = progress.add_task("all", total=len(tasks), what="runs")
-        outcome = _serve(jobs, list(tasks), folder, events, progress, total, signals, on_finished)
-    peak = max(job.peak for job in jobs)
-    if not quiet and peak:
+        pool = _Pool(tasks, folder, jobs, events, signals, progress)
+        pool.serve()
+    if not quiet and (peak := max(job.peak for job in jobs)):
         stderr().print(f"peak memory of a process: {Bytes(peak)}")
-    _raise(outcome, signals, len(tasks))
+    for _, trained in sorted(pool.finished.items()):
+        on_finished(trained)
+    pool.check()
 
 
-def _serve(
-    jobs: list[_Job],
-    waiting: list[NewRun],
-    folder: Path,
-    events: SimpleQueue[tuple[int, dict[str, Any] | None]],
-    progress: Progress,
-    total: Any,
-    signals: list[int],
-    on_finished: Callable[[TrainedRun], object],
-) -> _Outcome:
-    """Hand the tasks out until all have ended."""
-    outcome, running = _Outcome(), len(jobs)
-    stops = False
-    for job in jobs:
-        job.bar = progress.add_task("job", total=1, what=f"{job.number + 1}: starting")
-        _give(job, waiting, folder)
-    while running:
-        number, event = events.get()
-        job = jobs[number]
-        if event is None:  # the process has ended
-            running -= 1
-            if job.task is not None and job.process.wait() not in (0, Interrupted.exit_code, Terminated.exit_code):
-                outcome.failed += 1
-                outcome.first_error = outcome.first_error or f"a process ended with exit code {job.process.wait()}"
-                stops = True
-            continue
-        what = f"{job.number + 1}: {job.task.experiment.name}, seed {job.task.experiment.seed}" if job.task else ""
-        match event["event"]:
-            case "begun":
-                progress.update(job.bar, total=event["epochs"], completed=0, what=what)
-                continue
-            case "epoch":
-                progress.update(job.bar, completed=event["epoch"])
-                continue
-            case "interrupted":
-                outcome.interrupted += 1
-                outcome.first_error = outcome.first_error or event["message"]
-            case "failed":
-                outcome.failed += 1
-                warn(event["message"])
-                stops = stops or not event["diverged"]
-            case "finished":
-                outcome.finished += 1
-                job.peak = event["peak"]
-                on_finished(TrainedRun(Run(Path(event["run"])), event["evaluation"]))
-        job.task = None
-        progress.advance(total)
-        if stops or signals:
-            outcome.unbegun += waiting
-            waiting.clear()
-        _give(job, waiting, folder)
-    outcome.unbegun += waiting
-    return outcome
+class _Pool:
+    """Hands the tasks out until all have ended, and knows what became of them."""
 
+    def __init__(
+        self,
+        tasks: Sequence[NewRun],
+        folder: Path,
+        jobs: Sequence[_Job],
+        events: Events,
+        signals: Sequence[int],
+        progress: Progress,
+    ) -> None:
+        self._tasks, self._folder, self._jobs, self._events = tasks, folder, jobs, events
+        self._signals, self._progress = signals, progress
+        self._waiting = list(range(len(tasks)))
+        self._failed = 0
+        self._interrupted = ""
+        self._error: CnnlabError | None = None
+        self.finished: dict[int, TrainedRun] = {}
 
-def _give(job: _Job, waiting: list[NewRun], folder: Path) -> None:
-    """The next task, or none: then the process ends."""
-    job.task = waiting.pop(0) if waiting else None
-    line = "end"
-    if job.task is not None:
-        line = json.dumps({"experiment": to_dict(job.task.experiment), "name": job.task.name, "runs": str(folder)})
-    try:
-        job.process.stdin.write(f"{line}\n")  # type: ignore[union-attr]
-        job.process.stdin.flush()  # type: ignore[union-attr]
-    except OSError:  # it has ended, which is noticed elsewhere
+    def serve(self) -> None:
+        """Until all processes have ended."""
+        total = self._progress.add_task("", total=len(self._tasks), what="runs")
+        for job in self._jobs:
+            job.bar = self._progress.add_task("", total=1, what=f"{job.number + 1}: starting")
+            self._give(job)
+        running = len(self._jobs)
+        while running:
+            number, event = self._events.get()
+            job = self._jobs[number]
+            if event is None:
+                self._ended(job)
+                running -= 1
+            elif event["event"] == "begun":
+                task = self._tasks[job.task or 0].experiment
+                what = f"{job.number + 1}: {task.name}, seed {task.seed}"
+                self._progress.update(job.bar, total=task.train.epochs, completed=0, what=what)
+            elif event["event"] == "epoch":
+                self._progress.update(job.bar, completed=event["epoch"])
+            else:
+                self._done(job, event)
+                self._progress.advance(total)
+                self._give(job)
+
+    def _give(self, job: _Job) -> None:
+        """The next task, or none: then the process ends."""
+        stops = self._signals or self._error
+        job.task = self._waiting.pop(0) if self._waiting and not stops else None
+        line = "end"
         if job.task is not None:
-            waiting.insert(0, job.task)
+            task = self._tasks[job.task]
+            line = json.dumps({"experiment": to_dict(task.experiment), "name": task.name, "runs": str(self._folder)})
+        try:
+            job.process.stdin.write(f"{line}\n")  # type: ignore[union-attr]
+            job.process.stdin.flush()  # type: ignore[union-attr]
+        except OSError:  # the process has ended, without having begun it
+            if job.task is not None:
+                self._waiting.insert(0, job.task)
+                job.task = None
 
+    def _done(self, job: _Job, event: Mapping[str, Any]) -> None:
+        """Note what became of the task of a process."""
+        match event["event"]:
+            case "finished" if job.task is not None:
+                job.peak = event["peak"]
+                self.finished[job.task] = TrainedRun(Run(Path(event["run"])), event["evaluation"])
+            case "interrupted":
+                self._interrupted = self._interrupted or event["message"]
+            case "failed":
+                error = event["error"]
+                if error == Diverged.__name__:
+                    self._failed += 1
+                    warn(event["message"])
+                elif self._error is None:
+                    self._error = getattr(errors, error)(*event["message"].splitlines())
+        job.task = None
 
-def _raise(outcome: _Outcome, signals: list[int], total: int) -> None:
-    left = [str(task.experiment.seed) for task in outcome.unbegun]
-    begun = f"; not begun: seeds {', '.join(left)}" if left else ""
-    if signals:
-        kind = Terminated if signal.SIGTERM in signals else Interrupted
-        raise kind(f"{outcome.first_error or 'interrupted'}{begun}")
-    if outcome.failed:
-        reason = f" ({outcome.first_error})" if outcome.first_error else ""
-        raise TrainingError(f"{outcome.failed} of {total} runs failed{reason}; {outcome.finished} finished{begun}")
+    def _ended(self, job: _Job) -> None:
+        """Note a run that was lost with its process."""
+        code = job.process.wait()
+        if job.task is None:
+            return
+        self._failed += 1
+        job.task = None
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        warn(f"process {job.number + 1} {how}; {proposed('resume', self._folder, '--all')} continues its run")
+
+    def check(self) -> None:
+        """Raise where not all tasks finished: Interrupted, the error of a task, or TrainingError."""
+        seeds = ", ".join(str(self._tasks[number].experiment.seed) for number in self._waiting)
+        not_begun = f"; not begun: seeds {seeds}" if seeds else ""
+        if self._signals:
+            kind = Terminated if signal.SIGTERM in self._signals else Interrupted
+            raise kind(f"{self._interrupted or 'interrupted'}{not_begun}")
+        if self._error is not None:
+            raise self._error
+        if len(self.finished) < len(self._tasks):
+            finished = f"{len(self.finished)} finished{not_begun}"
+            raise TrainingError(f"{self._failed} of {len(self._tasks)} runs failed; {finished}")
 
 
 @contextmanager
-def _processes(
-    count: int, variables: dict[str, str], events: SimpleQueue[tuple[int, dict[str, Any] | None]]
-) -> Iterator[list[_Job]]:
+def _processes(count: int, variables: dict[str, str], events: Events) -> Iterator[list[_Job]]:
     """The processes, none of which outlives this; what they answer comes as events."""
     shown: set[str] = set()
     jobs: list[_Job] = []
@@ -226,7 +244,7 @@ def _processes(
                     stream.close()  # type: ignore[union-attr]
 
 
-def _read(job: _Job, events: SimpleQueue[tuple[int, dict[str, Any] | None]]) -> None:
+def _read(job: _Job, events: Events) -> None:
     for line in job.process.stdout or ():
         events.put((job.number, json.loads(line)))
     events.put((job.number, None))

@@ -140,7 +140,7 @@ def _draw_one(
         colors += [grid.INK, grid.INK, grid.WRONG if result.success else grid.RIGHT]
     norm = {"linf": "L∞", "l2": "L2"}[results[0].attack.norm]
     heading = f"{about}: perturbations by their {norm} norm, grey is no change; orange: fooled"
-    return grid.draw(np.stack(images), titles, heading, path, 3, "--out", colors)
+    return grid.draw(np.stack(images), titles, heading, path, 3, colors=colors)
 
 
 def fool_test_set(

@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from cnnlab.errors import CnnlabError, Diverged, Interrupted
+from cnnlab.errors import CnnlabError, Interrupted
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def main() -> int:
     task: Mapping[str, Any] | None = first
     while task is not None:
         experiment = Experiment.model_validate(task["experiment"], strict=False)
-        tell("begun", epochs=experiment.train.epochs)
+        tell("begun")
         try:
             (trained,) = train(
                 [NewRun(experiment, task["name"])],
@@ -58,7 +58,7 @@ def main() -> int:
             tell("interrupted", message=str(error))
             return error.exit_code
         except CnnlabError as error:
-            tell("failed", message=str(error), diverged=isinstance(error, Diverged), code=error.exit_code)
+            tell("failed", message=str(error), error=type(error).__name__)
         else:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             tell("finished", run=str(trained.run.path), evaluation=trained.evaluation, peak=peak)

@@ -119,10 +119,6 @@ def train(
     count = processes(jobs, len(tasks), settings.threads)
     if count == 1:
         import_tensorflow(settings.devices, settings.threads)
-        from cnnlab.training.distribution.devices import has_gpu
-
-        if settings.precision == "mixed_float16" and not has_gpu():
-            warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
     with Results(format, several=several) as results:
         if count == 1:
             from cnnlab.training.train import train as train_runs
@@ -132,7 +128,7 @@ def train(
             from cnnlab.jobs import train as train_in_processes
 
             train_in_processes(tasks, runs, count, quiet=quiet, on_finished=results.add)
-    if report:
+    if report and results.records:  # of several workers the chief alone has them
         from cnnlab.cli.report import after_training
 
         after_training(results.records, runs)

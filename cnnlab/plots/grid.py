@@ -62,15 +62,16 @@ def draw(
     heading: str,
     path: Path,
     columns: int,
-    option: str = "--out",
+    option: str | None = None,
     colors: Sequence[str] | None = None,
 ) -> Path:
     """Write `images` (n, height, width, channels), enlarged by whole factors so that pixels show, as a figure.
 
-    Captions are wrapped, and have `colors`, one per image, if given. Raises RequestError where the file, which `option`
-    names, is no figure or cannot be written.
+    Captions are wrapped, and have `colors`, one per image, if given. Raises RequestError where the file cannot be
+    written or, if an `option` names it, something else than a figure would be replaced.
     """
-    check_target(path, option)
+    if option is not None:
+        check_target(path, option)
     with drawing([heading, *titles]) as plain:
         from matplotlib import pyplot as plt
 

@@ -33,7 +33,8 @@ def of_several(records: Sequence[RunRecord], comparison: Comparison | None) -> D
     title = f"{counted(experiments, 'experiment')}, {counted(len(records), 'run')}"
     lead = of_runs.lead(comparison) if comparison else [Text("None of these runs is finished.", "warning")]
     sections = of_runs.sections(comparison) if comparison else []
-    sections += [checklist.section(sources, experiments), _runs(sources)]
+    sizes = [len(row.group.members) for row in comparison.rows] if comparison else [0]
+    sections += [checklist.section(sources, sizes), _runs(sources)]
     return Document(title, lead, sections, _footer())
 
 

@@ -15,11 +15,11 @@ FEW_SEEDS = 3  # below which a spread is hardly known
 MOST_NAMED = 10
 
 
-def section(sources: Sequence[Source], configurations: int = 1) -> Section:
-    """The checklist of runs of so many configurations."""
+def section(sources: Sequence[Source], sizes: Sequence[int] = (1,)) -> Section:
+    """The checklist of runs; `sizes` are the numbers of finished ones of each configuration."""
     items = [
-        *_experiments(sources, configurations),
-        *_statistics(sources, configurations),
+        *_experiments(sources, len(sizes)),
+        *_statistics(sources, sizes),
         *_data(sources),
         *_compute(sources),
         Item("Limits, intended use and possible harm", None, "Cannot be known here: say what the results do not show."),
@@ -59,31 +59,29 @@ def _experiments(sources: Sequence[Source], configurations: int) -> list[Item]:
     ]
 
 
-def _statistics(sources: Sequence[Source], configurations: int) -> list[Item]:
+def _statistics(sources: Sequence[Source], sizes: Sequence[int]) -> list[Item]:
+    finished = [source for source in sources if source.status == "finished"]
     seeds = sorted({source.record.experiment.seed for source in sources})
     names = ", ".join(map(str, seeds[:MOST_NAMED])) + (" …" if len(seeds) > MOST_NAMED else "")
-    enough = len(sources) >= FEW_SEEDS * configurations
-    evaluated = [source for source in sources if source.measured("test")]
+    enough = min(sizes) >= FEW_SEEDS
+    evaluated = bool(finished) and all("test_accuracy" in source.record.results for source in finished)
     validated = any("validation" in source.record.data.splits for source in sources)
-    both = all(
-        source.record.results.get("val_accuracy") is not None and source.record.results.get("test_accuracy") is not None
-        for source in sources
-    )
+    both = evaluated and all(source.record.results.get("val_accuracy") is not None for source in finished)
     most = max(len(source.record.test_uses) for source in sources)
     return [
         Item(
             "Number of runs, and their seeds",
             enough,
-            f"{counted(len(sources), 'run')} of {counted(configurations, 'configuration')}, "
+            f"{counted(len(sources), 'run')} of {counted(len(sizes), 'configuration')}, "
             f"{'seed' if len(seeds) == 1 else 'seeds'} {names}"
             + ("" if enough else f"; fewer than {FEW_SEEDS} of each say little about the spread"),
         ),
         Item(
             "Intervals, and what they are over",
-            bool(evaluated),
+            evaluated,
             "95 %: by the bootstrap over test examples for one run; of the mean over seeds (Student's t) for several"
             if evaluated
-            else "no run measured the test set",
+            else "not every run has measured the test set",
         ),
         Item(
             "Validation figures beside test figures",

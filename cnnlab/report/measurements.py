@@ -14,14 +14,13 @@ from cnnlab.terminal import proposed
 MOST_CELLS, MOST_BEHIND = 60, 8  # cells of the matrix with images behind them, the most frequent; images of each
 MOST_MISTAKES = 16
 MOST_VALUES = 200_000  # of pixels and channels of one image, above which none are shown
-WORDS = {"test": "test", "validation": "validation"}
 Predictions = Sequence[tuple[int, int, int, float]]
 
 
 def section(source: Source, split: str, measured: Mapping[str, Any], *, with_images: bool) -> Section:
     """The section of a split that was measured."""
     predictions = source.predictions(split) if with_images else []
-    examples = _examples(source, split) if predictions else "the predictions were not saved"
+    examples = _examples(source, split) if predictions else "the file of predictions is missing or damaged"
     if not with_images:
         examples = f"the page that {proposed('report', source.run.path)} writes has them"
     blocks: list[Block] = [Facts(_facts(measured)), _classes(measured)]
@@ -31,6 +30,10 @@ def section(source: Source, split: str, measured: Mapping[str, Any], *, with_ima
     if isinstance(examples, str):
         blocks.append(Text(f"Without the images behind the cells and of the mistakes: {examples}.", "note"))
     else:
+        kinds = len({row[1:3] for row in predictions if row[1] != row[2]})
+        if kinds > MOST_CELLS:
+            text_ = f"There are images behind the {MOST_CELLS} most frequent of {kinds:,} pairs of classes."
+            blocks.append(Text(text_, "note"))
         blocks += _mistakes(source, predictions, examples, split)
     if measured.get("calibration"):
         blocks += _calibration(measured)

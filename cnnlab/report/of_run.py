@@ -46,6 +46,9 @@ EPOCH_COLUMNS = {"loss": "training loss", "accuracy": "training accuracy"}
 def sections(source: Source, *, with_images: bool = True) -> list[Section]:
     """All sections; without images, for which data are loaded, if the run is one of several."""
     found = [_training(source)]
+    if source.measured("test") is None and "test_accuracy" in source.record.results:
+        what = f"evaluation/test.json is missing or damaged: {proposed('evaluate', source.run.path)} writes it again."
+        found.append(Section("Test set", "test", [Text(what, "note")]))
     found += [
         measurements.section(source, split, measured, with_images=with_images)
         for split in ("test", "validation")
@@ -65,7 +68,7 @@ def lead(source: Source) -> list[Block]:
     if source.status != "finished":
         blocks.append(Text(_unfinished(source), "warning"))
     elif measured:
-        blocks.append(Text(_sentence(measured, "test") + _as_expected(source, measured), "lead"))
+        blocks.append(Text(_sentence(measured) + _as_expected(source, measured), "lead"))
     elif (accuracy := results_.get("test_accuracy")) is not None:
         blocks.append(Text(f"{percent(accuracy)} of the test examples are predicted right.", "lead"))
     elif (accuracy := results_.get("val_accuracy")) is not None:
@@ -86,11 +89,11 @@ def lead(source: Source) -> list[Block]:
     return blocks
 
 
-def _sentence(measured: Mapping[str, Any], split: str) -> str:
+def _sentence(measured: Mapping[str, Any]) -> str:
     """`98.36 % of 10,000 test images are predicted right; 95 % interval 98.11 % to 98.60 %`."""
     low, high = measured["accuracy_interval"]
     return (
-        f"{percent(measured['accuracy'])} of {measured['examples']:,} {split} images are predicted right; "
+        f"{percent(measured['accuracy'])} of {measured['examples']:,} test images are predicted right; "
         f"95 % interval {percent(low)} to {percent(high)}"
     )
 
@@ -123,7 +126,10 @@ def _training(source: Source) -> Section:
     table = source.epochs
     epochs = table.get("epoch", [])
     if not epochs:
-        return Section("Training", "training", [Text("No epoch was finished.", "note")])
+        nothing = "No epoch was finished."
+        if source.status == "finished" or source.run.metrics.exists():
+            nothing = "metrics.csv is missing or damaged: there are no curves."
+        return Section("Training", "training", [Text(nothing, "note")])
     blocks: list[Block] = [
         chart
         for chart in (
@@ -177,7 +183,11 @@ def _inside(source: Source) -> Section:
     """The images that `cnnlab look` made."""
     blocks: list[Block] = []
     for name, title in LOOKS.items():
-        blocks += [Pictures([shown]) for path in _looks(source.run.look, name) if (shown := figure(path, title, title))]
+        for path in _looks(source.run.look, name):
+            shown = figure(path, title, title)
+            blocks.append(Pictures([shown]) if shown else Text(f"{path.name} cannot be read.", "note"))
+        if (source.run.look / f"{name}-{MOST_PAGES + 1}.png").is_file():
+            blocks.append(Text(f"The first {MOST_PAGES} pages of {name} are shown; {source.run.look} has all.", "note"))
     if not blocks and source.status != "finished":
         return Section("Inside the network", "inside", [Text("Only a finished run can be looked into.", "note")])
     if not blocks:
@@ -211,14 +221,15 @@ def _data(source: Source) -> Section:
         facts.append(("genuine files", "no: they differ from the published ones"))
     blocks: list[Block] = [Facts(facts), Table("Splits", columns, rows)]
     if isinstance(dataset, Dataset):
-        blocks += _samples(dataset, source)
+        blocks += _samples(dataset)
     else:
         blocks.append(Text(f"No images: {dataset}.", "note"))
     return Section("Data", "data", blocks)
 
 
-def _samples(dataset: Dataset, source: Source) -> Iterator[Block]:
+def _samples(dataset: Dataset) -> Iterator[Block]:
     if math.prod(dataset.image_shape) > measurements.MOST_VALUES:
+        yield Text("The images are too large for a page.", "note")
         return
     labels, rows = dataset.train.labels, []
     for label, name in enumerate(dataset.class_names[:MOST_CLASSES]):
@@ -243,7 +254,9 @@ def _findings(source: Source) -> Section:
 
 def _experiment(source: Source) -> Iterator[Section]:
     record = source.record
-    yield Section("Experiment", "experiment", [Code(source.config, "yaml", "config.yaml")], is_folded=True)
+    missing = Text("config.yaml is missing or cannot be read.", "note")
+    config: Block = Code(source.config, "yaml", "config.yaml") if source.config else missing
+    yield Section("Experiment", "experiment", [config], is_folded=True)
     raw = record.raw
     facts = [("seed", str(record.experiment.seed)), ("started", str(record.started or "not recorded"))]
     facts += [(f"version of {name}", str(version)) for name, version in _map(raw, "versions").items()]

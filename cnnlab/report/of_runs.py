@@ -99,13 +99,13 @@ def _table(found: Comparison) -> Iterator[Block]:
         Column(_words(key), HELP.get(key, ""), is_numeric=key not in ("group", "verdict", "interval")) for key in keys
     ]
     rows = [
-        [_cell(key, row[key], numbers.get("low" if key == "interval" else key)) for key in keys]
+        [_cell(row[key], numbers.get("low" if key == "interval" else key)) for key in keys]
         for row, numbers in zip(shown, exact, strict=True)
     ]
     yield Table("Experiments, the best first", columns, rows, is_sortable=True)
 
 
-def _cell(key: str, value: Any, exact: Any) -> Cell:
+def _cell(value: Any, exact: Any) -> Cell:
     if value is None:
         return Cell("")
     sort = float(exact) if isinstance(exact, int | float) and not isinstance(exact, bool) else None
@@ -126,7 +126,8 @@ def _differences(found: Comparison) -> Iterator[Block]:
 
 
 def _seeds(found: Comparison) -> Iterator[Block]:
-    metric, rows = METRICS[found.metric], [row for row in found.rows if row.estimate][:MOST_POINTS]
+    metric, measured = METRICS[found.metric], [row for row in found.rows if row.estimate]
+    rows = measured[:MOST_POINTS]
     if not rows or all(len(row.group.members) < 2 for row in rows):
         return
     series = []
@@ -154,6 +155,8 @@ def _seeds(found: Comparison) -> Iterator[Block]:
     yield Chart(
         f"{_words(found.metric)} of every seed; beside them the mean", "", _words(found.metric), series, x_names=names
     )
+    if len(measured) > len(rows):
+        yield Text(f"The seeds of the {len(rows)} best of {len(measured):,} experiments are drawn.", "note")
 
 
 def _curves(found: Comparison) -> Iterator[Block]:

@@ -19,12 +19,11 @@ from cnnlab.runs.record import RunRecord
 from cnnlab.runs.status import status_of
 
 MAX_BYTES = 1 << 28  # of a file of measurements or predictions
-SPLITS = {"test": "test", "validation": "validation"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A run that a report is about. What is missing or damaged is None or empty, and a sentence in `notes` says so."""
+    """A run that a report is about. What is missing or damaged is None or empty, for sections to say so."""
 
     record: RunRecord
 

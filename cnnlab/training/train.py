@@ -34,7 +34,6 @@ class Trainers:
         if self._last is not None and shares_graph(self._last.experiment, experiment):
             self._last = self._last.reset(experiment)
         else:
-            self._last = None  # its memory is needed for the next one
             self._last = Trainer.from_experiment(experiment)
         return self._last
 

@@ -70,6 +70,7 @@ class Trainer:
             attach_optimizer(model, experiment.train)
             trainer = cls.from_model(model, experiment, dataset, inputs, user_callbacks)
         if trainer.is_chief:
+            trainer._warn_of_precision()
             trainer._warn_of_batch_norm()
         return trainer
 
@@ -159,6 +160,10 @@ class Trainer:
     def is_chief(self) -> bool:
         """Whether this process writes the files."""
         return devices.is_chief(self.strategy)
+
+    def _warn_of_precision(self) -> None:
+        if self.experiment.train.precision == "mixed_float16" and not devices.has_gpu():
+            warn("train.precision: mixed_float16 is for GPUs; on a CPU it is slower than float32")
 
     def _warn_of_batch_norm(self) -> None:
         """Warn as `validate` does, where the number of examples or of replicas is known only now."""

@@ -7,10 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
+from rich.progress import Progress
 
+from cnnlab.errors import TrainingError
+from cnnlab.jobs import _Job, _Pool
 from cnnlab.runs import Run
+from cnnlab.runs.experiment import recorded_experiment
+from cnnlab.training.tasks import NewRun
 from tests.conftest import assert_one_line, run_cnnlab
 
 TRAIN = ("train", "tiny.yaml", "--quiet", "--set", "train.threads=1")
@@ -55,6 +62,7 @@ def test_runs_of_several_processes_have_the_bits_of_one(folder):
         weights = [one.run.weights.read_bytes() for one in (record, expected[seed])]
         assert weights[0] == weights[1]
         assert record.results == expected[seed].results
+    assert [row["seed"] for row in json.loads(several.stdout)] == [0, 1, 2]
     results = [{row["seed"]: row["accuracy"] for row in json.loads(done.stdout)} for done in (several, one)]
     assert results[0] == results[1]
 
@@ -112,6 +120,50 @@ def test_a_run_that_diverges_does_not_keep_the_others_from_being_trained(folder)
 def test_bad_requests_are_one_line(cnnlab, folder, arguments, parts):
     config = [] if "--resume" in arguments else ["tiny.yaml"]
     assert_one_line(cnnlab("train", *config, *arguments), 2, *parts)
+
+
+def test_an_error_of_all_processes_is_one_line(folder):
+    (folder / "gone.yaml").write_text(
+        "name: gone\ndata: {name: folder, path: nowhere, image_size: [8, 8], num_classes: 2}\n"
+        "model: {layers: [flatten, {dense: 2}]}\n"
+    )
+    done = run_cnnlab("train", "gone.yaml", "--seeds", 2, "--jobs", 2, "--quiet", cwd=folder)
+    assert_one_line(done, 1, "nowhere: no such file or folder")
+
+
+class Lost:
+    """A process that has been killed, before or after it was given a task."""
+
+    def __init__(self, accepts):
+        self.stdin = SimpleNamespace(write=self.write, flush=lambda: None)
+        self.accepts = accepts
+
+    def write(self, line):
+        if not self.accepts:
+            raise BrokenPipeError
+
+    def wait(self):
+        return -9
+
+
+@pytest.mark.parametrize(
+    ("accepts", "message"),
+    [
+        (False, "0 of 2 runs failed; 0 finished; not begun: seeds 0, 1"),
+        (True, "1 of 2 runs failed; 0 finished; not begun: seeds 1"),
+    ],
+)
+def test_a_process_that_is_lost_is_told(trained, tmp_path, capsys, accepts, message):
+    experiment = recorded_experiment(Run(trained / "runs/tiny-1").record())
+    tasks = [NewRun(experiment.model_copy(update={"seed": seed})) for seed in range(2)]
+    events = SimpleQueue()
+    events.put((0, None))
+    pool = _Pool(tasks, tmp_path, [_Job(0, Lost(accepts))], events, [], Progress(disable=True))
+    pool.serve()
+    with pytest.raises(TrainingError, match=message):
+        pool.check()
+    told = f"process 1 was ended by SIGKILL; `cnnlab resume {tmp_path} --all` continues its run"
+    assert (told in capsys.readouterr().err) == accepts
 
 
 def test_workers_of_a_cluster_have_no_jobs(cnnlab, folder, monkeypatch):

@@ -99,7 +99,8 @@ def finished(tmp_path_factory, trained):
     """A folder in which two workers trained the experiment of `trained`, and their output."""
     folder = tmp_path_factory.mktemp("launched")
     (folder / "tiny.yaml").write_text((trained / "tiny.yaml").read_text())
-    return folder, run_cnnlab("launch", "--workers", "2", "--", "train", "tiny.yaml", "--format", "json", cwd=folder)
+    command = ("train", "tiny.yaml", "--format", "json", "--report")
+    return folder, run_cnnlab("launch", "--workers", "2", "--", *command, cwd=folder)
 
 
 def test_workers_train_one_run_together(finished, trained):
@@ -113,7 +114,7 @@ def test_workers_train_one_run_together(finished, trained):
         sorted(str(path.relative_to(where)) for path in (where / "runs/tiny-1").rglob("*"))
         for where in (folder, trained)
     ]
-    assert files[0] == files[1]
+    assert files[0] == sorted([*files[1], "runs/tiny-1/report.html"])  # of the chief
 
 
 def test_workers_give_the_numbers_of_one_process(finished, trained):
@@ -138,7 +139,7 @@ def test_standard_error_lines_are_prefixed_with_the_worker_number(finished):
     ]
     assert lines[0].startswith("[0] tiny: 1,490 parameters; digits: 200 train")
     assert lines[0].endswith("on CPU:0 of each of 2 workers")
-    assert [line.split()[:2] for line in lines[1:]] == [["[0]", "epoch"], ["[0]", "1"], ["[0]", "2"]]
+    assert [line.split()[:2] for line in lines[1:]] == [["[0]", word] for word in ("epoch", "1", "2", "report:")]
 
 
 def test_a_wrong_config_is_reported_once_and_leaves_nothing(cnnlab, tiny, tmp_path):

@@ -4,10 +4,15 @@ import json
 import re
 import shlex
 import shutil
+from contextlib import redirect_stderr
 from dataclasses import fields, is_dataclass
+from io import StringIO
+from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from rich.progress import Progress
 
 from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
@@ -16,6 +21,7 @@ from cnnlab.config.load import to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
+from cnnlab.jobs import _Job, _Pool
 from cnnlab.report.build import of_one, of_several
 from cnnlab.runs import Run
 from cnnlab.runs.overview import details
@@ -208,6 +214,13 @@ def report_text(command, *missing, **changes):
     return texts
 
 
+def lost_process(run):
+    pool = _Pool([], run.path.parent, [], SimpleQueue(), [], Progress(disable=True))
+    with redirect_stderr(StringIO()) as stderr:
+        pool._ended(_Job(0, SimpleNamespace(wait=lambda: 1), task=0))
+    return stderr.getvalue()
+
+
 def report_of_several(run):
     document = of_several([change_settings(run).record()], None)
     return next(text for text in texts_of(document) if "cnnlab report '" in text)
@@ -252,6 +265,7 @@ PROVOKED = {
     "proposed('train', source.run.config)": report_text("cnnlab train '"),
     "proposed('verify', source.run.path)": report_text("cnnlab verify '"),
     "proposed('report', source.run.path)": report_of_several,
+    "proposed('resume', self._folder, '--all')": lambda run: lost_process(change_settings(run, status="interrupted")),
 }
 """What makes the messages whose commands are made by `proposed`."""
 

@@ -54,4 +54,4 @@ def test_every_pixel_is_shown_as_a_square(tmp_path, channels):
 def test_an_unknown_file_extension_is_rejected(tmp_path):
     for path in (tmp_path / "x.jpg", tmp_path / "x"):
         with pytest.raises(RequestError, match=r"expected a file name that ends in \.png, \.svg or \.pdf"):
-            grid.draw(np.zeros((1, 8, 8, 1), np.uint8), ["x"], "x", path, 1)
+            grid.draw(np.zeros((1, 8, 8, 1), np.uint8), ["x"], "x", path, 1, "--grid")

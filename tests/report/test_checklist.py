@@ -6,9 +6,11 @@ from cnnlab.report import checklist
 from cnnlab.report.source import Source
 from tests.conftest import make_run
 
+SYNTHETIC = "name: synthetic, image_shape: [8, 8, 1], num_classes: 10"
 
-def items(*runs, configurations=1):
-    (found,) = checklist.section([Source(run.record()) for run in runs], configurations).blocks
+
+def items(*runs, sizes=None):
+    (found,) = checklist.section([Source(run.record()) for run in runs], sizes or [len(runs)]).blocks
     return {item.label: item for item in found.items}
 
 
@@ -40,12 +42,16 @@ def test_a_test_set_that_was_used_twice_is_told(tmp_path, uses, state):
     assert items(run)["The test set was used once"].state is state
 
 
-def test_a_licence_that_is_not_stated_stays_open(trained):
-    from cnnlab.runs import Run
+def test_three_seeds_of_one_do_not_stand_for_those_of_another(tmp_path):
+    runs = [make_run(tmp_path, "tiny", f"tiny-{seed}", {"status": "finished"}) for seed in range(6)]
+    assert items(*runs, sizes=[5, 1])["Number of runs, and their seeds"].state is False
+    assert items(*runs, sizes=[3, 3])["Number of runs, and their seeds"].state is True
 
-    assert (
-        items(Run(trained / "runs/tiny-1"))["Licence of the data"].state is True
-    )  # CC BY 4.0, of scikit-learn's digits
+
+@pytest.mark.parametrize(("data", "state"), [("name: digits", True), ("name: cifar10", None), (SYNTHETIC, None)])
+def test_a_licence_that_is_not_stated_stays_open(run, data, state):
+    run.config.write_text(f"name: x\ndata: {{{data}}}\nmodel: {{layers: [flatten, {{dense: 10}}]}}\n")
+    assert items(run)["Licence of the data"].state is state
 
 
 def test_time_that_was_not_recorded_is_not_ticked(run):
