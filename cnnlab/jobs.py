@@ -282,6 +282,7 @@ def _forwarded(jobs: Sequence[_Job]) -> Iterator[list[int]]:
 def _shown(quiet: bool) -> Iterator[Progress]:
     """A line for each process, and one for all runs with the time that is left; on a terminal only."""
     console = stderr()
-    columns = (TextColumn("{task.fields[what]}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    what = TextColumn("{task.fields[what]}", markup=False)
+    columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         yield progress
