@@ -47,7 +47,7 @@ docs: .venv/ready  ## the references and the schema for editors from the source;
 
 lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet --upgrade pip && .venv-lock/bin/pip install --quiet '.[onnx,litert]' --group dev
+	.venv-lock/bin/pip install --quiet --upgrade pip && .venv-lock/bin/pip install --quiet '.[onnx,litert,sweep]' --group dev
 	{ echo "# Every version that the tests ran with; \`make lock\` writes this file."; \
 	  .venv-lock/bin/pip freeze --exclude cnnlab; } > requirements.txt
 	rm -rf .venv-lock

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.page import DOCS, machine
 from cnnlab.cli.tables import Format, render
-from cnnlab.jobs import available_cores
+from cnnlab.jobs.cores import available_cores
 
 SHORTER = {
     "fc": ["--epochs", "20"],

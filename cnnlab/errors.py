@@ -8,7 +8,8 @@ A message says what happened, where, what was expected and what to do next.
     │   └── DownloadError       a data set that cannot be fetched
     ├── RunError                a run folder that cannot be read or written
     ├── TrainingError           training that cannot continue
-    │   └── Diverged            a loss that is no longer a number
+    │   ├── Diverged            a loss that is no longer a number
+    │   └── Pruned              a trial of a sweep that others are ahead of
     ├── ExportError             a network that another runtime does not take, or computes differently
     ├── Interrupted             exit 130: Ctrl-C
     │   └── Terminated          exit 143: SIGTERM
@@ -51,6 +52,10 @@ class TrainingError(CnnlabError):
 
 class Diverged(TrainingError):
     """Training whose loss is no longer a number."""
+
+
+class Pruned(TrainingError):
+    """A trial of a sweep that was ended early, since others are ahead of it."""
 
 
 class ExportError(CnnlabError):

@@ -26,10 +26,12 @@ LAYERS = [  # lowest first
             "training",
             "analysis",
             "export",
+            "jobs",
+            "sweep",
             "report",
         )
     ),
-    {"cli", "jobs", "workers", "__main__"},
+    {"cli", "workers", "__main__"},
 ]
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 PACKAGE = Path(cnnlab.__file__).parent

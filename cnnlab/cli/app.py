@@ -24,6 +24,7 @@ from cnnlab.cli.resume import resume
 from cnnlab.cli.runs import runs
 from cnnlab.cli.schema import schema
 from cnnlab.cli.show import show
+from cnnlab.cli.sweep import sweep
 from cnnlab.cli.tensorboard import tensorboard
 from cnnlab.cli.train import train
 from cnnlab.cli.validate import validate
@@ -58,6 +59,7 @@ for command in (
     train,
     resume,
     launch,
+    sweep,
     evaluate,
     predict,
     look,

@@ -32,7 +32,7 @@ def processes(jobs: str | None, tasks: int, threads: int | None) -> int:
     """How many processes --jobs means for so many tasks. Raises RequestError where there can be only one."""
     if jobs is None:
         return 1
-    from cnnlab.jobs import count_of
+    from cnnlab.jobs.cores import count_of
 
     count = count_of(jobs, tasks, threads)
     if count > 1 and os.environ.get("TF_CONFIG"):

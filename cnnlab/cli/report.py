@@ -108,6 +108,13 @@ def after_training(records: Sequence["RunRecord"], runs: Path) -> None:
     print(f"report: {write(document, target, Format.HTML)}", file=sys.stderr)
 
 
+def after_sweep(folder: Path) -> None:
+    """Write the page of a sweep into its folder."""
+    document, target = _of_several([folder], None, None, None, None, None), folder / PAGE
+    _check_target(target, Format.HTML)
+    print(f"report: {write(document, target, Format.HTML)}", file=sys.stderr)
+
+
 def _default(runs: list[Path], format: Format) -> Path:
     folder = runs[0] if len(runs) == 1 else Path()
     return folder / (PAGE if format is Format.HTML else FOLDER)

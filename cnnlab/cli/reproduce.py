@@ -111,7 +111,7 @@ def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, jobs: st
     if count == 1:
         _train(missing, runs, quiet=quiet)
         return
-    from cnnlab.jobs import train
+    from cnnlab.jobs.train import train
 
     train(missing, runs, count, quiet=quiet, on_finished=lambda trained: None)
 

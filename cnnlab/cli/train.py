@@ -125,7 +125,7 @@ def train(
 
             train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=results.add)
         else:
-            from cnnlab.jobs import train as train_in_processes
+            from cnnlab.jobs.train import train as train_in_processes
 
             train_in_processes(tasks, runs, count, quiet=quiet, on_finished=results.add)
     if report and results.records:  # of several workers the chief alone has them

@@ -58,7 +58,9 @@ def _document(schema: dict[str, Any], model: type[Strict]) -> None:
     schema["description"] = document.text
     if model.usage:
         examples = [yaml.parse(example, "Example").data for example in model.usage]
-        schema["examples"] = [example if issubclass(model, Choice) else example["data"] for example in examples]
+        schema["examples"] = [
+            example if issubclass(model, Choice) else next(iter(example.values())) for example in examples
+        ]
     for options in _options(schema, set(document.options)):
         for name, text in document.options.items():
             options[name]["description"] = text

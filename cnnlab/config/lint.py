@@ -12,6 +12,7 @@ from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.summary import summarize
 from cnnlab.messages import did_you_mean, position
 from cnnlab.paths import KeyPath, show_path
+from cnnlab.terminal import proposed
 
 UNKNOWN_RULE = "unknown-rule"
 
@@ -59,6 +60,9 @@ def lint(config: Config, replicas: int | None = None) -> list[Finding]:
 
 def check(config: Config) -> list[Finding]:
     """The warnings on `config`. Raises ConfigError with a line for every error."""
+    if config.experiment.search is not None:
+        place = config.place(("search",))
+        raise ConfigError(f"{place}: search: this is a search space; {proposed('sweep', config.path)} searches it")
     findings = lint(config)
     if errors := [str(finding) for finding in findings if finding.is_error]:
         raise ConfigError(*errors)

@@ -80,6 +80,13 @@ def load_complete(path: Path, changes: Sequence[Override] = ()) -> Experiment:
     return _read(replace(source, document=document), changes).experiment
 
 
+def changed(config: Config, changes: Sequence[Override]) -> Config:
+    """With more changes. Raises ConfigError as `load` does."""
+    every = [*config.changes, *changes]
+    experiment = _validate(overrides.apply(plain(config.experiment), changes), config.source, every)
+    return Config(config.source, every, _with_absolute_paths(experiment, config.source, every))
+
+
 def _read(source: Source, changes: Sequence[Override]) -> Config:
     data, stem = source.document.data, source.path.stem
     problems = []

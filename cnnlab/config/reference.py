@@ -11,6 +11,7 @@ from cnnlab.experiment.data import DataSpec, PluginData, plugin, spec_of
 from cnnlab.experiment.layers import base
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Published, Train
+from cnnlab.experiment.search import Search, Values
 
 HEAD = """\
 # The experiment file
@@ -51,6 +52,8 @@ def markdown() -> str:
         *_section("`train.schedule`", models_at(("train", "schedule"))),
         *_section("`train.callbacks`", models_at(("train", "callbacks", 0))),
         *_section("`published`", [Published]),
+        *_section("`search`", [Search]),
+        *_section("`search.space`", [Values]),
         *_rules(),
     ]
     return "\n".join(sections).rstrip() + "\n"

@@ -117,6 +117,8 @@ def _annotation_at(annotation: Any, step: str | int) -> Any:
     if isinstance(step, int):
         lists = [member for member in _members(annotation) if typing.get_origin(member) is list]
         return typing.get_args(lists[0])[0] if lists else None
+    if maps := [member for member in _members(annotation) if typing.get_origin(member) is dict]:
+        return typing.get_args(maps[0])[1]
     models = _models_in(annotation)
     tagged = [model for model in models if step in _tags(model)] if len(models) > 1 else []
     options = [model.model_fields[step].annotation for model in models if step in model.model_fields]

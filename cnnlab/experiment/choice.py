@@ -136,6 +136,8 @@ def plain(value: Any) -> Any:
         return options
     if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]:
         return value[0]  # a square
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -17,6 +17,7 @@ from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.optimizers import Optimizer, Sgd
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schedules import Constant, Schedule
+from cnnlab.experiment.search import Search
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 FOLDER_NAME_RULE = "at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
@@ -193,6 +194,8 @@ class Experiment(Strict):
     """Seed of the weights, the order of the examples and dropout."""
     published: Published | None = None
     """Published results to compare with."""
+    search: Search | None = None
+    """Search space of `cnnlab sweep`; without it the file is one experiment."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

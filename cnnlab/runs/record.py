@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cnnlab.runs.folder import Run
 
 RECORD = "run.json"
-STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
+STATUSES = ("running", "finished", "interrupted", "failed", "diverged", "pruned")
 """The statuses in run.json; `status_of` returns `crashed` for a run that is `running` there without a process."""
 COSMETIC_KEYS = ("name", "published")
 """The keys of an experiment that change no number."""

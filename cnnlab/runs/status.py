@@ -13,7 +13,7 @@ RESUMABLE = ("interrupted", "failed", "crashed")
 
 
 def status_of(record: RunRecord) -> str:
-    """`running`, `finished`, `interrupted`, `failed`, `diverged`, or `crashed`: its process no longer exists."""
+    """A status of run.json, or `crashed`: it is `running` there, and its process no longer exists."""
     is_crashed = record.status == "running" and not is_live(record.run, record.process)
     return "crashed" if is_crashed else record.status
 

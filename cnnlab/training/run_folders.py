@@ -11,7 +11,7 @@ from typing import Self
 import tensorflow as tf
 
 from cnnlab.config.load import to_yaml
-from cnnlab.errors import CnnlabError, Diverged, Interrupted, RunError, Terminated, TrainingError
+from cnnlab.errors import CnnlabError, Diverged, Interrupted, Pruned, RunError, Terminated, TrainingError
 from cnnlab.evaluation.load import check_same_data
 from cnnlab.runs import Run, checkpoints, files, lock
 from cnnlab.runs.claim import new_run_folder
@@ -142,7 +142,8 @@ def record_failure(run: Run | None, batch_size: int) -> Iterator[None]:
         raise
     except BaseException as error:
         if run:
-            status = "diverged" if isinstance(error, Diverged) else "failed"
+            kinds = {Diverged: "diverged", Pruned: "pruned"}
+            status = next((status for kind, status in kinds.items() if isinstance(error, kind)), "failed")
             message = str(error) if isinstance(error, CnnlabError) else repr(error)
             with suppress(CnnlabError):  # the first error is the one to show
                 run.update({"status": status, "finished": now(), "error": message})

@@ -14,10 +14,10 @@ import pytest
 from rich.progress import Progress
 
 from cnnlab.errors import TrainingError
-from cnnlab.jobs import _Job, _Pool
+from cnnlab.jobs.pool import Pool
+from cnnlab.jobs.train import _Tasks
 from cnnlab.runs import Run
 from cnnlab.runs.experiment import recorded_experiment
-from cnnlab.training.tasks import NewRun
 from tests.conftest import assert_one_line, run_cnnlab
 
 TRAIN = ("train", "tiny.yaml", "--quiet", "--set", "train.threads=1")
@@ -59,6 +59,7 @@ def test_runs_of_several_processes_have_the_bits_of_one(folder):
     found, expected = by_seed(folder / "several"), by_seed(folder / "one")
     assert found.keys() == expected.keys() == {0, 1, 2}
     for seed, record in found.items():
+        assert record.experiment.train["threads"] == 1
         weights = [one.run.weights.read_bytes() for one in (record, expected[seed])]
         assert weights[0] == weights[1]
         assert record.results == expected[seed].results
@@ -135,15 +136,10 @@ class Lost:
     """A process that has been killed, before or after it was given a task."""
 
     def __init__(self, accepts):
-        self.stdin = SimpleNamespace(write=self.write, flush=lambda: None)
-        self.accepts = accepts
+        self.write = lambda message: accepts
 
-    def write(self, line):
-        if not self.accepts:
-            raise BrokenPipeError
-
-    def wait(self):
-        return -9
+    def how_it_ended(self):
+        return "was ended by SIGKILL"
 
 
 @pytest.mark.parametrize(
@@ -155,13 +151,13 @@ class Lost:
 )
 def test_a_process_that_is_lost_is_told(trained, tmp_path, capsys, accepts, message):
     experiment = recorded_experiment(Run(trained / "runs/tiny-1").record())
-    tasks = [NewRun(experiment.model_copy(update={"seed": seed})) for seed in range(2)]
-    events = SimpleQueue()
-    events.put((0, None))
-    pool = _Pool(tasks, tmp_path, [_Job(0, Lost(accepts))], events, [], Progress(disable=True))
-    pool.serve()
+    experiments = [experiment.model_copy(update={"seed": seed}) for seed in range(2)]
+    work = _Tasks(experiments, [None, None], tmp_path)
+    processes = SimpleNamespace(start=lambda number: Lost(accepts), events=SimpleQueue(), signals=[])
+    processes.events.put((0, None))
+    Pool(work, processes, 1, Progress(disable=True)).serve()
     with pytest.raises(TrainingError, match=message):
-        pool.check()
+        work.check([])
     told = f"process 1 was ended by SIGKILL; `cnnlab resume {tmp_path} --all` continues its run"
     assert (told in capsys.readouterr().err) == accepts
 

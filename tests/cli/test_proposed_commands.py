@@ -7,12 +7,9 @@ import shutil
 from contextlib import redirect_stderr
 from dataclasses import fields, is_dataclass
 from io import StringIO
-from queue import SimpleQueue
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from rich.progress import Progress
 
 from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
@@ -21,9 +18,10 @@ from cnnlab.config.load import to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
-from cnnlab.jobs import _Job, _Pool
+from cnnlab.jobs.train import _Tasks
 from cnnlab.report.build import of_one, of_several
 from cnnlab.runs import Run
+from cnnlab.runs.experiment import recorded_experiment
 from cnnlab.runs.overview import details
 from cnnlab.training import run_folders
 from cnnlab.training.resume.plan import plan
@@ -215,9 +213,10 @@ def report_text(command, *missing, **changes):
 
 
 def lost_process(run):
-    pool = _Pool([], run.path.parent, [], SimpleQueue(), [], Progress(disable=True))
+    experiment = recorded_experiment(run.record())
+    work = _Tasks([experiment], [None], run.path.parent)
     with redirect_stderr(StringIO()) as stderr:
-        pool._ended(_Job(0, SimpleNamespace(wait=lambda: 1), task=0))
+        work.lost(work.take(), 1, "ended with exit code 1")
     return stderr.getvalue()
 
 

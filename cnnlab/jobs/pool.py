@@ -1,0 +1,190 @@
+"""Work that is handed out to processes one piece at a time."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any, Protocol
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cnnlab.config.load import to_dict
+from cnnlab.experiment.schema import Experiment
+from cnnlab.jobs.processes import Process, Processes
+from cnnlab.runs import Run
+from cnnlab.terminal import stderr
+
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a process trains: a new run of that name in `folder`, or one that is resumed.
+
+    `key` is what the work knows it by. After every epoch `Work.goes_on` is asked where `asks`.
+    """
+
+    key: int
+    experiment: Experiment
+    folder: Path
+    name: str | None = None
+    resumes: Run | None = None
+    asks: bool = False
+    label: str = ""
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """What a process reads."""
+        what = {"resume": str(self.resumes.path)} if self.resumes else {}
+        return {
+            **what,
+            "experiment": to_dict(self.experiment),
+            "name": self.name,
+            "runs": str(self.folder),
+            "asks": self.asks,
+        }
+
+
+class Later:
+    """There is nothing to do now, and there may be later."""
+
+
+class Work(Protocol):
+    """What the pool asks for, and tells."""
+
+    @property
+    def total(self) -> int:
+        """The number of pieces."""
+
+    @property
+    def done(self) -> int:
+        """The number of those that have ended."""
+
+    def take(self) -> Assignment | Later | None:
+        """The next piece; None where nothing is left."""
+
+    def give_back(self, assignment: Assignment) -> None:
+        """It was not begun."""
+
+    def goes_on(self, assignment: Assignment, row: Mapping[str, Any]) -> bool:
+        """Whether it is worth another epoch after this `row` of metrics.csv."""
+
+    def ended(self, assignment: Assignment, event: Mapping[str, Any]) -> None:
+        """The event `finished`, `pruned`, `failed` or `interrupted` of a process."""
+
+    def lost(self, assignment: Assignment, number: int, how: str) -> bool:
+        """The process of this number ended within it; whether another one takes its place."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether nothing more is to be begun."""
+
+
+@dataclass
+class _Slot:
+    """A process, what it trains, and its line on the terminal."""
+
+    number: int
+    process: Process
+    bar: Any
+    assignment: Assignment | None = None
+    is_waiting: bool = False
+
+
+class Pool:
+    """Processes that get their work one piece at a time until nothing is left."""
+
+    def __init__(self, work: Work, processes: Processes, count: int, progress: Progress) -> None:
+        self._work, self._processes, self._progress = work, processes, progress
+        self._total = progress.add_task("", total=work.total, what="runs", completed=work.done)
+        self._slots = [
+            _Slot(number, processes.start(number), progress.add_task("", total=1, what=f"{number + 1}: starting"))
+            for number in range(count)
+        ]
+        self.peak = 0
+        """The largest peak memory of a process, in bytes."""
+
+    def serve(self) -> None:
+        """Until all processes have ended."""
+        for slot in self._slots:
+            self._give(slot)
+        running = len(self._slots)
+        while running:
+            try:
+                number, event = self._processes.events.get(timeout=POLL_SECONDS if self._are_waiting else None)
+            except Empty:
+                self._give_waiting()
+                continue
+            slot = self._slots[number]
+            if event is None:
+                if self._is_replaced(slot):
+                    slot.process = self._processes.start(number)
+                    self._give(slot)
+                else:
+                    running -= 1
+            else:
+                self._handle(slot, event)
+
+    def _handle(self, slot: _Slot, event: Mapping[str, Any]) -> None:
+        if slot.assignment is None:
+            return
+        if event["event"] == "epoch":
+            row = event["row"]
+            self._progress.update(slot.bar, completed=row["epoch"])
+            if slot.assignment.asks:
+                slot.process.write({"go_on": self._work.goes_on(slot.assignment, row) or self._is_stopping})
+            return
+        assignment, slot.assignment = slot.assignment, None
+        self.peak = max(self.peak, event.get("peak", 0))
+        self._work.ended(assignment, event)
+        self._progress.update(self._total, total=self._work.total, completed=self._work.done)
+        self._give(slot)
+        self._give_waiting()
+
+    @property
+    def _is_stopping(self) -> bool:
+        return bool(self._processes.signals) or self._work.stops
+
+    @property
+    def _are_waiting(self) -> bool:
+        return any(slot.is_waiting for slot in self._slots)
+
+    def _give_waiting(self) -> None:
+        for slot in self._slots:
+            if slot.is_waiting:
+                self._give(slot)
+
+    def _give(self, slot: _Slot) -> None:
+        """The next piece of work, or none: then the process ends."""
+        taken = None if self._is_stopping else self._work.take()
+        slot.is_waiting = isinstance(taken, Later)
+        if isinstance(taken, Later):
+            self._progress.update(slot.bar, total=1, completed=0, what=f"{slot.number + 1}: waiting")
+            return
+        slot.assignment = taken
+        if taken is not None:
+            what = f"{slot.number + 1}: {taken.label}"
+            self._progress.update(slot.bar, total=taken.experiment.train.epochs, completed=0, what=what)
+        if not slot.process.write(taken.message if taken else None) and taken is not None:
+            self._work.give_back(taken)  # the process has ended, without having begun it
+            slot.assignment = None
+
+    def _is_replaced(self, slot: _Slot) -> bool:
+        """Whether another process takes the place of one that has ended."""
+        how = slot.process.how_it_ended()
+        was_waiting, slot.is_waiting = slot.is_waiting, False
+        if slot.assignment is None:
+            return was_waiting and not self._is_stopping
+        assignment, slot.assignment = slot.assignment, None
+        return self._work.lost(assignment, slot.number + 1, how) and not self._is_stopping
+
+
+@contextmanager
+def shown(quiet: bool) -> Iterator[Progress]:
+    """A line for each process, and one for all runs with the time that is left; on a terminal only."""
+    console = stderr()
+    what = TextColumn("{task.fields[what]}", markup=False)
+    columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        yield progress

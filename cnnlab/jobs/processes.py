@@ -1,0 +1,139 @@
+"""The processes: started, listened to, and ended with the one that started them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, Self
+
+LAST_GRACE = 60.0  # seconds that a process gets to save its run before it is killed
+
+Events = SimpleQueue[tuple[int, dict[str, Any] | None]]
+"""What processes answer, each with the number of the process; None where it has ended."""
+
+
+class Process:
+    """One process of `cnnlab.cli.job`; what it answers comes as events of its number."""
+
+    def __init__(self, number: int, variables: Mapping[str, str], events: Events, shown: set[str]) -> None:
+        self.number = number
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "cnnlab.cli.job"],
+            env={**os.environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # a terminal's Ctrl-C comes to us, and goes to each once
+        )
+        self._readers = [
+            threading.Thread(target=_read, args=(self._popen, number, events), daemon=True),
+            threading.Thread(target=_pass_on, args=(self._popen, shown), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def write(self, message: Mapping[str, Any] | None) -> bool:
+        """Send a message, or None: it may end. Whether it was there to take it."""
+        try:
+            self._popen.stdin.write("end\n" if message is None else f"{json.dumps(message)}\n")  # type: ignore[union-attr]
+            self._popen.stdin.flush()  # type: ignore[union-attr]
+        except OSError:
+            return False
+        return True
+
+    def send(self, number: int) -> None:
+        """Send a signal, if it is alive."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(number)
+
+    def how_it_ended(self) -> str:
+        """`was ended by SIGKILL`, `ended with exit code 1`; waits for it."""
+        code = self._popen.wait()
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def close(self) -> None:
+        """Wait until it has ended, and no longer than LAST_GRACE."""
+        try:
+            self._popen.wait(LAST_GRACE)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+        for reader in self._readers:
+            reader.join()
+        for stream in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            with suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+
+
+class Processes:
+    """Processes, none of which outlives the block, and the signals that came for them meanwhile."""
+
+    def __init__(self, variables: Sequence[Mapping[str, str]]) -> None:
+        """`variables` are those of the environment of each process that is running at the same time."""
+        self._variables = variables
+        self._shown: set[str] = set()
+        self._running: list[Process] = []
+        self.events: Events = SimpleQueue()
+        self.signals: list[int] = []
+
+    def __enter__(self) -> Self:
+        """Begin to forward signals."""
+        self._forwarding = _forwarded(self._running, self.signals)
+        self._forwarding.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """End them all."""
+        try:
+            for process in self._running:
+                process.send(signal.SIGTERM)
+            for process in self._running:
+                process.close()
+        finally:
+            self._forwarding.__exit__(None, None, None)
+
+    def start(self, number: int) -> Process:
+        """A new process; one of the same number has ended."""
+        process = Process(number, self._variables[number], self.events, self._shown)
+        self._running.append(process)
+        return process
+
+
+def _read(popen: subprocess.Popen[str], number: int, events: Events) -> None:
+    for line in popen.stdout or ():
+        events.put((number, json.loads(line)))
+    events.put((number, None))
+
+
+def _pass_on(popen: subprocess.Popen[str], shown: set[str]) -> None:
+    """Write what a process says to standard error; what another one has said already only once."""
+    for line in popen.stderr or ():
+        if line not in shown:
+            shown.add(line)
+            sys.stderr.write(line)
+            sys.stderr.flush()
+
+
+@contextmanager
+def _forwarded(processes: Sequence[Process], came: list[int]) -> Iterator[None]:
+    """Signals that ask us to stop go to all processes."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        for process in processes:
+            process.send(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
