@@ -1,9 +1,9 @@
 """`python -m cnnlab.cli.job`: a process that trains one run after another for `cnnlab.jobs`.
 
 Each line of standard input is a run to train, `{"experiment": …, "name": …, "runs": …, "asks": …}`, with `resume` where
-it is one to go on with; lines of standard output say what happens: `epoch`, which is answered by `{"go_on": …}` where
-the run `asks`, `finished`, `pruned`, `failed`, and `interrupted` before it ends. Where its input ends, so does it, at
-once: whoever gave the runs is gone.
+it is one to go on with, or `measure` where only its speed is asked for. Lines of standard output say what happens:
+`epoch`, which is answered by `{"go_on": …}` where the run `asks`; `measured`, `finished`, `pruned`, `failed`; and
+`interrupted` before it ends. Where its input ends, so does it, at once: whoever gave the runs is gone.
 """
 
 import contextlib
@@ -55,6 +55,10 @@ def main() -> int:
         return False
 
     while message is not None:
+        if message.get("measure"):
+            tell("measured", **_speed(message))
+            message = receive()
+            continue
         asks = message["asks"]
         try:
             task = _task(message)
@@ -82,6 +86,14 @@ def _task(message: Message) -> "Task":
     if "resume" in message:
         return plan(Run(Path(message["resume"])), trust=True)  # its experiment is that of whoever gave it
     return NewRun(Experiment.model_validate(message["experiment"], strict=False), message["name"])
+
+
+def _speed(message: Message) -> dict[str, float]:
+    from cnnlab.experiment.schema import Experiment
+    from cnnlab.training.estimate import measure
+
+    start, epoch = measure(Experiment.model_validate(message["experiment"], strict=False))
+    return {"start": start, "epoch": epoch}
 
 
 def _receiver() -> Callable[[], Message | None]:
