@@ -6,6 +6,7 @@ be those of the other sweep.
 """
 
 import argparse
+import contextlib
 import csv
 import os
 import random
@@ -80,14 +81,10 @@ def disturbed(folder: Path, workers: int, kills: int, chance: random.Random) -> 
             time.sleep(pause)
             if process.poll() is None:
                 hits[number] += 1
-                children = subprocess.run(
-                    ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
-                )
-                for pid in [process.pid, *map(int, children.stdout.split())]:
-                    try:
+                found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
+                for pid in [process.pid, *map(int, found.stdout.split())]:
+                    with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
             process.wait()
         sweep(folder, "killed").wait()
 

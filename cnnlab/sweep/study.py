@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from cnnlab.config import yaml
-from cnnlab.config.space import DEFAULT_TRIALS, Dimension, Space
+from cnnlab.config.dimensions import Dimension
+from cnnlab.config.space import DEFAULT_TRIALS, Space
 from cnnlab.errors import ConfigError, RequestError, RunError
 from cnnlab.runs import lock
 from cnnlab.sweep.folder import SweepFolder
