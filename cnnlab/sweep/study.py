@@ -14,7 +14,7 @@ import filelock
 from cnnlab.config import yaml
 from cnnlab.config.dimensions import Dimension
 from cnnlab.config.space import DEFAULT_TRIALS, Space
-from cnnlab.errors import ConfigError, RequestError, RunError
+from cnnlab.errors import CnnlabError, ConfigError, RequestError, RunError
 from cnnlab.runs import lock
 from cnnlab.sweep.folder import SweepFolder
 from cnnlab.terminal import warn
@@ -70,9 +70,12 @@ class Search:
                 load_if_exists=True,
             )
             self.trials()
-        except (ValueError, KeyError, AssertionError, TypeError) as error:
+        except CnnlabError:
+            raise
+        except Exception as error:  # whatever a driver of a database, or Optuna in a damaged journal, raises
             if storage:
-                raise RequestError(f"--storage {storage}: cannot be opened: {error}") from None
+                first = str(error).partition("\n")[0]
+                raise RequestError(f"--storage {storage}: cannot be opened: {first}") from None
             raise RunError(
                 f"{folder.journal}: damaged: {error}; restore it, or begin anew in another folder with --name; the "
                 "runs of its trials remain"
