@@ -83,6 +83,7 @@ def sweep(
     from cnnlab.cli.sweep_result import print_outcome
     from cnnlab.sweep.folder import SweepFolder
     from cnnlab.sweep.run import check_not_at_work, outcome_of, space_of, work_on
+    from cnnlab.sweep.study import import_optuna
     from cnnlab.terminal import stderr, warn
 
     given = _given_space(config, search, sampler, trials, set)
@@ -90,6 +91,7 @@ def sweep(
     if join is not None and name is not None:
         raise RequestError("--name: not with --join, which names the folder")
     space = space_of(folder, given)
+    import_optuna()
     if join is None:
         check_not_at_work(folder)
     for warning in space.check():

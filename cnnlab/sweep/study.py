@@ -56,7 +56,7 @@ class Search:
     def __init__(self, folder: SweepFolder, space: Space, storage: str | None = None) -> None:
         """Open the search. Raises RequestError where Optuna is missing or the storage cannot be opened, RunError where
         the journal is damaged."""
-        optuna = _optuna()
+        optuna = import_optuna()
         self._space, self._folder = space, folder
         self._dimensions = {one.key: _distribution(one) for one in space.dimensions}
         direction = "minimize" if space.search.metric == "val_loss" else "maximize"
@@ -255,7 +255,8 @@ def _states() -> dict[str, Any]:
     }
 
 
-def _optuna() -> Any:
+def import_optuna() -> Any:
+    """The package, quiet. Raises RequestError where it is not installed."""
     try:
         import optuna
     except ImportError:
