@@ -10,6 +10,7 @@ from rich.console import Console
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.messages import pluralize
+from cnnlab.runs import Run
 from cnnlab.terminal import warn
 from cnnlab.training import environment
 from cnnlab.training.distribution import devices
@@ -45,14 +46,15 @@ def train(
     console: Console | None = None,
     on_finished: Callable[[TrainedRun], object] = lambda trained: None,
     after_epoch: AfterEpoch = lambda row: False,
+    on_begun: Callable[[Run], object] = lambda run: None,
     at_end: Callable[[], object] = lambda: None,
     trainers: Trainers | None = None,
 ) -> list[TrainedRun]:
     """Train new runs, each into a new folder in `folder`, and resume runs that did not finish.
 
     Tasks that differ only in the seed share data, network and compiled graph; with `trainers`, so do calls.
-    `on_finished` is called after every run, `after_epoch` after every epoch, which it may be the last to be trained,
-    `at_end` after all runs, while several workers still wait for one another.
+    `on_begun` is called when a run has its folder, `on_finished` after every run, `after_epoch` after every epoch,
+    which it may be the last to be trained, `at_end` after all runs, while several workers still wait for one another.
     Progress goes to `console`. Of several workers the chief alone has folders, writes and returns anything.
 
     Nothing is written where the data or the network are wrong; after that, run.json says how a run ended. Of several
@@ -69,6 +71,8 @@ def train(
             with RunFolders(trainer, group, folder) as folders, _interrupts(trainer, folders, console) as interrupts:
                 for task in group:
                     with failures.tolerated([task]), folders.open(task) as (run, checkpoint):
+                        if run:
+                            on_begun(run)
                         started = time.perf_counter()
                         trainer = trainer if task is group[0] else trainers(task.experiment)
                         _announce(trainer, checkpoint, console)
@@ -114,7 +118,8 @@ class _Failures:
     def check(self) -> None:
         """Raise TrainingError if there were any."""
         if self._failed:
-            raise TrainingError(f"{self._failed} of {self._total} runs failed; the others finished")
+            others = "; the others finished" if self._failed < self._total else ""
+            raise TrainingError(f"{self._failed} of {self._total} runs failed{others}")
 
 
 def _groups(tasks: Sequence[Task]) -> list[list[Task]]:

@@ -10,6 +10,7 @@ import pytest
 from cnnlab.errors import DataError, RequestError, RunError, TrainingError
 from cnnlab.experiment.search import Search as SearchSpec
 from cnnlab.jobs.pool import Assignment, Later
+from cnnlab.runs import Run
 from cnnlab.sweep import study as states
 from cnnlab.sweep.folder import SweepFolder
 from cnnlab.sweep.run import check_any, outcome_of, space_of
@@ -189,7 +190,7 @@ def test_a_process_that_is_lost_is_replaced_and_its_trial_resumed(sweep, capsys)
     worker = sweep()
     taken = worker.work.take()
     write_run(worker.folder.path, taken.name, taken.experiment, status="interrupted")
-    assert worker.work.lost(taken, 1, "was ended by SIGKILL")
+    assert worker.work.lost(taken, 1, Run(taken.folder / taken.name), "was ended by SIGKILL")
     again = worker.work.take()
     assert (again.name, again.resumes.path.name) == (taken.name, taken.name)
     assert "process 1 was ended by SIGKILL; another one goes on with trial-0000" in capsys.readouterr().err
@@ -200,7 +201,7 @@ def test_a_trial_that_loses_its_process_again_and_again_fails(sweep):
     for _ in range(MOST_LOSSES):
         taken = worker.work.take()
         assert taken.name == "trial-0000"
-        worker.work.lost(taken, 1, "was ended by SIGKILL")
+        worker.work.lost(taken, 1, Run(taken.folder / taken.name), "was ended by SIGKILL")
     assert worker.work.take().name == "trial-0001"
     assert worker.search.trials()[0].state == states.FAILED
     assert f"was lost {MOST_LOSSES} times without a further epoch" in worker.search.trials()[0].reason
