@@ -62,22 +62,25 @@ def _configuration(record: RunRecord) -> str:
     return json.dumps(plain, sort_keys=True)
 
 
+def _is_same(group: Group, other: Group) -> bool:
+    """Whether two groups are of one configuration, on the same examples."""
+    fingerprints = {group.record.data.fingerprint, other.record.data.fingerprint}
+    return len(fingerprints) == 1 and _configuration(group.record) == _configuration(other.record)
+
+
 def _measured_again(best: Group, groups: Sequence[Group]) -> str:
     """The group with the test results of the best on other seeds than were chosen by, or the command that trains it."""
-    wanted = _configuration(best.record)
-    same = [
-        group
-        for group in groups
-        if group.record.data.fingerprint == best.record.data.fingerprint and _configuration(group.record) == wanted
-    ]
-    tested = [group for group in same if group.values(METRICS["test_accuracy"])]
-    searched = {seed for group in same if group not in tested for seed in group.seeds}
-    if tested and searched and searched.isdisjoint(tested[0].seeds):
-        return f"{tested[0].name} measures the best on other seeds, and on the test set"
+    tested = [group for group in groups if group.values(METRICS["test_accuracy"])]
+    searched = [group for group in groups if not group.values(METRICS["test_accuracy"])]
+    if tested and searched:
+        again, chosen = ([group for group in some if _is_same(group, best)] for some in (tested, searched))
+        seeds = {seed for group in chosen for seed in group.seeds}
+        if again and chosen and seeds.isdisjoint(again[0].seeds):
+            return f"{again[0].name} measures the best on other seeds, and on the test set"
     known = {seed for group in groups if group.experiment.name == best.experiment.name for seed in group.seeds}
-    seeds = [seed for seed in range(FRESH_SEEDS + len(known)) if seed not in known][:FRESH_SEEDS]
+    fresh = [str(seed) for seed in range(FRESH_SEEDS + len(known)) if seed not in known][:FRESH_SEEDS]
     config = shlex.quote(str(Path(best.runs[0]) / "config.yaml"))
     return (
         "measure the best on fresh seeds, apart from these: "
-        f"`cnnlab train {config} --seeds {','.join(map(str, seeds))} --set train.test=end --runs fresh`"
+        f"`cnnlab train {config} --seeds {','.join(fresh)} --set train.test=end --runs fresh`"
     )

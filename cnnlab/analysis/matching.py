@@ -40,12 +40,15 @@ def _folders(path: Path) -> Iterator[Path]:
     if (path / RECORD).is_file() or not path.is_dir():
         yield path
         return
-    inside = sorted(child for child in path.iterdir() if not child.name.startswith(".") and child.is_dir())
-    sweeps = [child for child in inside if (child / SWEEP).is_file() and _has_runs(child)]
+    sweeps = [child for child in _inside(path) if (child / SWEEP).is_file() and _has_runs(child)]
     if not sweeps or _has_runs(path):
         yield path
-    yield from sweeps
+    yield from sorted(sweeps)
 
 
 def _has_runs(folder: Path) -> bool:
-    return any((child / RECORD).is_file() for child in folder.iterdir() if not child.name.startswith("."))
+    return any((child / RECORD).is_file() for child in _inside(folder))
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [child for child in folder.iterdir() if not child.name.startswith(".")]
