@@ -183,7 +183,7 @@ def test_other_names_data_and_costs_of_training_are_no_candidates(add, tmp_path)
     add(0.9, validation=0.8, experiment=settings("other", rate=0.3))
     (note,) = [note for note in compare([tmp_path]).notes if "candidates" in note]
     assert note.startswith("2 candidates of other were looked at")
-    add(0.9, rate=0.3, validation=0.8)
+    add(0.9, rate=0.4, validation=0.8)
     (note,) = [note for note in compare([tmp_path]).notes if "candidates" in note]
     assert "2 candidates of tiny and 2 of other were looked at" in note
     assert note.endswith(", and likewise for the others")
@@ -198,16 +198,15 @@ def test_candidates_chosen_by_the_test_set_are_not_said_to_be_chosen_by_validati
 
 
 def test_pruned_runs_are_skipped_and_were_candidates(add, tmp_path):
-    add(0.9, validation=0.9)
-    for number in range(300):
+    add(0.9, results={"val_accuracy": 0.9})
+    for number in range(20):
         add(0.9, rate=1 + number, validation=0.5, status="pruned")
     found = compare([tmp_path])
     assert len(found.rows) == 1
-    candidates, skipped = found.notes
-    assert candidates.startswith("301 candidates of tiny were looked at")
+    candidates, _, skipped = found.notes
+    assert candidates.startswith("21 candidates of tiny were looked at")
     assert skipped.startswith(f"skipped: {tmp_path}/tiny-2: pruned; ")
-    assert skipped.endswith("; and 295 more")
-    assert len(skipped) < 5 * len(str(tmp_path)) + 200
+    assert skipped.endswith("; and 15 more")
 
 
 def test_finals_of_a_sweep_are_on_other_seeds_than_its_trials(add, tmp_path):
@@ -215,7 +214,7 @@ def test_finals_of_a_sweep_are_on_other_seeds_than_its_trials(add, tmp_path):
         add(0.5, rate=rate, results={"val_accuracy": 0.8 + rate}, experiment=settings(rate=rate, test="never"))
     assert " --set train.test=end --runs fresh`" in compare([tmp_path]).notes[0]
     for seed in (1, 2):
-        add(0.9, seed, validation=0.9, experiment=settings(seed=seed, rate=0.2, test="end"))
+        add(0.9, seed, validation=0.95, experiment=settings(seed=seed, rate=0.2, test="end"))
     found = compare([tmp_path])
     assert names(found) == ["tiny-2", "tiny-3", "tiny-1"]
     assert found.notes[0].startswith("2 candidates of tiny were looked at")
@@ -239,8 +238,8 @@ def test_settings_that_change_no_more_than_last_digits_make_no_other_experiment(
 
 @pytest.mark.parametrize(("key", "value"), [("devices", 2), ("test", "never"), ("deterministic", False)])
 def test_settings_that_change_speed_or_what_is_measured_make_another_row(add, tmp_path, key, value):
-    add(0.9)
-    add(0.8, 1, experiment=settings(seed=1, **{key: value}))
+    add(0.9, experiment=settings(devices="auto", test="end"))
+    add(0.8, 1, experiment=settings(seed=1, **{"devices": "auto", "test": "end", key: value}))
     assert compare([tmp_path]).settings == [f"train.{key}"]
 
 
