@@ -12,6 +12,7 @@ from cnnlab.cli.comparison import _as_text, format_comparison
 from cnnlab.cli.shorthands import parse_seeds
 from cnnlab.cli.tables import Format
 from cnnlab.config.load import load
+from cnnlab.sweep.folder import SweepFolder
 from tests.conftest import assert_one_line, complete, invoke
 
 
@@ -205,7 +206,7 @@ def test_runs_of_sweeps_inside_a_folder_are_compared_too(two_experiments, tmp_pa
     for name, numbers in (("a", (0, 1)), ("b", (3,))):
         for number in numbers:
             shutil.copytree(two_experiments / f"runs/tiny-{number}", tmp_path / f"runs/{name}/trial-{number}")
-        (tmp_path / f"runs/{name}/sweep.yaml").touch()
+        SweepFolder(tmp_path / "runs" / name).space.touch()
     (tmp_path / "runs/other").mkdir()
     shutil.copytree(two_experiments / "runs/tiny-5", tmp_path / "runs/other/tiny-5")
 

@@ -80,7 +80,8 @@ PRINTED = {
     "{}; --where train.test=end leaves those that did, and compares them by test_accuracy": COMPARE,
     "{}: {}; see `{} --help`": ("train",),
     "`cnnlab train {} --seeds {}{}`": (),
-    "`cnnlab train {} --seeds {} --set train.test=end --runs fresh`": (),
+    "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
+    "fresh`": (),
     "--name {}: expected {}; try --name {}": TRAIN,
     "Data sets that `cnnlab data list` lists.": (),
     "no: cnnlab data fetch {}": (),
@@ -147,7 +148,8 @@ FILLED = {
     ],
     "no: cnnlab data fetch {}": ["mnist"],
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
-    "`cnnlab train {} --seeds {} --set train.test=end --runs fresh`": [CONFIG, "2,3"],
+    "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
+    "fresh`": [CONFIG, "2,3"],
     "--name {}: expected {}; try --name {}": ["mine"],
     "; if they count from {}, --set data.label_offset={}": ["1"],
     "set the values of black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
