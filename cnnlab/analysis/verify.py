@@ -19,8 +19,9 @@ from cnnlab.runs.metrics import read_rows
 from cnnlab.terminal import proposed
 from cnnlab.training import environment
 from cnnlab.training.finish import evaluated_split
+from cnnlab.training.fit import AfterEpoch
 from cnnlab.training.tasks import NewRun
-from cnnlab.training.train import train
+from cnnlab.training.train import Trainers, train
 
 SIGNIFICANT = 0.05
 
@@ -53,8 +54,14 @@ class Verdict:
         return asdict(self)
 
 
-def verify(run: Run, console: Console | None = None) -> Verdict:
-    """Train the experiment of `run` again, in a temporary folder, and compare.
+def verify(
+    run: Run,
+    console: Console | None = None,
+    *,
+    after_epoch: AfterEpoch = lambda row: False,
+    trainers: Trainers | None = None,
+) -> Verdict:
+    """Train the experiment of `run` again, in a temporary folder, and compare; the other arguments are as of `train`.
 
     Raises RunError where the run did not finish, its files contradict each other, it imports code, or the data
     are not those that it was trained on.
@@ -69,7 +76,8 @@ def verify(run: Run, console: Console | None = None) -> Verdict:
     then = _read(run, split)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            trained = train([NewRun(experiment, "again", repeats=run)], Path(folder), console=console)
+            task = NewRun(experiment, "again", repeats=run)
+            trained = train([task], Path(folder), console=console, after_epoch=after_epoch, trainers=trainers)
         except Interrupted as error:
             raise type(error)(f"interrupted; {run.path} is unchanged") from None
         except CnnlabError as error:

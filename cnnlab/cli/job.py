@@ -1,9 +1,10 @@
 """`python -m cnnlab.cli.job`: a process that trains one run after another for `cnnlab.jobs`.
 
 Each line of standard input is a run to train, `{"experiment": …, "name": …, "runs": …, "asks": …}`, with `resume` where
-it is one to go on with, or `measure` where only its speed is asked for. Lines of standard output say what happens:
-`begun`; `epoch`, which is answered by `{"go_on": …}` where the run `asks`; `measured`, `finished`, `pruned`, `failed`;
-and `interrupted` before it ends. Where its input ends, so does it, at once: whoever gave the runs is gone.
+it is one to go on with, `verify` where it is one to train again and compare, or `measure` where only its speed is asked
+for. Lines of standard output say what happens: `begun`; `epoch`, which is answered by `{"go_on": …}` where the run
+`asks`; `measured`, `verified`, `finished`, `pruned`, `failed`; and `interrupted` before it ends. Where its input ends,
+so does it, at once: whoever gave the runs is gone.
 """
 
 import contextlib
@@ -60,6 +61,9 @@ class _Job:
         while message is not None:
             if message.get("measure"):
                 self._tell("measured", **_speed(message))
+            elif "verify" in message:
+                if (code := self._verify(message, trainers)) is not None:
+                    return code
             elif (code := self._train(message, trainers)) is not None:
                 return code
             message = self._receive()
@@ -86,6 +90,25 @@ class _Job:
         else:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             self._tell("finished", run=str(trained.run.path), evaluation=trained.evaluation, peak=peak)
+        return None
+
+    def _verify(self, message: Message, trainers: "Trainers") -> int | None:
+        """Train a run again, and compare; the exit code where that was interrupted."""
+        from cnnlab.analysis.verify import verify
+        from cnnlab.runs import Run
+
+        self._asks = False
+        run = Run(Path(message["verify"]))
+        self._on_begun(run)
+        try:
+            verdict = verify(run, after_epoch=self._after_epoch, trainers=trainers)
+        except Interrupted as error:
+            self._tell("interrupted", run=self._run)
+            return error.exit_code
+        except CnnlabError as error:
+            self._fail(error)
+        else:
+            self._tell("verified", verdict=verdict.as_dict())
         return None
 
     def _on_begun(self, run: "Run") -> None:

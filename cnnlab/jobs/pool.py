@@ -21,7 +21,7 @@ MOST_UNBEGUN = 3  # ends of a process before it has begun anything, after which 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a process trains: a new run of that name in `folder`, or one that is resumed.
+    """What a process trains: a new run of that name in `folder`, one that is resumed, or one that is verified.
 
     `key` is what the work knows it by. After every epoch `Work.goes_on` is asked where `asks`.
     """
@@ -31,13 +31,15 @@ class Assignment:
     folder: Path
     name: str | None = None
     resumes: Run | None = None
+    verifies: Run | None = None
     asks: bool = False
     label: str = ""
 
     @property
     def message(self) -> dict[str, Any]:
         """What a process reads."""
-        what = {"resume": str(self.resumes.path)} if self.resumes else {}
+        runs = {"resume": self.resumes, "verify": self.verifies}
+        what = {key: str(run.path) for key, run in runs.items() if run}
         return {
             **what,
             "experiment": to_dict(self.experiment),

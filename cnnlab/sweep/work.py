@@ -168,7 +168,7 @@ class SweepWork:
             shutil.rmtree(run.path)
         asks = key < FINAL and self._space.search.pruner != "none"
         resumes = run if is_there else None
-        return Assignment(key, experiment, self._folder.path, run.path.name, resumes, asks, label)
+        return Assignment(key, experiment, self._folder.path, run.path.name, resumes=resumes, asks=asks, label=label)
 
     def _final(self) -> Assignment | Later | None:
         self._finals.decide(self._search.trials())

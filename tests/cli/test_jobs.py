@@ -229,3 +229,26 @@ def test_one_run_needs_one_process(cnnlab, folder):
 def test_workers_of_a_cluster_have_no_jobs(cnnlab, folder, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "{}")
     assert_one_line(cnnlab("train", "tiny.yaml", "--seeds", 2, "--jobs", 2), 2, "--jobs 2: not for the workers")
+
+
+def test_runs_are_verified_in_processes(folder):
+    done = run_cnnlab(*TRAIN, "--seeds", 2, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = run_cnnlab("verify", "runs", "--jobs", 2, "--quiet", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"runs/tiny-{number}: identical: table, weights and predictions are the same, bit for bit" for number in (1, 2)
+    ]
+    one = run_cnnlab("verify", "runs", "--quiet", "--format", "json", cwd=folder)
+    assert [verdict["verdict"] for verdict in json.loads(one.stdout)] == ["identical", "identical"]
+
+
+def test_of_several_runs_those_that_cannot_be_verified_are_told_at_the_end(folder):
+    done = run_cnnlab(*TRAIN, "--seeds", 2, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "runs/tiny-1/weights.safetensors").write_bytes(b"damaged")
+    done = run_cnnlab("verify", "runs", "--jobs", 2, "--quiet", cwd=folder)
+    assert done.returncode == 1
+    assert done.stdout == "runs/tiny-2: identical: table, weights and predictions are the same, bit for bit\n"
+    assert "runs/tiny-1: its table, weights or predictions cannot be read" in done.stderr
+    assert done.stderr.splitlines()[-1] == "cnnlab: 1 of 2 runs could not be verified"
