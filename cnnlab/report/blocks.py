@@ -90,6 +90,32 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """An axis of parallel coordinates: numbers, or categories, whose values are indices of `names`.
+
+    It reaches at least from one of `ends` to the other.
+    """
+
+    name: str
+    names: Sequence[str] = ()
+    is_log: bool = False
+    ends: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Lines across upright axes side by side, with a value on each; NaN where a line has none.
+
+    The lines, with their labels, are in order from the worst to the best one, which is drawn in bold.
+    """
+
+    title: str
+    scales: Sequence[Scale]
+    lines: Sequence[Sequence[float]]
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Picture:
     """An image file: its bytes, in PNG or WebP, its size in pixels, what it shows, and a caption."""
 
@@ -170,7 +196,7 @@ class Checklist:
     items: Sequence[Item]
 
 
-Block = Text | Facts | Table | Chart | Pictures | Confusion | Diagram | Code | Checklist
+Block = Text | Facts | Table | Chart | Parallel | Pictures | Confusion | Diagram | Code | Checklist
 
 
 @dataclass(frozen=True)
