@@ -32,13 +32,13 @@ HELP = {
 }
 
 
-def sections(found: Comparison) -> list[Section]:
-    """All but those of single runs."""
+def sections(found: Comparison, caption: str = "Experiments, the best first") -> list[Section]:
+    """All but those of single runs; `caption` is that of the table."""
     parts = [
         (
             "Comparison",
             "comparison",
-            [*_table(found), *(Text(note, "note") for note in [*legend(found), *found.notes])],
+            [*_table(found, caption), *(Text(note, "note") for note in [*legend(found), *found.notes])],
         ),
         ("What differs", "differences", list(_differences(found))),
         ("By seed", "seeds", list(_seeds(found))),
@@ -89,7 +89,7 @@ def _words(key: str) -> str:
     return key.replace("val_", "validation ").replace("_", " ")
 
 
-def _table(found: Comparison) -> Iterator[Block]:
+def _table(found: Comparison, caption: str) -> Iterator[Block]:
     shown = [outcome_row(found, row, published=True) for row in found.rows]
     exact = [full_row(found, row, published=True) for row in found.rows]
     keys = [key for key in shown[0] if any(row[key] is not None for row in shown)]
@@ -102,7 +102,7 @@ def _table(found: Comparison) -> Iterator[Block]:
         [_cell(row[key], numbers.get("low" if key == "interval" else key)) for key in keys]
         for row, numbers in zip(shown, exact, strict=True)
     ]
-    yield Table("Experiments, the best first", columns, rows, is_sortable=True)
+    yield Table(caption, columns, rows, is_sortable=True)
 
 
 def _cell(value: Any, exact: Any) -> Cell:

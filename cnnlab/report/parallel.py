@@ -10,12 +10,13 @@ from cnnlab.report.axes import Axis, axis, is_drawn, number
 from cnnlab.report.blocks import Parallel, Scale
 
 CAPTION = (
-    "The darker a line, the better its trial ranks; the bold one is the best. Lines through one category are spread, "
+    "The stronger the colour of a line, the better its trial ranks; the bold one is the best. Lines through one category are spread, "
     "the better the higher. A line at “none” has no such key."
 )
 TOP, BOTTOM, HEIGHT = 44, 306, 350
 NONE = -0.12
 """Where a line without a value crosses an axis that reaches from 0 to 1."""
+NONE_SPREAD = 0.06
 LEFT, RIGHT = 74, 66
 NARROW, WIDE, WHOLE = 128, 220, 720  # between axes, and between the first and the last of few
 SHADES = 6  # as in report.css
@@ -40,7 +41,7 @@ def parallel(block: Parallel) -> Markup:
     for index, (x, upright) in enumerate(zip(places, axes, strict=True)):
         parts += _axis(block.scales[index], x, upright, has_none=has_gaps(block, index))
     if not block.lines:
-        parts.append(f'<text class="mid" x="{width / 2}" y="{(TOP + BOTTOM) / 2}">no values</text>')
+        parts.append(f'<text class="mid" x="{width / 2}" y="{HEIGHT - 12}">no values</text>')
     return Markup("".join([*parts, "</svg>"]))
 
 
@@ -55,7 +56,7 @@ def heights(block: Parallel, axes: Sequence[Axis], index: int) -> list[float]:
     found = []
     for scale, upright, value in zip(block.scales, axes, block.lines[index], strict=False):
         if not is_drawn(value, scale.is_log):
-            found.append(upright.start + NONE * (upright.end - upright.start))
+            found.append(upright.start + (NONE + NONE_SPREAD * share) * (upright.end - upright.start))
         else:
             found.append(upright.place(value + SPREAD * share if scale.names else value))
     return found

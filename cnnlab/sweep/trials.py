@@ -116,7 +116,8 @@ def _read_row(row: Mapping[str, str], metric: str, space: Space, choices: Mappin
 def _in_range(dimension: Dimension, cell: str) -> float:
     value = float(cell)
     low, high = dimension.values.ends
-    if not low <= value <= high:
+    slack = 1e-9 * max(abs(low), abs(high))  # of rounding
+    if not low - slack <= value <= high + slack:
         raise ValueError(f"{dimension.key}: {cell}")
     return int(value) if "integer" in dimension.values.kind else value
 

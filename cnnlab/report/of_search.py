@@ -1,0 +1,285 @@
+"""The section about the search of a sweep: its space, what the trials came to, which keys mattered."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from cnnlab.config.space import Dimension
+from cnnlab.messages import pluralize
+from cnnlab.report.axes import number as short_number
+from cnnlab.report.blocks import Block, Cell, Chart, Column, Facts, Parallel, Scale, Section, Series, Table, Text
+from cnnlab.report.sweep_source import SweepSource
+from cnnlab.report.words import duration, number, text
+from cnnlab.sweep import study as states
+from cnnlab.sweep.importance import FOLDS, LEAST_TRIALS, Importance
+from cnnlab.sweep.trials import ENDED, TrialRow
+
+MOST_SLICES, MOST_AXES, MOST_KEYS = 24, 8, 24  # keys that are drawn, and of the table
+MOST_LINES, MOST_ROWS = 1_000, 2_000  # trials
+FEW_PREDICTED = 0.1  # R² below which a forest knows hardly more than the mean
+NO_MATTER = 0.02  # an importance that is none
+WIDE_LOSSES = 30  # the largest by the smallest, from where on the axis is logarithmic
+
+
+def section(sweep: SweepSource) -> Section:
+    """What was searched, and what was found."""
+    blocks: list[Block] = [Facts(list(_facts(sweep))), _space(sweep)]
+    if sweep.problem:
+        return Section("Search", "search", [Text(sweep.problem, "warning"), *blocks])
+    parts = [
+        ("Best value so far", "search-budget", list(_budget(sweep))),
+        ("Importance of the keys", "search-importance", list(_importance(sweep))),
+        ("Value of the metric by key", "search-slices", list(_slices(sweep))),
+        ("Parallel coordinates", "search-parallel", list(_parallel(sweep))),
+        ("All trials", "search-trials", list(_table(sweep))),
+    ]
+    inner = [Section(title, key, found) for title, key, found in parts if found]
+    return Section("Search", "search", blocks, inner)
+
+
+def states_text(trials: Sequence[TrialRow]) -> str:
+    """`57 complete, 2 pruned, 1 failed`."""
+    counts = {
+        state: sum(trial.state == state for trial in trials) for state in (*ENDED, states.RUNNING, states.WAITING)
+    }
+    return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+
+
+def _facts(sweep: SweepSource) -> Iterator[tuple[str, str]]:
+    search = sweep.space.search
+    yield "Sampler", f"{search.sampler}, seed {search.seed}"
+    yield "Metric", f"{sweep.metric}, on the validation examples after the last epoch"
+    yield "Pruner", search.pruner
+    if search.max_parameters is not None:
+        yield "Most parameters", f"{search.max_parameters:,}"
+    if not sweep.problem:
+        yield "Trials", f"{sweep.wanted:,}: {states_text(sweep.trials) or 'none has begun'}"
+        seconds = [trial.seconds for trial in sweep.trials if trial.seconds is not None]
+        yield "Computation", duration(sum(seconds)) if seconds else "not recorded"
+    yield "Finalists", f"{search.finalists:,}, {pluralize(search.seeds, 'fresh seed')} each"
+
+
+def _space(sweep: SweepSource) -> Table:
+    dimensions = sweep.space.dimensions
+    columns = [Column("key"), Column("values"), Column("only where", "The condition under which the key applies.")]
+    has_conditions = any(one.values.when for one in dimensions)
+    rows = [[text(one.key), text(_values(sweep, one)), text(_condition(one))] for one in dimensions]
+    width = 3 if has_conditions else 2
+    return Table("The space that was searched", columns[:width], [row[:width] for row in rows])
+
+
+def _values(sweep: SweepSource, dimension: Dimension) -> str:
+    values = dimension.values
+    if values.choice:
+        return ", ".join(f"[{name}]" if "," in name else name for name in sweep.categories[dimension.key])
+    low, high = map(short_number, values.ends)
+    step = f", step {short_number(float(values.step))}" if values.step is not None else ""
+    return f"{low} to {high}, {values.kind.replace('_', ' ')}{step}"
+
+
+def _condition(dimension: Dimension) -> str:
+    def named(wanted: object) -> str:
+        return " or ".join(map(str, wanted)) if isinstance(wanted, list) else str(wanted)
+
+    return ", ".join(f"{key} is {named(wanted)}" for key, wanted in dimension.values.when.items())
+
+
+def _budget(sweep: SweepSource) -> Iterator[Block]:
+    ended = sweep.of(*ENDED)
+    if not sweep.ranked:
+        return
+    title = f"Best {sweep.metric} so far"
+    is_log = _is_log(sweep)
+    by_trial = _best_so_far(sweep, [float(trial.number) for trial in ended], ended)
+    yield Chart(f"{title}, by trial", "trial", sweep.metric, [by_trial], log_y=is_log)
+    if all(trial.seconds is not None for trial in ended):
+        spent = list(accumulate(trial.seconds or 0.0 for trial in ended))
+        by_time = _best_so_far(sweep, spent, ended)
+        yield Chart(f"{title}, by computation", "seconds of training", sweep.metric, [by_time], log_y=is_log)
+    yield Text(
+        "Of complete trials, in the order of their numbers; the seconds are those of all trials together. The best of "
+        "more trials is also luckier: what it is worth is what it reaches on fresh seeds."
+    )
+
+
+def _best_so_far(sweep: SweepSource, x: Sequence[float], trials: Sequence[TrialRow]) -> Series:
+    """A line with a step where a trial was better than all before."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for at, trial in zip(x, trials, strict=True):
+        if trial.state != states.COMPLETE or trial.value is None:
+            continue
+        is_better = not ys or (trial.value > ys[-1] if sweep.higher_is_better else trial.value < ys[-1])
+        if is_better:
+            xs += [at, at] if ys else [at]
+            ys += [ys[-1], trial.value] if ys else [trial.value]
+    return Series(f"best {sweep.metric}", [*xs, x[-1]], [*ys, ys[-1]])
+
+
+def _importance(sweep: SweepSource) -> Iterator[Block]:
+    found = sweep.importance
+    if found is None:
+        count = len(sweep.ranked)
+        reason = (
+            "all of them have the same value"
+            if count >= LEAST_TRIALS
+            else f"that takes at least {LEAST_TRIALS} complete trials"
+        )
+        yield Text(f"Not known from {pluralize(count, 'complete trial')}: {reason}.", "note")
+        return
+    yield Text(_importance_words(sweep, found))
+    if found.r2 < FEW_PREDICTED:
+        yield Text("It knows hardly more than that trials differ: what is drawn here may be chance.", "warning")
+    keys = list(found.keys)[:MOST_KEYS]
+    means, spreads = zip(*(found.keys[key] for key in keys), strict=True)
+    series = Series(
+        "mean and standard deviation over folds",
+        range(len(keys)),
+        means,
+        [mean - spread for mean, spread in zip(means, spreads, strict=True)],
+        [mean + spread for mean, spread in zip(means, spreads, strict=True)],
+        kind="points",
+    )
+    yield Chart(
+        "Growth of the error when a key is shuffled", "", "share of the variance", [series], x_names=_names(sweep, keys)
+    )
+
+
+def _importance_words(sweep: SweepSource, found: Importance) -> str:
+    left_out = len(sweep.trials) - found.trials
+    (first, (growth, _)), *rest = found.keys.items()
+    idle = [f"`{sweep.names[key]}`" for key, (mean, _) in rest if mean < NO_MATTER]
+    without = f"; {', '.join(idle[:5])} {'does' if len(idle) == 1 else 'do'} not matter to it" if idle else ""
+    return (
+        f"A random forest predicts the ranks of trials that it has not seen with an R² of {found.r2:.2f} "
+        f"({FOLDS}-fold cross-validation over {found.trials:,} complete trials"
+        + (f"; {left_out:,} others are left out" if left_out else "")
+        + f"). It needs `{sweep.names[first]}` most: shuffled among trials, its squared error grows by {growth:.2f} "
+        f"of the variance{without}. A key matters only within the values that were searched."
+    )
+
+
+def _names(sweep: SweepSource, keys: Sequence[str]) -> list[str]:
+    return [sweep.names[key] for key in keys]
+
+
+def _slices(sweep: SweepSource) -> Iterator[Block]:
+    if not any(trial.value is not None for trial in sweep.trials):
+        return
+    drawn = sweep.by_importance[:MOST_SLICES]
+    for one in drawn:
+        yield _slice(sweep, one)
+    failed = len(sweep.of(states.FAILED))
+    if failed:
+        yield Text(f"{pluralize(failed, 'trial')} failed, and {'has' if failed == 1 else 'have'} no value.", "note")
+    yield from _left_out(sweep, len(drawn))
+
+
+def _left_out(sweep: SweepSource, drawn: int) -> Iterator[Text]:
+    count = len(sweep.space.dimensions)
+    if drawn < count:
+        which = "most important" if sweep.importance else "first"
+        yield Text(f"The {drawn} {which} of {count:,} keys are drawn.", "note")
+
+
+def _slice(sweep: SweepSource, dimension: Dimension) -> Chart:
+    names = sweep.categories.get(dimension.key, [])
+    series = [
+        _points(sweep, dimension, sweep.ranked, "complete; the best in bold", 0),
+        _points(sweep, dimension, sweep.of(states.PRUNED), "pruned, when it was ended", 1),
+    ]
+    return Chart(
+        f"{sweep.metric} by `{sweep.names[dimension.key]}`",
+        sweep.names[dimension.key],
+        sweep.metric,
+        [one for one in series if one.x],
+        log_x=dimension.values.kind.startswith("log"),
+        log_y=_is_log(sweep),
+        x_names=names,
+    )
+
+
+def _points(sweep: SweepSource, dimension: Dimension, trials: Sequence[TrialRow], name: str, group: int) -> Series:
+    """Trials as points, those of a category beside one another."""
+    shown = [trial for trial in trials if dimension.key in trial.point and trial.value is not None]
+    spread = 0.6 if dimension.values.choice else 0.0
+    x = [sweep.place(dimension, trial) + spread * (trial.number * 0.618034 % 1 - 0.5) for trial in shown]
+    best = [index for index, trial in enumerate(shown) if sweep.ranked and trial is sweep.ranked[0]]
+    labels = [f"trial {trial.number}: {sweep.shown(dimension, trial)}" for trial in shown]
+    return Series(
+        name,
+        x,
+        [math.nan if trial.value is None else trial.value for trial in shown],
+        kind="points",
+        group=group,
+        labels=labels,
+        emphasized=best,
+    )
+
+
+def _is_log(sweep: SweepSource) -> bool:
+    """Whether the axis of the metric is logarithmic: losses of trials that almost diverged hide all others."""
+    values = [trial.value for trial in sweep.trials if trial.value is not None]
+    return not sweep.higher_is_better and min(values, default=0.0) > 0 and max(values) > WIDE_LOSSES * min(values)
+
+
+def _parallel(sweep: SweepSource) -> Iterator[Block]:
+    trials = sweep.ranked[:MOST_LINES]
+    if len(trials) < 2:
+        return
+    chosen = {one.key for one in sweep.by_importance[:MOST_AXES]}
+    drawn = [one for one in sweep.space.dimensions if one.key in chosen]
+    scales = [
+        Scale(sweep.names[one.key], sweep.categories[one.key])
+        if one.values.choice
+        else Scale(sweep.names[one.key], is_log=one.values.kind.startswith("log"), ends=one.values.ends)
+        for one in drawn
+    ]
+    lines = [[*(sweep.place(one, trial) for one in drawn), trial.value or 0.0] for trial in reversed(trials)]
+    labels = [f"trial {trial.number}" for trial in reversed(trials)]
+    yield Parallel(
+        f"Complete trials by the values of their keys, and {sweep.metric}",
+        [*scales, Scale(sweep.metric, is_log=_is_log(sweep))],
+        lines,
+        labels,
+    )
+    if len(trials) < len(sweep.ranked):
+        yield Text(f"The {len(trials):,} best of {len(sweep.ranked):,} complete trials are drawn.", "note")
+    yield from _left_out(sweep, len(drawn))
+
+
+def _table(sweep: SweepSource) -> Iterator[Block]:
+    trials, keys = sweep.trials[:MOST_ROWS], sweep.space.dimensions[:MOST_KEYS]
+    if not trials:
+        return
+    has_reasons = any(trial.reason for trial in trials)
+    columns = [
+        Column("trial", is_numeric=True),
+        Column("state", "A pruned trial has the value that it had when it was ended."),
+        *(Column(name, is_numeric=True) for name in (sweep.metric, "epochs", "seconds", "parameters")),
+        *(Column(sweep.names[one.key], one.key, is_numeric=not one.values.choice) for one in keys),
+        *([Column("reason")] if has_reasons else []),
+    ]
+    rows = [
+        [
+            number(float(trial.number), ".0f"),
+            text(trial.state),
+            number(trial.value, ".4f"),
+            number(trial.epochs),
+            number(trial.seconds, ".1f"),
+            number(trial.parameters),
+            *(_cell(sweep, one, trial) for one in keys),
+            *([text(trial.reason)] if has_reasons else []),
+        ]
+        for trial in trials
+    ]
+    yield Table("Trials", columns, rows, is_sortable=True)
+    if len(trials) < len(sweep.trials):
+        yield Text(f"The first {len(trials):,} of {len(sweep.trials):,} trials; trials.csv has all.", "note")
+    if len(keys) < len(sweep.space.dimensions):
+        yield Text(f"The first {len(keys)} of {len(sweep.space.dimensions):,} keys; trials.csv has all.", "note")
+
+
+def _cell(sweep: SweepSource, dimension: Dimension, trial: TrialRow) -> Cell:
+    place = sweep.place(dimension, trial)
+    return Cell(sweep.shown(dimension, trial), None if math.isnan(place) else place)
