@@ -1,6 +1,7 @@
 """The section about the search of a sweep: its space, what the trials came to, which keys mattered."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -39,9 +40,8 @@ def section(sweep: SweepSource) -> Section:
 
 def states_text(trials: Sequence[TrialRow]) -> str:
     """`57 complete, 2 pruned, 1 failed`."""
-    counts = {
-        state: sum(trial.state == state for trial in trials) for state in (*ENDED, states.RUNNING, states.WAITING)
-    }
+    found = Counter(trial.state for trial in trials)
+    counts = {state: found[state] for state in (*ENDED, states.RUNNING, states.WAITING)}
     return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
 
 

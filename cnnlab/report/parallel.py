@@ -10,8 +10,8 @@ from cnnlab.report.axes import Axis, axis, is_drawn, number
 from cnnlab.report.blocks import Parallel, Scale
 
 CAPTION = (
-    "The stronger the colour of a line, the better its trial ranks; the bold one is the best. Lines through one category are spread, "
-    "the better the higher. A line at “none” has no such key."
+    "The stronger the colour of a line, the better its trial ranks; the bold one is the best. Lines through one "
+    "category are spread, the better the higher. A line at “none” has no such key."
 )
 TOP, BOTTOM, HEIGHT = 44, 306, 350
 NONE = -0.12

@@ -104,17 +104,13 @@ class SweepSource:
             return None
         found = self.outcome.comparison
         trials = {tuple(one.group.runs): one.trial for one in self.outcome.finalists if one.group}
-        named = {runs: f"trial {trial}" for runs, trial in trials.items()}
-        rows = [
-            replace(row, group=replace(row.group, name=named.get(tuple(row.group.runs), row.group.name)))
-            for row in found.rows
-        ]
         order = list(trials)
-        rows.sort(key=lambda row: order.index(tuple(row.group.runs)) if tuple(row.group.runs) in trials else len(order))
-        reference = next(
-            (row.group for row in rows if found.reference and row.group.runs == found.reference.runs), None
-        )
-        return replace(found, rows=rows, reference=reference)
+        rows = [
+            replace(row, group=replace(row.group, name=f"trial {trials[tuple(row.group.runs)]}"))
+            for row in sorted(found.rows, key=lambda row: order.index(tuple(row.group.runs)))
+        ]
+        runs = found.reference.runs if found.reference else None
+        return replace(found, rows=rows, reference=next((row.group for row in rows if row.group.runs == runs), None))
 
     def place(self, dimension: Dimension, trial: TrialRow) -> float:
         """Where the value of a trial is on the axis of a key; NaN where it has none."""

@@ -22,6 +22,8 @@ SPACE = {
     "train.epochs": {"integer": [2, 20], "step": 2},
 }
 """Keys of every kind: whole maps and layer lists, a log range that depends on another key, numbers."""
+WITHOUT_LOSS = {key: values for key, values in SPACE.items() if "loss" not in key}
+"""For the metric val_loss."""
 
 
 def space_of(folder, space=SPACE, **search):
