@@ -85,6 +85,8 @@ class Chart:
     log_y: bool = False
     x_names: Sequence[str] = ()
     y_range: tuple[float | None, float | None] = (None, None)
+    names_points: bool = True
+    """Whether labels are written beside points; they are always read under the pointer."""
     diagonal: bool = False
     """Whether the line y = x is drawn, as in a reliability diagram."""
 

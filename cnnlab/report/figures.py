@@ -157,7 +157,7 @@ def _add(axes: Any, chart: Chart, series: Series, plain: Plain) -> None:
             axes.fill_between(x, *ends, color=colour, alpha=0.16)
     bold = [index for index in series.emphasized if index in drawn]
     axes.plot([x[i] for i in bold], [y[i] for i in bold], marker, markersize=8, mfc="none", mec="0.1")
-    if not chart.x_names and len(series.labels) <= MOST_LABELS:
+    if chart.names_points and not chart.x_names and len(series.labels) <= MOST_LABELS:
         for index in sorted(drawn & set(range(len(series.labels)))):
             text = plain(texts.name(series.labels[index], 28))
             axes.annotate(text, (x[index], y[index]), (5, 3), textcoords="offset points", fontsize=7)

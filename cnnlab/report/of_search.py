@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from cnnlab.config.space import Dimension
-from cnnlab.messages import pluralize
+from cnnlab.messages import join_names, pluralize
 from cnnlab.report.axes import number as short_number
 from cnnlab.report.blocks import Block, Cell, Chart, Column, Facts, Parallel, Scale, Section, Series, Table, Text
 from cnnlab.report.sweep_source import SweepSource
@@ -18,7 +18,7 @@ from cnnlab.sweep.trials import ENDED, TrialRow
 MOST_SLICES, MOST_AXES, MOST_KEYS = 24, 8, 24  # keys that are drawn, and of the table
 MOST_LINES, MOST_ROWS = 1_000, 2_000  # trials
 FEW_PREDICTED = 0.1  # R² below which a forest knows hardly more than the mean
-NO_MATTER = 0.02  # an importance that is none
+NO_MATTER, MOST_IDLE = 0.02, 5  # an importance that is none, and keys with such a one that are named
 WIDE_LOSSES = 30  # the largest by the smallest, from where on the axis is logarithmic
 
 
@@ -113,7 +113,7 @@ def _best_so_far(sweep: SweepSource, x: Sequence[float], trials: Sequence[TrialR
         if is_better:
             xs += [at, at] if ys else [at]
             ys += [ys[-1], trial.value] if ys else [trial.value]
-    return Series(f"best {sweep.metric}", [*xs, x[-1]], [*ys, ys[-1]])
+    return Series(sweep.metric, [*xs, x[-1]], [*ys, ys[-1]])
 
 
 def _importance(sweep: SweepSource) -> Iterator[Block]:
@@ -149,13 +149,13 @@ def _importance_words(sweep: SweepSource, found: Importance) -> str:
     left_out = len(sweep.trials) - found.trials
     (first, (growth, _)), *rest = found.keys.items()
     idle = [f"`{sweep.names[key]}`" for key, (mean, _) in rest if mean < NO_MATTER]
-    without = f"; {', '.join(idle[:5])} {'does' if len(idle) == 1 else 'do'} not matter to it" if idle else ""
+    without = f"; {join_names(idle, MOST_IDLE)} {'does' if len(idle) == 1 else 'do'} not matter to it" if idle else ""
     return (
         f"A random forest predicts the ranks of trials that it has not seen with an R² of {found.r2:.2f} "
         f"({FOLDS}-fold cross-validation over {found.trials:,} complete trials"
         + (f"; {left_out:,} others are left out" if left_out else "")
-        + f"). It needs `{sweep.names[first]}` most: shuffled among trials, its squared error grows by {growth:.2f} "
-        f"of the variance{without}. A key matters only within the values that were searched."
+        + f"). Most important to it is `{sweep.names[first]}`: with its values shuffled among trials, the squared error "
+        f"grows by {growth:.2f} of the variance{without}. That is within the values that were searched only."
     )
 
 
@@ -196,6 +196,7 @@ def _slice(sweep: SweepSource, dimension: Dimension) -> Chart:
         log_x=dimension.values.kind.startswith("log"),
         log_y=_is_log(sweep),
         x_names=names,
+        names_points=False,
     )
 
 

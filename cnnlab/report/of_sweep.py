@@ -8,7 +8,7 @@ from cnnlab.report.of_search import states_text
 from cnnlab.report.sweep_source import SweepSource
 from cnnlab.report.words import text
 from cnnlab.sweep.outcome import Finalist, Outcome
-from cnnlab.sweep.summary import comparison_row, describe, finalist_row, notes
+from cnnlab.sweep.summary import comparison_row, finalist_row, notes
 
 HELP = {
     "fresh seeds": "The same metric, of runs on seeds that the search did not use.",
@@ -45,10 +45,11 @@ def _outcome(sweep: SweepSource) -> Iterator[Block]:
     if outcome is not None and outcome.winner is not None:
         yield Text(_winner(sweep, outcome, outcome.winner), "lead")
         yield _table(sweep, outcome)
-        for note in notes(outcome, sweep.folder):
-            yield Text(note, "note")
+        *caveats, experiment = notes(outcome, sweep.folder)
+        yield Text(" ".join(caveats), "note")
+        yield Text(experiment)
     elif best is not None:
-        point = describe(sweep.space, best.point)
+        point = sweep.described(best.number, best.point)
         yield Text(f"The best trial so far is {best.number}, {sweep.metric} {best.value:.4f}: {point}.", "lead")
         why = "no finalists were asked for" if sweep.space.search.finalists == 0 else "the finalists are not chosen yet"
         yield Text(
@@ -63,7 +64,7 @@ def _outcome(sweep: SweepSource) -> Iterator[Block]:
 
 
 def _winner(sweep: SweepSource, outcome: Outcome, winner: Finalist) -> str:
-    point = describe(sweep.space, winner.point)
+    point = sweep.described(winner.trial, winner.point)
     of = f" of {outcome.candidates:,}" if outcome.candidates else ""
     row = comparison_row(outcome, winner)
     chosen = f"Trial {winner.trial} is the winner{of} by {outcome.metric}: {point}."
@@ -83,7 +84,7 @@ def _table(sweep: SweepSource, outcome: Outcome) -> Table:
         Column("values of the keys"),
     ]
     cells = [
-        [*(_cell(row[key]) for key in keys), text(describe(sweep.space, one.point))]
+        [*(_cell(row[key]) for key in keys), text(sweep.described(one.trial, one.point))]
         for row, one in zip(rows, outcome.finalists, strict=True)
     ]
     return Table("Finalists, the best by validation first", columns, cells)

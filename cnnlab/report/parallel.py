@@ -17,7 +17,7 @@ TOP, BOTTOM, HEIGHT = 44, 306, 350
 NONE = -0.12
 """Where a line without a value crosses an axis that reaches from 0 to 1."""
 NONE_SPREAD = 0.06
-LEFT, RIGHT = 74, 66
+LEFT, RIGHT = 100, 66
 NARROW, WIDE, WHOLE = 128, 220, 720  # between axes, and between the first and the last of few
 SHADES = 6  # as in report.css
 SPREAD = 0.6  # of the height of a category

@@ -18,6 +18,7 @@ from cnnlab.sweep.folder import SweepFolder, runs_of
 from cnnlab.sweep.importance import Importance, importance, position
 from cnnlab.sweep.outcome import Outcome
 from cnnlab.sweep.run import outcome_of
+from cnnlab.sweep.summary import describe
 from cnnlab.sweep.trials import ENDED, TrialRow, read_trials
 
 
@@ -111,6 +112,14 @@ class SweepSource:
         ]
         runs = found.reference.runs if found.reference else None
         return replace(found, rows=rows, reference=next((row.group for row in rows if row.group.runs == runs), None))
+
+    def described(self, number: int, point: Mapping[str, object]) -> str:
+        """`optimizer adam, batch_size 32`: the point of a trial, from the table of trials where that has it."""
+        trial = next((trial for trial in self.trials if trial.number == number), None)
+        if trial is None:
+            return describe(self.space, point)
+        keys = [one for one in self.space.dimensions if one.key in trial.point]
+        return "; ".join(f"{self.names[one.key]} {self.shown(one, trial)}" for one in keys)
 
     def place(self, dimension: Dimension, trial: TrialRow) -> float:
         """Where the value of a trial is on the axis of a key; NaN where it has none."""
