@@ -45,7 +45,7 @@ def of_sweep_in(folder: Path) -> Document:
     sources, comparison = [Source(record) for record in sweep.finals], sweep.comparison
     sections = [of_search.section(sweep)]
     if comparison is not None:
-        sections += of_runs.sections(comparison, "Finalists, the best by validation first")
+        sections += of_runs.sections(comparison, of_sweep=True)
     if sources:
         sizes = [len(row.group.members) for row in comparison.rows] if comparison else [0]
         sections += [checklist.section(sources, sizes, of_sweep.search_text(sweep)), _runs(sources)]

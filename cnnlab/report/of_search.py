@@ -26,7 +26,7 @@ def section(sweep: SweepSource) -> Section:
     """What was searched, and what was found."""
     blocks: list[Block] = [Facts(list(_facts(sweep))), _space(sweep)]
     if sweep.problem:
-        return Section("Search", "search", [Text(sweep.problem, "warning"), *blocks])
+        return Section("Search", "search", blocks)
     parts = [
         ("Best value so far", "search-budget", list(_budget(sweep))),
         ("Importance of the keys", "search-importance", list(_importance(sweep))),
@@ -154,8 +154,8 @@ def _importance_words(sweep: SweepSource, found: Importance) -> str:
         f"A random forest predicts the ranks of trials that it has not seen with an R² of {found.r2:.2f} "
         f"({FOLDS}-fold cross-validation over {found.trials:,} complete trials"
         + (f"; {left_out:,} others are left out" if left_out else "")
-        + f"). Most important to it is `{sweep.names[first]}`: with its values shuffled among trials, the squared error "
-        f"grows by {growth:.2f} of the variance{without}. That is within the values that were searched only."
+        + f"). Most important to it is `{sweep.names[first]}`: with its values shuffled among trials, the squared "
+        f"error grows by {growth:.2f} of the variance{without}. That is within the values that were searched only."
     )
 
 
@@ -253,24 +253,21 @@ def _table(sweep: SweepSource) -> Iterator[Block]:
     trials, keys = sweep.trials[:MOST_ROWS], sweep.space.dimensions[:MOST_KEYS]
     if not trials:
         return
-    has_reasons = any(trial.reason for trial in trials)
     columns = [
         Column("trial", is_numeric=True),
         Column("state", "A pruned trial has the value that it had when it was ended."),
         *(Column(name, is_numeric=True) for name in (sweep.metric, "epochs", "seconds", "parameters")),
-        *(Column(sweep.names[one.key], one.key, is_numeric=not one.values.choice) for one in keys),
-        *([Column("reason")] if has_reasons else []),
+        *(Column(sweep.names[one.key], one.key, is_numeric=_is_numeric(one)) for one in keys),
     ]
     rows = [
         [
             number(float(trial.number), ".0f"),
-            text(trial.state),
+            text(": ".join(filter(None, (trial.state, trial.reason)))),
             number(trial.value, ".4f"),
             number(trial.epochs),
             number(trial.seconds, ".1f"),
             number(trial.parameters),
             *(_cell(sweep, one, trial) for one in keys),
-            *([text(trial.reason)] if has_reasons else []),
         ]
         for trial in trials
     ]
@@ -284,3 +281,7 @@ def _table(sweep: SweepSource) -> Iterator[Block]:
 def _cell(sweep: SweepSource, dimension: Dimension, trial: TrialRow) -> Cell:
     place = sweep.place(dimension, trial)
     return Cell(sweep.shown(dimension, trial), None if math.isnan(place) else place)
+
+
+def _is_numeric(dimension: Dimension) -> bool:
+    return all(isinstance(one, int | float) and not isinstance(one, bool) for one in dimension.values.choice or ())

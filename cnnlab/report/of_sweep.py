@@ -50,7 +50,7 @@ def _outcome(sweep: SweepSource) -> Iterator[Block]:
         yield Text(experiment)
     elif best is not None:
         point = sweep.described(best.number, best.point)
-        yield Text(f"The best trial so far is {best.number}, {sweep.metric} {best.value:.4f}: {point}.", "lead")
+        yield Text(f"Trial {best.number} is the best so far, {sweep.metric} {best.value:.4f}: {point}.", "lead")
         why = "no finalists were asked for" if sweep.space.search.finalists == 0 else "the finalists are not chosen yet"
         yield Text(
             f"This is the best of {pluralize(len(sweep.ranked), 'complete trial')}, measured on the examples that it "
