@@ -11,6 +11,7 @@ from cnnlab.errors import printable
 from cnnlab.report import checklist, of_run, of_runs, of_search, of_sweep, sweep_source
 from cnnlab.report.blocks import Block, Cell, Column, Document, Section, Table, Text
 from cnnlab.report.source import Source
+from cnnlab.report.sweep_source import SweepSource
 from cnnlab.report.words import counted, share_of, text
 from cnnlab.report.words import number as number_of
 from cnnlab.runs.record import RunRecord
@@ -40,8 +41,12 @@ def of_several(records: Sequence[RunRecord], comparison: Comparison | None) -> D
 
 
 def of_sweep_in(folder: Path) -> Document:
-    """The report of a sweep, in whatever state it is: its trials are in one section, the runs are of its finalists."""
-    sweep = sweep_source.read(folder)
+    """The report of the sweep in a folder, in whatever state it is."""
+    return of_sweep_source(sweep_source.read(folder))
+
+
+def of_sweep_source(sweep: SweepSource) -> Document:
+    """The report of a sweep: all trials are in one section, and the runs are those of its finalists."""
     sources, comparison = [Source(record) for record in sweep.finals], sweep.comparison
     sections = [of_search.section(sweep)]
     if comparison is not None:

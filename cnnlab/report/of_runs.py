@@ -34,15 +34,9 @@ HELP = {
 
 def sections(found: Comparison, *, of_sweep: bool = False) -> list[Section]:
     """All but those of single runs. Of a sweep, they are the finalists, which are not to be trained once more."""
+    notes = [*legend(found, advises=not of_sweep), *found.notes]
     parts = [
-        (
-            "Comparison",
-            "comparison",
-            [
-                *_table(found, of_sweep),
-                *(Text(note, "note") for note in [*legend(found, advises=not of_sweep), *found.notes]),
-            ],
-        ),
+        ("Comparison", "comparison", [*_table(found, of_sweep), *(Text(note, "note") for note in notes)]),
         ("What differs", "differences", list(_differences(found))),
         ("By seed", "seeds", list(_seeds(found))),
         ("Learning curves", "curves", list(_curves(found))),

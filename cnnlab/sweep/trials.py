@@ -86,8 +86,11 @@ def read_trials(folder: SweepFolder, space: Space) -> list[TrialRow]:
         for one in space.dimensions
     }
     metric = space.search.metric
+    rows = read_rows(folder.trials)
+    if not rows:
+        raise ValueError(f"{folder.trials.name}: no rows")
     try:
-        return [_read_row(row, metric, space, choices) for row in read_rows(folder.trials)]
+        return [_read_row(row, metric, space, choices) for row in rows]
     except (KeyError, OverflowError) as error:
         raise ValueError(f"{folder.trials.name}: {error}") from None
 

@@ -9,7 +9,7 @@ import pytest
 
 from cnnlab.report import of_search, sweep_source
 from cnnlab.report.blocks import Chart, Parallel, Table, Text
-from cnnlab.report.build import of_sweep_in
+from cnnlab.report.build import of_sweep_in, of_sweep_source
 from cnnlab.report.html import render
 from cnnlab.report.markdown import write
 from cnnlab.runs import files
@@ -33,7 +33,7 @@ def mixed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def document(mixed):
-    return of_sweep_in(mixed.folder.path)
+    return of_sweep_source(mixed)
 
 
 def blocks_of(document, kind, key=None):
@@ -125,7 +125,7 @@ def test_each_key_has_a_slice_with_all_trials_that_have_it(mixed, document):
 
 @pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
 def test_the_best_so_far_never_gets_worse_and_ends_at_the_best(tmp_path, metric):
-    write_sweep(tmp_path / "s", 30, failed=2, pruned=5, space=WITHOUT_LOSS, metric=metric)
+    write_sweep(tmp_path / "s", 24, failed=2, pruned=5, space=WITHOUT_LOSS, metric=metric)
     sweep = sweep_source.read(tmp_path / "s")
     charts = blocks_of(of_sweep_in(tmp_path / "s"), Chart, "search-budget")
     sign = 1 if metric == "val_accuracy" else -1
@@ -162,13 +162,15 @@ def test_importance_finds_the_keys_that_the_value_depends_on(mixed, document):
 
 def test_where_nothing_matters_importance_is_none_and_the_page_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.report.sweeps.value_of", lambda point, chance: 0.9 + 0.01 * chance.random())
+    monkeypatch.setattr("cnnlab.sweep.importance.TREES", 10)
     write_sweep(tmp_path / "s", 60, space=FEW)
     sweep = sweep_source.read(tmp_path / "s")
     assert sweep.importance.r2 < 0.1
     assert "what is drawn here may be chance" in texts_of(of_sweep_in(tmp_path / "s"), "search-importance")
 
 
-def test_importance_does_not_depend_on_the_scale_of_the_metric(tmp_path):
+def test_importance_does_not_depend_on_the_scale_of_the_metric(tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlab.sweep.importance.TREES", 10)
     write_sweep(tmp_path / "s", 40, space=FEW, metric="val_loss")
     sweep = sweep_source.read(tmp_path / "s")
     from dataclasses import replace
@@ -244,7 +246,7 @@ def test_without_the_table_of_trials_there_is_one_warning(tmp_path, content):
         folder.trials.write_bytes(content)
     found = of_sweep_in(folder.path)
     warnings = [block.text for block in blocks_of(found, Text) if block.kind == "warning"]
-    assert warnings == ["trials.csv is missing or damaged: the trials are not shown."] or content == b""
+    assert warnings == ["trials.csv is missing or damaged: the trials are not shown."]
     assert "is the winner" in found.lead[0].text
     render(found)
 
@@ -286,7 +288,8 @@ def test_a_damaged_outcome_is_none(tmp_path, outcome):
 
 def test_a_thousand_trials_take_seconds_and_have_one_line_each(tmp_path):
     folder = write_sweep(tmp_path / "s", 1000, space=FEW, seeds=1)
-    of_sweep_in(folder.path)  # imports
+    import sklearn.ensemble  # noqa: F401 - its import is not measured
+
     start = time.process_time()
     found = of_sweep_in(folder.path)
     page = render(found)
@@ -325,7 +328,7 @@ def test_no_text_of_a_sweep_becomes_markup(tmp_path, monkeypatch, text):
 
 
 def test_report_writes_the_page_into_the_folder_of_the_sweep(cnnlab, tmp_path):
-    write_sweep(tmp_path / "runs/tiny-sweep", 6, space=FEW)
+    write_sweep(tmp_path / "runs/tiny-sweep", 6, space=FEW, seeds=0)
     for _ in range(2):
         done = cnnlab("report", "runs/tiny-sweep")
         assert (done.returncode, done.stdout, done.stderr) == (0, "report: runs/tiny-sweep/report.html\n", "")
