@@ -103,12 +103,11 @@ class SweepSource:
         """Of the finalists on the test set, in their order by validation."""
         if self.outcome is None or self.outcome.comparison is None:
             return None
-        found = self.outcome.comparison
-        trials = {tuple(one.group.runs): one.trial for one in self.outcome.finalists if one.group}
-        order = list(trials)
+        found, finalists = self.outcome.comparison, self.outcome.finalists
+        ranks = {run: rank for rank, one in enumerate(finalists) if one.group for run in one.group.runs}
         rows = [
-            replace(row, group=replace(row.group, name=f"trial {trials[tuple(row.group.runs)]}"))
-            for row in sorted(found.rows, key=lambda row: order.index(tuple(row.group.runs)))
+            replace(row, group=replace(row.group, name=f"trial {finalists[ranks[row.group.runs[0]]].trial}"))
+            for row in sorted(found.rows, key=lambda row: ranks[row.group.runs[0]])
         ]
         runs = found.reference.runs if found.reference else None
         return replace(found, rows=rows, reference=next((row.group for row in rows if row.group.runs == runs), None))

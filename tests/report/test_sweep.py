@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from cnnlab.report import of_search, sweep_source
+from cnnlab.report import search_plots, sweep_source
 from cnnlab.report.blocks import Chart, Parallel, Table, Text
 from cnnlab.report.build import of_sweep_in, of_sweep_source
 from cnnlab.report.html import render
 from cnnlab.report.markdown import write
 from cnnlab.runs import files
+from cnnlab.sweep.finals import finalists
 from cnnlab.sweep.folder import SweepFolder
 from cnnlab.sweep.importance import FOLDS, LEAST_TRIALS, importance
 from cnnlab.sweep.run import outcome_of
@@ -21,6 +22,7 @@ from cnnlab.sweep.trials import TrialTable, read_trials
 from tests.conftest import assert_one_line
 from tests.report.hostile import HACK, TEXTS
 from tests.report.sweeps import LARGE, WITHOUT_LOSS, space_of, write_sweep
+from tests.report.test_in_browser import A4, FOUND, SHOWN, browser, overflow, visit, wide  # noqa: F401 - fixtures
 
 FEW = {"train.batch_size": [32, 64], "train.optimizer.sgd.learning_rate": {"log": [1e-4, 1e-1]}}
 
@@ -303,9 +305,9 @@ def test_of_many_keys_the_most_important_are_drawn(tmp_path):
     space = {f"train.callbacks[{index}].x": {"linear": [0.0, 1.0]} for index in range(30)}
     folder = write_sweep(tmp_path / "s", 5, space=space, has_outcome=False)
     found = of_sweep_in(folder.path)
-    assert len(blocks_of(found, Chart, "search-slices")) == of_search.MOST_SLICES
+    assert len(blocks_of(found, Chart, "search-slices")) == search_plots.MOST_SLICES
     assert "The 24 first of 30 keys are drawn." in texts_of(found, "search-slices")
-    assert len(blocks_of(found, Parallel)[0].scales) == of_search.MOST_AXES + 1
+    assert len(blocks_of(found, Parallel)[0].scales) == search_plots.MOST_AXES + 1
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -369,3 +371,29 @@ def test_the_checklist_knows_how_the_finalists_were_chosen(document):
     assert item.text.startswith(
         "random over 6 keys, 60 trials: 48 complete, 8 pruned, 4 failed, compared by val_accuracy"
     )
+
+
+def test_without_finalists_the_best_value_is_said_to_be_luck(tmp_path):
+    folder = write_sweep(tmp_path / "s", 4, space=FEW, finalists=0)
+    assert "partly luck: no finalists were asked for." in texts_of(of_sweep_in(folder.path))
+
+
+def test_trials_of_one_point_are_one_finalist(tmp_path):
+    space = space_of(tmp_path, FEW)
+    point = {"train.batch_size": 32, "train.optimizer.sgd.learning_rate": 0.01}
+    other = {**point, "train.batch_size": 64}
+    values = [(0.9, point), (0.95, point), (0.8, other), (0.95, point), (0.7, other)]
+    trials = [Trial(n, "complete", at, value, "w", None, False) for n, (value, at) in enumerate(values)]
+    assert [trial.number for trial in finalists(trials, space)] == [1, 2]
+
+
+@pytest.mark.skipif(FOUND is None, reason="no browser is installed")
+def test_nothing_overflows_or_is_cut_off_on_paper(visit, document):  # noqa: F811
+    page = visit(document, **wide(360))
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for width in (360, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert overflow(page) <= 0, width
+    page.set_viewport_size({"width": A4, "height": 800})
+    page.emulate_media(media="print")
+    assert [one for one in page.evaluate(SHOWN) if one[2] < -1 or one[3] > A4 + 1] == []
