@@ -20,6 +20,7 @@ WIDE_LOSSES = 30  # the largest by the smallest, from where on the axis is logar
 
 
 def budget(sweep: SweepSource) -> Iterator[Block]:
+    """The best value by trial, and by seconds of training."""
     ended = sweep.of(*ENDED)
     if not sweep.ranked:
         return
@@ -52,6 +53,7 @@ def _best_so_far(sweep: SweepSource, x: Sequence[float], trials: Sequence[TrialR
 
 
 def importance(sweep: SweepSource) -> Iterator[Block]:
+    """What each key is worth to a forest that predicts the trials, and how well it does."""
     found = sweep.importance
     if found is None:
         count = len(sweep.ranked)
@@ -99,6 +101,7 @@ def _names(sweep: SweepSource, keys: Sequence[str]) -> list[str]:
 
 
 def slices(sweep: SweepSource) -> Iterator[Block]:
+    """The metric of all trials against each key."""
     if not any(trial.value is not None for trial in sweep.trials):
         return
     drawn = sweep.by_importance[:MOST_SLICES]
@@ -160,6 +163,7 @@ def _is_log(sweep: SweepSource) -> bool:
 
 
 def parallel(sweep: SweepSource) -> Iterator[Block]:
+    """A line per complete trial across the keys and the metric."""
     trials = sweep.ranked[:MOST_LINES]
     if len(trials) < 2:
         return
