@@ -29,7 +29,9 @@ class Format(StrEnum):
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="A run folder, or folders of runs.", show_default=False)],
+    runs: Annotated[
+        list[Path], typer.Argument(help="A run folder, folders of runs, or the folder of a sweep.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -63,8 +65,9 @@ def report(
 
     It says what was done, what came out, how sure that is, and how to repeat it: learning curves, measurements by
     class, confusions with their images, the network, the data, the experiment file, the environment, and a checklist
-    of reproducibility. Of several runs also the comparison of `cnnlab compare`. The page is one file that needs no
-    network and no other file. Images of filters and of saliency are those of `cnnlab look`.
+    of reproducibility. Of several runs also the comparison of `cnnlab compare`. Of a sweep the outcome, all trials and
+    the importance of each key, and the comparison of the finalists. The page is one file that needs no network and no
+    other file. Images of filters and of saliency are those of `cnnlab look`.
     """
     from cnnlab.runs.record import RECORD
 
