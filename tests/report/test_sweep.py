@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from cnnlab.cli.report import after_sweep
 from cnnlab.report import search_plots, sweep_source
 from cnnlab.report.blocks import Chart, Parallel, Table, Text
 from cnnlab.report.build import of_sweep_in, of_sweep_source
@@ -397,3 +398,10 @@ def test_nothing_overflows_or_is_cut_off_on_paper(visit, document):  # noqa: F81
     page.set_viewport_size({"width": A4, "height": 800})
     page.emulate_media(media="print")
     assert [one for one in page.evaluate(SHOWN) if one[2] < -1 or one[3] > A4 + 1] == []
+
+
+def test_after_a_sweep_its_page_is_in_its_folder(tmp_path, capsys):
+    folder = write_sweep(tmp_path / "s", 4, space=FEW, seeds=0)
+    after_sweep(folder.path)
+    assert "is the winner of 4" in (folder.path / "report.html").read_text()
+    assert capsys.readouterr().err == f"report: {folder.path / 'report.html'}\n"
