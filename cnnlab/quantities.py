@@ -22,3 +22,10 @@ class Change(float):
     def __format__(self, spec: str) -> str:
         """In percent with its sign."""
         return f"{100 * float(self):+.1f} %"
+
+
+def rounded_time(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`: as precise as an estimate is."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cnnlab.analysis import significance
 from cnnlab.analysis.results import Result
 from cnnlab.analysis.significance import ALPHA, estimate, format_mean_std
+from cnnlab.quantities import rounded_time
 
 
 def compare_with_expected(accuracies: Sequence[float], usual: Sequence[Result], examples: int) -> str:
@@ -36,7 +37,7 @@ def describe_expected(usual: Sequence[Result], after: Sequence[tuple[int, Sequen
     text += "".join(f", {format_mean_std(estimate(accuracies))} after {epoch} epochs" for epoch, accuracies in after)
     median = sorted(usual, key=lambda result: result.seconds)[len(usual) // 2]
     cores = f" on {median.cores} {'core' if median.cores == 1 else 'cores'}" if median.cores else ""
-    return f"{text}; {_time(median.seconds)}{cores}"
+    return f"{text}; {rounded_time(median.seconds)}{cores}"
 
 
 def _seeds(usual: Sequence[Result]) -> str:
@@ -45,7 +46,3 @@ def _seeds(usual: Sequence[Result]) -> str:
         return f"seed {seeds[0]}"
     spread = f"{seeds[0]} to {seeds[-1]}" if seeds[-1] - seeds[0] == len(seeds) - 1 else ", ".join(map(str, seeds))
     return f"mean ± standard deviation, seeds {spread}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

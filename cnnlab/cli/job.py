@@ -1,9 +1,9 @@
 """`python -m cnnlab.cli.job`: a process that trains one run after another for `cnnlab.jobs`.
 
 Each line of standard input is a run to train, `{"experiment": …, "name": …, "runs": …, "asks": …}`, with `resume` where
-it is one to go on with; lines of standard output say what happens: `epoch`, which is answered by `{"go_on": …}` where
-the run `asks`, `finished`, `pruned`, `failed`, and `interrupted` before it ends. Where its input ends, so does it, at
-once: whoever gave the runs is gone.
+it is one to go on with, or `measure` where only its speed is asked for. Lines of standard output say what happens:
+`begun`; `epoch`, which is answered by `{"go_on": …}` where the run `asks`; `measured`, `finished`, `pruned`, `failed`;
+and `interrupted` before it ends. Where its input ends, so does it, at once: whoever gave the runs is gone.
 """
 
 import contextlib
@@ -16,12 +16,14 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cnnlab.errors import CnnlabError, Interrupted, Pruned
 
 if TYPE_CHECKING:
+    from cnnlab.runs import Run
     from cnnlab.training.tasks import Task
+    from cnnlab.training.train import Trainers
 
 Message = Mapping[str, Any]
 
@@ -30,47 +32,88 @@ def main() -> int:
     """Train what comes; the exit code."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # what a library prints is no answer
-    receive = _receiver()
-    message = receive()
-    if message is None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # while nothing is trained
+        signal.signal(number, lambda number, frame: os._exit(128 + number))
+    return _Job(answers, _receiver()).serve()
+
+
+class _Job:
+    """Trains what it receives, and tells what happens."""
+
+    def __init__(self, answers: TextIO, receive: Callable[[], Message | None]) -> None:
+        self._answers, self._receive = answers, receive
+        self._run: str | None = None
+        self._asks = False
+
+    def serve(self) -> int:
+        """Until there is nothing more; the exit code."""
+        message = self._receive()
+        if message is None:
+            return 0
+        try:
+            _import(message)
+        except CnnlabError as error:
+            return self._fail(error)
+        from cnnlab.training.train import Trainers
+
+        trainers = Trainers()
+        while message is not None:
+            if message.get("measure"):
+                self._tell("measured", **_speed(message))
+            elif (code := self._train(message, trainers)) is not None:
+                return code
+            message = self._receive()
         return 0
-    from cnnlab.cli.tensorflow import import_tensorflow
-    from cnnlab.experiment.schema import Experiment
 
-    experiment = Experiment.model_validate(message["experiment"], strict=False)
-    import_tensorflow(experiment.train.devices, experiment.train.threads)
-    from cnnlab.training.train import Trainers, train
+    def _train(self, message: Message, trainers: "Trainers") -> int | None:
+        """Train a run; the exit code where that was interrupted."""
+        from cnnlab.training.train import train
 
-    trainers = Trainers()
+        self._run, self._asks = None, message["asks"]
+        folder = Path(message["runs"])
+        try:
+            task = _task(message)
+            (trained,) = train(
+                [task], folder, on_begun=self._on_begun, after_epoch=self._after_epoch, trainers=trainers
+            )
+        except Interrupted as error:
+            self._tell("interrupted", run=self._run)
+            return error.exit_code
+        except Pruned as error:
+            self._tell("pruned", message=str(error))
+        except CnnlabError as error:
+            self._fail(error)
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            self._tell("finished", run=str(trained.run.path), evaluation=trained.evaluation, peak=peak)
+        return None
 
-    def tell(event: str, **more: Any) -> None:
-        with contextlib.suppress(OSError):  # whoever listened is gone, which the thread below notices
-            print(json.dumps({"event": event, **more}), file=answers)
+    def _on_begun(self, run: "Run") -> None:
+        self._run = str(run.path)
+        self._tell("begun", run=self._run)
 
-    def after_epoch(row: Message) -> bool:
-        tell("epoch", row=row)
-        answer = receive() if asks else None
+    def _after_epoch(self, row: Message) -> bool:
+        self._tell("epoch", row=row)
+        answer = self._receive() if self._asks else None
         if answer is not None and not answer["go_on"]:
             raise Pruned(f"pruned after epoch {row['epoch']}: other trials are ahead of it")
         return False
 
-    while message is not None:
-        asks = message["asks"]
-        try:
-            task = _task(message)
-            (trained,) = train([task], Path(message["runs"]), after_epoch=after_epoch, trainers=trainers)
-        except Interrupted as error:
-            tell("interrupted", message=str(error))
-            return error.exit_code
-        except Pruned as error:
-            tell("pruned", message=str(error))
-        except CnnlabError as error:
-            tell("failed", message=str(error), error=type(error).__name__)
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-            tell("finished", run=str(trained.run.path), evaluation=trained.evaluation, peak=peak)
-        message = receive()
-    return 0
+    def _fail(self, error: CnnlabError) -> int:
+        self._tell("failed", message=str(error), error=type(error).__name__)
+        return error.exit_code
+
+    def _tell(self, event: str, **more: Any) -> None:
+        with contextlib.suppress(OSError):  # whoever listened is gone, which the thread below notices
+            print(json.dumps({"event": event, **more}), file=self._answers)
+
+
+def _import(message: Message) -> None:
+    from cnnlab.cli.tensorflow import import_tensorflow
+    from cnnlab.experiment.schema import Experiment
+
+    settings = Experiment.model_validate(message["experiment"], strict=False).train
+    import_tensorflow(settings.devices, settings.threads)
 
 
 def _task(message: Message) -> "Task":
@@ -82,6 +125,14 @@ def _task(message: Message) -> "Task":
     if "resume" in message:
         return plan(Run(Path(message["resume"])), trust=True)  # its experiment is that of whoever gave it
     return NewRun(Experiment.model_validate(message["experiment"], strict=False), message["name"])
+
+
+def _speed(message: Message) -> dict[str, float]:
+    from cnnlab.experiment.schema import Experiment
+    from cnnlab.training.estimate import measure
+
+    start, epoch = measure(Experiment.model_validate(message["experiment"], strict=False))
+    return {"start": start, "epoch": epoch}
 
 
 def _receiver() -> Callable[[], Message | None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.errors import RequestError, RunError
-from cnnlab.terminal import warn
+from cnnlab.terminal import note, warn
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -20,8 +20,8 @@ Set = Annotated[
 Jobs = Annotated[
     str | None,
     typer.Option(
-        help="Train the runs of several seeds in so many processes at once, each with its share of the cores; auto: as "
-        "many as there are cores.",
+        help="Train several runs in so many processes at once, each with its share of the cores; auto: as many as are "
+        "fastest.",
         metavar="N|auto",
         show_default=False,
     ),
@@ -35,6 +35,8 @@ def processes(jobs: str | None, tasks: int, threads: int | None) -> int:
     from cnnlab.jobs.cores import count_of
 
     count = count_of(jobs, tasks, threads)
+    if tasks == 1 and jobs != "auto":
+        note(f"--jobs {jobs}: there is one run, which one process trains")
     if count > 1 and os.environ.get("TF_CONFIG"):
         raise RequestError(f"--jobs {jobs}: not for the workers of a cluster (TF_CONFIG), which train one run together")
     return count

@@ -101,19 +101,22 @@ def _attempt(action: Callable[[], Any], name: str, failed: list[str]) -> Any:
 
 
 def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, jobs: str | None, *, quiet: bool) -> None:
-    """Train what is not finished of these seeds; new runs in several processes, if there are `jobs`."""
+    """Train what is not finished of these seeds, in several processes if there are `jobs`."""
     from cnnlab.analysis.reproduction_runs import missing_experiments, resumable_runs
-    from cnnlab.training.tasks import NewRun
+    from cnnlab.training.tasks import NewRun, Task
 
-    _train(resumable_runs(experiment, seeds, runs), runs, quiet=quiet)
-    missing = [NewRun(one) for one in missing_experiments(experiment, seeds, runs)]
-    count = processes(jobs, len(missing), experiment.train.threads) if missing else 1
+    resumable = resumable_runs(experiment, seeds, runs)
+    begun = {plan.experiment.seed for plan in resumable}
+    missing = missing_experiments(experiment, [seed for seed in seeds if seed not in begun], runs)
+    tasks: list[Task] = [*resumable, *map(NewRun, missing)]
+    count = processes(jobs, len(tasks), experiment.train.threads) if tasks else 1
     if count == 1:
-        _train(missing, runs, quiet=quiet)
+        _train(resumable, runs, quiet=quiet)
+        _train(tasks[len(resumable) :], runs, quiet=quiet)
         return
     from cnnlab.jobs.train import train
 
-    train(missing, runs, count, quiet=quiet, on_finished=lambda trained: None)
+    train(tasks, runs, count, quiet=quiet, on_finished=lambda trained: None)
 
 
 def _train(tasks: Sequence["Task"], runs: Path, *, quiet: bool) -> None:

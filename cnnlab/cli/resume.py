@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnnlab.cli.options import Jobs, processes
 from cnnlab.cli.results import Format, Results
 from cnnlab.cli.tensorflow import import_tensorflow
 from cnnlab.errors import RequestError
@@ -29,6 +30,7 @@ def resume(
     trust: Annotated[
         bool, typer.Option("--trust", help="Import the callbacks that the run's config names: it may run any code.")
     ] = False,
+    jobs: Jobs = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
@@ -42,7 +44,7 @@ def resume(
     from cnnlab.config.overrides import Override
 
     changes = [] if epochs is None else [Override(("train", "epochs"), epochs, f"--epochs {epochs}")]
-    resume_runs(runs, changes, all=all, trust=trust, quiet=quiet, format=format)
+    resume_runs(runs, changes, all=all, trust=trust, jobs=jobs, quiet=quiet, format=format)
 
 
 def resume_runs(
@@ -52,6 +54,7 @@ def resume_runs(
     *,
     all: bool = False,
     trust: bool = False,
+    jobs: str | None = None,
     quiet: bool = False,
     format: Format = Format.TABLE,
 ) -> None:
@@ -75,6 +78,13 @@ def resume_runs(
         if len(values) > 1:
             raise RequestError(f"the runs differ in train.{key} ({', '.join(map(str, values))}); resume them in turn")
     settings = plans[0].experiment.train
+    count = processes(jobs, len(plans), settings.threads)
+    if count > 1:
+        from cnnlab.jobs.train import train as train_in_processes
+
+        with Results(format, several=True) as results:
+            train_in_processes(plans, plans[0].run.path.parent, count, quiet=quiet, on_finished=results.add)
+        return
     import_tensorflow(settings.devices, settings.threads)
     from cnnlab.training.train import train
 

@@ -83,6 +83,7 @@ def sweep(
     from cnnlab.cli.sweep_result import print_outcome
     from cnnlab.sweep.folder import SweepFolder
     from cnnlab.sweep.run import check_not_at_work, outcome_of, space_of, work_on
+    from cnnlab.sweep.study import import_optuna
     from cnnlab.terminal import stderr, warn
 
     given = _given_space(config, search, sampler, trials, set)
@@ -90,6 +91,7 @@ def sweep(
     if join is not None and name is not None:
         raise RequestError("--name: not with --join, which names the folder")
     space = space_of(folder, given)
+    import_optuna()
     if join is None:
         check_not_at_work(folder)
     for warning in space.check():
@@ -106,7 +108,7 @@ def sweep(
     count = processes(jobs, wanted, space.base.train.threads)
     shares = share_out(space.base, count)
     if not quiet or dry_run:
-        for line in describe_cost(space, points, shares, measure=not folder.space.exists()):
+        for line in describe_cost(space, points, shares, measures=not folder.space.exists()):
             stderr().print(line, markup=False)
     if dry_run:
         return

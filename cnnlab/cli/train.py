@@ -119,16 +119,22 @@ def train(
     count = processes(jobs, len(tasks), settings.threads)
     if count == 1:
         import_tensorflow(settings.devices, settings.threads)
-    with Results(format, several=several) as results:
+    results = Results(format, several=several)
+
+    def write_report() -> None:
+        if report and results.records:  # of several workers the chief alone has them
+            from cnnlab.cli.report import after_training
+
+            after_training(results.records, runs)
+
+    with results:
         if count == 1:
             from cnnlab.training.train import train as train_runs
 
-            train_runs(tasks, runs, console=None if quiet else stderr(), on_finished=results.add)
+            console = None if quiet else stderr()
+            train_runs(tasks, runs, console=console, on_finished=results.add, at_end=write_report)
         else:
             from cnnlab.jobs.train import train as train_in_processes
 
             train_in_processes(tasks, runs, count, quiet=quiet, on_finished=results.add)
-    if report and results.records:  # of several workers the chief alone has them
-        from cnnlab.cli.report import after_training
-
-        after_training(results.records, runs)
+            write_report()

@@ -56,7 +56,12 @@ def _findings(config: str, changes: Any, replicas: int | None) -> list[dict[str,
     from cnnlab.config.load import read
 
     try:
-        found = lint(read(config, changes), replicas)
+        loaded = read(config, changes)
+        if loaded.experiment.search is not None:
+            from cnnlab.config.space import read_space
+
+            return [_row(config, warning, "warning", None) for warning in read_space(config, changes).check()]
+        found = lint(loaded, replicas)
     except ConfigError as error:
         return [_row(config, problem, "error", None) for problem in error.problems]
     return [_row(config, str(finding), "error" if finding.is_error else "warning", finding.rule) for finding in found]

@@ -4,105 +4,33 @@ import itertools
 import json
 import math
 import random
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlab.config import yaml
 from cnnlab.config.differences import short
+from cnnlab.config.dimensions import Dimension, Point, is_inside, ordered
 from cnnlab.config.files import Source
 from cnnlab.config.lint import Finding, lint
 from cnnlab.config.load import Config, changed, read
 from cnnlab.config.overrides import Override
 from cnnlab.config.schema_lookup import canonicalize, canonicalize_path
+from cnnlab.config.space_rules import check_keys, check_validation, parse_search
 from cnnlab.config.yaml import Document
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.schema import Experiment
-from cnnlab.experiment.search import RANGES, Search, Values
+from cnnlab.experiment.search import Search
 from cnnlab.experiment.summary import summarize
-from cnnlab.messages import did_you_mean, join_names, pluralize
-from cnnlab.paths import KeyPath, parse_path
-
-Point = Mapping[str, Any]
-"""A value for each key of a space that applies."""
+from cnnlab.messages import pluralize
+from cnnlab.paths import parse_path
 
 DEFAULT_TRIALS = 50
 MOST_CORNERS = 1_000  # that are checked, some milliseconds each
 MOST_SHOWN = 10  # problems
 MOST_CHARACTERS = 60  # of a value in a message
 MOST_POINTS = 100_000  # of a grid
-UNSEARCHABLE = {
-    "name": "names the sweep",
-    "seed": "is chance, of which finalists get fresh seeds",
-    "published": "changes no number",
-    "search": "is the search itself",
-    "data": "decides by which examples trials are compared",
-    "train.test": "trials leave the test set alone",
-    "train.devices": "is set up once per process",
-    "train.threads": "is set up once per process",
-}
-_RANGE = re.compile(rf"(?:({'|'.join(RANGES)}):)?([^:|]+?)\.\.([^:|]+?)(?::([^:|]+))?")
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """A key of the experiment, the values that it may have, and where they are given."""
-
-    key: str
-    path: KeyPath
-    values: Values
-    place: str
-
-    @property
-    def choices(self) -> list[Any] | None:
-        """All values, in order; None of a continuous range."""
-        values = self.values
-        if values.kind == "choice":
-            return list(values.choice or ())
-        low, high = values.ends
-        if values.kind == "log_integer":
-            return list(range(int(low), int(high) + 1))
-        if values.kind == "integer":
-            return list(range(int(low), int(high) + 1, int(values.step or 1)))
-        if values.kind == "linear" and values.step is not None:
-            count = math.floor((high - low) / values.step + 1e-9) + 1
-            return [float(f"{low + index * values.step:.12g}") for index in range(count)]
-        return None
-
-    @property
-    def extremes(self) -> list[Any]:
-        """All choices, or the ends of a range."""
-        if self.values.kind == "choice":
-            return list(self.values.choice or ())
-        values = self.choices or self.values.ends
-        return [values[0], values[-1]] if values[0] != values[-1] else [values[0]]
-
-    def at(self, fraction: float) -> Any:
-        """The value below which this fraction of the probability is, in [0, 1)."""
-        if self.values.kind.startswith("log"):
-            low, high = self.values.ends
-            if self.values.kind == "log":
-                return low * (high / low) ** fraction
-            low, high = low - 0.5, high + 0.5  # each integer with its surroundings
-            return min(round(low * (high / low) ** fraction), int(high))
-        if (choices := self.choices) is not None:
-            return choices[min(int(fraction * len(choices)), len(choices) - 1)]
-        low, high = self.values.ends
-        return low + fraction * (high - low)
-
-    def applies(self, point: Point, dimensions: Sequence["Dimension"]) -> bool:
-        """Whether the key exists, and is asked for, where the dimensions before it have the values of `point`."""
-        for key, wanted in self.values.when.items():
-            if key not in point or not any(_is(point[key], one) for one in _listed(wanted)):
-                return False
-        for other in dimensions:
-            rest = self.path[len(other.path) :]
-            is_inside = rest and self.path[: len(other.path)] == other.path
-            if is_inside and (other.key not in point or not _has(point[other.key], rest)):
-                return False
-        return True
 
 
 @dataclass(frozen=True)
@@ -245,7 +173,17 @@ class Space:
         return lines
 
     def _checked(self, point: Point) -> Config:
-        return changed(self.config, self.overrides(point))
+        config = self.config
+        for stage in self._stages(self.overrides(point)):
+            config = changed(config, stage)
+        return config
+
+    def _stages(self, overrides: Sequence[Override]) -> Iterator[list[Override]]:
+        """Keys inside others come after those, whose values are then written out: `{dense: 10}` has its `units`."""
+        inside = [one for one in overrides if any(is_inside(one.path, other.path) for other in overrides)]
+        yield [one for one in overrides if one not in inside]
+        if inside:
+            yield from self._stages(inside)
 
 
 def read_space(config: str | Source, changes: Sequence[Override] = (), searches: Sequence[str] = ()) -> Space:
@@ -262,30 +200,9 @@ def read_space(config: str | Source, changes: Sequence[Override] = (), searches:
         Dimension(key, canonicalize_path(parse_path(key)), values, loaded.place(("search", "space", key)))
         for key, values in search.space.items()
     ]
-    _check_keys(dimensions)
-    _check_validation(base, search)
-    return Space(base, search, _ordered(dimensions))
-
-
-def parse_search(text: str) -> Override:
-    """The override that `--search TEXT` asks for: `KEY=log:1e-4..1e-1`, `KEY=integer:4..32:4` or `KEY=32|64|128`."""
-    option = f"--search {text}"
-    key, separator, values = text.partition("=")
-    if not separator or not key or not values:
-        raise ConfigError(f"{option}: expected KEY=VALUES, such as train.batch_size=32|64|128")
-
-    def value(part: str) -> Any:
-        return yaml.parse(part.strip(), option).data
-
-    if match := _RANGE.fullmatch(values.strip()):
-        ends = [value(match[2]), value(match[3])]
-        kind = match[1] or ("integer" if all(isinstance(end, int) for end in ends) else "linear")
-        given: dict[str, Any] = {kind: ends, **({"step": value(match[4])} if match[4] else {})}
-    elif ".." in values and "|" not in values:
-        raise ConfigError(f"{option}: expected a range such as log:1e-4..1e-1 or integer:4..32:4, got '{values}'")
-    else:
-        given = {"choice": [value(part) for part in values.split("|")]}
-    return Override(("search", "space", key), given, option)
+    check_keys(dimensions)
+    check_validation(base, search)
+    return Space(base, search, ordered(dimensions))
 
 
 def parameters(experiment: Experiment) -> int:
@@ -300,98 +217,6 @@ def cost(experiment: Experiment) -> tuple[int, int]:
     except LayerError:
         return 0, 0
     return found.cost.parameters, found.training.multiplications * experiment.train.epochs
-
-
-def _check_keys(dimensions: Sequence[Dimension]) -> None:
-    problems = []
-    keys = [one.key for one in dimensions]
-    for one in dimensions:
-        name = f"{one.place}: search.space.{one.key}"
-        if not one.path:
-            problems.append(f"{name}: expected a key such as train.batch_size or model.layers[0].conv2d.filters")
-            continue
-        for fixed, why in UNSEARCHABLE.items():
-            if one.path[: len(parse_path(fixed))] == parse_path(fixed):
-                problems.append(f"{name}: cannot be searched: {fixed} {why}")
-        if (twins := [other.key for other in dimensions if other.path == one.path]) and twins[0] != one.key:
-            problems.append(f"{name}: is the same key as {twins[0]}; keep one")
-        for key in one.values.when:
-            if key not in keys:
-                problems.append(f"{name}: when: {key}: no such key in the space; {did_you_mean(key, keys)}")
-            elif key == one.key:
-                problems.append(f"{name}: when: cannot depend on itself")
-            elif wanted := [
-                value
-                for value in _listed(one.values.when[key])
-                if not any(_is(choice, value) for choice in dimensions[keys.index(key)].choices or ())
-            ]:
-                problems.append(f"{name}: when: {key} never is {_brief(wanted[0])}; expected one of its values")
-    if problems:
-        raise ConfigError(*problems)
-
-
-def _check_validation(config: Config, search: Search) -> None:
-    data = config.experiment.data
-    place = config.place(("data", "validation"))
-    if data.validation == "test":
-        raise ConfigError(
-            f"{place}: data.validation: test: trials would be chosen by the test set; hold out training examples, "
-            "such as --set data.validation=0.1"
-        )
-    if data.holds_out_nothing():
-        raise ConfigError(
-            f"{place}: data.validation: no examples are held out, by which trials are compared; set it, such as "
-            "--set data.validation=0.1"
-        )
-    if search.metric == "val_loss" and any(key.startswith("train.loss") for key in search.space):
-        raise ConfigError(
-            f"{config.place(('search', 'metric'))}: search.metric: val_loss of different losses are not on one scale; "
-            "expected val_accuracy"
-        )
-
-
-def _ordered(dimensions: Sequence[Dimension]) -> list[Dimension]:
-    """Each after those that it depends on. Raises ConfigError for a circle."""
-    ordered: list[Dimension] = []
-    left = list(dimensions)
-    while left:
-        ready = [one for one in left if not any(_depends(one, other) for other in left if other is not one)]
-        if not ready:
-            keys = join_names(one.key for one in left)
-            raise ConfigError(f"{left[0].place}: search.space: {keys} depend on one another (`when`)")
-        ordered.append(ready[0])
-        left.remove(ready[0])
-    return ordered
-
-
-def _depends(one: Dimension, other: Dimension) -> bool:
-    is_inside = len(one.path) > len(other.path) and one.path[: len(other.path)] == other.path
-    return is_inside or other.key in one.values.when
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _is(value: Any, wanted: Any) -> bool:
-    """Whether a value is the wanted one, or of the kind that it names."""
-    return value == wanted or (isinstance(value, dict) and list(value) == [wanted])
-
-
-def _has(value: Any, path: KeyPath) -> bool:
-    """Whether a value of a key can have what is at `path` inside it: `adam` has `adam.beta_1`."""
-    if not path or value is None:
-        return not path
-    step, rest = path[0], path[1:]
-    if isinstance(value, str):
-        return value == step
-    if isinstance(value, list):
-        return isinstance(step, int) and step < len(value) and _has(value[step], rest)
-    if isinstance(value, dict):
-        if step in value:
-            return not rest or _has(value[step], rest) or isinstance(value[step], dict)
-        return len(value) != 1 or next(iter(value)) == step
-    return True
 
 
 def _shared(points: Sequence[Point]) -> Point:

@@ -1,6 +1,7 @@
 """How many processes, and how much of the machine each gets."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ def count_of(text: str, tasks: int, threads: int | None) -> int:
     """
     if text == "auto":
         return max(1, min(tasks, available_cores() // (threads or 1)))
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
         raise RequestError(f"--jobs {text}: expected how many processes, 1 to {MOST}, or auto")
     return min(int(text), tasks)
 

@@ -16,6 +16,7 @@ from cnnlab.runs import Run
 from cnnlab.terminal import stderr
 
 POLL_SECONDS = 2.0
+MOST_UNBEGUN = 3  # ends of a process before it has begun anything, after which no other takes its place
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Work(Protocol):
     def ended(self, assignment: Assignment, event: Mapping[str, Any]) -> None:
         """The event `finished`, `pruned`, `failed` or `interrupted` of a process."""
 
-    def lost(self, assignment: Assignment, number: int, how: str) -> bool:
-        """The process of this number ended within it; whether another one takes its place."""
+    def lost(self, assignment: Assignment, number: int, run: Run, how: str) -> bool:
+        """The process of this number ended within this run; whether another one takes its place."""
 
     @property
     def stops(self) -> bool:
@@ -89,7 +90,10 @@ class _Slot:
     process: Process
     bar: Any
     assignment: Assignment | None = None
+    run: Run | None = None
+    """The folder of what it trains, once there is one."""
     is_waiting: bool = False
+    is_replaced: bool = False
 
 
 class Pool:
@@ -102,6 +106,7 @@ class Pool:
             _Slot(number, processes.start(number), progress.add_task("", total=1, what=f"{number + 1}: starting"))
             for number in range(count)
         ]
+        self._ended_before_begun = 0
         self.peak = 0
         """The largest peak memory of a process, in bytes."""
 
@@ -129,17 +134,24 @@ class Pool:
     def _handle(self, slot: _Slot, event: Mapping[str, Any]) -> None:
         if slot.assignment is None:
             return
+        if event["event"] == "begun":
+            slot.run = Run(Path(event["run"]))
+            return
         if event["event"] == "epoch":
             row = event["row"]
             self._progress.update(slot.bar, completed=row["epoch"])
             if slot.assignment.asks:
                 slot.process.write({"go_on": self._work.goes_on(slot.assignment, row) or self._is_stopping})
             return
-        assignment, slot.assignment = slot.assignment, None
+        if event["event"] == "interrupted" and not self._processes.signals:  # it alone: it ends, and others do not
+            slot.is_replaced = self._lose(slot, "was interrupted")
+            return
+        assignment, slot.assignment, slot.run = slot.assignment, None, None
         self.peak = max(self.peak, event.get("peak", 0))
         self._work.ended(assignment, event)
         self._progress.update(self._total, total=self._work.total, completed=self._work.done)
-        self._give(slot)
+        if event["event"] != "interrupted":
+            self._give(slot)
         self._give_waiting()
 
     @property
@@ -173,11 +185,26 @@ class Pool:
     def _is_replaced(self, slot: _Slot) -> bool:
         """Whether another process takes the place of one that has ended."""
         how = slot.process.how_it_ended()
-        was_waiting, slot.is_waiting = slot.is_waiting, False
-        if slot.assignment is None:
-            return was_waiting and not self._is_stopping
-        assignment, slot.assignment = slot.assignment, None
-        return self._work.lost(assignment, slot.number + 1, how) and not self._is_stopping
+        is_replaced = slot.is_waiting or slot.is_replaced
+        slot.is_waiting = slot.is_replaced = False
+        if slot.assignment is not None:
+            is_replaced = self._lose(slot, how)
+        return is_replaced and not self._is_stopping
+
+    def _lose(self, slot: _Slot, how: str) -> bool:
+        """Note that a process ends within its work; whether another one takes its place."""
+        assignment, run = slot.assignment, slot.run
+        slot.assignment = slot.run = None
+        if assignment is None:
+            return False
+        if run is None:
+            self._work.give_back(assignment)
+            self._ended_before_begun += 1
+            return self._ended_before_begun < MOST_UNBEGUN * len(self._slots)
+        if self._processes.signals:
+            self._work.ended(assignment, {"event": "interrupted", "run": str(run.path)})
+            return False
+        return self._work.lost(assignment, slot.number + 1, run, how)
 
 
 @contextmanager

@@ -21,7 +21,9 @@ Events = SimpleQueue[tuple[int, dict[str, Any] | None]]
 class Process:
     """One process of `cnnlab.cli.job`; what it answers comes as events of its number."""
 
-    def __init__(self, number: int, variables: Mapping[str, str], events: Events, shown: set[str]) -> None:
+    def __init__(
+        self, number: int, variables: Mapping[str, str], events: Events, shown: set[str], signals: Sequence[int]
+    ) -> None:
         self.number = number
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "cnnlab.cli.job"],
@@ -35,7 +37,7 @@ class Process:
         )
         self._readers = [
             threading.Thread(target=_read, args=(self._popen, number, events), daemon=True),
-            threading.Thread(target=_pass_on, args=(self._popen, shown), daemon=True),
+            threading.Thread(target=_pass_on, args=(self._popen, shown, signals), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
@@ -102,7 +104,7 @@ class Processes:
 
     def start(self, number: int) -> Process:
         """A new process; one of the same number has ended."""
-        process = Process(number, self._variables[number], self.events, self._shown)
+        process = Process(number, self._variables[number], self.events, self._shown, self.signals)
         self._running.append(process)
         return process
 
@@ -113,10 +115,13 @@ def _read(popen: subprocess.Popen[str], number: int, events: Events) -> None:
     events.put((number, None))
 
 
-def _pass_on(popen: subprocess.Popen[str], shown: set[str]) -> None:
-    """Write what a process says to standard error; what another one has said already only once."""
+def _pass_on(popen: subprocess.Popen[str], shown: set[str], signals: Sequence[int]) -> None:
+    """Write what a process says to standard error, but not that it was interrupted, which we say of all.
+
+    What another one has said already is written only once.
+    """
     for line in popen.stderr or ():
-        if line not in shown:
+        if line not in shown and not (signals and line.startswith("cnnlab: interrupted")):
             shown.add(line)
             sys.stderr.write(line)
             sys.stderr.flush()
@@ -124,12 +129,15 @@ def _pass_on(popen: subprocess.Popen[str], shown: set[str]) -> None:
 
 @contextmanager
 def _forwarded(processes: Sequence[Process], came: list[int]) -> Iterator[None]:
-    """Signals that ask us to stop go to all processes."""
+    """Signals that ask us to stop go to all processes: the first has them save their runs, the second end at once.
+
+    The third kills them.
+    """
 
     def handle(number: int, frame: FrameType | None) -> None:
         came.append(number)
         for process in processes:
-            process.send(number)
+            process.send(number if len(came) < 3 else signal.SIGKILL)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

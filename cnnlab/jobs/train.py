@@ -7,24 +7,25 @@ from typing import Any
 
 from cnnlab import errors
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, RequestError, Terminated, TrainingError
-from cnnlab.jobs.cores import share_out
+from cnnlab.jobs.cores import Shares, share_out
 from cnnlab.jobs.pool import Assignment, Pool, shown
 from cnnlab.jobs.processes import Processes
 from cnnlab.quantities import Bytes
 from cnnlab.runs import Run
 from cnnlab.terminal import proposed, stderr, warn
-from cnnlab.training.tasks import NewRun, TrainedRun
+from cnnlab.training.resume.plan import ResumePlan
+from cnnlab.training.tasks import Task, TrainedRun
 
 
 def train(
-    tasks: Sequence[NewRun],
+    tasks: Sequence[Task],
     folder: Path,
     count: int,
     *,
     quiet: bool,
     on_finished: Callable[[TrainedRun], object],
 ) -> None:
-    """Train the tasks in `count` processes, which get them one by one.
+    """Train new runs, and resume others, in `count` processes, which get them one by one.
 
     Where `train.threads` is not set, each computes with its share of the cores, which their experiments then say.
     `on_finished` hears of the runs in the order of the tasks, at the end, also where not all finished. A run that
@@ -34,8 +35,10 @@ def train(
     shares = share_out(tasks[0].experiment, count)
     if not quiet:
         stderr().print(shares.text)
-    work = _Tasks([shares.limited(task.experiment) for task in tasks], [task.name for task in tasks], folder)
+    work = _Tasks([_assignment(number, task, shares, folder) for number, task in enumerate(tasks)], folder)
     with Processes(shares.variables) as processes, shown(quiet) as progress:
+        if not quiet:
+            work.on_ended = lambda line: progress.console.print(line, markup=False)
         pool = Pool(work, processes, count, progress)
         pool.serve()
     if not quiet and pool.peak:
@@ -45,18 +48,23 @@ def train(
     work.check(processes.signals)
 
 
-class _Tasks:
-    """New runs in their order, and what became of them."""
+def _assignment(number: int, task: Task, shares: Shares, folder: Path) -> Assignment:
+    label = f"{task.experiment.name}, seed {task.experiment.seed}"
+    if isinstance(task, ResumePlan):
+        return Assignment(number, task.experiment, folder, resumes=task.run, label=label)
+    return Assignment(number, shares.limited(task.experiment), folder, task.name, label=label)
 
-    def __init__(self, experiments: Sequence[Any], names: Sequence[str | None], folder: Path) -> None:
-        self._assignments = [
-            Assignment(number, experiment, folder, name, label=f"{experiment.name}, seed {experiment.seed}")
-            for number, (experiment, name) in enumerate(zip(experiments, names, strict=True))
-        ]
-        self._folder = folder
-        self._waiting = list(self._assignments)
+
+class _Tasks:
+    """Runs in their order, and what became of them."""
+
+    def __init__(self, assignments: Sequence[Assignment], folder: Path) -> None:
+        self._assignments, self._folder = assignments, folder
+        self._waiting = list(assignments)
         self._failed = 0
-        self._interrupted = ""
+        self._interrupted: list[str] = []
+        self.on_ended: Callable[[str], object] = lambda line: None
+        """Called with a line about each run."""
         self._error: CnnlabError | None = None
         self.finished: dict[int, TrainedRun] = {}
 
@@ -92,26 +100,32 @@ class _Tasks:
         match event["event"]:
             case "finished":
                 self.finished[assignment.key] = TrainedRun(Run(Path(event["run"])), event["evaluation"])
+                self.on_ended(f"{assignment.label}: finished, {event['run']}")
             case "interrupted":
-                self._interrupted = self._interrupted or event["message"]
+                self._interrupted += [event["run"]] if event["run"] else []
             case "failed" if event["error"] == Diverged.__name__:
                 self._failed += 1
                 warn(event["message"])
             case "failed" if self._error is None:
                 self._error = error_of(event)
 
-    def lost(self, assignment: Assignment, number: int, how: str) -> bool:
-        """Count the run as failed."""
+    def lost(self, assignment: Assignment, number: int, run: Run, how: str) -> bool:
+        """Count the run as failed; another process trains the others."""
         self._failed += 1
-        warn(f"process {number} {how}; {proposed('resume', self._folder, '--all')} continues its run")
-        return False
+        warn(f"process {number} {how}; {proposed('resume', run.path)} continues its run")
+        return True
 
     def check(self, signals: Sequence[int]) -> None:
         """Raise where not all tasks finished: Interrupted, the error of a task, or TrainingError."""
-        seeds = ", ".join(str(assignment.experiment.seed) for assignment in self._waiting)
-        not_begun = f"; not begun: seeds {seeds}" if seeds else ""
+        seeds = [str(assignment.experiment.seed) for assignment in self._waiting]
+        not_begun = f"; not begun: seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}" if seeds else ""
         if signals:
-            raise interruption(signals, f"{self._interrupted or 'interrupted'}{not_begun}")
+            how = ""
+            if len(self._interrupted) == 1:
+                how = f"; {proposed('resume', self._interrupted[0])} continues its run"
+            elif self._interrupted:
+                how = f"; {proposed('resume', self._folder, '--all')} continues {len(self._interrupted)} runs"
+            raise interruption(signals, f"interrupted{how}{not_begun}")
         if self._error is not None:
             raise self._error
         if len(self.finished) < len(self._assignments):

@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 
 from cnnlab.config.space import DEFAULT_TRIALS, Space, cost
+from cnnlab.experiment.schema import Experiment
 from cnnlab.jobs.cores import Shares
+from cnnlab.jobs.measure import Speed, measure
 from cnnlab.messages import pluralize
+from cnnlab.quantities import rounded_time
 from cnnlab.sweep.points import sample
 
 SAMPLE = 64  # points of a space whose sampler learns
 
 
 def describe_cost(
-    space: Space, points: Sequence[Mapping[str, Any]] | None, shares: Shares, *, measure: bool
+    space: Space, points: Sequence[Mapping[str, Any]] | None, shares: Shares, *, measures: bool
 ) -> Iterator[str]:
     """Lines about the trials, the parameters of their networks and, where it is measured, the time that they take."""
     search = space.search
@@ -23,8 +26,8 @@ def describe_cost(
     if points is not None and search.trials is not None and count < search.trials:
         fewer = f", all that the space has (search.trials: {search.trials})"
     known = [space.experiment(point) for point in (points if points is not None else sample(space, SAMPLE))]
-    costs = np.array([cost(experiment) for experiment in known], float).reshape(-1, 2)
-    low, high = int(costs[:, 0].min()), int(costs[:, 0].max())
+    sizes = [cost(experiment)[0] for experiment in known]
+    low, high = min(sizes), max(sizes)
     size = f"{low:,} parameters" if low == high else f"{low:,} to {high:,} parameters"
     finals = search.finalists * search.seeds
     yield (
@@ -33,5 +36,25 @@ def describe_cost(
     )
     if shares.text:
         yield shares.text
-    if not measure:
-        return
+    if measures and (seconds := _seconds(known, shares)) is not None:
+        jobs = len(shares.variables)
+        total = (float(np.mean(seconds)) * count + float(np.mean(seconds)) * finals) / jobs
+        least, most = rounded_time(float(seconds.min())), rounded_time(float(seconds.max()))
+        each = least if least == most else f"{least} to {most}"
+        yield f"measured: a trial takes about {each}; all together about {rounded_time(total)}" + (
+            "" if search.pruner == "none" else ", less what is pruned"
+        )
+
+
+def _seconds(experiments: Sequence[Experiment], shares: Shares) -> Any:
+    """The seconds that each takes, (experiments,), from measuring the one of the fewest and of the most products; None
+    where these cannot be trained."""
+    works = np.array([cost(experiment)[1] / experiment.train.epochs for experiment in experiments], float)
+    epochs = np.array([experiment.train.epochs for experiment in experiments], float)
+    ends = dict.fromkeys([int(works.argmin()), int(works.argmax())])
+    speeds: list[Speed] = measure([experiments[index] for index in ends], shares)
+    if len(speeds) < len(ends):
+        return None
+    known = [works[index] for index in ends]
+    start = np.mean([speed.start for speed in speeds])
+    return start + epochs * np.interp(works, known, [speed.epoch for speed in speeds])

@@ -2,7 +2,8 @@
 
 from contextlib import suppress
 
-from cnnlab.config.space import Point, Space
+from cnnlab.config.dimensions import Point
+from cnnlab.config.space import Space
 from cnnlab.errors import RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, lock

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run, files, lock
 
 SPACE, JOURNAL, TRIALS, OUTCOME, WINNER = "sweep.yaml", "journal.log", "trials.csv", "outcome.json", "winner.yaml"
+MOST_CHARACTERS = 60  # of a value in a message
 LOCK_SECONDS = 60.0  # others hold the lock of a sweep for moments
 
 
@@ -139,14 +140,8 @@ def _complete(space: Space) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> str:
-    from cnnlab.messages import shorten
-
-    return "nothing" if value is None else shorten(yaml.dump_inline(value))
-
-
-def runs_of(folder: SweepFolder, prefix: str) -> Sequence[Run]:
-    """The runs of trials or finals that are there."""
-    return [Run(path) for path in sorted(folder.path.glob(f"{prefix}-*")) if (path / "run.json").is_file()]
+    text = "nothing" if value is None else yaml.dump_inline(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 
 def write_outcome(folder: SweepFolder, outcome: dict[str, Any]) -> None:

@@ -81,7 +81,7 @@ def work_on(
         if not quiet and pool.peak:
             stderr().print(f"peak memory of a process: {Bytes(pool.peak)}")
         work.check(processes.signals)
-        _check_any(search.trials(), folder)
+        check_any(search.trials(), folder)
     return processes.signals
 
 
@@ -105,7 +105,7 @@ def _line(trial: Trial, space: Space) -> str:
     return f"trial {trial.number}:{what.get(trial.state, '')}{value} ({space.describe(trial.point)})"
 
 
-def _check_any(trials: Sequence[Trial], folder: SweepFolder) -> None:
+def check_any(trials: Sequence[Trial], folder: SweepFolder) -> None:
     """Raise TrainingError where no trial finished."""
     asked_for = [trial for trial in trials if not trial.is_left_out]
     if not any(trial.state == states.COMPLETE for trial in asked_for):

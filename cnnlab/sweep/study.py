@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from cnnlab.config import yaml
-from cnnlab.config.space import DEFAULT_TRIALS, Dimension, Space
-from cnnlab.errors import ConfigError, RequestError, RunError
+from cnnlab.config.dimensions import Dimension
+from cnnlab.config.space import DEFAULT_TRIALS, Space
+from cnnlab.errors import CnnlabError, ConfigError, RequestError, RunError
 from cnnlab.runs import lock
 from cnnlab.sweep.folder import SweepFolder
 from cnnlab.terminal import warn
@@ -55,7 +56,7 @@ class Search:
     def __init__(self, folder: SweepFolder, space: Space, storage: str | None = None) -> None:
         """Open the search. Raises RequestError where Optuna is missing or the storage cannot be opened, RunError where
         the journal is damaged."""
-        optuna = _optuna()
+        optuna = import_optuna()
         self._space, self._folder = space, folder
         self._dimensions = {one.key: _distribution(one) for one in space.dimensions}
         direction = "minimize" if space.search.metric == "val_loss" else "maximize"
@@ -69,9 +70,12 @@ class Search:
                 load_if_exists=True,
             )
             self.trials()
-        except (ValueError, KeyError, AssertionError, TypeError) as error:
+        except CnnlabError:
+            raise
+        except Exception as error:  # whatever a driver of a database, or Optuna in a damaged journal, raises
             if storage:
-                raise RequestError(f"--storage {storage}: cannot be opened: {error}") from None
+                first = str(error).partition("\n")[0]
+                raise RequestError(f"--storage {storage}: cannot be opened: {first}") from None
             raise RunError(
                 f"{folder.journal}: damaged: {error}; restore it, or begin anew in another folder with --name; the "
                 "runs of its trials remain"
@@ -251,7 +255,8 @@ def _states() -> dict[str, Any]:
     }
 
 
-def _optuna() -> Any:
+def import_optuna() -> Any:
+    """The package, quiet. Raises RequestError where it is not installed."""
     try:
         import optuna
     except ImportError:

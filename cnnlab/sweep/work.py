@@ -94,9 +94,9 @@ class SweepWork:
             self._search.fail(assignment.key, event["message"])
         self._note(assignment.key)
 
-    def lost(self, assignment: Assignment, number: int, how: str) -> bool:
+    def lost(self, assignment: Assignment, number: int, run: Run, how: str) -> bool:
         """Have another process go on with the run, unless that has been in vain for MOST_LOSSES times."""
-        key, run = assignment.key, self._run(assignment)
+        key = assignment.key
         epochs = count_epochs(run.metrics)
         losses, before = self._losses.get(key, (0, epochs))
         losses = 1 if epochs > before else losses + 1
@@ -186,9 +186,6 @@ class SweepWork:
         trial = self._search.trials()[number]
         self._table.write(self._search.trials())
         self.on_ended(trial)
-
-    def _run(self, assignment: Assignment) -> Run:
-        return Run(self._folder.path / str(assignment.name))
 
     def _is_own_failure(self, assignment: Assignment, event: Mapping[str, Any]) -> bool:
         """Whether others can be trained nevertheless: it diverged, or there is too little memory for it."""

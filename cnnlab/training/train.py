@@ -10,6 +10,7 @@ from rich.console import Console
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.messages import pluralize
+from cnnlab.runs import Run
 from cnnlab.terminal import warn
 from cnnlab.training import environment
 from cnnlab.training.distribution import devices
@@ -27,15 +28,15 @@ class Trainers:
     """The trainer of each experiment in turn: the last one again where the experiments share a graph."""
 
     def __init__(self) -> None:
-        self._last: Trainer | None = None
+        self.last: Trainer | None = None
 
     def __call__(self, experiment: Experiment) -> Trainer:
         """The trainer of an experiment; that of the last one is not to be used any more."""
-        if self._last is not None and shares_graph(self._last.experiment, experiment):
-            self._last = self._last.reset(experiment)
+        if self.last is not None and shares_graph(self.last.experiment, experiment):
+            self.last = self.last.reset(experiment)
         else:
-            self._last = Trainer.from_experiment(experiment)
-        return self._last
+            self.last = Trainer.from_experiment(experiment)
+        return self.last
 
 
 def train(
@@ -45,12 +46,15 @@ def train(
     console: Console | None = None,
     on_finished: Callable[[TrainedRun], object] = lambda trained: None,
     after_epoch: AfterEpoch = lambda row: False,
+    on_begun: Callable[[Run], object] = lambda run: None,
+    at_end: Callable[[], object] = lambda: None,
     trainers: Trainers | None = None,
 ) -> list[TrainedRun]:
     """Train new runs, each into a new folder in `folder`, and resume runs that did not finish.
 
     Tasks that differ only in the seed share data, network and compiled graph; with `trainers`, so do calls.
-    `on_finished` is called after every run, `after_epoch` after every epoch, which it may be the last to be trained.
+    `on_begun` is called when a run has its folder, `on_finished` after every run, `after_epoch` after every epoch,
+    which it may be the last to be trained, `at_end` after all runs, while several workers still wait for one another.
     Progress goes to `console`. Of several workers the chief alone has folders, writes and returns anything.
 
     Nothing is written where the data or the network are wrong; after that, run.json says how a run ended. Of several
@@ -67,6 +71,8 @@ def train(
             with RunFolders(trainer, group, folder) as folders, _interrupts(trainer, folders, console) as interrupts:
                 for task in group:
                     with failures.tolerated([task]), folders.open(task) as (run, checkpoint):
+                        if run:
+                            on_begun(run)
                         started = time.perf_counter()
                         trainer = trainer if task is group[0] else trainers(task.experiment)
                         _announce(trainer, checkpoint, console)
@@ -84,6 +90,9 @@ def train(
                                 finished.append(TrainedRun(run, finish(trainer, run, history, seconds)))
                         if run:
                             on_finished(finished[-1])
+    if trainers.last is not None:
+        with devices.synchronized_exit(trainers.last.strategy):
+            at_end()
     failures.check()
     return finished
 
@@ -109,7 +118,8 @@ class _Failures:
     def check(self) -> None:
         """Raise TrainingError if there were any."""
         if self._failed:
-            raise TrainingError(f"{self._failed} of {self._total} runs failed; the others finished")
+            others = "; the others finished" if self._failed < self._total else ""
+            raise TrainingError(f"{self._failed} of {self._total} runs failed{others}")
 
 
 def _groups(tasks: Sequence[Task]) -> list[list[Task]]:

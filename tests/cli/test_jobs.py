@@ -14,7 +14,7 @@ import pytest
 from rich.progress import Progress
 
 from cnnlab.errors import TrainingError
-from cnnlab.jobs.pool import Pool
+from cnnlab.jobs.pool import MOST_UNBEGUN, Assignment, Pool
 from cnnlab.jobs.train import _Tasks
 from cnnlab.runs import Run
 from cnnlab.runs.experiment import recorded_experiment
@@ -78,7 +78,7 @@ def test_a_signal_saves_all_runs_and_names_the_seeds_that_were_not_begun(folder,
     _, stderr = training.communicate(timeout=60)
     assert training.returncode == code, stderr
     assert len(stderr.splitlines()) == 1
-    assert "`cnnlab resume runs/tiny-" in stderr
+    assert "interrupted; `cnnlab resume runs --all` continues 2 runs; " in stderr
     assert "not begun: seeds 2, 3" in stderr
     assert {record.status for record in by_seed(folder / "runs").values()} == {"interrupted"}
     assert sorted(by_seed(folder / "runs")) == [0, 1]
@@ -142,24 +142,88 @@ class Lost:
         return "was ended by SIGKILL"
 
 
-@pytest.mark.parametrize(
-    ("accepts", "message"),
-    [
-        (False, "0 of 2 runs failed; 0 finished; not begun: seeds 0, 1"),
-        (True, "1 of 2 runs failed; 0 finished; not begun: seeds 1"),
-    ],
-)
-def test_a_process_that_is_lost_is_told(trained, tmp_path, capsys, accepts, message):
+def lose(trained, tmp_path, *, accepts=True, events=()):
+    """A pool of one process of two runs, which says this and is killed; what became of the runs."""
     experiment = recorded_experiment(Run(trained / "runs/tiny-1").record())
-    experiments = [experiment.model_copy(update={"seed": seed}) for seed in range(2)]
-    work = _Tasks(experiments, [None, None], tmp_path)
-    processes = SimpleNamespace(start=lambda number: Lost(accepts), events=SimpleQueue(), signals=[])
-    processes.events.put((0, None))
+    assignments = [
+        Assignment(seed, experiment.model_copy(update={"seed": seed}), tmp_path, label=f"seed {seed}")
+        for seed in range(2)
+    ]
+    work = _Tasks(assignments, tmp_path)
+    started = []
+
+    def start(number):
+        started.append(number)
+        if len(started) == 1:
+            for event in (*events, None):
+                processes.events.put((0, event))
+        else:
+            processes.events.put((0, None))
+        return Lost(accepts)
+
+    processes = SimpleNamespace(start=start, events=SimpleQueue(), signals=[])
     Pool(work, processes, 1, Progress(disable=True)).serve()
-    with pytest.raises(TrainingError, match=message):
+    return work, started
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_a_process_that_is_lost_before_it_begins_is_replaced_some_times(trained, tmp_path, accepts):
+    work, started = lose(trained, tmp_path, accepts=accepts)
+    assert len(started) == (MOST_UNBEGUN if accepts else 1)
+    with pytest.raises(TrainingError, match="0 of 2 runs failed; 0 finished; not begun: seeds 0, 1"):
         work.check([])
-    told = f"process 1 was ended by SIGKILL; `cnnlab resume {tmp_path} --all` continues its run"
-    assert (told in capsys.readouterr().err) == accepts
+
+
+@pytest.mark.parametrize(
+    ("event", "how"), [(None, "was ended by SIGKILL"), ({"event": "interrupted", "run": "r"}, "was interrupted")]
+)
+def test_a_process_that_is_lost_is_told_and_replaced(trained, tmp_path, capsys, event, how):
+    events = [{"event": "begun", "run": str(tmp_path / "tiny-1")}, *([event] if event else [])]
+    work, started = lose(trained, tmp_path, events=events)
+    assert len(started) > 1
+    with pytest.raises(TrainingError, match=r"1 of 2 runs failed; 0 finished; not begun: seed 1$"):
+        work.check([])
+    told = f"process 1 {how}; `cnnlab resume {tmp_path / 'tiny-1'}` continues its run"
+    assert told in capsys.readouterr().err
+
+
+def test_unfinished_runs_are_resumed_in_processes(folder):
+    training = start(folder, "--epochs", "300", "--seeds", "2", "--jobs", "2")
+    wait_for_epochs(folder / "runs", 2)
+    training.send_signal(signal.SIGINT)
+    _, stderr = training.communicate(timeout=60)
+    assert stderr == "cnnlab: interrupted; `cnnlab resume runs --all` continues 2 runs\n"
+    done = run_cnnlab("resume", "runs", "--all", "--jobs", 2, "--quiet", "--format", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert [row["seed"] for row in json.loads(done.stdout)] == [0, 1]
+    whole = run_cnnlab(*TRAIN, "--epochs", 300, "--seeds", 2, "--runs", "whole", cwd=folder)
+    assert whole.returncode == 0, whole.stderr
+    found, expected = by_seed(folder / "runs"), by_seed(folder / "whole")
+    assert {seed: one.results for seed, one in found.items()} == {seed: one.results for seed, one in expected.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.5, 2, 4])
+def test_ctrl_c_before_anything_is_trained_is_one_line(folder, seconds):
+    training = start(folder, "--epochs", "100000", "--seeds", "3", "--jobs", "2")
+    time.sleep(seconds)
+    training.send_signal(signal.SIGINT)
+    _, stderr = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert len(stderr.splitlines()) == 1, stderr
+    assert "interrupted" in stderr
+
+
+def test_an_error_before_tensorflow_is_ready_is_one_line(folder):
+    done = run_cnnlab(*TRAIN, "--seeds", 2, "--jobs", 2, "--devices", "gpu", cwd=folder)
+    assert_one_line(done, 2, "train.devices: gpu: TensorFlow finds no GPU here")
+
+
+def test_one_run_needs_one_process(cnnlab, folder):
+    done = cnnlab("train", "tiny.yaml", "--jobs", 2, "--quiet", "--no-test")
+    assert done.returncode == 0
+    assert "cnnlab: note: --jobs 2: there is one run, which one process trains\n" in done.stderr
 
 
 def test_workers_of_a_cluster_have_no_jobs(cnnlab, folder, monkeypatch):

@@ -18,6 +18,7 @@ from cnnlab.config.load import to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
+from cnnlab.jobs.pool import Assignment
 from cnnlab.jobs.train import _Tasks
 from cnnlab.report.build import of_one, of_several
 from cnnlab.runs import Run
@@ -214,9 +215,9 @@ def report_text(command, *missing, **changes):
 
 def lost_process(run):
     experiment = recorded_experiment(run.record())
-    work = _Tasks([experiment], [None], run.path.parent)
+    work = _Tasks([Assignment(0, experiment, run.path.parent)], run.path.parent)
     with redirect_stderr(StringIO()) as stderr:
-        work.lost(work.take(), 1, "ended with exit code 1")
+        work.lost(work.take(), 1, run, "ended with exit code 1")
     return stderr.getvalue()
 
 
