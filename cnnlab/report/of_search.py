@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from cnnlab.config.space import Dimension
+from cnnlab.config.dimensions import Dimension
 from cnnlab.messages import pluralize
 from cnnlab.report import search_plots
 from cnnlab.report.axes import number as short_number

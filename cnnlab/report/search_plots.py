@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from cnnlab.config.space import Dimension
+from cnnlab.config.dimensions import Dimension
 from cnnlab.messages import join_names, pluralize
 from cnnlab.report.blocks import Block, Chart, Parallel, Scale, Series, Text
 from cnnlab.report.sweep_source import SweepSource

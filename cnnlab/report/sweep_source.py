@@ -9,12 +9,13 @@ from pathlib import Path
 from cnnlab.analysis.compare import Comparison
 from cnnlab.config import yaml
 from cnnlab.config.differences import brief, short
-from cnnlab.config.space import DEFAULT_TRIALS, Dimension, Space
+from cnnlab.config.dimensions import Dimension
+from cnnlab.config.space import DEFAULT_TRIALS, Space
 from cnnlab.report.axes import number
 from cnnlab.runs.find import read_records
 from cnnlab.runs.record import RunRecord
 from cnnlab.sweep import study as states
-from cnnlab.sweep.folder import SweepFolder, runs_of
+from cnnlab.sweep.folder import SweepFolder
 from cnnlab.sweep.importance import Importance, importance, position
 from cnnlab.sweep.outcome import Outcome
 from cnnlab.sweep.run import outcome_of
@@ -96,7 +97,10 @@ class SweepSource:
     def finals(self) -> list[RunRecord]:
         """The runs of the finalists on fresh seeds, in whatever state."""
         chosen = [one.trial for one in self.outcome.finalists] if self.outcome else []
-        return [record for trial in chosen for record in read_records(runs_of(self.folder, f"final-{trial:04d}-seed"))]
+        first = self.space.base.seed + 1
+        seeds = range(first, first + self.space.search.seeds)
+        runs = [self.folder.final(trial, seed) for trial in chosen for seed in seeds]
+        return list(read_records(run for run in runs if run.path.is_dir()))
 
     @cached_property
     def comparison(self) -> Comparison | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.config.space import Dimension, Space
+from cnnlab.config.dimensions import Dimension
+from cnnlab.config.space import Space
 from cnnlab.sweep import study as states
 from cnnlab.sweep.trials import TrialRow
 

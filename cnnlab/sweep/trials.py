@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.config import yaml
-from cnnlab.config.space import Dimension, Space
+from cnnlab.config.dimensions import Dimension
+from cnnlab.config.space import Space
 from cnnlab.errors import RunError
 from cnnlab.runs.metrics import count_epochs, read_rows, write_rows
 from cnnlab.sweep import study as states
