@@ -87,8 +87,11 @@ PRINTED = {
     "not tested: one run each; try --seeds 5": TRAIN,
     "not tested: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": (),
     "{}: expected key=value, such as --where train.epochs=12": COMPARE,
+    "{}; --where train.test=end leaves those that did, and compares them by test_accuracy": COMPARE,
     "{}: {}; see `{} --help`": ("train",),
     "`cnnlab train {} --seeds {}{}`": (),
+    "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
+    "fresh`": (),
     "--name {}: expected {}; try --name {}": TRAIN,
     "Data sets that `cnnlab data list` lists.": (),
     "no: cnnlab data fetch {}": (),
@@ -166,6 +169,8 @@ FILLED = {
     ],
     "no: cnnlab data fetch {}": ["mnist"],
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
+    "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
+    "fresh`": [CONFIG, "2,3"],
     "--name {}: expected {}; try --name {}": ["mine"],
     "; if they count from {}, --set data.label_offset={}": ["1"],
     "set the values of black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
