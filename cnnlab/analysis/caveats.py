@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from cnnlab.analysis.groups import Group, Metric
+from cnnlab.analysis.groups import METRICS, Group, Metric
 from cnnlab.messages import join_names
 from cnnlab.runs.record import ExperimentRecord
 
@@ -17,6 +17,18 @@ def caveats(groups: Sequence[Group], metric: Metric, ranking: Metric) -> list[st
     if not metric.is_accuracy and len({repr(group.experiment.loss) for group in groups}) > 1:
         found.append("not all have the same loss function, and losses of different kinds are not on one scale")
     return found
+
+
+def untested(groups: Sequence[Group]) -> list[str]:
+    """That not all measured the test set, so that groups are compared by validation."""
+    tested = [bool(group.values(METRICS["test_accuracy"])) for group in groups]
+    if not any(tested):
+        return ["no run here measured the test set: compared by val_accuracy"]
+    told = "not every run measured the test set: compared by val_accuracy, of which interval, verdict and p are"
+    settings = {(group.experiment.train.get("test"), has) for group, has in zip(groups, tested, strict=True)}
+    if settings == {("end", True), ("never", False)}:
+        return [f"{told}; --where train.test=end leaves those that did, and compares them by test_accuracy"]
+    return [told]
 
 
 def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cnnlab.analysis.caveats import caveats
+from cnnlab.analysis.candidates import candidates_note
+from cnnlab.analysis.caveats import caveats, untested
 from cnnlab.analysis.groups import METRICS, SHORT_METRICS, Group, Metric, group
+from cnnlab.analysis.matching import matching_records
 from cnnlab.analysis.significance import Estimate, estimate
 from cnnlab.analysis.verdicts import BASELINE, Verdict, best_index, resolution, verdicts
 from cnnlab.analysis.where import Where
@@ -14,7 +16,6 @@ from cnnlab.config.differences import differing_keys
 from cnnlab.errors import RequestError, RunError
 from cnnlab.messages import did_you_mean
 from cnnlab.runs import Run
-from cnnlab.runs.find import find, read_records
 from cnnlab.runs.record import RunRecord
 
 SETTINGS = ("data", "preprocessing", "model", "train", "seed")
@@ -26,12 +27,13 @@ OUTCOMES = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
 class Row:
     """A group, its metric, None where it has none, and how that compares with the reference.
 
-    `ranking` is its value of the metric that the best is chosen by.
+    `ranking` is its value of the metric that the best is chosen by, `beside` of the metric that is shown beside it.
     """
 
     group: Group
     estimate: Estimate | None
     ranking: Estimate | None
+    beside: Estimate | None
     verdict: Verdict
     settings: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, Any] = field(default_factory=dict)
@@ -42,13 +44,15 @@ class Comparison:
     """One row per group, in order; `settings` are the keys of the experiments that differ.
 
     `metric` is what is tested, `ranking` the metric by which rows are sorted and the best is chosen: another one, on
-    validation examples, where all groups have those and no metric was asked for.
+    validation examples, where all groups have those and no metric was asked for. `beside` is a metric that only some
+    groups have, which is shown and not tested: the test accuracy where others left the test set alone.
     `reference` is what all are compared with, None where no group has the metric; `is_baseline` is whether it was
     named, and is not just the best. `notes` are what a reader should know, one sentence each.
     """
 
     metric: str
     ranking: str
+    beside: str | None
     rows: list[Row]
     settings: list[str]
     reference: Group | None
@@ -65,7 +69,7 @@ def compare(
     sort: str | None = None,
     top: int | None = None,
 ) -> Comparison:
-    """Compare the finished runs at `paths`: run folders, or folders of run folders.
+    """Compare the finished runs at `paths`: run folders, or folders of run folders or of sweeps.
 
     Runs that differ only in their seeds are one group. Each group is compared with the best one or, if named, with
     `baseline`: an experiment's name, or one of its runs. Sorted by `metric` or the column `sort`, best first. Without
@@ -75,11 +79,6 @@ def compare(
     Raises RequestError for unknown names, and RunError where nothing is left to compare.
     """
     return compare_records(matching_records(paths, where), paths, metric=metric, baseline=baseline, sort=sort, top=top)
-
-
-def matching_records(paths: Sequence[Path], where: Sequence[Where] = ()) -> list[RunRecord]:
-    """The records of the runs at `paths` whose experiments have these settings. Raises RunError if there are none."""
-    return _matching(_read(paths), where)
 
 
 def compare_records(
@@ -99,17 +98,19 @@ def compare_records(
     if not groups:
         run, why = grouped.skipped[0]
         raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
-    name, ranking = _metrics(groups, metric)
-    reference, rows = _compare(groups, METRICS[name], METRICS[ranking], baseline)
+    name, ranking, beside = _metrics(groups, metric)
+    reference, rows = _compare(groups, METRICS[name], METRICS[ranking], METRICS[beside] if beside else None, baseline)
     comparison = Comparison(
         name,
         ranking,
+        beside,
         rows,
         list(rows[0].settings),
         None if reference is None else groups[reference],
         baseline is not None,
         [
-            *_untested(groups, metric, name),
+            *candidates_note(records, groups, [row.ranking for row in rows], ranking),
+            *(untested(groups) if metric is None and name == "val_accuracy" else ()),
             *caveats(groups, METRICS[name], METRICS[ranking]),
             *_skipped(grouped.skipped),
         ],
@@ -118,12 +119,13 @@ def compare_records(
 
 
 def _compare(
-    groups: Sequence[Group], metric: Metric, ranking: Metric, baseline: str | None
+    groups: Sequence[Group], metric: Metric, ranking: Metric, beside: Metric | None, baseline: str | None
 ) -> tuple[int | None, list[Row]]:
     """The index of the reference, and a row for each group."""
     found = differing_keys([group.experiment.without("seed") for group in groups])
     differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
     estimates, ranks = _estimates(groups, metric), _estimates(groups, ranking)
+    shown = _estimates(groups, beside) if beside else [None] * len(groups)
     reference = best_index(ranks, ranking) if baseline is None else _baseline(groups, baseline)
     chosen = BASELINE if baseline is not None else "best" if metric is ranking else "best by validation"
     judged = verdicts(groups, estimates, metric, reference, chosen=chosen)
@@ -132,6 +134,7 @@ def _compare(
             group,
             estimates[index],
             ranks[index],
+            shown[index],
             judged[index],
             {key: values[index] for key, values in differing.items()},
             {
@@ -145,24 +148,17 @@ def _compare(
     ]
 
 
-def _metrics(groups: Sequence[Group], named: str | None) -> tuple[str, str]:
-    """The metric that groups are compared by, and the one that the best is chosen by."""
+def _metrics(groups: Sequence[Group], named: str | None) -> tuple[str, str, str | None]:
+    """The metric that groups are compared by, the one that the best is chosen by, and one that only some have."""
     if named is not None:
-        return (SHORT_METRICS.get(named, named),) * 2
+        return (name := SHORT_METRICS.get(named, named)), name, None
     if not all(group.values(METRICS["val_accuracy"]) for group in groups):
-        return "test_accuracy", "test_accuracy"
-    if not all(group.values(METRICS["test_accuracy"]) for group in groups):
-        return "val_accuracy", "val_accuracy"
+        return "test_accuracy", "test_accuracy", None
+    tested = sum(bool(group.values(METRICS["test_accuracy"])) for group in groups)
+    if tested < len(groups):
+        return "val_accuracy", "val_accuracy", "test_accuracy" if tested else None
     is_choice = len(groups) > 1 and not any(group.experiment.validates_on_test for group in groups)
-    return "test_accuracy", "val_accuracy" if is_choice else "test_accuracy"
-
-
-def _untested(groups: Sequence[Group], named: str | None, metric: str) -> list[str]:
-    if named is not None or metric == "test_accuracy":
-        return []
-    untested = sum(not group.values(METRICS["test_accuracy"]) for group in groups)
-    some = "no run here" if untested == len(groups) else "not every run"
-    return [f"{some} measured the test set: compared by val_accuracy"]
+    return "test_accuracy", "val_accuracy" if is_choice else "test_accuracy", None
 
 
 def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]:
@@ -170,24 +166,6 @@ def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]
         estimate(values, metric.bounds, resolution(group, metric)) if (values := group.values(metric)) else None
         for group in groups
     ]
-
-
-def _read(paths: Sequence[Path]) -> list[RunRecord]:
-    runs = {run.path.resolve(): run for run in find(paths)}
-    records = list(read_records(runs.values()))
-    if not records:
-        raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
-    return records
-
-
-def _matching(records: list[RunRecord], where: Sequence[Where]) -> list[RunRecord]:
-    for condition in where:
-        condition.check_known([record.experiment.raw for record in records])
-    found = [record for record in records if all(condition.matches(record.experiment.raw) for condition in where)]
-    if not found:
-        conditions = " and ".join(condition.option for condition in where)
-        raise RunError(f"{conditions}: true of none of the {len(records)} runs")
-    return found
 
 
 def _baseline(groups: Sequence[Group], name: str) -> int:
@@ -218,7 +196,8 @@ def _skipped(skipped: Sequence[tuple[Run, str]]) -> list[str]:
 
 def _sorted(comparison: Comparison, sort: str | None) -> list[Row]:
     rows = comparison.rows
-    columns = {"group", "n", comparison.metric, comparison.ranking, *OUTCOMES, *comparison.settings}
+    metrics = {comparison.metric, comparison.ranking, comparison.beside or comparison.metric}
+    columns = {"group", "n", *metrics, *OUTCOMES, *comparison.settings}
     sort = sort or comparison.ranking
     sort = SHORT_METRICS[sort] if SHORT_METRICS.get(sort) in columns else sort
     matches = [column for column in columns if column == sort] or [c for c in columns if c.endswith(f".{sort}")]
@@ -227,8 +206,9 @@ def _sorted(comparison: Comparison, sort: str | None) -> list[Row]:
     (sort,) = matches
 
     def value(row: Row) -> Any:
-        if sort in (comparison.metric, comparison.ranking):
-            found = row.estimate if sort == comparison.metric else row.ranking
+        if sort in metrics:
+            estimates = {comparison.beside: row.beside, comparison.ranking: row.ranking}
+            found = row.estimate if sort == comparison.metric else estimates[sort]
             return found.mean if found else None
         return {"group": row.group.name, "n": len(row.group.members), **row.outcomes, **row.settings}[sort]
 
@@ -236,6 +216,6 @@ def _sorted(comparison: Comparison, sort: str | None) -> list[Row]:
     numbers = all(isinstance(value(row), int | float) for row in present)
     present.sort(
         key=lambda row: value(row) if numbers else repr(value(row)),
-        reverse=sort in (comparison.metric, comparison.ranking) and METRICS[sort].higher_is_better,
+        reverse=sort in metrics and METRICS[sort].higher_is_better,
     )
     return present + [row for row in rows if value(row) is None]

@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -113,15 +113,19 @@ class Grouped:
     skipped: list[tuple[Run, str]] = field(default_factory=list)
 
 
-def group(records: Iterable[RunRecord]) -> Grouped:
-    """Finished runs by experiment and examples; of runs with the same seed the one that was finished last."""
+def group(records: Iterable[RunRecord], by: Callable[[RunRecord], str] | None = None) -> Grouped:
+    """Finished runs by experiment and examples; of runs with the same seed the one that was finished last.
+
+    `by` gives another key for what one group has in common.
+    """
+    key = by or _key
     found = Grouped([])
     by_key: dict[str, dict[int, RunRecord]] = {}
     for record in records:
         if record.status != "finished":
             found.skipped.append((record.run, record.status))
             continue
-        by_seed, seed = by_key.setdefault(_key(record), {}), record.experiment.seed
+        by_seed, seed = by_key.setdefault(key(record), {}), record.experiment.seed
         if seed in by_seed:
             older, record = sorted([by_seed[seed], record], key=lambda one: one.finished or "")
             found.skipped.append((older.run, f"{record.run.path} is the same experiment with the same seed"))

@@ -16,18 +16,15 @@ MAX_LISTED_SEEDS = 10  # seeds that an option lists one by one
 def full_row(found: Comparison, row: Row, *, published: bool) -> dict[str, Any]:
     """All of a row, one number per cell."""
     estimate, test = row.estimate, row.verdict.test
-    ranking = {
-        found.ranking: row.ranking and row.ranking.mean,
-        f"{found.ranking}_standard_deviation": row.ranking and row.ranking.std,
-    }
     return {
         "group": row.group.name,
         "n": len(row.group.members),
-        **(ranking if found.ranking != found.metric else {}),
+        **(_numbers(found.ranking, row.ranking) if found.ranking != found.metric else {}),
         found.metric: estimate and estimate.mean,
         "standard_deviation": estimate and estimate.std,
         "low": estimate and estimate.low,
         "high": estimate and estimate.high,
+        **(_numbers(found.beside, row.beside) if found.beside else {}),
         **_published(row, found.metric, published=published),
         **row.settings,
         **row.outcomes,
@@ -45,6 +42,10 @@ def full_row(found: Comparison, row: Row, *, published: bool) -> dict[str, Any]:
     }
 
 
+def _numbers(name: str, estimate: Estimate | None) -> dict[str, Any]:
+    return {name: estimate and estimate.mean, f"{name}_standard_deviation": estimate and estimate.std}
+
+
 def outcome_row(found: Comparison, row: Row, *, published: bool) -> dict[str, Any]:
     """A row as people read it; None is a missing value."""
     source = _published(row, found.metric, published=published)
@@ -56,6 +57,7 @@ def outcome_row(found: Comparison, row: Row, *, published: bool) -> dict[str, An
         found.ranking: format_mean_std(row.ranking),
         found.metric: format_mean_std(row.estimate),
         "interval": _interval(row.estimate),
+        **({found.beside: format_mean_std(row.beside)} if found.beside else {}),
         **source,
         "verdict": verdict_text(found, row),
         "p": None if row.verdict.p is None else _p(row.verdict.p),

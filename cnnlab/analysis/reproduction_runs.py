@@ -18,7 +18,7 @@ from cnnlab.training.resume.plan import ResumePlan, plan
 
 def finished_runs(experiment: Experiment, seeds: Sequence[int], runs: Path) -> Group | None:
     """The finished runs, the newest of each seed; None if no run is finished."""
-    groups = group(_runs_of(experiment, seeds, runs)).groups
+    groups = group(_runs_of(experiment, seeds, runs), by=lambda record: record.data.fingerprint).groups
     if len(groups) > 1:
         names = "; ".join(", ".join(one.runs) for one in groups)
         raise RunError(f"{runs}: runs of {experiment.name} saw different examples: {names}; remove those of one kind")

@@ -22,11 +22,9 @@ from cnnlab.config.schema_lookup import strip_defaults
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs.metrics import write_rows
-from cnnlab.runs.record import COSMETIC_KEYS, DataRecord, RunRecord
+from cnnlab.runs.record import COSMETIC_KEYS, IGNORED_TRAIN_KEYS, DataRecord, RunRecord
 
 RUNS, EPOCHS = "runs.csv", "epochs.csv"
-IGNORED_TRAIN_KEYS = ("devices", "threads", "input_pipeline", "test", "keep", "checkpoint_minutes")
-"""The keys of `train` that change no number, or none but by rounding."""
 SHORT = 16  # characters of a SHA-256: enough for some dozens of experiments
 
 

@@ -173,11 +173,10 @@ def _of_several(
     sort: str | None,
     top: int | None,
 ) -> "Document":
-    from cnnlab.runs.find import find
-
-    list(find(runs))  # refused before the imports
-    from cnnlab.analysis.compare import matching_records
+    from cnnlab.analysis.matching import matching_records, runs_at
     from cnnlab.analysis.where import parse_where
+
+    runs_at(runs)  # refused before more is imported
 
     records = matching_records(runs, [parse_where(text) for text in where or []])
     return _document(records, runs, metric=metric, baseline=baseline, sort=sort, top=top)

@@ -108,7 +108,7 @@ def sweep(
     count = processes(jobs, wanted, space.base.train.threads)
     shares = share_out(space.base, count)
     if not quiet or dry_run:
-        for line in describe_cost(space, points, shares, measures=not folder.space.exists()):
+        for line in describe_cost(space, points, shares, measures=not quiet and not folder.space.exists()):
             stderr().print(line, markup=False)
     if dry_run:
         return

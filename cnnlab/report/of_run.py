@@ -116,6 +116,8 @@ def _unfinished(source: Source) -> str:
             return f"This run is being trained, and is {where}."
         case "diverged":
             return f"Training diverged {where}{why}"
+        case "pruned":
+            return f"The sweep pruned this trial {where}, since others were ahead of it by validation."
         case status:
             return (
                 f"Training did not finish: {status} {where}{why}; {proposed('resume', source.run.path)} continues it."

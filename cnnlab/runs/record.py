@@ -17,6 +17,13 @@ STATUSES = ("running", "finished", "interrupted", "failed", "diverged", "pruned"
 """The statuses in run.json; `status_of` returns `crashed` for a run that is `running` there without a process."""
 COSMETIC_KEYS = ("name", "published")
 """The keys of an experiment that change no number."""
+COSMETIC_TRAIN_KEYS = ("threads", "input_pipeline", "keep", "checkpoint_minutes")
+"""The keys of `train` that change no number, or only its last digits: with threads, the order of additions changes."""
+IGNORED_TRAIN_KEYS = (*COSMETIC_TRAIN_KEYS, "devices", "test")
+"""Those, where a computation runs, and when the test set is measured: the trained network is the same but by rounding.
+
+Runs that differ in `devices` or `test` are told apart nevertheless, by their speed and by what was measured.
+"""
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,10 @@ class ExperimentRecord:
 
     def without(self, *keys: str) -> dict[str, Any]:
         """The plain experiment without these keys, and without those that change no number."""
-        return {key: value for key, value in self.raw.items() if key not in (*COSMETIC_KEYS, *keys)}
+        plain = {key: value for key, value in self.raw.items() if key not in (*COSMETIC_KEYS, *keys)}
+        if "train" in plain:
+            plain["train"] = {key: value for key, value in self.train.items() if key not in COSMETIC_TRAIN_KEYS}
+        return plain
 
 
 @dataclass(frozen=True)

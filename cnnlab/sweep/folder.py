@@ -106,7 +106,9 @@ class SweepFolder:
         except OSError as error:
             raise RequestError(f"{self.path}: cannot be made: {error.strerror or error}") from None
         if others:
-            raise RequestError(f"{self.path}: is not the folder of a sweep: it has no {SPACE}; choose another --name")
+            raise RequestError(
+                f"{self.path}: is not the folder of a sweep: it has no {SPACE}; name another, such as --name other"
+            )
         files.write_text(self.space, frozen(space))
 
     def read_space(self) -> Space:

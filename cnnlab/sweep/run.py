@@ -34,8 +34,8 @@ def space_of(folder: SweepFolder, given: Space | None) -> Space:
         return there
     if changed := differences(there, given):
         raise RequestError(
-            f"{folder.path}: is a sweep of another space: {'; '.join(changed)}; choose another --name, or go on with "
-            f"that one: {proposed('sweep', '--join', folder.path)}"
+            f"{folder.path}: is a sweep of another space: {'; '.join(changed)}; choose another folder, such as "
+            f"--name other, or go on with that one: {proposed('sweep', '--join', folder.path)}"
         )
     raised = (given.search.trials or 0) > (there.search.trials or DEFAULT_TRIALS)
     return replace(there, search=given.search) if raised else there

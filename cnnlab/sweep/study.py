@@ -76,10 +76,7 @@ class Search:
             if storage:
                 first = str(error).partition("\n")[0]
                 raise RequestError(f"--storage {storage}: cannot be opened: {first}") from None
-            raise RunError(
-                f"{folder.journal}: damaged: {error}; restore it, or begin anew in another folder with --name; the "
-                "runs of its trials remain"
-            ) from None
+            raise _damaged(folder.journal, str(error)) from None
 
     def begin(self, points: Sequence[Mapping[str, Any]] | None) -> None:
         """Queue the trials that are not there yet: those of `points`, or as many as `search.trials` where the sampler
@@ -304,7 +301,11 @@ def _repair(journal: Path) -> None:
         try:
             json.loads(line)
         except ValueError:
-            raise RunError(
-                f"{journal}:{number}: damaged: not JSON; restore it, or begin anew in another folder with --name; the "
-                "runs of its trials remain"
-            ) from None
+            raise _damaged(journal, f"line {number} is not JSON") from None
+
+
+def _damaged(journal: Path, why: str) -> RunError:
+    return RunError(
+        f"{journal}: damaged: {why}; restore it, or begin anew in another folder, such as --name other; the runs of "
+        "its trials remain"
+    )

@@ -124,18 +124,131 @@ def test_runs_without_test_results_are_compared_by_validation(add, tmp_path):
         add(0.5, seed, rate=0.2, results={"val_accuracy": 0.9 + noise})
     found = compare([tmp_path])
     assert (found.metric, found.ranking, found.reference.name) == ("val_accuracy", "val_accuracy", "tiny-2")
-    assert found.notes == ["no run here measured the test set: compared by val_accuracy"]
+    assert found.beside is None
+    assert found.notes[1:] == ["no run here measured the test set: compared by val_accuracy"]
     for seed in range(3):
         add(0.99, seed, rate=0.3, validation=0.7)
-    assert compare([tmp_path]).notes == ["not every run measured the test set: compared by val_accuracy"]
+    found = compare([tmp_path])
+    assert found.notes[1:] == [
+        "not every run measured the test set: compared by val_accuracy, of which interval, verdict and p are"
+    ]
     assert verdict_texts(compare([tmp_path], metric="test_accuracy")) == ["best", *["has no such metric"] * 2]
+
+
+def settings(name="tiny", seed=0, rate=0.1, **train):
+    """An experiment with other settings of `train`."""
+    plain = experiment(seed, rate, name=name)
+    return {**plain, "train": {**plain["train"], **train}}
+
+
+def test_only_validation_is_tested_where_some_left_the_test_set_alone(add, tmp_path):
+    for seed, noise in enumerate([-0.01, 0, 0.01]):
+        add(0.97 + noise, seed, validation=0.8, experiment=settings(seed=seed, test="end"))
+        results = {"val_accuracy": 0.9 + noise}
+        add(0.5, seed, results=results, experiment=settings(seed=seed, rate=0.2, test="never"))
+    found = compare([tmp_path])
+    assert (found.metric, found.ranking, found.beside) == ("val_accuracy", "val_accuracy", "test_accuracy")
+    assert [(row.group.name, row.beside and row.beside.mean) for row in found.rows] == [
+        ("tiny-2", None),
+        ("tiny-1", pytest.approx(0.97)),
+    ]
+    assert found.rows[1].verdict.difference == pytest.approx(-0.1)
+    assert "; --where train.test=end leaves those that did" in found.notes[1]
+    assert names(compare([tmp_path], sort="accuracy")) == ["tiny-1", "tiny-2"]
+    named = compare([tmp_path], metric="val_accuracy")
+    assert named.beside is None
+    assert not any("test" in note for note in named.notes[1:])
+
+
+def test_candidates_are_counted_by_configuration_where_validation_chose(add, tmp_path):
+    for rate in (0.1, 0.2, 0.3):
+        add(0.9, rate=rate, validation=rate)
+    (note,) = compare([tmp_path]).notes
+    assert note.startswith("3 candidates of tiny were looked at, ranked by val_accuracy")
+    assert f"`cnnlab train {tmp_path}/tiny-3/config.yaml --seeds 1,2,3,4,5 " in note
+    assert compare([tmp_path], metric="test_accuracy").notes == []
+    (note,) = compare([tmp_path], top=1).notes
+    assert note.startswith("3 candidates")
+    (note,) = compare([tmp_path], metric="val_loss", where=[parse_where("seed=0")]).notes or [""]
+    assert note == ""  # no run has that metric: nothing was chosen
+
+
+def test_other_names_data_and_costs_of_training_are_no_candidates(add, tmp_path):
+    add(0.9, validation=0.9)
+    add(0.9, validation=0.9, experiment=settings("other", rate=0.2))
+    sizes = {"name": "digits", "validation": 0.1, "train_sizes": [10]}
+    add(0.9, validation=0.9, experiment=experiment(data=sizes), data={"fingerprint": "g"})
+    add(0.9, validation=0.9, experiment=settings(devices=2))
+    assert not any("candidates" in note for note in compare([tmp_path]).notes)
+    add(0.9, validation=0.8, experiment=settings("other", rate=0.3))
+    (note,) = [note for note in compare([tmp_path]).notes if "candidates" in note]
+    assert note.startswith("2 candidates of other were looked at")
+    add(0.9, rate=0.4, validation=0.8)
+    (note,) = [note for note in compare([tmp_path]).notes if "candidates" in note]
+    assert "2 candidates of tiny and 2 of other were looked at" in note
+    assert note.endswith(", and likewise for the others")
+
+
+def test_candidates_chosen_by_the_test_set_are_not_said_to_be_chosen_by_validation(add, tmp_path):
+    on_test = {"name": "digits", "validation": "test"}
+    for rate in (0.1, 0.2):
+        add(0.9, validation=0.9, experiment=experiment(rate=rate, data=on_test))
+    notes = [*compare([tmp_path]).notes, *compare([tmp_path], metric="val_accuracy").notes]
+    assert not any("candidates" in note for note in notes)
+
+
+def test_pruned_runs_are_skipped_and_were_candidates(add, tmp_path):
+    add(0.9, results={"val_accuracy": 0.9})
+    for number in range(20):
+        add(0.9, rate=1 + number, validation=0.5, status="pruned")
+    found = compare([tmp_path])
+    assert len(found.rows) == 1
+    candidates, _, skipped = found.notes
+    assert candidates.startswith("21 candidates of tiny were looked at")
+    assert skipped.startswith(f"skipped: {tmp_path}/tiny-2: pruned; ")
+    assert skipped.endswith("; and 15 more")
+
+
+def test_finals_of_a_sweep_are_on_other_seeds_than_its_trials(add, tmp_path):
+    for rate in (0.1, 0.2):
+        add(0.5, rate=rate, results={"val_accuracy": 0.8 + rate}, experiment=settings(rate=rate, test="never"))
+    assert " --set train.test=end --runs fresh`" in compare([tmp_path]).notes[0]
+    for seed in (1, 2):
+        add(0.9, seed, validation=0.95, experiment=settings(seed=seed, rate=0.2, test="end"))
+    found = compare([tmp_path])
+    assert names(found) == ["tiny-2", "tiny-3", "tiny-1"]
+    assert found.notes[0].startswith("2 candidates of tiny were looked at")
+    assert found.notes[0].endswith("; tiny-3 measures the best on other seeds, and on the test set")
+    add(0.9, 0, validation=0.9, experiment=settings(seed=0, rate=0.2, test="end"))  # the seed that it was chosen by
+    assert " --set train.test=end --runs fresh`" in compare([tmp_path]).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("threads", 1), ("input_pipeline", "streamed"), ("keep", 5), ("checkpoint_minutes", 1.0)]
+)
+def test_settings_that_change_no_more_than_last_digits_make_no_other_experiment(add, tmp_path, key, value):
+    add(0.9, 0, validation=0.9)
+    add(0.8, 1, validation=0.9, experiment=settings(seed=1, **{key: value}))
+    add(0.7, 1, rate=0.2, validation=0.9, experiment=settings(seed=1, rate=0.2, **{key: value}))
+    found = compare([tmp_path])
+    assert sorted(row.group.seeds for row in found.rows) == [[0, 1], [1]]
+    assert found.settings == ["train.optimizer.sgd.learning_rate"]
+    assert len(compare([tmp_path], where=[parse_where(f"train.{key}={value}")]).rows) == 2
+
+
+@pytest.mark.parametrize(("key", "value"), [("devices", 2), ("test", "never"), ("deterministic", False)])
+def test_settings_that_change_speed_or_what_is_measured_make_another_row(add, tmp_path, key, value):
+    add(0.9, experiment=settings(devices="auto", test="end"))
+    add(0.8, 1, experiment=settings(seed=1, **{"devices": "auto", "test": "end", key: value}))
+    assert compare([tmp_path]).settings == [f"train.{key}"]
 
 
 def test_differing_validation_examples_are_reported_when_they_decide_the_choice(add, tmp_path):
     splits = record(0)["data"]["splits"]
     for rate, count in ((0.1, 10), (0.2, 20)):
         add(0.9, rate=rate, validation=0.9, data={"splits": {**splits, "validation": {"examples": count}}})
-    assert compare([tmp_path]).notes == ["not all have the same validation examples, by which the best is chosen"]
+    _, note = compare([tmp_path]).notes
+    assert note == "not all have the same validation examples, by which the best is chosen"
     assert compare([tmp_path], metric="test_accuracy").notes == []
 
 
@@ -143,7 +256,7 @@ def test_best_epoch_validation_accuracy_is_shown_next_to_the_last_epoch(add, tmp
     stops = {"early_stopping": {"patience": 2, "monitor": "val_accuracy", "restore_best_weights": True}}
     add(0.9, validation=0.9)
     add(0.9, validation=0.9, experiment=experiment(train={"callbacks": [stops]}))
-    (note,) = compare([tmp_path]).notes
+    _, note = compare([tmp_path]).notes
     assert note.startswith("tiny-2: the validation accuracy is that of the best epoch, which early_stopping chose")
     assert compare([tmp_path], metric="test_accuracy").notes == []
 

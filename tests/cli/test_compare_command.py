@@ -12,6 +12,7 @@ from cnnlab.cli.comparison import _as_text, format_comparison
 from cnnlab.cli.shorthands import parse_seeds
 from cnnlab.cli.tables import Format
 from cnnlab.config.load import load
+from cnnlab.sweep.folder import SweepFolder
 from tests.conftest import assert_one_line, complete, invoke
 
 
@@ -41,7 +42,7 @@ def two_experiments(trained, tmp_path_factory):
 def test_compare_prints_one_row_per_group_and_its_conclusions(two_experiments):
     done = invoke("compare", "runs", cwd=two_experiments, env={"COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
-    heading, first, second, _, legend, _, note = done.stdout.splitlines()
+    heading, first, second, _, legend, _, note, _, candidates, *_ = done.stdout.splitlines()
     assert heading.split() == [
         *("group", "n", "val_accuracy", "test_accuracy", "interval", "verdict", "p", "best_epoch", "parameters"),
         *("multiplications", "seconds_per_epoch", "learning_rate"),
@@ -53,6 +54,7 @@ def test_compare_prints_one_row_per_group_and_its_conclusions(two_experiments):
         "interval: 95 % of the mean over seeds"
     )
     assert note.startswith("sorted by val_accuracy, by which the best is chosen")
+    assert candidates.startswith("2 candidates of tiny were looked at, ranked by val_accuracy")
 
 
 def test_no_detectable_difference_is_reported(two_experiments):
@@ -156,7 +158,66 @@ def test_notes_are_warnings_in_machine_readable_output(two_experiments, tmp_path
     assert done.stdout.splitlines()[-1] == "skipped: runs/tiny-5: failed"
     done = invoke("compare", "runs", "--format", "json", cwd=tmp_path)
     assert {row["group"]: row["n"] for row in json.loads(done.stdout)} == {"tiny-0": 3, "tiny-3": 2}
-    assert done.stderr == "cnnlab: warning: skipped: runs/tiny-5: failed\n"
+    candidates, skipped = done.stderr.splitlines()
+    assert candidates.startswith("cnnlab: warning: 2 candidates of tiny were looked at")
+    assert skipped == "cnnlab: warning: skipped: runs/tiny-5: failed"
+
+
+@pytest.mark.parametrize("format", [*Format])
+def test_every_format_says_how_many_candidates_were_looked_at(two_experiments, format):
+    done = invoke("compare", "runs", "--format", format, cwd=two_experiments)
+    place = done.stderr if format in (Format.JSON, Format.CSV) else done.stdout
+    assert "2 candidates of tiny were looked at" in " ".join(place.split())
+
+
+def test_the_command_that_measures_the_best_on_fresh_seeds_trains_no_seed_again(two_experiments, tmp_path):
+    done = invoke("compare", "runs", cwd=two_experiments)
+    (command,) = re.findall("`(cnnlab train [^`]*fresh)`", done.stdout)
+    words = shlex.split(command)
+    assert load(str(two_experiments / words[2]))
+    assert parse_seeds(words[4], 0) == [3, 4, 5, 6, 7]
+    assert words[5:] == ["--set", "train.test=end", "--runs", "fresh"]
+
+
+def test_test_accuracies_are_shown_where_only_some_have_them(two_experiments, tmp_path):
+    shutil.copytree(two_experiments / "runs", tmp_path / "runs")
+    for number in (3, 4, 5):
+        change(tmp_path / f"runs/tiny-{number}", lambda record: record["results"].pop("test_accuracy"))
+    heading, first, second, *_ = invoke("compare", "runs", cwd=tmp_path, env={"COLUMNS": "220"}).stdout.splitlines()
+    names = ("val_accuracy", "interval", "test_accuracy", "verdict")
+    places = [heading.index(name) for name in names]
+    assert places == sorted(places)
+    measured, missing = (line[places[2] : places[3]].strip() for line in (first, second))
+    assert (measured, missing) == ("0.9100 ± 0.0100", "")
+    first, second = json.loads(invoke("compare", "runs", "--format", "json", cwd=tmp_path).stdout)
+    assert (first["test_accuracy"], second["test_accuracy"]) == (pytest.approx(0.91), None)
+    assert first["test_accuracy_standard_deviation"] == pytest.approx(0.01)
+    assert first["standard_deviation"] == pytest.approx(0)
+    done = invoke("compare", "runs", "--sort", "test_accuracy", "--format", "json", cwd=tmp_path)
+    assert [row["test_accuracy"] for row in json.loads(done.stdout)] == [pytest.approx(0.91), None]
+    done = invoke("report", "runs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "runs/report.html").read_text()
+    assert "2 candidates of tiny were looked at" in page
+    assert "0.9100 ± 0.0100" in page
+
+
+def test_runs_of_sweeps_inside_a_folder_are_compared_too(two_experiments, tmp_path):
+    for name, numbers in (("a", (0, 1)), ("b", (3,))):
+        for number in numbers:
+            shutil.copytree(two_experiments / f"runs/tiny-{number}", tmp_path / f"runs/{name}/trial-{number}")
+        SweepFolder(tmp_path / "runs" / name).space.touch()
+    (tmp_path / "runs/other").mkdir()
+    shutil.copytree(two_experiments / "runs/tiny-5", tmp_path / "runs/other/tiny-5")
+
+    def compared():
+        rows = json.loads(invoke("compare", "runs", "--format", "json", cwd=tmp_path).stdout)
+        return sorted(run for row in rows for run in row["runs"])
+
+    trials = ["runs/a/trial-0", "runs/a/trial-1", "runs/b/trial-3"]
+    assert compared() == trials
+    shutil.copytree(two_experiments / "runs/tiny-4", tmp_path / "runs/tiny-4")
+    assert compared() == [*trials, "runs/tiny-4"]
 
 
 def test_plot_writes_a_figure(trained, tmp_path):

@@ -4,9 +4,11 @@ import json
 import re
 import shlex
 import shutil
+import signal
 from contextlib import redirect_stderr
 from dataclasses import fields, is_dataclass
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,7 +16,9 @@ from PIL import Image
 from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
 from cnnlab.cli.results import _measured
-from cnnlab.config.load import to_yaml
+from cnnlab.cli.sweep_result import notes
+from cnnlab.config.lint import check
+from cnnlab.config.load import read, to_yaml
 from cnnlab.config.overrides import parse_set
 from cnnlab.errors import CnnlabError, RequestError, RunError
 from cnnlab.experiment.schema import Experiment
@@ -24,12 +28,14 @@ from cnnlab.report.build import of_one, of_several
 from cnnlab.runs import Run
 from cnnlab.runs.experiment import recorded_experiment
 from cnnlab.runs.overview import details
+from cnnlab.sweep.run import check_not_at_work, outcome_of
 from cnnlab.training import run_folders
 from cnnlab.training.resume.plan import plan
 from tests.cli.proposals import proposing_texts
+from tests.sweep.fakes import Worker, make_space
 
 RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
-TRAIN, COMPARE = ("train", CONFIG), ("compare", "my runs")
+TRAIN, COMPARE, SWEEP = ("train", CONFIG), ("compare", "my runs"), ("sweep", "space.yaml")
 
 MENTIONS = {
     # Text, not commands.
@@ -63,6 +69,9 @@ MENTIONS = {
     "As of `cnnlab compare`: only runs with this setting.",
     "As of `cnnlab compare`: only the first N experiments.",
     "Also write a page about the run into its folder, as `cnnlab report` does.",
+    "Also write a page, as `cnnlab report DIR` does.",
+    "--name: not with --join, which names the folder",
+    "An experiment file with a section `search`, or with --search any experiment.",
     "The file, or with --format md the folder; by default report.html, or report/, in the folder of the runs.",
     "Written by cnnlab {} on {}",
     "`cnnlab train` of the experiment file, `cnnlab verify` of the run",
@@ -78,8 +87,11 @@ PRINTED = {
     "not tested: one run each; try --seeds 5": TRAIN,
     "not tested: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": (),
     "{}: expected key=value, such as --where train.epochs=12": COMPARE,
+    "{}; --where train.test=end leaves those that did, and compares them by test_accuracy": COMPARE,
     "{}: {}; see `{} --help`": ("train",),
     "`cnnlab train {} --seeds {}{}`": (),
+    "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
+    "fresh`": (),
     "--name {}: expected {}; try --name {}": TRAIN,
     "Data sets that `cnnlab data list` lists.": (),
     "no: cnnlab data fetch {}": (),
@@ -88,6 +100,17 @@ PRINTED = {
     "{}: --yes is needed where no terminal can be asked": ("runs", "rm", RUN, "--yes"),
     "{}: no run here has events; `cnnlab train … --tensorboard` writes them": (),
     "train: Missing argument 'CONFIG', unless --resume; see `cnnlab train --help`": (),
+    "sweep: Missing argument 'SPACE', unless --join; see `cnnlab sweep --help`": (),
+    "{}: data.validation: no examples are held out, by which trials are compared; set it, such as "
+    "--set data.validation=0.1": SWEEP,
+    "{}: data.validation: test: trials would be chosen by the test set; hold out training examples, such as "
+    "--set data.validation=0.1": SWEEP,
+    "{}: has no section `search`; add one, or name keys, such as --search "
+    "train.optimizer.sgd.learning_rate=log:1e-3..1e-1": ("sweep", CONFIG),
+    "{}: is a sweep of another space: {}; choose another folder, such as --name other, or go on with that one: {}": SWEEP,
+    "{}: is not the folder of a sweep: it has no {}; name another, such as --name other": SWEEP,
+    "{}: damaged: {}; restore it, or begin anew in another folder, such as --name other; the runs of its trials "
+    "remain": SWEEP,
     "Write events; `cnnlab tensorboard runs/` shows them.": ("runs", "list", "my runs"),  # the server does not return
     "Leave the test set alone: `cnnlab evaluate RUN` measures it later.": (),
     "'': expected an experiment file, or a name that `cnnlab configs` lists": (),
@@ -146,6 +169,8 @@ FILLED = {
     ],
     "no: cnnlab data fetch {}": ["mnist"],
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
+    "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
+    "fresh`": [CONFIG, "2,3"],
     "--name {}: expected {}; try --name {}": ["mine"],
     "; if they count from {}, --set data.label_offset={}": ["1"],
     "set the values of black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
@@ -164,6 +189,7 @@ def run(trained, tmp_path, monkeypatch):
     shutil.copy(trained / CONFIG, tmp_path)
     shutil.copytree(trained / "runs", tmp_path / "my runs")
     Image.new("L", (28, 28)).save(tmp_path / "digit.png")
+    make_space(tmp_path, "sampler: grid\nfinalists: 0\nspace: {train.batch_size: [16, 32]}")
     monkeypatch.chdir(tmp_path)
     return Run(tmp_path / RUN)
 
@@ -221,6 +247,37 @@ def lost_process(run):
     return stderr.getvalue()
 
 
+def interrupted(*runs):
+    experiment = recorded_experiment(runs[0].record())
+    assignments = [Assignment(number, experiment, runs[0].path.parent) for number in range(len(runs))]
+    work = _Tasks(assignments, runs[0].path.parent)
+    for run in runs:
+        work.ended(work.take(), {"event": "interrupted", "run": str(run.path)})
+    return refusal(lambda: work.check([signal.SIGINT]))
+
+
+def refusal(action):
+    with pytest.raises(CnnlabError) as refused:
+        action()
+    return str(refused.value)
+
+
+def swept(finalists=0):
+    """A worker on a sweep that has come to its end."""
+    section = f"sampler: grid\nfinalists: {finalists}\nspace: {{train.batch_size: [16, 32]}}"
+    worker = Worker(Path("my runs") / f"sweep-{finalists}", make_space(Path(), section))
+    worker.serve()
+    return worker
+
+
+def at_work(worker):
+    return refusal(lambda: check_not_at_work(worker.folder))
+
+
+def notes_of(worker):
+    return "\n".join(notes(outcome_of(worker.folder, worker.space), worker.folder))
+
+
 def report_of_several(run):
     document = of_several([change_settings(run).record()], None)
     return next(text for text in texts_of(document) if "cnnlab report '" in text)
@@ -265,7 +322,14 @@ PROVOKED = {
     "proposed('train', source.run.config)": report_text("cnnlab train '"),
     "proposed('verify', source.run.path)": report_text("cnnlab verify '"),
     "proposed('report', source.run.path)": report_of_several,
-    "proposed('resume', self._folder, '--all')": lambda run: lost_process(change_settings(run, status="interrupted")),
+    "proposed('resume', self._interrupted[0])": lambda run: interrupted(change_settings(run, status="interrupted")),
+    "proposed('resume', self._folder, '--all')": lambda run: interrupted(
+        change_settings(run, status="interrupted"), change_settings(run, status="interrupted")
+    ),
+    "proposed('sweep', config.path)": lambda run: refusal(lambda: check(read("space.yaml"))),
+    "proposed('sweep', '--join', self._folder.path)": lambda run: refusal(lambda: swept().work.check([signal.SIGINT])),
+    "proposed('sweep', '--join', folder.path)": lambda run: at_work(swept()),
+    "proposed('train', folder.winner)": lambda run: notes_of(swept(finalists=1)),
 }
 """What makes the messages whose commands are made by `proposed`."""
 
@@ -282,6 +346,8 @@ def commands(text, base):
 def execute(arguments):
     """`cnnlab ARGUMENTS` in this process; trainings are smoke runs."""
     arguments = [{"…": CONFIG, "RUN": RUN}.get(argument, argument) for argument in arguments]
+    if arguments[0] == "sweep" and "--help" not in arguments:
+        arguments = [*arguments, "--dry-run", "--quiet"]
     if arguments[0] == "train" and "--help" not in arguments:
         arguments = [*arguments, "--smoke", "--quiet"]
     try:

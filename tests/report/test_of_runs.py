@@ -91,7 +91,7 @@ def test_sections_of_many_runs_are_left_out_and_the_page_says_so(tmp_path):
 
 
 def test_keys_are_unique_on_a_page(runs):
-    from cnnlab.analysis.compare import matching_records
+    from cnnlab.analysis.matching import matching_records
 
     document = of_several(matching_records([runs]), compare([runs]))
 
