@@ -101,8 +101,8 @@ def _published(row: Row, metric: str, *, published: bool) -> dict[str, Any]:
     return {"published": figure, "above_published": row.estimate and row.estimate.mean - figure}
 
 
-def legend(found: Comparison) -> list[str]:
-    """How to read the verdicts: the reference, the tests, and what they cannot show."""
+def legend(found: Comparison, *, advises: bool = True) -> list[str]:
+    """How to read the verdicts: the reference, the tests, what they cannot show and, if it `advises`, what would."""
     tested = [row.verdict.test for row in found.rows if row.verdict.test]
     lines = []
     if found.reference is not None and tested:
@@ -117,16 +117,17 @@ def legend(found: Comparison) -> list[str]:
             f"sorted by {found.ranking}, by which the best is chosen; {found.metric}, interval, verdict and p are on "
             "the test set, and say how good the choice is"
         )
-    lines += _seeds_needed_note(found)
+    lines += _seeds_needed_note(found, advises)
     if any(test.method.startswith("McNemar") for test in tested):
+        command = f", so train several of each: {_command(found, SUGGESTED_SEEDS)}, and likewise for the others"
         lines.append(
-            "McNemar's test compares these trained networks only; with another seed it may turn out otherwise, so "
-            f"train several of each: {_command(found, SUGGESTED_SEEDS)}, and likewise for the others"
+            "McNemar's test compares these trained networks only; with another seed it may turn out otherwise"
+            + (command if advises else "")
         )
     return lines
 
 
-def _seeds_needed_note(found: Comparison) -> list[str]:
+def _seeds_needed_note(found: Comparison, advises: bool) -> list[str]:
     """How many seeds would probably make the differences detectable; that two are too few."""
     rows = [row for row in found.rows if row.verdict.p is not None and not row.verdict.is_detected]
     rows = [row for row in rows if row.verdict.difference and len(row.group.members) > 1]
@@ -138,7 +139,7 @@ def _seeds_needed_note(found: Comparison) -> list[str]:
     counts = ", ".join(f"{name} {count or f'more than {MOST_SEEDS}'}" for name, count in needs.items())
     more = f", and {len(rows) - MAX_NAMED_GROUPS} more groups" if len(rows) > MAX_NAMED_GROUPS else ""
     possible = [count for count in needs.values() if count]
-    command = f"; {_command(found, min(possible))}, and likewise for the others" if possible else ""
+    command = f"; {_command(found, min(possible))}, and likewise for the others" if possible and advises else ""
     return [
         f"{start}; seeds of each that would detect such a difference at such a spread in 4 of 5 cases: "
         f"{counts}{more}{command}"

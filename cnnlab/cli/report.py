@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnnlab.runs.record import RunRecord
 
 PAGE, FOLDER = "report.html", "report"
+SPACE = "sweep.yaml"  # as in sweep/folder.py, whose import takes long
 MARK = b'<meta name="generator" content="cnnlab'
 MARK_WITHIN = 4096  # bytes, from the beginning of a page
 
@@ -28,7 +29,9 @@ class Format(StrEnum):
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="A run folder, or folders of runs.", show_default=False)],
+    runs: Annotated[
+        list[Path], typer.Argument(help="A run folder, folders of runs, or the folder of a sweep.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -62,18 +65,27 @@ def report(
 
     It says what was done, what came out, how sure that is, and how to repeat it: learning curves, measurements by
     class, confusions with their images, the network, the data, the experiment file, the environment, and a checklist
-    of reproducibility. Of several runs also the comparison of `cnnlab compare`. The page is one file that needs no
-    network and no other file. Images of filters and of saliency are those of `cnnlab look`.
+    of reproducibility. Of several runs also the comparison of `cnnlab compare`. Of a sweep the outcome, all trials and
+    the importance of each key, and the comparison of the finalists. The page is one file that needs no network and no
+    other file. Images of filters and of saliency are those of `cnnlab look`.
     """
     from cnnlab.runs.record import RECORD
 
     options = {"--metric": metric, "--baseline": baseline, "--where": where, "--sort": sort, "--top": top}
     is_one = len(runs) == 1 and (runs[0] / RECORD).is_file()
-    if is_one and (given := [name for name, value in options.items() if value is not None]):
-        raise RequestError(f"{given[0]}: is for several runs, and {runs[0]} is one")
+    is_sweep = len(runs) == 1 and not is_one and (runs[0] / SPACE).is_file()
+    if (is_one or is_sweep) and (given := [name for name, value in options.items() if value is not None]):
+        what = "one" if is_one else "a sweep, whose finalists are compared with the winner"
+        raise RequestError(f"{given[0]}: is for several runs, and {runs[0]} is {what}")
     target = out or _default(runs, format)
     _check_target(target, format)
-    document = _of_one(runs[0]) if is_one else _of_several(runs, metric, baseline, where, sort, top)
+    document: Document
+    if is_one:
+        document = _of_one(runs[0])
+    elif is_sweep:
+        document = _of_sweep(runs[0])
+    else:
+        document = _of_several(runs, metric, baseline, where, sort, top)
     written = write(document, target, format)
     print(f"report: {written}")
     if open and not webbrowser.open(written.resolve().as_uri()):
@@ -110,7 +122,7 @@ def after_training(records: Sequence["RunRecord"], runs: Path) -> None:
 
 def after_sweep(folder: Path) -> None:
     """Write the page of a sweep into its folder."""
-    document, target = _of_several([folder], None, None, None, None, None), folder / PAGE
+    document, target = _of_sweep(folder), folder / PAGE
     _check_target(target, Format.HTML)
     print(f"report: {write(document, target, Format.HTML)}", file=sys.stderr)
 
@@ -145,6 +157,12 @@ def _of_one(path: Path) -> "Document":
     from cnnlab.runs.find import find_one
 
     return of_one(find_one(path).record())
+
+
+def _of_sweep(path: Path) -> "Document":
+    from cnnlab.report.build import of_sweep_in
+
+    return of_sweep_in(path)
 
 
 def _of_several(

@@ -85,8 +85,36 @@ class Chart:
     log_y: bool = False
     x_names: Sequence[str] = ()
     y_range: tuple[float | None, float | None] = (None, None)
+    names_points: bool = True
+    """Whether labels are written beside points; they are always read under the pointer."""
     diagonal: bool = False
     """Whether the line y = x is drawn, as in a reliability diagram."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis of parallel coordinates: numbers, or categories, whose values are indices of `names`.
+
+    It reaches at least from one of `ends` to the other.
+    """
+
+    name: str
+    names: Sequence[str] = ()
+    is_log: bool = False
+    ends: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Lines across upright axes side by side, with a value on each; NaN where a line has none.
+
+    The lines, with their labels, are in order from the worst to the best one, which is drawn in bold.
+    """
+
+    title: str
+    scales: Sequence[Scale]
+    lines: Sequence[Sequence[float]]
+    labels: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -170,7 +198,7 @@ class Checklist:
     items: Sequence[Item]
 
 
-Block = Text | Facts | Table | Chart | Pictures | Confusion | Diagram | Code | Checklist
+Block = Text | Facts | Table | Chart | Parallel | Pictures | Confusion | Diagram | Code | Checklist
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import cnnlab
 from cnnlab.analysis.compare import Comparison
 from cnnlab.errors import printable
-from cnnlab.report import checklist, of_run, of_runs
+from cnnlab.report import checklist, of_run, of_runs, of_search, of_sweep, sweep_source
 from cnnlab.report.blocks import Block, Cell, Column, Document, Section, Table, Text
 from cnnlab.report.source import Source
+from cnnlab.report.sweep_source import SweepSource
 from cnnlab.report.words import counted, share_of, text
 from cnnlab.report.words import number as number_of
 from cnnlab.runs.record import RunRecord
@@ -36,6 +38,23 @@ def of_several(records: Sequence[RunRecord], comparison: Comparison | None) -> D
     sizes = [len(row.group.members) for row in comparison.rows] if comparison else [0]
     sections += [checklist.section(sources, sizes), _runs(sources)]
     return Document(title, lead, sections, _footer())
+
+
+def of_sweep_in(folder: Path) -> Document:
+    """The report of the sweep in a folder, in whatever state it is."""
+    return of_sweep_source(sweep_source.read(folder))
+
+
+def of_sweep_source(sweep: SweepSource) -> Document:
+    """The report of a sweep: all trials are in one section, and the runs are those of its finalists."""
+    sources, comparison = [Source(record) for record in sweep.finals], sweep.comparison
+    sections = [of_search.section(sweep)]
+    if comparison is not None:
+        sections += of_runs.sections(comparison, of_sweep=True)
+    if sources:
+        sizes = [len(row.group.members) for row in comparison.rows] if comparison else [0]
+        sections += [checklist.section(sources, sizes, of_sweep.search_text(sweep)), _runs(sources)]
+    return Document(printable(of_sweep.title(sweep)), of_sweep.lead(sweep), sections, _footer())
 
 
 def _runs(sources: Sequence[Source]) -> Section:

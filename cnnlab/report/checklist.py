@@ -15,10 +15,13 @@ FEW_SEEDS = 3  # below which a spread is hardly known
 MOST_NAMED = 10
 
 
-def section(sources: Sequence[Source], sizes: Sequence[int] = (1,)) -> Section:
-    """The checklist of runs; `sizes` are the numbers of finished ones of each configuration."""
+def section(sources: Sequence[Source], sizes: Sequence[int] = (1,), search: str = "") -> Section:
+    """The checklist of runs; `sizes` are the numbers of finished ones of each configuration.
+
+    `search` is how they were chosen, of the finalists of a sweep.
+    """
     items = [
-        *_experiments(sources, len(sizes)),
+        *_experiments(sources, len(sizes), search),
         *_statistics(sources, sizes),
         *_data(sources),
         *_compute(sources),
@@ -27,7 +30,7 @@ def section(sources: Sequence[Source], sizes: Sequence[int] = (1,)) -> Section:
     return Section("Reproducibility checklist", "checklist", [Checklist(items)])
 
 
-def _experiments(sources: Sequence[Source], configurations: int) -> list[Item]:
+def _experiments(sources: Sequence[Source], configurations: int, search: str) -> list[Item]:
     has_config = all(source.config for source in sources)
     deterministic = all(source.record.experiment.train.get("deterministic", True) for source in sources)
     versions = all(source.record.raw.get("versions") for source in sources)
@@ -40,8 +43,8 @@ def _experiments(sources: Sequence[Source], configurations: int) -> list[Item]:
         ),
         Item(
             "How the hyperparameters were chosen: bounds of the search, number of trials",
-            None,
-            f"{searched}Trials that are not in this folder cannot be known here: name them, and the bounds.",
+            True if search else None,
+            search or f"{searched}Trials that are not in this folder cannot be known here: name them, and the bounds.",
         ),
         Item(
             "Code and the command that repeats it",

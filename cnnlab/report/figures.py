@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.plots import figure
-from cnnlab.report import curves, texts
+from cnnlab.report import curves, parallel, texts
 from cnnlab.report.axes import axes as axes_of
 from cnnlab.report.axes import number
-from cnnlab.report.blocks import Chart, Confusion, Diagram, Picture, Series
+from cnnlab.report.blocks import Chart, Confusion, Diagram, Parallel, Picture, Series
 
 COLOURS = ("#0072b2", "#d55e00", "#00805f", "#b04a8f", "#a36a00", "#2e8bc0", "#5b6570", "#8a2d2d")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -66,6 +66,33 @@ def write_confusion(confusion: Confusion, path: Path) -> None:
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
         axes.set_yticks(range(len(names)), names, fontsize=6)
         axes.set(xlabel="predicted class", ylabel="true class")
+        figure.write(drawn, path)
+
+
+def write_parallel(block: Parallel, path: Path) -> None:
+    """Draw the lines across their axes, the better the darker, the best in bold."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    uprights = parallel.uprights(block, (0.0, 1.0))
+    names = [texts.name(scale.name, parallel.LONGEST_NAME) for scale in block.scales]
+    ticks = [[texts.name(label, parallel.LONGEST_TICK) for _, label in axis.ticks] for axis in uprights]
+    with figure.drawing([*names, *(label for some in ticks for label in some), texts.name(block.title)]) as plain:
+        drawn = Figure(figsize=(max(SIZE[0], 1.35 * len(names)), SIZE[1]), layout="constrained")
+        axes = drawn.subplots()
+        axes.set(xlim=(-0.5, max(1, len(names)) - 0.5), ylim=(1.05 * parallel.NONE, 1.12))
+        axes.axis("off")
+        for index in range(len(block.lines)):
+            is_best, share = index == len(block.lines) - 1, (index + 1) / len(block.lines)
+            style = {"color": COLOURS[1]} if is_best else {"color": colormaps["Blues"](0.2 + 0.7 * share)}
+            axes.plot(parallel.heights(block, uprights, index), linewidth=2.6 if is_best else 0.9, **style)
+        for x, (axis, labels, name) in enumerate(zip(uprights, ticks, names, strict=True)):
+            axes.plot([x, x], [0, 1], color="0.4", linewidth=1)
+            axes.text(x, 1.06, plain(name), fontsize=8, weight="bold", ha="center")
+            marks = [*((axis.place(value), label) for (value, _), label in zip(axis.ticks, labels, strict=True))]
+            for y, label in [*marks, *([(parallel.NONE, "none")] if parallel.has_gaps(block, x) else [])]:
+                box = {"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.6}
+                axes.text(x - 0.04, y, plain(label), fontsize=7, ha="right", va="center", bbox=box)
         figure.write(drawn, path)
 
 
@@ -130,7 +157,7 @@ def _add(axes: Any, chart: Chart, series: Series, plain: Plain) -> None:
             axes.fill_between(x, *ends, color=colour, alpha=0.16)
     bold = [index for index in series.emphasized if index in drawn]
     axes.plot([x[i] for i in bold], [y[i] for i in bold], marker, markersize=8, mfc="none", mec="0.1")
-    if not chart.x_names and len(series.labels) <= MOST_LABELS:
+    if chart.names_points and not chart.x_names and len(series.labels) <= MOST_LABELS:
         for index in sorted(drawn & set(range(len(series.labels)))):
             text = plain(texts.name(series.labels[index], 28))
             axes.annotate(text, (x[index], y[index]), (5, 3), textcoords="offset points", fontsize=7)

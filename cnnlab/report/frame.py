@@ -75,6 +75,8 @@ def _text(text: str, most: int) -> Markup:
 
 def labels(chart: Chart, across: Axis, upright: Axis) -> Iterator[str]:
     """Labels beside points, where there is room; the others are read under the pointer."""
+    if not chart.names_points:
+        return
     points = [
         (across.place(series.x[index]), upright.place(series.y[index]), series.labels[index], series.group)
         for series in chart.series

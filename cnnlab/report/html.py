@@ -16,7 +16,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, TextLexer, YamlLexer
 
-from cnnlab.report import curves, diagram, matrix, svg, texts
+from cnnlab.report import curves, diagram, matrix, parallel, svg, texts
 from cnnlab.report.blocks import Block, Chart, Code, Document, Picture, Series
 
 LEXERS = {"yaml": YamlLexer, "shell": BashLexer, "text": TextLexer}
@@ -68,6 +68,8 @@ def _environment() -> Environment:
         "legend": _legend,
         "chart_data": _data,
         "diagram_svg": diagram.diagram,
+        "parallel_svg": parallel.parallel,
+        "parallel_caption": parallel.CAPTION,
         "matrix": matrix.matrix,
         "shown_size": _shown_size,
         "listed": LISTED,

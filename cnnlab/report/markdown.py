@@ -17,6 +17,7 @@ from cnnlab.report.blocks import (
     Diagram,
     Document,
     Facts,
+    Parallel,
     Picture,
     Pictures,
     Section,
@@ -24,6 +25,7 @@ from cnnlab.report.blocks import (
     Text,
 )
 from cnnlab.report.matrix import MANY
+from cnnlab.report.parallel import CAPTION
 from cnnlab.report.texts import anchor
 from cnnlab.runs import files
 
@@ -118,6 +120,10 @@ def _block(block: Block, key: str, images: _Images) -> Iterator[str]:
         case Chart():
             yield f"**{_name(block.title)}**"
             yield images.add(key, partial(figures.write_chart, block), block.title)
+        case Parallel():
+            yield f"**{_name(block.title)}**"
+            yield images.add(key, partial(figures.write_parallel, block), block.title)
+            yield CAPTION
         case Pictures():
             yield from _pictures(block.items, key, images)
             yield _inline(block.caption)

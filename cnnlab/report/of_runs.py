@@ -32,14 +32,11 @@ HELP = {
 }
 
 
-def sections(found: Comparison) -> list[Section]:
-    """All but those of single runs."""
+def sections(found: Comparison, *, of_sweep: bool = False) -> list[Section]:
+    """All but those of single runs. Of a sweep, they are the finalists, which are not to be trained once more."""
+    notes = [*legend(found, advises=not of_sweep), *found.notes]
     parts = [
-        (
-            "Comparison",
-            "comparison",
-            [*_table(found), *(Text(note, "note") for note in [*legend(found), *found.notes])],
-        ),
+        ("Comparison", "comparison", [*_table(found, of_sweep), *(Text(note, "note") for note in notes)]),
         ("What differs", "differences", list(_differences(found))),
         ("By seed", "seeds", list(_seeds(found))),
         ("Learning curves", "curves", list(_curves(found))),
@@ -89,7 +86,7 @@ def _words(key: str) -> str:
     return key.replace("val_", "validation ").replace("_", " ")
 
 
-def _table(found: Comparison) -> Iterator[Block]:
+def _table(found: Comparison, of_sweep: bool) -> Iterator[Block]:
     shown = [outcome_row(found, row, published=True) for row in found.rows]
     exact = [full_row(found, row, published=True) for row in found.rows]
     keys = [key for key in shown[0] if any(row[key] is not None for row in shown)]
@@ -102,7 +99,8 @@ def _table(found: Comparison) -> Iterator[Block]:
         [_cell(row[key], numbers.get("low" if key == "interval" else key)) for key in keys]
         for row, numbers in zip(shown, exact, strict=True)
     ]
-    yield Table("Experiments, the best first", columns, rows, is_sortable=True)
+    caption = "Finalists, the best by validation first" if of_sweep else "Experiments, the best first"
+    yield Table(caption, columns, rows, is_sortable=True)
 
 
 def _cell(value: Any, exact: Any) -> Cell:

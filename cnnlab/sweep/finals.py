@@ -1,5 +1,6 @@
 """The finalists: the best trials, trained again on fresh seeds and measured on the test set."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,11 +88,13 @@ class Finals:
 
 
 def finalists(trials: Sequence[Trial], space: Space) -> list[Trial]:
-    """The best trials that finished, best first; of equal ones the earlier."""
+    """The best trials that finished, best first; of equal ones, and of those of the same point, the earlier."""
     sign = 1 if space.search.metric == "val_loss" else -1
     finished = [trial for trial in trials if trial.state == states.COMPLETE and trial.value is not None]
     ranked = sorted(finished, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
-    return ranked[: space.search.finalists]
+    distinct = {json.dumps(dict(trial.point), sort_keys=True): trial for trial in reversed(ranked)}
+    numbers = {trial.number for trial in distinct.values()}
+    return [trial for trial in ranked if trial.number in numbers][: space.search.finalists]
 
 
 def _has_ended(run: Run) -> bool:

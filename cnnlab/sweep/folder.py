@@ -1,6 +1,7 @@
 """The folder of a sweep, and the processes that work in it."""
 
 import json
+import math
 import os
 import platform
 import re
@@ -156,4 +157,21 @@ def read_outcome(folder: SweepFolder) -> dict[str, Any] | None:
         found = json.loads(folder.outcome.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and _is_outcome(found) else None
+
+
+def _is_outcome(found: dict[str, Any]) -> bool:
+    """Whether it has what is read of it; a folder may be anyone's."""
+    counts = all(isinstance(found.get(key), int) for key in ("trials", "candidates"))
+    finalists, claims = found.get("finalists"), found.get("claims")
+    if not (counts and isinstance(finalists, list) and isinstance(claims, dict)):
+        return False
+    return all(
+        isinstance(one, dict)
+        and isinstance(one.get("trial"), int)
+        and one["trial"] >= 0
+        and isinstance(one.get("value"), int | float)
+        and math.isfinite(one["value"])
+        and isinstance(one.get("point"), dict)
+        for one in finalists
+    )

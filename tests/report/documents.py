@@ -18,8 +18,10 @@ from cnnlab.report.blocks import (
     Facts,
     Item,
     Node,
+    Parallel,
     Picture,
     Pictures,
+    Scale,
     Section,
     Series,
     Table,
@@ -177,6 +179,34 @@ def table(rows=10, *, is_sortable=True):
     return Table("Recall of each class", columns, found, is_sortable)
 
 
+def parallel(count=40, keys=4):
+    """Lines with gaps, over axes of every kind."""
+    chance = random.Random(4)
+    kinds = [
+        Scale("learning_rate", is_log=True, ends=(1e-4, 1e-1)),
+        Scale("optimizer", ["sgd(0.1)", "adam", "a name that is too long to be shown"]),
+        Scale("momentum", ends=(0.0, 0.99)),
+        Scale("filters", ends=(4, 32)),
+    ]
+
+    def value(scale):
+        if scale.names:
+            return chance.randrange(len(scale.names))
+        low, high = scale.ends
+        if scale.name == "momentum" and chance.random() < 0.3:
+            return float("nan")
+        return low * (high / low) ** chance.random() if scale.is_log else chance.uniform(low, high)
+
+    scales = [kinds[index % len(kinds)] for index in range(keys)]
+    lines = [[*map(value, scales), 0.9 + index / 10 / count] for index in range(count)]
+    return Parallel(
+        "Trials by the values of their keys",
+        [*scales, Scale("val_accuracy")],
+        lines,
+        [f"trial {n}" for n in range(count)],
+    )
+
+
 BLOCKS = [
     Text("A plain paragraph with `code --here` and more words."),
     Text("98.8 % of 10,000 test images right; 95 % interval 98.6 to 99.0.", "lead"),
@@ -192,6 +222,7 @@ BLOCKS = [
     ),
     table(),
     *CHARTS,
+    parallel(),
     Pictures(
         [picture(caption=f"{n} for 3, 0.99", alt=f"A {n}", shade=40 * n) for n in range(6)],
         "Mistakes that were made with the most confidence",

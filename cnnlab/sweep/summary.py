@@ -1,0 +1,65 @@
+"""What a sweep has come to in words: a row per finalist, and how to read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnnlab.analysis.compare import Row
+from cnnlab.analysis.outcomes import verdict_text
+from cnnlab.analysis.significance import format_mean_std
+from cnnlab.config.space import Space
+from cnnlab.sweep.folder import SweepFolder
+from cnnlab.sweep.outcome import Finalist, Outcome
+from cnnlab.terminal import proposed
+
+
+def finalist_row(outcome: Outcome, one: Finalist) -> dict[str, Any]:
+    """A finalist as people read it; None is a missing value."""
+    row = comparison_row(outcome, one)
+    found = outcome.comparison
+    return {
+        "trial": one.trial,
+        outcome.metric: round(one.value, 4),
+        "fresh seeds": format_mean_std(one.fresh),
+        "n": one.fresh and one.fresh.n,
+        "optimism": None if one.optimism is None else f"{one.optimism:+.4f}",
+        "test_accuracy": row and format_mean_std(row.estimate),
+        "verdict": row and found and ("winner" if one is outcome.winner else verdict_text(found, row)),
+        "p": None if row is None or row.verdict.p is None else round(row.verdict.p, 4),
+        "parameters": row and row.group.record.parameters,
+    }
+
+
+def comparison_row(outcome: Outcome, one: Finalist) -> Row | None:
+    """The row of a finalist in the comparison on the test set."""
+    if outcome.comparison is None or one.group is None:
+        return None
+    return next((row for row in outcome.comparison.rows if row.group.runs == one.group.runs), None)
+
+
+def describe(space: Space, point: Mapping[str, Any]) -> str:
+    """`batch_size=32, optimizer=adam`, without keys that the space does not have."""
+    return space.describe({one.key: point[one.key] for one in space.dimensions if one.key in point})
+
+
+def notes(outcome: Outcome, folder: SweepFolder) -> list[str]:
+    """How to read the finalists."""
+    winner = outcome.winner
+    if winner is None:
+        return []
+    lines = [
+        f"{outcome.candidates} candidates were looked at, and ranked by {outcome.metric}; the winner is the first. The "
+        "best of many is partly lucky: the optimism is its value less the mean of the fresh seeds, on which the "
+        "accuracies of the finalists were measured."
+    ]
+    if winner.fresh is not None and winner.optimism is not None:
+        interval = "" if winner.low is None else f" (95 % interval {winner.low:+.4f} to {winner.high:+.4f})"
+        lines.append(
+            f"The best trial had {outcome.metric} {winner.value:.4f}, fresh seeds {winner.fresh.mean:.4f}: an optimism "
+            f"of {winner.optimism:+.4f}{interval}."
+        )
+    if outcome.comparison is not None:
+        lines.append(
+            "Tested against the winner on the test set, p corrected by Holm; choosing by this column would make it too "
+            "good."
+        )
+    return [*lines, f"{folder.winner} is the winner's experiment; {proposed('train', folder.winner)} trains it."]
