@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab.analysis.compare import Row
+from cnnlab.analysis.groups import METRICS
 from cnnlab.analysis.outcomes import verdict_text
 from cnnlab.analysis.significance import format_mean_std
 from cnnlab.config.space import Space
@@ -57,9 +58,30 @@ def notes(outcome: Outcome, folder: SweepFolder) -> list[str]:
             f"The best trial had {outcome.metric} {winner.value:.4f}, fresh seeds {winner.fresh.mean:.4f}: an optimism "
             f"of {winner.optimism:+.4f}{interval}."
         )
+    if (steadier := _steadier(outcome)) is not None:
+        lines.append(steadier)
     if outcome.comparison is not None:
         lines.append(
             "Tested against the winner on the test set, p corrected by Holm; choosing by this column would make it too "
             "good."
         )
     return [*lines, f"{folder.winner} is the winner's experiment; {proposed('train', folder.winner)} trains it."]
+
+
+def _steadier(outcome: Outcome) -> str | None:
+    """Which finalist is better than the winner on fresh seeds, by validation, and how to measure it unselected."""
+    winner, sign = outcome.winner, 1.0 if METRICS[outcome.metric].higher_is_better else -1.0
+    ranked = [one for one in outcome.finalists if one.fresh is not None and one.group is not None]
+    best = max(ranked, key=lambda one: sign * one.fresh.mean if one.fresh else 0.0, default=None)
+    if winner is None or winner.fresh is None or best is None or best is winner or best.fresh is None or not best.group:
+        return None
+    if best.fresh.mean == winner.fresh.mean:
+        return None
+    first = max(best.group.seeds) + 1
+    seeds = ",".join(str(first + index) for index in range(best.fresh.n))
+    config = best.group.record.run.config
+    command = proposed("train", config, "--seeds", seeds, "--runs", f"runs/trial-{best.trial}")
+    return (
+        f"On fresh seeds trial {best.trial} has the better {outcome.metric}, {best.fresh.mean:.4f} against "
+        f"{winner.fresh.mean:.4f}. To take it instead is a choice by these seeds; {command} measures it on others."
+    )
