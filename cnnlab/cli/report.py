@@ -1,5 +1,6 @@
 """`cnnlab report`."""
 
+import stat
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -71,8 +72,11 @@ def report(
     is_one = len(runs) == 1 and (runs[0] / RECORD).is_file()
     if is_one and (given := [name for name, value in options.items() if value is not None]):
         raise RequestError(f"{given[0]}: is for several runs, and {runs[0]} is one")
+    from cnnlab.runs.find import find
+
+    list(find(runs))  # refused before the imports, and before a name is made of them
     target = out or _default(runs, format)
-    _check_target(target, format)
+    _check_target(target, format, is_named=out is not None)
     document = _of_one(runs[0]) if is_one else _of_several(runs, metric, baseline, where, sort, top)
     written = write(document, target, format)
     print(f"report: {written}")
@@ -120,24 +124,34 @@ def _default(runs: list[Path], format: Format) -> Path:
     return folder / (PAGE if format is Format.HTML else FOLDER)
 
 
-def _check_target(target: Path, format: Format) -> None:
-    """Refuse what would overwrite something that is not a report."""
-    if format is Format.MD:
-        if target.exists() and not (
-            target.is_dir() and ((target / "report.md").is_file() or not any(target.iterdir()))
-        ):
-            raise RequestError(f"--out {target}: exists, and is not a report in Markdown; name another folder")
-        return
-    if target.is_dir():
-        raise RequestError(f"--out {target}: is a folder; expected a file, such as {target / PAGE}")
+def _check_target(target: Path, format: Format, *, is_named: bool = False) -> None:
+    """Refuse what is no name of a file, and what would overwrite something that is not a report."""
+    place, kind = f"--out {target}" if is_named else f"{target}", "folder" if format is Format.MD else "file"
+    advice = f"name another {kind}" if is_named else f"name another {kind} with --out"
+    if str(target) == "-":
+        example = FOLDER if format is Format.MD else PAGE
+        raise RequestError(f"{place}: a report is not printed; expected the name of a {kind}, such as {example}")
     try:
-        with target.open("rb") as file:
-            if MARK not in file.read(MARK_WITHIN):
-                raise RequestError(f"--out {target}: exists, and is no report of cnnlab; name another file")
+        if format is Format.MD:
+            if target.exists() and not _is_markdown(target):
+                raise RequestError(f"{place}: exists, and is not a report in Markdown; {advice}")
+        elif target.is_dir():
+            example = f"expected a file, such as {target / PAGE}" if is_named else advice
+            raise RequestError(f"{place}: is a folder; {example}")
+        elif not stat.S_ISREG(target.stat().st_mode):  # a pipe would be waited for
+            raise RequestError(f"{place}: is not a regular file; expected the name of one, such as {PAGE}")
+        else:
+            with target.open("rb") as file:
+                if MARK not in file.read(MARK_WITHIN):
+                    raise RequestError(f"{place}: exists, and is no report of cnnlab; {advice}")
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise RequestError(f"--out {target}: cannot be written: {error.strerror}") from None
+        raise RequestError(f"{place}: cannot be written: {error.strerror}") from None
+
+
+def _is_markdown(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / "report.md").is_file() or not any(folder.iterdir()))
 
 
 def _of_one(path: Path) -> "Document":
@@ -155,9 +169,6 @@ def _of_several(
     sort: str | None,
     top: int | None,
 ) -> "Document":
-    from cnnlab.runs.find import find
-
-    list(find(runs))  # refused before the imports
     from cnnlab.analysis.compare import matching_records
     from cnnlab.analysis.where import parse_where
 

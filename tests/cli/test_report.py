@@ -1,6 +1,7 @@
 """`cnnlab report` and `cnnlab train --report`."""
 
 import json
+import os
 import re
 import shutil
 import webbrowser
@@ -146,6 +147,10 @@ def test_options_of_compare_choose_runs(cnnlab, run):
             2,
             ["--out runs: exists, and is not a report in Markdown"],
         ),
+        (["tiny.yaml"], 2, ["cnnlab: tiny.yaml: is a file; expected a run folder"]),
+        (["runs/tiny-1/run.json"], 2, ["cnnlab: runs/tiny-1/run.json: is a file; expected a run folder"]),
+        (["runs", "--out", "-"], 2, ["--out -: a report is not printed; expected the name of a file"]),
+        (["runs", "--out", "-", "--format", "md"], 2, ["--out -: a report is not printed; expected the name of a fol"]),
         (["runs", "--metric", "speed"], 2, ["--metric speed: no such metric"]),
         (["runs", "--where", "train.epochs=99"], 1, ["train.epochs=99: true of none"]),
     ],
@@ -156,6 +161,26 @@ def test_bad_input_is_one_line_and_writes_nothing(cnnlab, run, tmp_path, argumen
     done = cnnlab("report", *arguments)
     assert_one_line(done, code, *words)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("target", ["pipe", "link", "/dev/null"])
+def test_what_is_not_a_regular_file_is_refused_without_reading_it(cnnlab, run, tmp_path, target):
+    os.mkfifo(tmp_path / "pipe")  # reading it would wait for a writer
+    (tmp_path / "link").symlink_to("pipe")
+    for runs in ("runs", "runs/tiny-1"):
+        assert_one_line(cnnlab("report", runs, "--out", target), 2, f"--out {target}: is not a regular file")
+
+
+def test_what_is_in_the_way_of_the_default_page_is_named_as_it_is(cnnlab, run):
+    (run / "report.html").mkdir()
+    line = "cnnlab: runs/tiny-1/report.html: is a folder; name another file with --out"
+    assert_one_line(cnnlab("report", "runs/tiny-1"), 2, line)
+    (run / "report.html").rmdir()
+    os.mkfifo(run / "report.html")
+    assert_one_line(cnnlab("report", "runs/tiny-1"), 2, "cnnlab: runs/tiny-1/report.html: is not a regular file")
+    (run / "report").write_text("")
+    line = "runs/tiny-1/report: exists, and is not a report in Markdown; name another folder with --out"
+    assert_one_line(cnnlab("report", "runs/tiny-1", "--format", "md"), 2, line)
 
 
 def test_markdown_is_a_folder_with_png_files(cnnlab, run):
