@@ -28,15 +28,18 @@ def section(sources: Sequence[Source], sizes: Sequence[int] = (1,)) -> Section:
 
 
 def _experiments(sources: Sequence[Source], configurations: int) -> list[Item]:
-    has_config = all(source.config for source in sources)
+    faulty = [source for source in sources if source.config_fault]
+    fault = f"config.yaml {faulty[0].config_fault}" if faulty else ""
+    if len(sources) > 1 and faulty:
+        fault += f" in {faulty[0].name}" + (f" and {counted(len(faulty) - 1, 'other run')}" if len(faulty) > 1 else "")
     deterministic = all(source.record.experiment.train.get("deterministic", True) for source in sources)
     versions = all(source.record.raw.get("versions") for source in sources)
     searched = f"{configurations} configurations are compared here. " if configurations > 1 else ""
     return [
         Item(
             "Architecture and all hyperparameters",
-            has_config,
-            "in the experiment file of each run, every default written out" if has_config else "config.yaml is missing",
+            not fault,
+            fault or "in the experiment file of each run, every default written out",
         ),
         Item(
             "How the hyperparameters were chosen: bounds of the search, number of trials",
@@ -45,10 +48,8 @@ def _experiments(sources: Sequence[Source], configurations: int) -> list[Item]:
         ),
         Item(
             "Code and the command that repeats it",
-            has_config,
-            "`cnnlab train` of the experiment file, `cnnlab verify` of the run"
-            if has_config
-            else "config.yaml is missing",
+            not fault,
+            fault or "`cnnlab train` of the experiment file, `cnnlab verify` of the run",
         ),
         Item(
             "Deterministic",

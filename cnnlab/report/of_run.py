@@ -47,7 +47,10 @@ def sections(source: Source, *, with_images: bool = True) -> list[Section]:
     """All sections; without images, for which data are loaded, if the run is one of several."""
     found = [_training(source)]
     if source.measured("test") is None and "test_accuracy" in source.record.results:
-        what = f"evaluation/test.json is missing or damaged: {proposed('evaluate', source.run.path)} writes it again."
+        what = "evaluation/test.json is missing or damaged"
+        if _can_be_evaluated(source):
+            what += f": {proposed('evaluate', source.run.path)} writes it again"
+        what += "."
         found.append(Section("Test set", "test", [Text(what, "note")]))
     found += [
         measurements.section(source, split, measured, with_images=with_images)
@@ -72,13 +75,10 @@ def lead(source: Source) -> list[Block]:
     elif (accuracy := results_.get("test_accuracy")) is not None:
         blocks.append(Text(f"{percent(accuracy)} of the test examples are predicted right.", "lead"))
     elif (accuracy := results_.get("val_accuracy")) is not None:
-        blocks.append(
-            Text(
-                f"{percent(accuracy)} of the validation examples are predicted right; the test set was left alone, and "
-                f"{proposed('evaluate', source.run.path)} measures it.",
-                "lead",
-            )
-        )
+        sentence = f"{percent(accuracy)} of the validation examples are predicted right; the test set was left alone"
+        if _can_be_evaluated(source):
+            sentence += f", and {proposed('evaluate', source.run.path)} measures it"
+        blocks.append(Text(f"{sentence}.", "lead"))
     uses = len(record.test_uses)
     if uses > 1:
         sentence = f"The test set was used {uses:,} times: choices that were made after the first are made on it."
@@ -87,6 +87,10 @@ def lead(source: Source) -> list[Block]:
         sentence = "The validation examples are the test set: what was chosen by them fits it too well."
         blocks.append(Text(sentence, "note"))
     return blocks
+
+
+def _can_be_evaluated(source: Source) -> bool:
+    return not source.config_fault and source.run.weights.is_file()
 
 
 def _sentence(measured: Mapping[str, Any]) -> str:
@@ -117,9 +121,10 @@ def _unfinished(source: Source) -> str:
         case "diverged":
             return f"Training diverged {where}{why}"
         case status:
-            return (
-                f"Training did not finish: {status} {where}{why}; {proposed('resume', source.run.path)} continues it."
-            )
+            stopped = f"Training did not finish: {status} {where}{why}"
+            if source.config_fault:
+                return f"{stopped}; it cannot be continued, since config.yaml {source.config_fault}."
+            return f"{stopped}; {proposed('resume', source.run.path)} continues it."
 
 
 def _training(source: Source) -> Section:
@@ -190,6 +195,8 @@ def _inside(source: Source) -> Section:
             blocks.append(Text(f"The first {MOST_PAGES} pages of {name} are shown; {source.run.look} has all.", "note"))
     if not blocks and source.status != "finished":
         return Section("Inside the network", "inside", [Text("Only a finished run can be looked into.", "note")])
+    if not blocks and not _can_be_evaluated(source):
+        return Section("Inside the network", "inside", [Text("No images here.", "note")])
     if not blocks:
         command = proposed("look", source.run.path, "--what", "filters", "--what", "hidden", "--what", "saliency")
         blocks.append(Text(f"No images here: {command} makes them, and the next report shows them.", "note"))
@@ -254,8 +261,8 @@ def _findings(source: Source) -> Section:
 
 def _experiment(source: Source) -> Iterator[Section]:
     record = source.record
-    missing = Text("config.yaml is missing or cannot be read.", "note")
-    config: Block = Code(source.config, "yaml", "config.yaml") if source.config else missing
+    missing = Text(f"config.yaml {source.config_fault}.", "note")
+    config: Block = Code(source.config, "yaml", "config.yaml") if source.config.strip() else missing
     yield Section("Experiment", "experiment", [config], is_folded=True)
     raw = record.raw
     facts = [("seed", str(record.experiment.seed)), ("started", str(record.started or "not recorded"))]
@@ -281,9 +288,16 @@ def _map(value: Any, key: str | None = None) -> Mapping[str, Any]:
 
 
 def _repeat(source: Source) -> Section:
+    if source.config_fault:
+        what = Text(f"It cannot be trained again from this folder: config.yaml {source.config_fault}.", "note")
+        return Section("How to repeat it", "repeat", [what])
     again = proposed("train", source.run.config).strip("`")
     blocks: list[Block] = [Code(again, "shell", "Trains it again, into a new run folder.")]
-    if source.status == "finished":
+    if source.status == "finished" and source.imports_code:
+        blocks.append(Text("It cannot be verified: it has a user callback, and verifying imports no code.", "note"))
+    elif source.status == "finished" and source.missing:
+        blocks.append(Text(f"It cannot be verified: {' and '.join(source.missing)} missing.", "note"))
+    elif source.status == "finished":
         check = proposed("verify", source.run.path).strip("`")
         blocks.append(Code(check, "shell", "Trains it again, and says whether the numbers are the same."))
     return Section("How to repeat it", "repeat", blocks)

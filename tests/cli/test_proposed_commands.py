@@ -237,7 +237,7 @@ def texts_of(part):
 
 COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]}
 PROVOKED = {
-    "proposed('evaluate', result['run'])": report_without_test,
+    "proposed('evaluate', Path(result['run']))": report_without_test,
     "proposed('evaluate', run.path)": details_without_test,
     "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(change_settings(run, status="interrupted")),
     "proposed('train', run.config, *more)": lambda run: resume_error(change_settings(run, COSINE)),

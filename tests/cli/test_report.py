@@ -89,7 +89,7 @@ def test_without_the_data_the_page_says_so(cnnlab, run, monkeypatch):
 
 MISSING = {
     "metrics.csv": "metrics.csv is missing or damaged: there are no curves.",
-    "config.yaml": "config.yaml is missing or cannot be read.",
+    "config.yaml": "It cannot be trained again from this folder: config.yaml ",
     "evaluation/test.json": "evaluation/test.json is missing or damaged: cnnlab evaluate runs/tiny-1 writes it again.",
     "evaluation/test-predictions.csv": "the file of predictions is missing or damaged",
 }
@@ -104,8 +104,55 @@ def test_the_page_says_what_is_missing_or_damaged(cnnlab, run, name, content):
         (run / name).write_bytes(content)
     done = cnnlab("report", "runs/tiny-1")
     assert done.returncode == 0, done.stderr
-    is_text = name == "config.yaml" and content not in (None, b"", b"\xff\xfe")  # shown as it is
-    assert is_text or MISSING[name] in text_of(run / "report.html")
+    assert MISSING[name] in text_of(run / "report.html")
+
+
+CONFIGS = {
+    None: "is missing",
+    b" \n": "is empty",
+    b"\xff\xfe": "cannot be read",
+    b"name: [": "is no valid experiment",
+}
+
+
+@pytest.mark.parametrize("content", CONFIGS)
+@pytest.mark.parametrize("status", ["finished", "interrupted"])
+def test_no_command_is_proposed_that_needs_a_config_which_is_not_there(cnnlab, run, content, status):
+    (run / "config.yaml").unlink()
+    if content is not None:
+        (run / "config.yaml").write_bytes(content)
+    change(run, status=status)
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    text = text_of(run / "report.html")
+    assert f"It cannot be trained again from this folder: config.yaml {CONFIGS[content]}." in text
+    assert f"Architecture and all hyperparameters config.yaml {CONFIGS[content]}" in text
+    for command in ("train", "verify", "evaluate", "look", "resume"):
+        assert f"cnnlab {command} runs/tiny-1" not in text
+
+
+def test_the_page_says_why_a_run_cannot_be_verified(cnnlab, run):
+    (run / "weights.safetensors").unlink()
+    (run / "metrics.csv").unlink()
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    text = text_of(run / "report.html")
+    assert "It cannot be verified: weights.safetensors and metrics.csv missing." in text
+    assert "cnnlab verify" not in text.partition("Reproducibility checklist")[0]
+    assert "cnnlab look runs" not in text
+    config = run / "config.yaml"
+    callback = "callbacks: [{callback: {path: module.Class}}]"
+    config.write_text(re.sub(r"callbacks: \[\]", callback, config.read_text()))
+    assert callback in config.read_text()
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    assert "it has a user callback, and verifying imports no code" in text_of(run / "report.html")
+
+
+def test_a_run_folder_that_begins_with_a_hyphen_is_no_option(cnnlab, run):
+    run.rename(run.parents[1] / "-x")
+    assert cnnlab("report", "./-x").returncode == 0
+    text = text_of(run.parents[1] / "-x/report.html")
+    assert "cnnlab verify ./-x" in text
+    assert "cnnlab train ./-x/config.yaml" in text
+    assert "cnnlab look ./-x --what" in text
 
 
 def test_images_of_look_are_shown_where_they_exist(cnnlab, run):
