@@ -33,8 +33,7 @@ def of_several(records: Sequence[RunRecord], comparison: Comparison | None) -> D
     title = f"{counted(experiments, 'experiment')}, {counted(len(records), 'run')}"
     lead = of_runs.lead(comparison) if comparison else [Text("None of these runs is finished.", "warning")]
     sections = of_runs.sections(comparison) if comparison else []
-    sizes = [len(row.group.members) for row in comparison.rows] if comparison else [0]
-    sections += [checklist.section(sources, sizes), _runs(sources)]
+    sections += [checklist.section(sources, comparison, has_sections=len(sources) <= MOST_SECTIONS), _runs(sources)]
     return Document(title, lead, sections, _footer())
 
 
