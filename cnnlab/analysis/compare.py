@@ -1,7 +1,8 @@
 """Comparison of experiments: groups of runs, and whether they differ. No TensorFlow here: the records suffice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,14 @@ def compare(
     return compare_records(matching_records(paths, where), paths, metric=metric, baseline=baseline, sort=sort, top=top)
 
 
-def matching_records(paths: Sequence[Path], where: Sequence[Where] = ()) -> list[RunRecord]:
-    """The records of the runs at `paths` whose experiments have these settings. Raises RunError if there are none."""
-    return _matching(_read(paths), where)
+def matching_records(
+    paths: Sequence[Path], where: Sequence[Where] = (), damaged: list[Run] | None = None
+) -> list[RunRecord]:
+    """The records of the runs at `paths` whose experiments have these settings. Raises RunError if there are none.
+
+    Runs that cannot be read get a warning, and are added to `damaged`.
+    """
+    return _matching(_read(paths, damaged), where)
 
 
 def compare_records(
@@ -90,12 +96,13 @@ def compare_records(
     baseline: str | None = None,
     sort: str | None = None,
     top: int | None = None,
+    name_of: Callable[[Group], str] = attrgetter("name"),
 ) -> Comparison:
-    """As `compare`, of records that were read from `paths`."""
+    """As `compare`, of records that were read from `paths`; groups are called as `name_of` calls them."""
     if metric is not None and SHORT_METRICS.get(metric, metric) not in METRICS:
         raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, [*METRICS, *SHORT_METRICS])}")
     grouped = group(records)
-    groups = grouped.groups
+    groups = [replace(one, name=name_of(one)) for one in grouped.groups]
     if not groups:
         run, why = grouped.skipped[0]
         raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")
@@ -172,9 +179,9 @@ def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]
     ]
 
 
-def _read(paths: Sequence[Path]) -> list[RunRecord]:
+def _read(paths: Sequence[Path], damaged: list[Run] | None) -> list[RunRecord]:
     runs = {run.path.resolve(): run for run in find(paths)}
-    records = list(read_records(runs.values()))
+    records = list(read_records(runs.values(), damaged))
     if not records:
         raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
     return records

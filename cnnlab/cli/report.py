@@ -14,6 +14,7 @@ from cnnlab.errors import RequestError, RunError
 
 if TYPE_CHECKING:
     from cnnlab.report.blocks import Document
+    from cnnlab.runs import Run
     from cnnlab.runs.record import RunRecord
 
 PAGE, FOLDER = "report.html", "report"
@@ -100,16 +101,24 @@ def write(document: "Document", target: Path, format: Format) -> Path:
 
 
 def after_training(records: Sequence["RunRecord"], runs: Path) -> None:
-    """Write the page of a run into its folder; of several into `runs`, by the name of the first."""
+    """Write the page of a run into its folder; of several into `runs`, by the names of the first and the last."""
     from cnnlab.report.build import of_one
 
     if len(records) == 1:
         document, target = of_one(records[0]), records[0].run.path / PAGE
     else:
         document = _document(records, [runs])
-        target = runs / f"{records[0].run.path.name}-{PAGE}"
+        target = runs / _page_of_several([record.run for record in records])
     _check_target(target, Format.HTML)
     print(f"report: {write(document, target, Format.HTML)}", file=sys.stderr)
+
+
+def _page_of_several(runs: Sequence["Run"]) -> str:
+    """`lenet-1-to-lenet-5-report.html`."""
+    from cnnlab.runs.find import in_natural_order
+
+    first, *_, last = in_natural_order(run.path for run in runs)
+    return f"{first.name}-to-{last.name}-{PAGE}"
 
 
 def after_sweep(folder: Path) -> None:
@@ -172,19 +181,23 @@ def _of_several(
     from cnnlab.analysis.compare import matching_records
     from cnnlab.analysis.where import parse_where
 
-    records = matching_records(runs, [parse_where(text) for text in where or []])
-    return _document(records, runs, metric=metric, baseline=baseline, sort=sort, top=top)
+    damaged: list[Run] = []
+    records = matching_records(runs, [parse_where(text) for text in where or []], damaged)
+    return _document(records, runs, damaged, metric=metric, baseline=baseline, sort=sort, top=top)
 
 
-def _document(records: Sequence["RunRecord"], paths: Sequence[Path], **options: Any) -> "Document":
-    """The page of several runs, with the options of `compare_records`."""
+def _document(
+    records: Sequence["RunRecord"], paths: Sequence[Path], damaged: Sequence["Run"] = (), **options: Any
+) -> "Document":
+    """The page of several runs, with the options of `compare_records`; it says that the `damaged` ones are left out."""
     from cnnlab.analysis.compare import compare_records
     from cnnlab.report.build import of_several
+    from cnnlab.report.names import group_name
 
     if not any(record.status == "finished" for record in records):
-        return of_several(records, None)
-    found = compare_records(records, paths, **options)
+        return of_several(records, None, damaged)
+    found = compare_records(records, paths, name_of=group_name(records), **options)
     if options.get("top") is not None:
         kept = {name for row in found.rows for name in row.group.runs}
         records = [record for record in records if str(record.run.path) in kept]
-    return of_several(records, found)
+    return of_several(records, found, damaged)

@@ -46,21 +46,27 @@ EPOCH_COLUMNS = {"loss": "training loss", "accuracy": "training accuracy"}
 def sections(source: Source, *, with_images: bool = True) -> list[Section]:
     """All sections; without images, for which data are loaded, if the run is one of several."""
     found = [_training(source)]
-    if source.measured("test") is None and "test_accuracy" in source.record.results:
-        what = "evaluation/test.json is missing or damaged"
-        if _can_be_evaluated(source):
-            what += f": {proposed('evaluate', source.run.path)} writes it again"
-        what += "."
-        found.append(Section("Test set", "test", [Text(what, "note")]))
-    found += [
-        measurements.section(source, split, measured, with_images=with_images)
-        for split in ("test", "validation")
-        if (measured := source.measured(split)) is not None
-    ]
+    for split in ("test", "validation"):
+        if (measured := source.measured(split)) is not None:
+            found.append(measurements.section(source, split, measured, with_images=with_images))
+        elif (source.run.path / f"evaluation/{split}.json").exists() or (
+            split == "test" and "test_accuracy" in source.record.results
+        ):
+            found.append(_unmeasured(source, split))
     found.append(network.section(source))
     if with_images:
         found += [_inside(source), _data(source)]
     return [*found, _findings(source), *_experiment(source), _repeat(source)]
+
+
+def _unmeasured(source: Source, split: str) -> Section:
+    """What is left of a split that was measured."""
+    what = f"evaluation/{split}.json is missing or damaged"
+    if _can_be_evaluated(source) and split == "test":
+        what += f": {proposed('evaluate', source.run.path)} writes it again"
+    elif _can_be_evaluated(source):
+        what += f": {proposed('evaluate', source.run.path, '--split', split)} writes it again"
+    return Section(measurements.TITLES[split], split, [Text(f"{what}.", "note")])
 
 
 def lead(source: Source) -> list[Block]:
@@ -95,9 +101,10 @@ def _can_be_evaluated(source: Source) -> bool:
 
 def _sentence(measured: Mapping[str, Any]) -> str:
     """`98.36 % of 10,000 test images are predicted right; 95 % interval 98.11 % to 98.60 %`."""
-    low, high = measured["accuracy_interval"]
+    (low, high), count = measured["accuracy_interval"], measured["examples"]
     return (
-        f"{percent(measured['accuracy'])} of {measured['examples']:,} test images are predicted right; "
+        f"{percent(measured['accuracy'])} of {counted(count, 'test image')} {'is' if count == 1 else 'are'} predicted "
+        "right; "
         f"95 % interval {percent(low)} to {percent(high)}"
     )
 
@@ -273,6 +280,8 @@ def _experiment(source: Source) -> Iterator[Section]:
         ("platform", str(devices.get("platform", "not recorded"))),
         ("processor", str(cpu.get("model", "not recorded"))),
         ("cores", str(threads.get("cores", "not recorded"))),
+        ("threads within an operation", str(threads.get("within_operations", "not recorded"))),
+        ("operations at the same time", str(threads.get("between_operations", "not recorded"))),
         ("SHA-256 of the experiment", str(raw.get("experiment_sha256", "not recorded"))),
     ]
     uses = [[text(_map(use).get("by")), text(_map(use).get("when"))] for use in record.test_uses]

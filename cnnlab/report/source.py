@@ -27,6 +27,8 @@ class Source:
     """A run that a report is about. What is missing or damaged is None or empty, for sections to say so."""
 
     record: RunRecord
+    label: str = ""
+    """What it is called, instead of the name of its folder."""
 
     @property
     def run(self) -> Run:
@@ -35,8 +37,8 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The name of the run folder."""
-        return self.run.path.resolve().name
+        """The name of the run folder, unless it has a label."""
+        return self.label or self.run.path.resolve().name
 
     @cached_property
     def status(self) -> str:

@@ -61,7 +61,8 @@ MENTIONS = {
     "As of `cnnlab compare`.",
     "As of `cnnlab compare`: only runs with this setting.",
     "As of `cnnlab compare`: only the first N experiments.",
-    "Also write a page about the run into its folder, as `cnnlab report` does.",
+    "Also write a page, as `cnnlab report` does: about one run into its folder, about several beside theirs, named after "
+    "the first and the last.",
     "The file, or with --format md the folder; by default report.html, or report/, in the folder of the runs.",
     "Written by cnnlab {} on {}",
     "`cnnlab train` of the experiment file, `cnnlab verify` of the run",
@@ -212,6 +213,11 @@ def report_text(command, *missing, **changes):
     return texts
 
 
+def unmeasured_validation(run):
+    (run.path / "evaluation/validation.json").write_text("{")
+    return report_text("--split validation")(run)
+
+
 def lost_process(run):
     experiment = recorded_experiment(run.record())
     work = _Tasks([experiment], [None], run.path.parent)
@@ -257,6 +263,7 @@ PROVOKED = {
     "proposed('evaluate', source.run.path)": report_text(
         "cnnlab evaluate", "evaluation", results={"loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5}
     ),
+    "proposed('evaluate', source.run.path, '--split', split)": unmeasured_validation,
     "proposed('resume', source.run.path)": report_text("cnnlab resume", status="interrupted"),
     "proposed('look', source.run.path, '--what', 'filters', '--what', 'hidden', '--what', 'saliency')": report_text(
         "cnnlab look"

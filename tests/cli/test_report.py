@@ -80,6 +80,40 @@ def test_a_run_that_was_just_begun_has_a_page(cnnlab, tmp_path):
     assert "No epoch was finished." in text
 
 
+def test_the_page_names_the_runs_that_cannot_be_read(cnnlab, run):
+    for name in ("a", "b"):
+        shutil.copytree(run, run.parent / name)
+        (run.parent / name / "run.json").write_text("{")
+    done = cnnlab("report", "runs")
+    assert done.returncode == 0
+    assert done.stderr.count("damaged") == 2
+    text = text_of(run.parent / "report.html")
+    assert "2 runs are left out, whose run.json cannot be read: runs/a, runs/b." in text
+    change(run, status="interrupted")
+    assert cnnlab("report", "runs").returncode == 0
+    assert "2 runs are left out" in text_of(run.parent / "report.html")
+
+
+def test_damaged_measurements_of_validation_examples_are_said_to_be(cnnlab, run):
+    (run / "evaluation/validation.json").write_text("{")
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    page = text_of(run / "report.html")
+    command = "cnnlab evaluate runs/tiny-1 --split validation"
+    assert f"evaluation/validation.json is missing or damaged: {command} writes it again." in page
+
+
+def test_the_page_says_that_curves_are_of_fewer_runs(cnnlab, run):
+    shutil.copytree(run, run.parent / "tiny-2")
+    change(run.parent / "tiny-2", experiment={**json.loads((run / "run.json").read_text())["experiment"], "seed": 1})
+    (run / "metrics.csv").unlink()
+    cnnlab("report", "runs")
+    notice = "1 of these runs has no metrics.csv that can be read: not in the curves."
+    assert notice in text_of(run.parent / "report.html")
+    (run.parent / "tiny-2/metrics.csv").unlink()
+    cnnlab("report", "runs")
+    assert "None of these runs has a metrics.csv that can be read" in text_of(run.parent / "report.html")
+
+
 def test_without_the_data_the_page_says_so(cnnlab, run, monkeypatch):
     record = json.loads((run / "run.json").read_text())
     change(run, data={**record["data"], "fingerprint": "0" * 64})
@@ -153,6 +187,25 @@ def test_a_run_folder_that_begins_with_a_hyphen_is_no_option(cnnlab, run):
     assert "cnnlab verify ./-x" in text
     assert "cnnlab train ./-x/config.yaml" in text
     assert "cnnlab look ./-x --what" in text
+
+
+def test_the_environment_has_the_threads(cnnlab, run):
+    change(run, threads={"within_operations": 3, "between_operations": 5, "cores": 8})
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    text = text_of(run / "report.html")
+    assert "cores 8 threads within an operation 3 operations at the same time 5" in text
+
+
+def test_one_example_is_not_said_to_be_several(cnnlab, run):
+    measured = json.loads((run / "evaluation/test.json").read_text())
+    for one in measured["calibration"]:
+        one["examples"] = 1
+    (run / "evaluation/test.json").write_text(json.dumps({**measured, "examples": 1}))
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    page = (run / "report.html").read_text()
+    assert "1 example&#34;" in page
+    assert not re.findall(r"[^\d,.]1 (?:test )?(?:examples|images)", page)
+    assert "of 1 test image is predicted right" in page.replace("\u00a0", " ")
 
 
 def test_images_of_look_are_shown_where_they_exist(cnnlab, run):
@@ -252,7 +305,7 @@ def test_open_opens_the_browser(cnnlab, run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "page"), [([], "runs/tiny-1/report.html"), (["--seeds", "2"], "runs/tiny-1-report.html")]
+    ("seeds", "page"), [([], "runs/tiny-1/report.html"), (["--seeds", "2"], "runs/tiny-1-to-tiny-2-report.html")]
 )
 def test_training_writes_it_at_the_end(cnnlab, trained, tmp_path, seeds, page):
     shutil.copy(trained / "tiny.yaml", tmp_path)
