@@ -158,10 +158,17 @@ def _data(sources: Sequence[Source]) -> list[Item]:
     }
     unknown = [name for name, licence in licences.items() if not licence or licence.startswith("none")]
     named = "; ".join(f"{name}: {licence}" for name, licence in licences.items() if licence)
-    sizes = next(iter(specs.values())).record.data.splits
-    counts = ", ".join(f"{split.examples:,} {name}" for name, split in sizes.items())
+    counts = [
+        ", ".join(f"{split.examples:,} {name}" for name, split in source.record.data.splits.items())
+        for source in specs.values()
+    ]
+    if len(specs) > 1:
+        names = [str(source.record.experiment.data["name"]) for source in specs.values()]
+        counts = [f"{name}: {count}" for name, count in zip(names, counts, strict=True)]
+    several = f"{len(specs)} data sets: " if len(specs) > 1 else ""
+    more = f"; and {len(specs) - MOST_NAMED} more" if len(specs) > MOST_NAMED else ""
     return [
-        Item("Source and size of the data, splits", True, counts if len(specs) == 1 else f"{len(specs)} data sets"),
+        Item("Source and size of the data, splits", True, f"{several}{'; '.join(counts[:MOST_NAMED])}{more}"),
         Item(
             "Licence of the data",
             None if unknown else True,

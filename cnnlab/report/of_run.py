@@ -215,7 +215,8 @@ def _looks(folder: Path, name: str) -> list[Path]:
     if (whole := folder / f"{name}.png").is_file():
         return [whole]
     pages = [folder / f"{name}-{number}.png" for number in range(1, MOST_PAGES + 1)]
-    chosen = sorted(folder.glob(f"{name}-example-*.png"), key=lambda path: path.stat().st_mtime)
+    found = [path for path in folder.glob(f"{name}-example-*.png") if path.is_file()]  # a pipe would be waited for
+    chosen = sorted(found, key=lambda path: path.stat().st_mtime)
     return [page for page in pages if page.is_file()] or chosen[-1:]
 
 

@@ -271,6 +271,18 @@ def test_what_is_not_a_regular_file_is_refused_without_reading_it(cnnlab, run, t
         assert_one_line(cnnlab("report", runs, "--out", target), 2, f"--out {target}: is not a regular file")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["config.yaml", "metrics.csv", "evaluation/test.json", "evaluation/test-predictions.csv", "look/filters.png"],
+)
+def test_a_pipe_in_a_run_folder_is_not_waited_for(cnnlab, run, name):
+    (run / "look").mkdir()
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    os.mkfifo(run / "look/saliency-example-3.png")
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+
+
 def test_what_is_in_the_way_of_the_default_page_is_named_as_it_is(cnnlab, run):
     (run / "report.html").mkdir()
     line = "cnnlab: runs/tiny-1/report.html: is a folder; name another file with --out"

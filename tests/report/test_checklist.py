@@ -101,6 +101,14 @@ def test_a_licence_that_is_not_stated_stays_open(run, data, state):
     assert items(run)["Licence of the data"].state is state
 
 
+def test_the_sizes_of_every_data_set_are_shown(tmp_path):
+    other = {"fingerprint": "g", "splits": {"test": {"examples": 50}}}
+    run = finished(tmp_path, "a")
+    assert items(run)["Source and size of the data, splits"].text == "1,000 test"
+    both = items(run, finished(tmp_path, "b", data=other))["Source and size of the data, splits"]
+    assert both.text == "2 data sets: digits: 1,000 test; digits: 50 test"
+
+
 def test_time_that_was_not_recorded_is_not_ticked(run):
     assert items(run)["Compute time and hardware"].state is False
 
