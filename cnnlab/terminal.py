@@ -62,7 +62,7 @@ def hint(message: str) -> None:
 
 def proposed(*words: str | Path) -> str:
     """`cnnlab WORDS` as a message proposes it, quoted for a shell."""
-    return f"`cnnlab {' '.join(map(quoted, words))}`"
+    return f"`{' '.join(['cnnlab', *map(quoted, words)])}`"
 
 
 def quoted(word: str | Path) -> str:

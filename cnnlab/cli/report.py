@@ -135,10 +135,10 @@ def _default(runs: list[Path], format: Format) -> Path:
 
 def _check_target(target: Path, format: Format, *, is_named: bool = False) -> None:
     """Refuse what is no name of a file, and what would overwrite something that is not a report."""
-    place, kind = f"--out {target}" if is_named else f"{target}", "folder" if format is Format.MD else "file"
-    advice = f"name another {kind}" if is_named else f"name another {kind} with --out"
+    kind, example = ("folder", FOLDER) if format is Format.MD else ("file", PAGE)
+    place = f"--out {target}" if is_named else f"{target}"
+    advice = f"name another {kind}" if is_named else f"name another {kind}, such as --out my-{example}"
     if str(target) == "-":
-        example = FOLDER if format is Format.MD else PAGE
         raise RequestError(f"{place}: a report is not printed; expected the name of a {kind}, such as {example}")
     try:
         if format is Format.MD:

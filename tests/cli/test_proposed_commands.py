@@ -124,6 +124,7 @@ PRINTED = {
         *("--epsilon", "0.1", "--epsilon", "0.2"),
     ),
     "--int8: quantizes for LiteRT, got the format {}; try --to litert": ("export", RUN, "--int8"),
+    "name another {}, such as --out my-{}": ("report", RUN),
     "nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list": ("convolve",),
     "--learning-rate {}: is of the backward pass; add dE/dh, such as --backward '[[1]]'": (
         *("convolve", "--input", "[[1, 2], [3, 4]]", "--kernel", "[[1, 0], [0, 1]]"),
@@ -145,6 +146,7 @@ FILLED = {
         "validation"
     ],
     "no: cnnlab data fetch {}": ["mnist"],
+    "name another {}, such as --out my-{}": ["report.html"],
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
     "--name {}: expected {}; try --name {}": ["mine"],
     "; if they count from {}, --set data.label_offset={}": ["1"],

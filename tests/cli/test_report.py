@@ -285,13 +285,13 @@ def test_a_pipe_in_a_run_folder_is_not_waited_for(cnnlab, run, name):
 
 def test_what_is_in_the_way_of_the_default_page_is_named_as_it_is(cnnlab, run):
     (run / "report.html").mkdir()
-    line = "cnnlab: runs/tiny-1/report.html: is a folder; name another file with --out"
+    line = "cnnlab: runs/tiny-1/report.html: is a folder; name another file, such as --out my-report.html"
     assert_one_line(cnnlab("report", "runs/tiny-1"), 2, line)
     (run / "report.html").rmdir()
     os.mkfifo(run / "report.html")
     assert_one_line(cnnlab("report", "runs/tiny-1"), 2, "cnnlab: runs/tiny-1/report.html: is not a regular file")
     (run / "report").write_text("")
-    line = "runs/tiny-1/report: exists, and is not a report in Markdown; name another folder with --out"
+    line = "runs/tiny-1/report: exists, and is not a report in Markdown; name another folder, such as --out my-report"
     assert_one_line(cnnlab("report", "runs/tiny-1", "--format", "md"), 2, line)
 
 
