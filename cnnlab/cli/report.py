@@ -145,10 +145,11 @@ def _check_target(target: Path, format: Format, *, is_named: bool = False) -> No
             if target.exists() and not _is_markdown(target):
                 raise RequestError(f"{place}: exists, and is not a report in Markdown; {advice}")
         elif target.is_dir():
-            example = f"expected a file, such as {target / PAGE}" if is_named else advice
-            raise RequestError(f"{place}: is a folder; {example}")
+            expected = f"expected a file, such as {target / PAGE}" if is_named else advice
+            raise RequestError(f"{place}: is a folder; {expected}")
         elif not stat.S_ISREG(target.stat().st_mode):  # a pipe would be waited for
-            raise RequestError(f"{place}: is not a regular file; expected the name of one, such as {PAGE}")
+            expected = f"expected the name of one, such as {PAGE}" if is_named else advice
+            raise RequestError(f"{place}: is not a regular file; {expected}")
         else:
             with target.open("rb") as file:
                 if MARK not in file.read(MARK_WITHIN):
