@@ -62,7 +62,12 @@ def hint(message: str) -> None:
 
 def proposed(*words: str | Path) -> str:
     """`cnnlab WORDS` as a message proposes it, quoted for a shell."""
-    return f"`{shlex.join(['cnnlab', *map(str, words)])}`"
+    return f"`{' '.join(['cnnlab', *map(quoted, words)])}`"
+
+
+def quoted(word: str | Path) -> str:
+    """A word of a command as a shell takes it; a path that begins with a hyphen is no option."""
+    return shlex.quote(f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word))
 
 
 def download_progress() -> Progress:

@@ -1,7 +1,8 @@
 """Comparison of experiments: groups of runs, and whether they differ. No TensorFlow here: the records suffice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,13 @@ def compare_records(
     baseline: str | None = None,
     sort: str | None = None,
     top: int | None = None,
+    name_of: Callable[[Group], str] = attrgetter("name"),
 ) -> Comparison:
-    """As `compare`, of records that were read from `paths`."""
+    """As `compare`, of records that were read from `paths`; groups are called as `name_of` calls them."""
     if metric is not None and SHORT_METRICS.get(metric, metric) not in METRICS:
         raise RequestError(f"--metric {metric}: no such metric; {did_you_mean(metric, [*METRICS, *SHORT_METRICS])}")
     grouped = group(records)
-    groups = grouped.groups
+    groups = [replace(one, name=name_of(one)) for one in grouped.groups]
     if not groups:
         run, why = grouped.skipped[0]
         raise RunError(f"{', '.join(map(str, paths))}: no finished run here to compare ({run.path}: {why})")

@@ -21,9 +21,14 @@ def runs_at(paths: Sequence[Path]) -> list[Run]:
     return list({run.path.resolve(): run for path in paths for run in find(list(_folders(path)))}.values())
 
 
-def matching_records(paths: Sequence[Path], where: Sequence[Where] = ()) -> list[RunRecord]:
-    """The records of the runs at `paths` whose experiments have these settings. Raises RunError if there are none."""
-    records = list(read_records(runs_at(paths)))
+def matching_records(
+    paths: Sequence[Path], where: Sequence[Where] = (), damaged: list[Run] | None = None
+) -> list[RunRecord]:
+    """The records of the runs at `paths` whose experiments have these settings. Raises RunError if there are none.
+
+    Runs that cannot be read get a warning, and are added to `damaged`.
+    """
+    records = list(read_records(runs_at(paths), damaged))
     if not records:
         raise RunError(f"{', '.join(map(str, paths))}: no run here can be read")
     for condition in where:

@@ -1,12 +1,12 @@
 """The rows of a comparison and how to read them, as texts and numbers."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 from cnnlab.analysis.compare import Comparison, Row
 from cnnlab.analysis.reproduction import published_value
 from cnnlab.analysis.significance import MOST_SEEDS, Estimate, format_mean_std
+from cnnlab.terminal import quoted
 
 SUGGESTED_SEEDS = 5  # enough to estimate a spread
 MAX_NAMED_GROUPS = 4  # groups in a note
@@ -155,5 +155,5 @@ def _command(found: Comparison, count: int) -> str:
         : max(1, count - len(group.members))
     ]
     seeds = ",".join(missing) if len(missing) <= MAX_LISTED_SEEDS else str(count)
-    folder = "" if run.parent == Path("runs") else f" --runs {shlex.quote(str(run.parent))}"
-    return f"`cnnlab train {shlex.quote(str(run / 'config.yaml'))} --seeds {seeds}{folder}`"
+    folder = "" if run.parent == Path("runs") else f" --runs {quoted(run.parent)}"
+    return f"`cnnlab train {quoted(run / 'config.yaml')} --seeds {seeds}{folder}`"

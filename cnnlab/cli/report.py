@@ -1,5 +1,6 @@
 """`cnnlab report`."""
 
+import stat
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from cnnlab.errors import RequestError, RunError
 
 if TYPE_CHECKING:
     from cnnlab.report.blocks import Document
+    from cnnlab.runs import Run
     from cnnlab.runs.record import RunRecord
 
 PAGE, FOLDER = "report.html", "report"
@@ -77,8 +79,12 @@ def report(
     if (is_one or is_sweep) and (given := [name for name, value in options.items() if value is not None]):
         what = "one" if is_one else "a sweep, whose finalists are compared with the winner"
         raise RequestError(f"{given[0]}: is for several runs, and {runs[0]} is {what}")
+    if not is_sweep:
+        from cnnlab.analysis.matching import runs_at
+
+        runs_at(runs)  # refused before more is imported, and before a name is made of them
     target = out or _default(runs, format)
-    _check_target(target, format)
+    _check_target(target, format, is_named=out is not None)
     document: Document
     if is_one:
         document = _of_one(runs[0])
@@ -108,16 +114,24 @@ def write(document: "Document", target: Path, format: Format) -> Path:
 
 
 def after_training(records: Sequence["RunRecord"], runs: Path) -> None:
-    """Write the page of a run into its folder; of several into `runs`, by the name of the first."""
+    """Write the page of a run into its folder; of several into `runs`, by the names of the first and the last."""
     from cnnlab.report.build import of_one
 
     if len(records) == 1:
         document, target = of_one(records[0]), records[0].run.path / PAGE
     else:
         document = _document(records, [runs])
-        target = runs / f"{records[0].run.path.name}-{PAGE}"
+        target = runs / _page_of_several([record.run for record in records])
     _check_target(target, Format.HTML)
     print(f"report: {write(document, target, Format.HTML)}", file=sys.stderr)
+
+
+def _page_of_several(runs: Sequence["Run"]) -> str:
+    """`lenet-1-to-lenet-5-report.html`."""
+    from cnnlab.runs.find import in_natural_order
+
+    first, *_, last = in_natural_order(run.path for run in runs)
+    return f"{first.name}-to-{last.name}-{PAGE}"
 
 
 def after_sweep(folder: Path) -> None:
@@ -132,24 +146,35 @@ def _default(runs: list[Path], format: Format) -> Path:
     return folder / (PAGE if format is Format.HTML else FOLDER)
 
 
-def _check_target(target: Path, format: Format) -> None:
-    """Refuse what would overwrite something that is not a report."""
-    if format is Format.MD:
-        if target.exists() and not (
-            target.is_dir() and ((target / "report.md").is_file() or not any(target.iterdir()))
-        ):
-            raise RequestError(f"--out {target}: exists, and is not a report in Markdown; name another folder")
-        return
-    if target.is_dir():
-        raise RequestError(f"--out {target}: is a folder; expected a file, such as {target / PAGE}")
+def _check_target(target: Path, format: Format, *, is_named: bool = False) -> None:
+    """Refuse what is no name of a file, and what would overwrite something that is not a report."""
+    kind, example = ("folder", FOLDER) if format is Format.MD else ("file", PAGE)
+    place = f"--out {target}" if is_named else f"{target}"
+    advice = f"name another {kind}" if is_named else f"name another {kind}, such as --out my-{example}"
+    if str(target) == "-":
+        raise RequestError(f"{place}: a report is not printed; expected the name of a {kind}, such as {example}")
     try:
-        with target.open("rb") as file:
-            if MARK not in file.read(MARK_WITHIN):
-                raise RequestError(f"--out {target}: exists, and is no report of cnnlab; name another file")
+        if format is Format.MD:
+            if target.exists() and not _is_markdown(target):
+                raise RequestError(f"{place}: exists, and is not a report in Markdown; {advice}")
+        elif target.is_dir():
+            expected = f"expected a file, such as {target / PAGE}" if is_named else advice
+            raise RequestError(f"{place}: is a folder; {expected}")
+        elif not stat.S_ISREG(target.stat().st_mode):  # a pipe would be waited for
+            expected = f"expected the name of one, such as {PAGE}" if is_named else advice
+            raise RequestError(f"{place}: is not a regular file; {expected}")
+        else:
+            with target.open("rb") as file:
+                if MARK not in file.read(MARK_WITHIN):
+                    raise RequestError(f"{place}: exists, and is no report of cnnlab; {advice}")
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise RequestError(f"--out {target}: cannot be written: {error.strerror}") from None
+        raise RequestError(f"{place}: cannot be written: {error.strerror}") from None
+
+
+def _is_markdown(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / "report.md").is_file() or not any(folder.iterdir()))
 
 
 def _of_one(path: Path) -> "Document":
@@ -173,24 +198,26 @@ def _of_several(
     sort: str | None,
     top: int | None,
 ) -> "Document":
-    from cnnlab.analysis.matching import matching_records, runs_at
+    from cnnlab.analysis.matching import matching_records
     from cnnlab.analysis.where import parse_where
 
-    runs_at(runs)  # refused before more is imported
+    damaged: list[Run] = []
+    records = matching_records(runs, [parse_where(text) for text in where or []], damaged)
+    return _document(records, runs, damaged, metric=metric, baseline=baseline, sort=sort, top=top)
 
-    records = matching_records(runs, [parse_where(text) for text in where or []])
-    return _document(records, runs, metric=metric, baseline=baseline, sort=sort, top=top)
 
-
-def _document(records: Sequence["RunRecord"], paths: Sequence[Path], **options: Any) -> "Document":
-    """The page of several runs, with the options of `compare_records`."""
+def _document(
+    records: Sequence["RunRecord"], paths: Sequence[Path], damaged: Sequence["Run"] = (), **options: Any
+) -> "Document":
+    """The page of several runs, with the options of `compare_records`; it says that the `damaged` ones are left out."""
     from cnnlab.analysis.compare import compare_records
     from cnnlab.report.build import of_several
+    from cnnlab.report.names import group_name
 
     if not any(record.status == "finished" for record in records):
-        return of_several(records, None)
-    found = compare_records(records, paths, **options)
+        return of_several(records, None, damaged)
+    found = compare_records(records, paths, name_of=group_name(records), **options)
     if options.get("top") is not None:
         kept = {name for row in found.rows for name in row.group.runs}
         records = [record for record in records if str(record.run.path) in kept]
-    return of_several(records, found)
+    return of_several(records, found, damaged)

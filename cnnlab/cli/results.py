@@ -4,6 +4,7 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -77,7 +78,7 @@ def _measured(record: "RunRecord", result: Mapping[str, Any], measured: Mapping[
         return
     if result["val_accuracy"] is None:
         yield _line("training", record.result("accuracy"), record.result("loss"), result["train_examples"])
-    yield f"the test set was left alone; {proposed('evaluate', result['run'])} measures it"
+    yield f"the test set was left alone; {proposed('evaluate', Path(result['run']))} measures it"
 
 
 def _line(split: str, accuracy: float, loss: float, examples: int, balanced: float | None = None) -> str:

@@ -64,7 +64,12 @@ def train(
     strict: Annotated[bool, typer.Option("--strict", help="Do not train where `validate` warns.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     report: Annotated[
-        bool, typer.Option("--report", help="Also write a page about the run into its folder, as `cnnlab report` does.")
+        bool,
+        typer.Option(
+            "--report",
+            help="Also write a page, as `cnnlab report` does: about one run into its folder, about several beside "
+            "theirs, named after the first and the last.",
+        ),
     ] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 import cnnlab
 from cnnlab.analysis.compare import Comparison
 from cnnlab.errors import printable
-from cnnlab.report import checklist, of_run, of_runs, of_search, of_sweep, sweep_source
+from cnnlab.report import checklist, names, of_run, of_runs, of_search, of_sweep, sweep_source
 from cnnlab.report.blocks import Block, Cell, Column, Document, Section, Table, Text
 from cnnlab.report.source import Source
 from cnnlab.report.sweep_source import SweepSource
 from cnnlab.report.words import counted, share_of, text
 from cnnlab.report.words import number as number_of
+from cnnlab.runs import Run
 from cnnlab.runs.record import RunRecord
 
 MOST_SECTIONS = 40  # runs that have a section of their own on a page of several
+MOST_NAMED = 10  # runs that are left out
 
 
 def of_one(record: RunRecord) -> Document:
@@ -28,15 +30,19 @@ def of_one(record: RunRecord) -> Document:
     return Document(printable(title), of_run.lead(source), sections, _footer())
 
 
-def of_several(records: Sequence[RunRecord], comparison: Comparison | None) -> Document:
-    """The report of runs and of their comparison; None where none of them is finished."""
-    sources = [Source(record) for record in records]
+def of_several(records: Sequence[RunRecord], comparison: Comparison | None, damaged: Sequence[Run] = ()) -> Document:
+    """The report of runs and of their comparison; None where none of them is finished.
+
+    Of the `damaged` ones it says that they are left out.
+    """
+    sources = names.sources(records)
     experiments = len(comparison.rows) if comparison else len({record.experiment.name for record in records})
     title = f"{counted(experiments, 'experiment')}, {counted(len(records), 'run')}"
     lead = of_runs.lead(comparison) if comparison else [Text("None of these runs is finished.", "warning")]
+    if damaged:
+        lead.append(Text(_left_out(damaged), "warning"))
     sections = of_runs.sections(comparison) if comparison else []
-    sizes = [len(row.group.members) for row in comparison.rows] if comparison else [0]
-    sections += [checklist.section(sources, sizes), _runs(sources)]
+    sections += [checklist.section(sources, comparison, has_sections=len(sources) <= MOST_SECTIONS), _runs(sources)]
     return Document(title, lead, sections, _footer())
 
 
@@ -52,9 +58,16 @@ def of_sweep_source(sweep: SweepSource) -> Document:
     if comparison is not None:
         sections += of_runs.sections(comparison, of_sweep=True)
     if sources:
-        sizes = [len(row.group.members) for row in comparison.rows] if comparison else [0]
-        sections += [checklist.section(sources, sizes, of_sweep.search_text(sweep)), _runs(sources)]
+        sections += [checklist.section(sources, comparison, search=of_sweep.search_text(sweep)), _runs(sources)]
     return Document(printable(of_sweep.title(sweep)), of_sweep.lead(sweep), sections, _footer())
+
+
+def _left_out(damaged: Sequence[Run]) -> str:
+    """`2 runs are left out, whose run.json cannot be read: runs/a, runs/b`."""
+    named = ", ".join(printable(str(run.path)) for run in damaged[:MOST_NAMED])
+    more = f" and {len(damaged) - MOST_NAMED:,} more" if len(damaged) > MOST_NAMED else ""
+    is_are = "is" if len(damaged) == 1 else "are"
+    return f"{counted(len(damaged), 'run')} {is_are} left out, whose run.json cannot be read: {named}{more}."
 
 
 def _runs(sources: Sequence[Source]) -> Section:

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from cnnlab.report import texts
 from cnnlab.report.axes import number
 from cnnlab.report.blocks import Diagram, Node
+from cnnlab.report.words import counted
 
 WIDTH = 760
 ROW, BOX = 46, 36  # from layer to layer, and the height of one
@@ -48,7 +49,7 @@ def diagram(diagram: Diagram) -> Markup:
 
 def _described(diagram: Diagram) -> str:
     layers = "; ".join(f"{texts.name(node.name, 40)}: {texts.name(node.shape, 40)}" for node in diagram.nodes[:100])
-    return f"{len(diagram.nodes)} layers from the input to the output. {layers}"
+    return f"{counted(len(diagram.nodes), 'layer')} from the input to the output. {layers}"
 
 
 def _node(node: Node, top: int, largest: tuple[int, int], widest: float, *, is_last: bool) -> Iterator[str]:

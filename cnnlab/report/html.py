@@ -133,17 +133,36 @@ def _legend(chart: Chart) -> list[tuple[int, list[Series]]]:
     return [] if is_plain else entries
 
 
-def _data(chart: Chart) -> tuple[list[str], list[list[str]]]:
-    """Column names and rows of the table of a chart's values, thinned."""
+def _data(chart: Chart) -> tuple[list[str], list[list[str]], str]:
+    """Column names and rows of the table of a chart's values, thinned, and what that left out, `30 of 60 rows`."""
     if any(series.kind == "points" for series in chart.series):
         points = [(series, index) for series in chart.series for index in range(min(len(series.x), len(series.y)))]
-        kept = [points[index] for index in curves.thinned(range(len(points)), MOST_ROWS - 1)]
-        return ["Series", "Point", chart.x_label, chart.y_label], [
-            [series.name, svg.point_name(chart, series, index), svg.shown(series.x[index]), svg.shown(series.y[index])]
+        kept = [points[index] for index in _kept(len(points))]
+        across = [] if chart.x_names else [chart.x_label]  # of categories, x is where beside them a point is drawn
+        rows = [
+            [
+                *(series.name, svg.point_name(chart, series, index)),
+                *(svg.shown(series.x[index]) for _ in across),
+                svg.shown(series.y[index]),
+            ]
             for series, index in kept
         ]
+        return ["Series", "Point", *across, chart.y_label], rows, _some_of(len(kept), len(points), "row")
     columns = [dict(zip(series.x, series.y, strict=False)) for series in chart.series[:MOST_COLUMNS]]
     values = sorted({x for column in columns for x in column if x == x})
-    kept_values = [values[index] for index in curves.thinned(range(len(values)), MOST_ROWS - 1)]
+    kept_values = [values[index] for index in _kept(len(values))]
     names = [chart.x_label, *(series.name for series in chart.series[:MOST_COLUMNS])]
-    return names, [[svg.shown(x), *(svg.shown(c.get(x, float("nan"))) for c in columns)] for x in kept_values]
+    rows = [[svg.shown(x), *(svg.shown(c.get(x, float("nan"))) for c in columns)] for x in kept_values]
+    left_out = [
+        _some_of(len(kept_values), len(values), "row"),
+        _some_of(len(columns), len(chart.series), "line"),
+    ]
+    return names, rows, ", ".join(filter(None, left_out))
+
+
+def _kept(rows: int) -> Sequence[int]:
+    return range(rows) if rows <= MOST_ROWS else curves.thinned(range(rows), MOST_ROWS - 1)
+
+
+def _some_of(shown: int, count: int, noun: str) -> str:
+    return "" if shown == count else f"{shown:,} of {count:,} {noun}s"

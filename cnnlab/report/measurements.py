@@ -11,6 +11,7 @@ from cnnlab.report.source import Source
 from cnnlab.report.words import counted, number, share_of, text
 from cnnlab.terminal import proposed
 
+TITLES = {"test": "Test set", "validation": "Validation examples"}
 MOST_CELLS, MOST_BEHIND = 60, 8  # cells of the matrix with images behind them, the most frequent; images of each
 MOST_MISTAKES = 16
 MOST_VALUES = 200_000  # of pixels and channels of one image, above which none are shown
@@ -37,8 +38,7 @@ def section(source: Source, split: str, measured: Mapping[str, Any], *, with_ima
         blocks += _mistakes(source, predictions, examples, split)
     if measured.get("calibration"):
         blocks += _calibration(measured)
-    title = {"test": "Test set", "validation": "Validation examples"}[split]
-    return Section(title, split, blocks)
+    return Section(TITLES[split], split, blocks)
 
 
 def _examples(source: Source, split: str) -> Any:
@@ -93,15 +93,15 @@ def _confusion(
     images = {}
     for cell, count in wrong.most_common(MOST_CELLS):
         surest = _surest([row for row in predictions if row[1:3] == cell], MOST_BEHIND)
-        title = f"{names[cell[0]]} predicted as {names[cell[1]]}: {_some_of(len(surest), count)} {split} examples"
+        title = f"{names[cell[0]]} predicted as {names[cell[1]]}: {_some_of(len(surest), count, split)}"
         which = [row[0] for row in surest]
         caption = f"{title}, the surest first: numbers {', '.join(map(str, which))}"
         images[cell] = strip(take(examples, which), title, caption)
     return Confusion(names, counts, images)
 
 
-def _some_of(shown: int, count: int) -> str:
-    return f"{count:,}" if shown == count else f"{shown} of {count:,}"
+def _some_of(shown: int, count: int, split: str) -> str:
+    return f"{'' if shown == count else f'{shown} of '}{counted(count, f'{split} example')}"
 
 
 def _surest(rows: Predictions, most: int) -> Predictions:
@@ -118,9 +118,8 @@ def _mistakes(source: Source, predictions: Predictions, examples: Any, split: st
         title = f"{split} example {example}: {names[label]} predicted as {names[predicted]}"
         caption = f"{names[label]} as {names[predicted]}, {score:.2f}"
         items.append(strip(take(examples, [example]), title, caption))
-    yield Pictures(
-        items, f"The most confident of {len(wrong):,} mistakes: true as predicted, and the score", are_small=True
-    )
+    which = "The only mistake" if len(wrong) == 1 else f"The most confident of {len(wrong):,} mistakes"
+    yield Pictures(items, f"{which}: true as predicted, and the score", are_small=True)
 
 
 def _calibration(measured: Mapping[str, Any]) -> Iterator[Block]:
@@ -139,7 +138,7 @@ def _calibration(measured: Mapping[str, Any]) -> Iterator[Block]:
                 [accuracy - error for accuracy, error in zip(accuracies, errors, strict=True)],
                 [accuracy + error for accuracy, error in zip(accuracies, errors, strict=True)],
                 kind="points",
-                labels=[f"{one['examples']:,} examples" for one in bins],
+                labels=[counted(one["examples"], "example") for one in bins],
             )
         ],
         y_range=(0, 1),

@@ -14,7 +14,7 @@ def section(source: Source) -> Section:
     """The layers as a diagram and as a table."""
     try:
         if source.experiment is None:
-            raise ValueError("its config.yaml cannot be read")
+            raise ValueError(f"its config.yaml {source.config_fault}")
         description = Description.from_experiment(source.experiment)
     except (LayerError, ValueError) as error:
         return Section("Network", "network", [Text(f"Not drawn: {printable(str(error))}", "note")])

@@ -46,18 +46,27 @@ EPOCH_COLUMNS = {"loss": "training loss", "accuracy": "training accuracy"}
 def sections(source: Source, *, with_images: bool = True) -> list[Section]:
     """All sections; without images, for which data are loaded, if the run is one of several."""
     found = [_training(source)]
-    if source.measured("test") is None and "test_accuracy" in source.record.results:
-        what = f"evaluation/test.json is missing or damaged: {proposed('evaluate', source.run.path)} writes it again."
-        found.append(Section("Test set", "test", [Text(what, "note")]))
-    found += [
-        measurements.section(source, split, measured, with_images=with_images)
-        for split in ("test", "validation")
-        if (measured := source.measured(split)) is not None
-    ]
+    for split in ("test", "validation"):
+        if (measured := source.measured(split)) is not None:
+            found.append(measurements.section(source, split, measured, with_images=with_images))
+        elif (source.run.path / f"evaluation/{split}.json").exists() or (
+            split == "test" and "test_accuracy" in source.record.results
+        ):
+            found.append(_unmeasured(source, split))
     found.append(network.section(source))
     if with_images:
         found += [_inside(source), _data(source)]
     return [*found, _findings(source), *_experiment(source), _repeat(source)]
+
+
+def _unmeasured(source: Source, split: str) -> Section:
+    """What is left of a split that was measured."""
+    what = f"evaluation/{split}.json is missing or damaged"
+    if _can_be_evaluated(source) and split == "test":
+        what += f": {proposed('evaluate', source.run.path)} writes it again"
+    elif _can_be_evaluated(source):
+        what += f": {proposed('evaluate', source.run.path, '--split', split)} writes it again"
+    return Section(measurements.TITLES[split], split, [Text(f"{what}.", "note")])
 
 
 def lead(source: Source) -> list[Block]:
@@ -72,13 +81,10 @@ def lead(source: Source) -> list[Block]:
     elif (accuracy := results_.get("test_accuracy")) is not None:
         blocks.append(Text(f"{percent(accuracy)} of the test examples are predicted right.", "lead"))
     elif (accuracy := results_.get("val_accuracy")) is not None:
-        blocks.append(
-            Text(
-                f"{percent(accuracy)} of the validation examples are predicted right; the test set was left alone, and "
-                f"{proposed('evaluate', source.run.path)} measures it.",
-                "lead",
-            )
-        )
+        sentence = f"{percent(accuracy)} of the validation examples are predicted right; the test set was left alone"
+        if _can_be_evaluated(source):
+            sentence += f", and {proposed('evaluate', source.run.path)} measures it"
+        blocks.append(Text(f"{sentence}.", "lead"))
     uses = len(record.test_uses)
     if uses > 1:
         sentence = f"The test set was used {uses:,} times: choices that were made after the first are made on it."
@@ -89,11 +95,16 @@ def lead(source: Source) -> list[Block]:
     return blocks
 
 
+def _can_be_evaluated(source: Source) -> bool:
+    return not source.config_fault and source.run.weights.is_file()
+
+
 def _sentence(measured: Mapping[str, Any]) -> str:
     """`98.36 % of 10,000 test images are predicted right; 95 % interval 98.11 % to 98.60 %`."""
-    low, high = measured["accuracy_interval"]
+    (low, high), count = measured["accuracy_interval"], measured["examples"]
     return (
-        f"{percent(measured['accuracy'])} of {measured['examples']:,} test images are predicted right; "
+        f"{percent(measured['accuracy'])} of {counted(count, 'test image')} {'is' if count == 1 else 'are'} predicted "
+        "right; "
         f"95 % interval {percent(low)} to {percent(high)}"
     )
 
@@ -119,9 +130,10 @@ def _unfinished(source: Source) -> str:
         case "pruned":
             return f"The sweep pruned this trial {where}, since others were ahead of it by validation."
         case status:
-            return (
-                f"Training did not finish: {status} {where}{why}; {proposed('resume', source.run.path)} continues it."
-            )
+            stopped = f"Training did not finish: {status} {where}{why}"
+            if source.config_fault:
+                return f"{stopped}; it cannot be continued, since config.yaml {source.config_fault}."
+            return f"{stopped}; {proposed('resume', source.run.path)} continues it."
 
 
 def _training(source: Source) -> Section:
@@ -192,6 +204,8 @@ def _inside(source: Source) -> Section:
             blocks.append(Text(f"The first {MOST_PAGES} pages of {name} are shown; {source.run.look} has all.", "note"))
     if not blocks and source.status != "finished":
         return Section("Inside the network", "inside", [Text("Only a finished run can be looked into.", "note")])
+    if not blocks and not _can_be_evaluated(source):
+        return Section("Inside the network", "inside", [Text("No images here.", "note")])
     if not blocks:
         command = proposed("look", source.run.path, "--what", "filters", "--what", "hidden", "--what", "saliency")
         blocks.append(Text(f"No images here: {command} makes them, and the next report shows them.", "note"))
@@ -203,7 +217,8 @@ def _looks(folder: Path, name: str) -> list[Path]:
     if (whole := folder / f"{name}.png").is_file():
         return [whole]
     pages = [folder / f"{name}-{number}.png" for number in range(1, MOST_PAGES + 1)]
-    chosen = sorted(folder.glob(f"{name}-example-*.png"), key=lambda path: path.stat().st_mtime)
+    found = [path for path in folder.glob(f"{name}-example-*.png") if path.is_file()]  # a pipe would be waited for
+    chosen = sorted(found, key=lambda path: path.stat().st_mtime)
     return [page for page in pages if page.is_file()] or chosen[-1:]
 
 
@@ -256,8 +271,8 @@ def _findings(source: Source) -> Section:
 
 def _experiment(source: Source) -> Iterator[Section]:
     record = source.record
-    missing = Text("config.yaml is missing or cannot be read.", "note")
-    config: Block = Code(source.config, "yaml", "config.yaml") if source.config else missing
+    missing = Text(f"config.yaml {source.config_fault}.", "note")
+    config: Block = Code(source.config, "yaml", "config.yaml") if source.config.strip() else missing
     yield Section("Experiment", "experiment", [config], is_folded=True)
     raw = record.raw
     facts = [("seed", str(record.experiment.seed)), ("started", str(record.started or "not recorded"))]
@@ -268,6 +283,8 @@ def _experiment(source: Source) -> Iterator[Section]:
         ("platform", str(devices.get("platform", "not recorded"))),
         ("processor", str(cpu.get("model", "not recorded"))),
         ("cores", str(threads.get("cores", "not recorded"))),
+        ("threads within an operation", str(threads.get("within_operations", "not recorded"))),
+        ("operations at the same time", str(threads.get("between_operations", "not recorded"))),
         ("SHA-256 of the experiment", str(raw.get("experiment_sha256", "not recorded"))),
     ]
     uses = [[text(_map(use).get("by")), text(_map(use).get("when"))] for use in record.test_uses]
@@ -283,9 +300,16 @@ def _map(value: Any, key: str | None = None) -> Mapping[str, Any]:
 
 
 def _repeat(source: Source) -> Section:
+    if source.config_fault:
+        what = Text(f"It cannot be trained again from this folder: config.yaml {source.config_fault}.", "note")
+        return Section("How to repeat it", "repeat", [what])
     again = proposed("train", source.run.config).strip("`")
     blocks: list[Block] = [Code(again, "shell", "Trains it again, into a new run folder.")]
-    if source.status == "finished":
+    if source.status == "finished" and source.imports_code:
+        blocks.append(Text("It cannot be verified: it has a user callback, and verifying imports no code.", "note"))
+    elif source.status == "finished" and source.missing:
+        blocks.append(Text(f"It cannot be verified: {' and '.join(source.missing)} missing.", "note"))
+    elif source.status == "finished":
         check = proposed("verify", source.run.path).strip("`")
         blocks.append(Code(check, "shell", "Trains it again, and says whether the numbers are the same."))
     return Section("How to repeat it", "repeat", blocks)

@@ -15,7 +15,7 @@ from cnnlab.analysis.significance import estimate
 from cnnlab.analysis.size_curves import lines_of_sizes, size_of, sizes_differ
 from cnnlab.config.differences import brief
 from cnnlab.report.blocks import Block, Cell, Chart, Column, Section, Series, Table, Text
-from cnnlab.report.words import text
+from cnnlab.report.words import counted, text
 
 MOST_CURVES = 20  # groups whose learning curves are drawn
 MOST_POINTS = 200  # groups whose accuracies per seed are drawn
@@ -50,7 +50,7 @@ def lead(found: Comparison) -> list[Block]:
     """The result in a sentence."""
     reference, rows = found.reference, found.rows
     if reference is None:
-        return [Text(f"None of the {len(rows):,} experiments has a {_words(found.metric)}.", "lead")]
+        return [Text(f"None of {counted(len(rows), 'experiment')} has a {_words(found.metric)}.", "lead")]
     first = next((row for row in rows if row.group is reference), None)
     value = f": {outcome_row(found, first, published=False)[found.metric]}" if first and first.estimate else ""
     if len(rows) == 1:
@@ -160,6 +160,7 @@ def _seeds(found: Comparison) -> Iterator[Block]:
 def _curves(found: Comparison) -> Iterator[Block]:
     groups = [row.group for row in found.rows if any(row.group.tables)]
     if not groups:
+        yield Text("None of these runs has a metrics.csv that can be read: there are no curves.", "note")
         return
     drawn = groups[:MOST_CURVES]
     names = display_names(drawn)
@@ -181,6 +182,9 @@ def _curves(found: Comparison) -> Iterator[Block]:
                 metric,
                 series,
             )
+    if lacking := sum(not table for row in found.rows for table in row.group.tables):
+        have = "has" if lacking == 1 else "have"
+        yield Text(f"{lacking:,} of these runs {have} no metrics.csv that can be read: not in the curves.", "note")
     if len(groups) > len(drawn):
         yield Text(f"The curves of the {len(drawn)} best of {len(groups):,} experiments are drawn.", "note")
 

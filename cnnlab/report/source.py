@@ -12,6 +12,7 @@ from cnnlab import data
 from cnnlab.config.load import load_complete
 from cnnlab.data import Dataset, fingerprint
 from cnnlab.errors import CnnlabError
+from cnnlab.experiment.callbacks import UserCallback
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, files
 from cnnlab.runs.metrics import read_rows
@@ -26,6 +27,8 @@ class Source:
     """A run that a report is about. What is missing or damaged is None or empty, for sections to say so."""
 
     record: RunRecord
+    label: str = ""
+    """What it is called, instead of the name of its folder."""
 
     @property
     def run(self) -> Run:
@@ -34,8 +37,8 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The name of the run folder."""
-        return self.run.path.resolve().name
+        """The name of the run folder, unless it has a label."""
+        return self.label or self.run.path.resolve().name
 
     @cached_property
     def status(self) -> str:
@@ -56,6 +59,32 @@ class Source:
         with contextlib.suppress(OSError, ValueError):
             return files.read(self.run.config, MAX_BYTES).decode()
         return ""
+
+    @cached_property
+    def config_fault(self) -> str:
+        """Why config.yaml cannot be trained, `is missing`; empty where it can."""
+        if not self.run.config.exists():
+            return "is missing"
+        if self.experiment is not None:
+            return ""
+        try:
+            text = files.read(self.run.config, MAX_BYTES).decode()
+        except (OSError, ValueError):
+            return "cannot be read"
+        return "is no valid experiment" if text.strip() else "is empty"
+
+    @property
+    def imports_code(self) -> bool:
+        """Whether the experiment names a user callback."""
+        callbacks = self.experiment.train.callbacks if self.experiment else ()
+        return any(isinstance(callback, UserCallback) for callback in callbacks)
+
+    @property
+    def missing(self) -> list[str]:
+        """What a finished run has and this one has not: files that `verify` and `evaluate` need."""
+        needed = [self.run.weights, self.run.metrics]
+        needed += [self.run.predictions("test")] if "test_accuracy" in self.record.results else []
+        return [str(path.relative_to(self.run.path)) for path in needed if not path.is_file()]
 
     @cached_property
     def epochs(self) -> dict[str, list[float]]:
@@ -93,7 +122,7 @@ class Source:
     def dataset(self) -> Dataset | str:
         """The data that the run was trained on, or why its images are not shown."""
         if self.experiment is None:
-            return "its config.yaml cannot be read"
+            return f"its config.yaml {self.config_fault}"
         try:
             dataset = data.load(self.experiment.data, quiet=True)
         except CnnlabError as error:

@@ -68,8 +68,8 @@ def point_name(chart: Chart, series: Series, index: int) -> str:
     if index < len(series.labels) and series.labels[index]:
         return series.labels[index]
     x = series.x[index]
-    if chart.x_names and x == int(x) and 0 <= x < len(chart.x_names):
-        return chart.x_names[int(x)]
+    if chart.x_names and -0.5 < x < len(chart.x_names) - 0.5:  # points of a category are drawn beside one another
+        return chart.x_names[round(x)]
     return f"{chart.x_label} {x:.6g}"
 
 

@@ -20,19 +20,21 @@ def find(paths: Sequence[Path]) -> Iterator[Run]:
             continue
         if not path.is_dir():
             raise RequestError(_missing(path))
-        inside = sorted(_inside(path), key=_natural)
+        inside = in_natural_order(_inside(path))
         if not inside:
             raise RequestError(f"{path}: no runs in this folder; `cnnlab train digits` makes one in runs/")
         yield from map(Run, inside)
 
 
-def read_records(runs: Iterable[Run]) -> Iterator[RunRecord]:
-    """The records of `runs`; those that cannot be read are skipped with a warning."""
+def read_records(runs: Iterable[Run], damaged: list[Run] | None = None) -> Iterator[RunRecord]:
+    """The records of `runs`; those that cannot be read are skipped with a warning, and added to `damaged`."""
     for run in runs:
         try:
             yield run.record()
         except RunError as error:
             warn(f"{error}; skipped")
+            if damaged is not None:
+                damaged.append(run)
 
 
 def find_one(path: Path) -> Run:
@@ -56,6 +58,11 @@ def _missing(path: Path) -> str:
         return f"{path}: is a file; expected a run folder"
     guess = Path("runs") / path
     return f"{path}: no such folder" + (f"; did you mean {guess}?" if guess.is_dir() else "")
+
+
+def in_natural_order(paths: Iterable[Path]) -> list[Path]:
+    """By their names, lenet-2 before lenet-10."""
+    return sorted(paths, key=_natural)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

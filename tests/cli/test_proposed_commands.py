@@ -68,10 +68,11 @@ MENTIONS = {
     "As of `cnnlab compare`.",
     "As of `cnnlab compare`: only runs with this setting.",
     "As of `cnnlab compare`: only the first N experiments.",
-    "Also write a page about the run into its folder, as `cnnlab report` does.",
     "Also write a page, as `cnnlab report DIR` does.",
     "--name: not with --join, which names the folder",
     "An experiment file with a section `search`, or with --search any experiment.",
+    "Also write a page, as `cnnlab report` does: about one run into its folder, about several beside theirs, named after "
+    "the first and the last.",
     "The file, or with --format md the folder; by default report.html, or report/, in the folder of the runs.",
     "Written by cnnlab {} on {}",
     "`cnnlab train` of the experiment file, `cnnlab verify` of the run",
@@ -147,6 +148,7 @@ PRINTED = {
         *("--epsilon", "0.1", "--epsilon", "0.2"),
     ),
     "--int8: quantizes for LiteRT, got the format {}; try --to litert": ("export", RUN, "--int8"),
+    "name another {}, such as --out my-{}": ("report", RUN),
     "nothing to compute; expected a kernel, such as --kernel sobel-x, or --lesson list": ("convolve",),
     "--learning-rate {}: is of the backward pass; add dE/dh, such as --backward '[[1]]'": (
         *("convolve", "--input", "[[1, 2], [3, 4]]", "--kernel", "[[1, 0], [0, 1]]"),
@@ -168,6 +170,7 @@ FILLED = {
         "validation"
     ],
     "no: cnnlab data fetch {}": ["mnist"],
+    "name another {}, such as --out my-{}": ["report.html"],
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
     "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
     "fresh`": [CONFIG, "2,3"],
@@ -239,6 +242,11 @@ def report_text(command, *missing, **changes):
     return texts
 
 
+def unmeasured_validation(run):
+    (run.path / "evaluation/validation.json").write_text("{")
+    return report_text("--split validation")(run)
+
+
 def lost_process(run):
     experiment = recorded_experiment(run.record())
     work = _Tasks([Assignment(0, experiment, run.path.parent)], run.path.parent)
@@ -295,7 +303,7 @@ def texts_of(part):
 
 COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]}
 PROVOKED = {
-    "proposed('evaluate', result['run'])": report_without_test,
+    "proposed('evaluate', Path(result['run']))": report_without_test,
     "proposed('evaluate', run.path)": details_without_test,
     "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(change_settings(run, status="interrupted")),
     "proposed('train', run.config, *more)": lambda run: resume_error(change_settings(run, COSINE)),
@@ -315,6 +323,7 @@ PROVOKED = {
     "proposed('evaluate', source.run.path)": report_text(
         "cnnlab evaluate", "evaluation", results={"loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5}
     ),
+    "proposed('evaluate', source.run.path, '--split', split)": unmeasured_validation,
     "proposed('resume', source.run.path)": report_text("cnnlab resume", status="interrupted"),
     "proposed('look', source.run.path, '--what', 'filters', '--what', 'hidden', '--what', 'saliency')": report_text(
         "cnnlab look"

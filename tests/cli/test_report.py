@@ -1,6 +1,7 @@
 """`cnnlab report` and `cnnlab train --report`."""
 
 import json
+import os
 import re
 import shutil
 import webbrowser
@@ -79,6 +80,40 @@ def test_a_run_that_was_just_begun_has_a_page(cnnlab, tmp_path):
     assert "No epoch was finished." in text
 
 
+def test_the_page_names_the_runs_that_cannot_be_read(cnnlab, run):
+    for name in ("a", "b"):
+        shutil.copytree(run, run.parent / name)
+        (run.parent / name / "run.json").write_text("{")
+    done = cnnlab("report", "runs")
+    assert done.returncode == 0
+    assert done.stderr.count("damaged") == 2
+    text = text_of(run.parent / "report.html")
+    assert "2 runs are left out, whose run.json cannot be read: runs/a, runs/b." in text
+    change(run, status="interrupted")
+    assert cnnlab("report", "runs").returncode == 0
+    assert "2 runs are left out" in text_of(run.parent / "report.html")
+
+
+def test_damaged_measurements_of_validation_examples_are_said_to_be(cnnlab, run):
+    (run / "evaluation/validation.json").write_text("{")
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    page = text_of(run / "report.html")
+    command = "cnnlab evaluate runs/tiny-1 --split validation"
+    assert f"evaluation/validation.json is missing or damaged: {command} writes it again." in page
+
+
+def test_the_page_says_that_curves_are_of_fewer_runs(cnnlab, run):
+    shutil.copytree(run, run.parent / "tiny-2")
+    change(run.parent / "tiny-2", experiment={**json.loads((run / "run.json").read_text())["experiment"], "seed": 1})
+    (run / "metrics.csv").unlink()
+    cnnlab("report", "runs")
+    notice = "1 of these runs has no metrics.csv that can be read: not in the curves."
+    assert notice in text_of(run.parent / "report.html")
+    (run.parent / "tiny-2/metrics.csv").unlink()
+    cnnlab("report", "runs")
+    assert "None of these runs has a metrics.csv that can be read" in text_of(run.parent / "report.html")
+
+
 def test_without_the_data_the_page_says_so(cnnlab, run, monkeypatch):
     record = json.loads((run / "run.json").read_text())
     change(run, data={**record["data"], "fingerprint": "0" * 64})
@@ -88,7 +123,7 @@ def test_without_the_data_the_page_says_so(cnnlab, run, monkeypatch):
 
 MISSING = {
     "metrics.csv": "metrics.csv is missing or damaged: there are no curves.",
-    "config.yaml": "config.yaml is missing or cannot be read.",
+    "config.yaml": "It cannot be trained again from this folder: config.yaml ",
     "evaluation/test.json": "evaluation/test.json is missing or damaged: cnnlab evaluate runs/tiny-1 writes it again.",
     "evaluation/test-predictions.csv": "the file of predictions is missing or damaged",
 }
@@ -103,8 +138,74 @@ def test_the_page_says_what_is_missing_or_damaged(cnnlab, run, name, content):
         (run / name).write_bytes(content)
     done = cnnlab("report", "runs/tiny-1")
     assert done.returncode == 0, done.stderr
-    is_text = name == "config.yaml" and content not in (None, b"", b"\xff\xfe")  # shown as it is
-    assert is_text or MISSING[name] in text_of(run / "report.html")
+    assert MISSING[name] in text_of(run / "report.html")
+
+
+CONFIGS = {
+    None: "is missing",
+    b" \n": "is empty",
+    b"\xff\xfe": "cannot be read",
+    b"name: [": "is no valid experiment",
+}
+
+
+@pytest.mark.parametrize("content", CONFIGS)
+@pytest.mark.parametrize("status", ["finished", "interrupted"])
+def test_no_command_is_proposed_that_needs_a_config_which_is_not_there(cnnlab, run, content, status):
+    (run / "config.yaml").unlink()
+    if content is not None:
+        (run / "config.yaml").write_bytes(content)
+    change(run, status=status)
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    text = text_of(run / "report.html")
+    assert f"It cannot be trained again from this folder: config.yaml {CONFIGS[content]}." in text
+    assert f"Architecture and all hyperparameters config.yaml {CONFIGS[content]}" in text
+    for command in ("train", "verify", "evaluate", "look", "resume"):
+        assert f"cnnlab {command} runs/tiny-1" not in text
+
+
+def test_the_page_says_why_a_run_cannot_be_verified(cnnlab, run):
+    (run / "weights.safetensors").unlink()
+    (run / "metrics.csv").unlink()
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    text = text_of(run / "report.html")
+    assert "It cannot be verified: weights.safetensors and metrics.csv missing." in text
+    assert "cnnlab verify" not in text.partition("Reproducibility checklist")[0]
+    assert "cnnlab look runs" not in text
+    config = run / "config.yaml"
+    callback = "callbacks: [{callback: {path: module.Class}}]"
+    config.write_text(re.sub(r"callbacks: \[\]", callback, config.read_text()))
+    assert callback in config.read_text()
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    assert "it has a user callback, and verifying imports no code" in text_of(run / "report.html")
+
+
+def test_a_run_folder_that_begins_with_a_hyphen_is_no_option(cnnlab, run):
+    run.rename(run.parents[1] / "-x")
+    assert cnnlab("report", "./-x").returncode == 0
+    text = text_of(run.parents[1] / "-x/report.html")
+    assert "cnnlab verify ./-x" in text
+    assert "cnnlab train ./-x/config.yaml" in text
+    assert "cnnlab look ./-x --what" in text
+
+
+def test_the_environment_has_the_threads(cnnlab, run):
+    change(run, threads={"within_operations": 3, "between_operations": 5, "cores": 8})
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    text = text_of(run / "report.html")
+    assert "cores 8 threads within an operation 3 operations at the same time 5" in text
+
+
+def test_one_example_is_not_said_to_be_several(cnnlab, run):
+    measured = json.loads((run / "evaluation/test.json").read_text())
+    for one in measured["calibration"]:
+        one["examples"] = 1
+    (run / "evaluation/test.json").write_text(json.dumps({**measured, "examples": 1}))
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+    page = (run / "report.html").read_text()
+    assert "1 example&#34;" in page
+    assert not re.findall(r"[^\d,.]1 (?:test )?(?:examples|images)", page)
+    assert "of 1 test image is predicted right" in page.replace("\u00a0", " ")
 
 
 def test_images_of_look_are_shown_where_they_exist(cnnlab, run):
@@ -146,6 +247,10 @@ def test_options_of_compare_choose_runs(cnnlab, run):
             2,
             ["--out runs: exists, and is not a report in Markdown"],
         ),
+        (["tiny.yaml"], 2, ["cnnlab: tiny.yaml: is a file; expected a run folder"]),
+        (["runs/tiny-1/run.json"], 2, ["cnnlab: runs/tiny-1/run.json: is a file; expected a run folder"]),
+        (["runs", "--out", "-"], 2, ["--out -: a report is not printed; expected the name of a file"]),
+        (["runs", "--out", "-", "--format", "md"], 2, ["--out -: a report is not printed; expected the name of a fol"]),
         (["runs", "--metric", "speed"], 2, ["--metric speed: no such metric"]),
         (["runs", "--where", "train.epochs=99"], 1, ["train.epochs=99: true of none"]),
     ],
@@ -156,6 +261,38 @@ def test_bad_input_is_one_line_and_writes_nothing(cnnlab, run, tmp_path, argumen
     done = cnnlab("report", *arguments)
     assert_one_line(done, code, *words)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("target", ["pipe", "link", "/dev/null"])
+def test_what_is_not_a_regular_file_is_refused_without_reading_it(cnnlab, run, tmp_path, target):
+    os.mkfifo(tmp_path / "pipe")  # reading it would wait for a writer
+    (tmp_path / "link").symlink_to("pipe")
+    for runs in ("runs", "runs/tiny-1"):
+        assert_one_line(cnnlab("report", runs, "--out", target), 2, f"--out {target}: is not a regular file")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config.yaml", "metrics.csv", "evaluation/test.json", "evaluation/test-predictions.csv", "look/filters.png"],
+)
+def test_a_pipe_in_a_run_folder_is_not_waited_for(cnnlab, run, name):
+    (run / "look").mkdir()
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    os.mkfifo(run / "look/saliency-example-3.png")
+    assert cnnlab("report", "runs/tiny-1").returncode == 0
+
+
+def test_what_is_in_the_way_of_the_default_page_is_named_as_it_is(cnnlab, run):
+    (run / "report.html").mkdir()
+    line = "cnnlab: runs/tiny-1/report.html: is a folder; name another file, such as --out my-report.html"
+    assert_one_line(cnnlab("report", "runs/tiny-1"), 2, line)
+    (run / "report.html").rmdir()
+    os.mkfifo(run / "report.html")
+    assert_one_line(cnnlab("report", "runs/tiny-1"), 2, "cnnlab: runs/tiny-1/report.html: is not a regular file")
+    (run / "report").write_text("")
+    line = "runs/tiny-1/report: exists, and is not a report in Markdown; name another folder, such as --out my-report"
+    assert_one_line(cnnlab("report", "runs/tiny-1", "--format", "md"), 2, line)
 
 
 def test_markdown_is_a_folder_with_png_files(cnnlab, run):
@@ -180,7 +317,7 @@ def test_open_opens_the_browser(cnnlab, run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "page"), [([], "runs/tiny-1/report.html"), (["--seeds", "2"], "runs/tiny-1-report.html")]
+    ("seeds", "page"), [([], "runs/tiny-1/report.html"), (["--seeds", "2"], "runs/tiny-1-to-tiny-2-report.html")]
 )
 def test_training_writes_it_at_the_end(cnnlab, trained, tmp_path, seeds, page):
     shutil.copy(trained / "tiny.yaml", tmp_path)

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from cnnlab.report.blocks import Block, Code, Document, Pictures, Section, Text
+from cnnlab.report.blocks import Block, Chart, Code, Document, Pictures, Section, Series, Text
 from cnnlab.report.html import render
 from tests.report.documents import BLOCKS, confusion, document, learning_curves, nodes, picture, rich, table
 from tests.report.hostile import TEXTS, hostile
@@ -116,6 +116,35 @@ def test_deep_sections_have_headings_of_the_lowest_level():
     for level in range(8):
         section = Section(f"Level {level}", f"level-{level}", [], [section])
     assert "h6" in {tag for tag, _ in Page(render(Document("Title", [], [section], ""))).tags}
+
+
+def values_of(chart):
+    """The summary, the headings and the rows of the table below a chart."""
+    (found,) = re.findall(r'<details class="data">(.*?)</details>', page_of(chart), re.DOTALL)
+    cells = [re.findall(r"<t[hd][^>]*>([^<\n]*)", row) for row in found.split("<tr>")[1:]]
+    return re.findall("<summary>(.*?)</summary>", found)[0], cells[0], cells[1:]
+
+
+def test_values_of_categories_do_not_tell_where_beside_them_a_point_is_drawn():
+    seeds = Series("a", [-0.15, -0.15], [0.5, 0.6], kind="points", labels=["seed 0", "seed 1"])
+    mean = Series("mean", [1.15], [0.55], [0.5], [0.6], kind="points")
+    summary, names, rows = values_of(Chart("By seed", "", "accuracy", [seeds, mean], x_names=["a", "b"]))
+    assert (summary, names) == ("Values", ["Series", "Point", "accuracy"])
+    assert rows == [["a", "seed 0", "0.5"], ["a", "seed 1", "0.6"], ["mean", "b", "0.55"]]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "lines", "left_out"),
+    [(50, 20, ""), (60, 1, " (31 of 60 rows)"), (60, 25, " (31 of 60 rows, 20 of 25 lines)")],
+)
+def test_the_table_of_values_says_that_some_are_left_out(epochs, lines, left_out):
+    summary, _, rows = values_of(learning_curves(epochs, lines))
+    assert summary == f"Values{left_out}"
+    assert len(rows) == (50 if epochs == 50 else 31)
+    points = Series("points", range(epochs), [0.5] * epochs, kind="points")
+    summary, _, rows = values_of(Chart("Points", "x", "y", [points]))
+    assert summary == ("Values (31 of 60 rows)" if left_out else "Values")
+    assert len(rows) == (50 if epochs == 50 else 31)
 
 
 def test_sizes():

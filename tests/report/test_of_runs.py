@@ -2,10 +2,12 @@
 
 import pytest
 
-from cnnlab.analysis.compare import compare
+from cnnlab.analysis.compare import compare, compare_records
+from cnnlab.analysis.matching import matching_records
 from cnnlab.report import of_runs
 from cnnlab.report.blocks import Chart, Table
 from cnnlab.report.build import MOST_SECTIONS, of_several
+from cnnlab.report.names import group_name
 from tests.conftest import make_run
 
 SIZES = {"parameters": {"a": 10, "b": 20, "c": 30}, "accuracy": {"a": 0.8, "b": 0.9, "c": 0.85}}
@@ -90,9 +92,42 @@ def test_sections_of_many_runs_are_left_out_and_the_page_says_so(tmp_path):
     assert len(section.blocks[1].rows) == MOST_SECTIONS + 1
 
 
-def test_keys_are_unique_on_a_page(runs):
-    from cnnlab.analysis.matching import matching_records
+def test_names_on_a_page_of_several_folders_mean_one_thing_each(tmp_path):
+    """Of two experiments with the same name, and runs with the same name in two folders."""
+    made = [("k", 0, 1), ("k", 1, 1), ("s", 0, 2), ("s", 1, 2)]
+    for folder, seed, batch_size in made:
+        experiment = {"name": "a", "seed": seed, "train": {"batch_size": batch_size}}
+        finished(tmp_path / folder, "a", seed, experiment=experiment)
+    finished(tmp_path / "s", "a", 2, experiment={"name": "a-1", "seed": 0, "train": {"batch_size": 3}})
+    paths = [tmp_path / "k", tmp_path / "s"]
+    records = matching_records(paths)
+    found = compare_records(records, paths, name_of=group_name(records))
+    k, s = paths
+    groups = [row.group.name for row in found.rows]
+    assert sorted(groups) == [
+        f"a ({k}/a-0, …)",
+        f"a ({s}/a-0, …)",
+        "a-1",  # the runs of that name are called by their paths
+    ]
+    document = of_several(records, found)
+    (section,) = [section for section in document.sections if section.key == "runs"]
+    names = [f"{k}/a-0", f"{k}/a-1", f"{s}/a-0", f"{s}/a-1", "a-2"]
+    assert [row[0].text for row in section.blocks[0].rows] == names
+    assert [inner.title for inner in section.sections] == [f"{name} (finished)" for name in names]
+    named = compare_records(records, paths, baseline=f"{s}/a-0", name_of=group_name(records)).reference
+    assert named is not None
+    assert named.name == f"a ({s}/a-0, …)"
 
+
+def test_a_group_is_not_called_as_a_run_of_another_one(tmp_path):
+    finished(tmp_path, "a", 1)
+    finished(tmp_path, "b", 0, experiment={"name": "a-1", "seed": 0, "train": {"batch_size": 2}})
+    records = matching_records([tmp_path])
+    found = compare_records(records, [tmp_path], name_of=group_name(records))
+    assert {row.group.name for row in found.rows} == {"a", "a-1 (b-0)"}
+
+
+def test_keys_are_unique_on_a_page(runs):
     document = of_several(matching_records([runs]), compare([runs]))
 
     def keys(sections):

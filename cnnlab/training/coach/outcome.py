@@ -1,6 +1,6 @@
 """What is wrong with what came out: classes that are not found, examples that are learned by heart, an early end."""
 
-import shlex
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from cnnlab.config.schema_lookup import strip_defaults
 from cnnlab.data.check import IMBALANCE
 from cnnlab.experiment.callbacks import EarlyStopping
 from cnnlab.experiment.choice import plain
+from cnnlab.terminal import quoted
 from cnnlab.training.coach.evidence import ACCURACY_GAP, Evidence, Finding, is_at_chance
 
 MIN_VAL_LOSS_RISE = 0.1  # of the last validation loss
@@ -44,7 +45,7 @@ def nothing_learned(e: Evidence) -> Finding | None:
     found = (
         f"balanced accuracy {e.judged.balanced_accuracy:.4f}, as if predicted without the images, and "
         f"{e.training.balanced_accuracy:.4f} on training examples; see whether images "
-        f"show what their labels say: cnnlab data preview {shlex.quote(e.config)}"
+        f"show what their labels say: cnnlab data preview {quoted(Path(e.config))}"
     )
     return found, []
 
