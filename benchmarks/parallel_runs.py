@@ -6,6 +6,7 @@ and the ratio is of whole commands, imports and all, alternating; medians. The p
 """
 
 import argparse
+import json
 import re
 import statistics
 import subprocess
@@ -16,7 +17,8 @@ from typing import Any
 
 from benchmarks.page import DOCS, machine
 from cnnlab.cli.tables import Format, render
-from cnnlab.jobs.cores import available_cores
+from cnnlab.config.load import load
+from cnnlab.jobs.cores import available_cores, count_of, parallel_fraction
 
 SHORTER = {
     "fc": ["--epochs", "20"],
@@ -30,11 +32,24 @@ TEXT = """\
 
 `python -m benchmarks.parallel_runs` wrote this page, on {machine}.
 
-`cnnlab train --seeds {seeds} --jobs auto`, a process for each of the {cores} cores, against the same command without
-`--jobs`, which trains the seeds one after another in one process that computes with all cores. Medians of {rounds}, of
-whole commands.
+`cnnlab train --seeds {seeds} --jobs auto` against the same command without `--jobs`, which trains the seeds one after
+another in one process that computes with all {cores} cores. Medians of {rounds}, of whole commands. `jobs` is how many
+processes `auto` took.
 
 {table}
+
+## What `auto` chooses
+
+`speedup` is how many times faster an epoch is with two threads alone than with one thread beside another such process,
+medians of {rounds}; `table` is what the code takes it to be (`SPEEDUPS` in `cnnlab/jobs/cores.py`). At less than 2, two
+processes of one thread are sooner done with many seeds.
+
+{speedups}
+
+From that follow, by Amdahl's law for more than two threads, which were not measured, and with memory enough, these
+numbers of processes for 10 and for 60 runs:
+
+{choices}
 """
 
 
@@ -45,21 +60,59 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--networks", default=",".join(SHORTER))
     options = parser.parse_args()
-    rows = [_compare(name, options.seeds, options.rounds) for name in options.networks.split(",")]
+    names = options.networks.split(",")
+    speedups = [_speedup(name, options.rounds) for name in names]
+    rows = [_compare(name, options.seeds, options.rounds) for name in names]
     page = TEXT.format(
         machine=machine(),
         seeds=options.seeds,
         rounds=options.rounds,
         cores=available_cores(),
         table=render(rows, list(rows[0]), Format.MD),
+        speedups=render(speedups, list(speedups[0]), Format.MD),
+        choices=render(choices := [_choices(name) for name in names], list(choices[0]), Format.MD),
     )
     (DOCS / "benchmarks-jobs.md").write_text(page, encoding="utf-8")
     print(page)
 
 
+def _speedup(name: str, rounds: int) -> dict[str, Any]:
+    """Of two threads alone against one thread beside another process."""
+    two = statistics.median(_epochs(name, 2, 1)[0] for _ in range(rounds))
+    one = statistics.median(statistics.mean(_epochs(name, 1, 2)) for _ in range(rounds))
+    parallel = parallel_fraction(load(name))
+    row = {"network": name, "one_thread": one, "two_threads": two, "speedup": one / two}
+    print(*row.values(), file=sys.stderr, flush=True)
+    return {**row, "table": round(1 / (1 - parallel / 2), 2)}
+
+
+def _epochs(name: str, threads: int, processes: int) -> list[float]:
+    """Seconds per epoch of processes at the same time."""
+    more = ["--set", f"train.threads={threads}", "--epochs", "5", "--format", "json"]
+    limit = SHORTER[name][2:]
+    command = [sys.executable, "-m", "cnnlab", "bench", name, *more]
+    if limit:
+        command += ["--set", f"data.limit={limit[1]}"]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(processes)]
+    return [json.loads(process.communicate()[0])["seconds_per_epoch"] for process in started]
+
+
+def _choices(name: str) -> dict[str, Any]:
+    """What `auto` chooses on machines of other numbers of cores."""
+    experiment = load(name)
+    return {
+        "network": name,
+        **{
+            f"{cores} cores, {runs} runs": count_of("auto", runs, experiment, cores)
+            for cores in (2, 8, 16, 64)
+            for runs in (10, 60)
+        },
+    }
+
+
 def _compare(name: str, seeds: int, rounds: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"one": [], "jobs": []}
-    peak = ""
+    peak, count = "", 1
     for _ in range(rounds):
         for kind, more in (("one", []), ("jobs", ["--jobs", "auto"])):
             with tempfile.TemporaryDirectory() as folder:
@@ -72,12 +125,14 @@ def _compare(name: str, seeds: int, rounds: int) -> dict[str, Any]:
                     check=True,
                 )
                 seconds[kind].append(time.perf_counter() - started)
+                if found := re.search(r"(\d+) processes of", done.stderr):
+                    count = int(found[1])
                 if found := re.search("peak memory of a process: (.*)", done.stderr):
                     peak = found[1]
     one, jobs = (statistics.median(some) for some in seconds.values())
-    row = {"network": f"{name} {' '.join(SHORTER[name])}", "one_process": one, "jobs": jobs, "ratio": jobs / one}
+    row = {"network": f"{name} {' '.join(SHORTER[name])}", "one_process": one, "at_once": jobs, "ratio": jobs / one}
     print(*row.values(), peak, file=sys.stderr, flush=True)
-    return {**row, "memory_of_a_job": peak}
+    return {**row, "jobs": count, "memory_of_a_job": peak}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from cnnlab.errors import RequestError, RunError
 from cnnlab.terminal import note, warn
 
 if TYPE_CHECKING:
+    from cnnlab.experiment.schema import Experiment
     from cnnlab.runs import Run
 
 Config = Annotated[str, typer.Argument(help="An experiment file, or the name of a shipped one.", show_default=False)]
@@ -28,13 +29,13 @@ Jobs = Annotated[
 ]
 
 
-def processes(jobs: str | None, tasks: int, threads: int | None) -> int:
-    """How many processes --jobs means for so many tasks. Raises RequestError where there can be only one."""
+def processes(jobs: str | None, tasks: int, experiment: "Experiment") -> int:
+    """How many processes --jobs means for so many runs like this one. Raises RequestError where it must be one."""
     if jobs is None:
         return 1
     from cnnlab.jobs.cores import count_of
 
-    count = count_of(jobs, tasks, threads)
+    count = count_of(jobs, tasks, experiment)
     if tasks == 1 and jobs != "auto":
         note(f"--jobs {jobs}: there is one run, which one process trains")
     if count > 1 and os.environ.get("TF_CONFIG"):

@@ -58,7 +58,7 @@ def reproduce(
 
     experiments = reproduction.select_experiments(ids or [])
     numbers = parse_seeds(seeds, 0)
-    processes(jobs, len(numbers), None)  # refused before anything is trained
+    processes(jobs, len(numbers), next(iter(experiments.values())))  # refused before anything is trained
     lines: list[EpochComparison] = []
     if save:
         if not train:
@@ -109,7 +109,7 @@ def _finish(experiment: "Experiment", seeds: Sequence[int], runs: Path, jobs: st
     begun = {plan.experiment.seed for plan in resumable}
     missing = missing_experiments(experiment, [seed for seed in seeds if seed not in begun], runs)
     tasks: list[Task] = [*resumable, *map(NewRun, missing)]
-    count = processes(jobs, len(tasks), experiment.train.threads) if tasks else 1
+    count = processes(jobs, len(tasks), experiment) if tasks else 1
     if count == 1:
         _train(resumable, runs, quiet=quiet)
         _train(tasks[len(resumable) :], runs, quiet=quiet)

@@ -78,7 +78,7 @@ def resume_runs(
         if len(values) > 1:
             raise RequestError(f"the runs differ in train.{key} ({', '.join(map(str, values))}); resume them in turn")
     settings = plans[0].experiment.train
-    count = processes(jobs, len(plans), settings.threads)
+    count = processes(jobs, len(plans), plans[0].experiment)
     if count > 1:
         from cnnlab.jobs.train import train as train_in_processes
 

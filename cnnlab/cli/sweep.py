@@ -105,7 +105,7 @@ def sweep(
     check_writable(folder.path.parent)
     points = fixed_points(space)
     wanted = len(points) if points is not None else space.search.trials or 50
-    count = processes(jobs, wanted, space.base.train.threads)
+    count = processes(jobs, wanted, space.base)
     shares = share_out(space.base, count)
     if not quiet or dry_run:
         for line in describe_cost(space, points, shares, measures=not quiet and not folder.space.exists()):

@@ -121,7 +121,7 @@ def train(
     for warning in warnings:
         warn(str(warning))
     settings, several = loaded.experiment.train, seeds is not None or len(tasks) > 1
-    count = processes(jobs, len(tasks), settings.threads)
+    count = processes(jobs, len(tasks), loaded.experiment)
     if count == 1:
         import_tensorflow(settings.devices, settings.threads)
     results = Results(format, several=several)

@@ -56,12 +56,25 @@ def verify(
             print(_told(verdict), flush=True)
 
     try:
-        _verify(found, processes(jobs, len(found), None), quiet, add)
+        _verify(found, _processes(jobs, found), quiet, add)
     finally:
         if format is Format.JSON and verdicts:
             print(json.dumps(verdicts[0] if is_one else verdicts, indent=2))
     if any(verdict["verdict"] == "different" for verdict in verdicts):
         raise typer.Exit(1)
+
+
+def _processes(jobs: str | None, runs: "Sequence[Run]") -> int:
+    """How many; a run whose threads were not set computes with all cores again."""
+    if jobs is None or not runs:
+        return 1
+    from cnnlab.jobs.cores import available_cores
+    from cnnlab.runs.experiment import experiment_of
+
+    experiment = experiment_of(runs[0])
+    threads = experiment.train.threads or available_cores()
+    train = experiment.train.model_copy(update={"threads": threads})
+    return processes(jobs, len(runs), experiment.model_copy(update={"train": train}))
 
 
 def _finished(runs: "Iterable[Run]") -> "Iterator[Run]":

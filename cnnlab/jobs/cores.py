@@ -1,5 +1,6 @@
 """How many processes, and how much of the machine each gets."""
 
+import math
 import os
 import re
 import shutil
@@ -8,11 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from cnnlab import memory
 from cnnlab.errors import RequestError
+from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.schema import Experiment
+from cnnlab.experiment.summary import summarize
 from cnnlab.messages import pluralize
 
 MOST = 256  # processes
+MEMORY = 1_500_000_000  # bytes of a process; docs/benchmarks-jobs.md has those of the course's networks
+SPEEDUPS = {7_840: 1.1, 315_218: 1.2, 416_520: 1.4, 13_883_904: 1.8}
+"""How many times faster two threads train a network of so many multiplications than one thread that has a core beside
+another such process: fc, mlp-ce, lenet and cnn-32-64, by `python -m benchmarks.parallel_runs`."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +43,41 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def count_of(text: str, tasks: int, threads: int | None) -> int:
-    """How many processes `--jobs TEXT` means for so many tasks. Raises RequestError.
+def count_of(text: str, tasks: int, experiment: Experiment, cores: int | None = None) -> int:
+    """How many processes `--jobs TEXT` means for so many runs like this one. Raises RequestError.
 
-    `auto`: as many as there are cores, divided by `threads`, that is `train.threads`.
+    `auto`: as many as the table SPEEDUPS says are soonest done, and as have room in memory.
     """
-    if text == "auto":
-        return max(1, min(tasks, available_cores() // (threads or 1)))
-    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
-        raise RequestError(f"--jobs {text}: expected how many processes, 1 to {MOST}, or auto")
-    return min(int(text), tasks)
+    if text != "auto":
+        if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
+            raise RequestError(f"--jobs {text}: expected how many processes, 1 to {MOST}, or auto")
+        return min(int(text), tasks)
+    cores = cores or available_cores()
+    threads = experiment.train.threads
+    most = min(tasks, cores // (threads or 1), MOST)
+    if (room := memory.available()) is not None:
+        most = min(most, room // MEMORY)
+    counts = range(1, max(most, 1) + 1)
+    if threads is not None:
+        return counts[-1]
+    parallel = parallel_fraction(experiment)
+    return min(counts, key=lambda count: math.ceil(tasks / count) * _seconds(cores // count, parallel))
+
+
+def parallel_fraction(experiment: Experiment) -> float:
+    """The part of a training that threads share, by the network of SPEEDUPS whose work is nearest."""
+    try:
+        found = summarize(experiment.model.layers, experiment.input_shape)
+    except LayerError:
+        return 0.0
+    work = max(found.cost.multiplications, 1)
+    nearest = min(SPEEDUPS, key=lambda multiplications: abs(math.log(multiplications / work)))
+    return 2 * (1 - 1 / SPEEDUPS[nearest])
+
+
+def _seconds(threads: int, parallel: float) -> float:
+    """Of a training with so many threads, as a fraction of that with one; Amdahl 1967."""
+    return 1 - parallel + parallel / threads
 
 
 def share_out(experiment: Experiment, count: int) -> Shares:
