@@ -184,6 +184,26 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(folder, number, code):
     assert whole.stdout.replace("whole", "long") == done.stdout
 
 
+@pytest.mark.slow
+def test_a_trial_that_was_pruned_can_be_trained_to_its_end(folder):
+    pruning = SPACE.replace("sampler: grid", "sampler: grid\n  pruner: halving").replace("epochs: 2", "epochs: 8")
+    (folder / "space.yaml").write_text(pruning.replace("[20, 40]", "[20, 40, 60, 80, 100, 120]"))
+    done = run_cnnlab("sweep", "space.yaml", "--quiet", "--name", "pruned", "--jobs", 2, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    runs = folder / "runs/pruned"
+    found = [run for run in map(Run, sorted(runs.glob("trial-*"))) if run.record().status == "pruned"]
+    assert found
+    assert (
+        f"skipped: {found[0].path.relative_to(folder)}: pruned" in invoke("compare", "runs/pruned", cwd=folder).stdout
+    )
+    done = run_cnnlab("resume", found[0].path, "--quiet", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    whole = run_cnnlab("train", found[0].config, "--quiet", "--runs", "whole", cwd=folder)
+    assert whole.returncode == 0, whole.stderr
+    (other,) = (folder / "whole").iterdir()
+    assert found[0].weights.read_bytes() == Run(other).weights.read_bytes()
+
+
 def wait_for(condition):
     deadline = time.monotonic() + 120
     while not condition():

@@ -16,13 +16,13 @@ def listing(
     status: Annotated[
         str | None,
         typer.Option(
-            help="Only runs of this status: running, finished, interrupted, failed, diverged or crashed.",
+            help="Only runs of this status: running, finished, interrupted, failed, diverged, pruned or crashed.",
             show_default=False,
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print the table.")] = Format.TABLE,
 ) -> None:
-    """List runs: whether each is running, finished, interrupted, failed, diverged or crashed, and its progress.
+    """List runs: whether each is running, finished, interrupted, failed, diverged, pruned or crashed, and its progress.
 
     A run has crashed if its process ended without recording a status. `cnnlab resume RUNS --all` resumes all runs that
     can be resumed.
