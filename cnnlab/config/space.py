@@ -16,7 +16,7 @@ from cnnlab.config.lint import Finding, lint
 from cnnlab.config.load import Config, changed, read
 from cnnlab.config.overrides import Override
 from cnnlab.config.schema_lookup import canonicalize, canonicalize_path
-from cnnlab.config.space_rules import check_keys, check_validation, parse_search
+from cnnlab.config.space_rules import check_keys, check_trials, parse_search
 from cnnlab.config.yaml import Document
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.network import LayerError
@@ -201,7 +201,7 @@ def read_space(config: str | Source, changes: Sequence[Override] = (), searches:
         for key, values in search.space.items()
     ]
     check_keys(dimensions)
-    check_validation(base, search)
+    check_trials(base, search)
     return Space(base, search, ordered(dimensions))
 
 

@@ -10,7 +10,7 @@ from cnnlab.config.load import Config
 from cnnlab.config.overrides import Override
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.search import RANGES, Search
-from cnnlab.messages import did_you_mean
+from cnnlab.messages import did_you_mean, pluralize
 from cnnlab.paths import parse_path
 
 UNSEARCHABLE = {
@@ -78,8 +78,8 @@ def check_keys(dimensions: Sequence[Dimension]) -> None:
         raise ConfigError(*problems)
 
 
-def check_validation(config: Config, search: Search) -> None:
-    """Raise ConfigError where there is nothing by which trials can be compared."""
+def check_trials(config: Config, search: Search) -> None:
+    """Raise ConfigError where there is nothing by which trials can be compared, or nothing that could be pruned."""
     data = config.experiment.data
     place = config.place(("data", "validation"))
     if data.validation == "test":
@@ -91,6 +91,11 @@ def check_validation(config: Config, search: Search) -> None:
         raise ConfigError(
             f"{place}: data.validation: no examples are held out, by which trials are compared; set it, such as "
             "--set data.validation=0.1"
+        )
+    if search.pruner != "none" and search.min_epochs >= config.experiment.train.epochs:
+        raise ConfigError(
+            f"{config.place(('search', 'min_epochs'))}: search.min_epochs: {search.min_epochs}, and a trial has "
+            f"{pluralize(config.experiment.train.epochs, 'epoch')}: none would be pruned"
         )
     if search.metric == "val_loss" and any(key.startswith("train.loss") for key in search.space):
         raise ConfigError(

@@ -106,8 +106,12 @@ class Search(Strict):
     """What trials are compared by, on the validation examples after the last epoch."""
     pruner: Literal["none", "halving", "hyperband"] = "none"
     """Whether trials are ended early that others are ahead of: by successive `halving` (Li et al. 2020), of which every
-    rung of 1, 4, 16, ... epochs is passed by the best quarter, or by `hyperband` (Li et al. 2018), several of these
-    with other first rungs. Which trials are ended depends on how far others are at that moment.
+    rung of 1, 4, 16, ... times `min_epochs` is passed by the best quarter, or by `hyperband` (Li et al. 2018), several
+    of these with other first rungs. Which trials are ended depends on how far others are at that moment.
+    """
+    min_epochs: PositiveInt = 1
+    """Number of epochs before a trial may be pruned; with a schedule whose first epochs say little, such as
+    `one_cycle`, more than one.
     """
     max_parameters: PositiveInt | None = None
     """Number of parameters that no network may exceed; others are left out."""

@@ -234,9 +234,9 @@ def _pruner(space: Space) -> Any:
 
     match space.search.pruner:
         case "halving":
-            return pruners.SuccessiveHalvingPruner()
+            return pruners.SuccessiveHalvingPruner(min_resource=space.search.min_epochs)
         case "hyperband":
-            return pruners.HyperbandPruner(max_resource=space.base.train.epochs)
+            return pruners.HyperbandPruner(space.search.min_epochs, space.base.train.epochs)
     return pruners.NopPruner()
 
 

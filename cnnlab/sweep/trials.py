@@ -8,9 +8,9 @@ from typing import Any
 from cnnlab.config import yaml
 from cnnlab.config.dimensions import Dimension
 from cnnlab.config.space import Space
-from cnnlab.errors import RunError
-from cnnlab.runs.metrics import count_epochs, read_rows, write_rows
+from cnnlab.runs.metrics import count_epochs, read_numbers, read_rows, write_rows
 from cnnlab.sweep import study as states
+from cnnlab.sweep.experiments import record_of
 from cnnlab.sweep.folder import SweepFolder
 from cnnlab.sweep.study import Trial
 
@@ -55,18 +55,17 @@ class TrialTable:
         if trial.number in self._rows:
             return self._rows[trial.number]
         run = self._folder.trial(trial.number)
-        try:
-            record = run.record()
-            seconds, parameters = record.seconds, record.parameters
-        except RunError:
-            seconds = parameters = None
+        record = record_of(run)
+        seconds = record.seconds if record else None
+        if seconds is None:  # as of a pruned trial: without validation
+            seconds = math.fsum(read_numbers(run.metrics).get("seconds", ())) or None
         row = {
             "trial": trial.number,
             "state": trial.state,
             self._space.search.metric: trial.value,
             "epochs": count_epochs(run.metrics) or None,
-            "seconds": seconds,
-            "parameters": parameters,
+            "seconds": seconds and round(seconds, 3),
+            "parameters": record and record.parameters,
             "run": run.path.name,
             "reason": trial.reason,
             **{one.key: _cell(trial.point.get(one.key)) for one in self._space.dimensions},

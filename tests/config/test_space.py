@@ -103,6 +103,10 @@ BAD = {
         "space: {'model.layers[3].dense.units': [10, 11]}",
         ["the network ends in (11,), and digits has 10 classes", "(where dense.units=11)"],
     ),
+    "a pruner that never prunes": (
+        "pruner: halving\nmin_epochs: 2\nspace: {train.batch_size: [16, 32]}",
+        ["s.yaml:12:3: search.min_epochs: 2, and a trial has 2 epochs: none would be pruned"],
+    ),
     "too few parameters": (
         "max_parameters: 20\nspace: {train.batch_size: [16, 32]}",
         ["s.yaml:11:3: search.max_parameters: no network", "has at most 20 parameters"],
