@@ -1,5 +1,6 @@
 """The recipe: load, build, fit, measure, record."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ class Trainers:
         if self.last is not None and shares_graph(self.last.experiment, experiment):
             self.last = self.last.reset(experiment)
         else:
+            self.last = None
+            gc.collect()  # its graphs refer to themselves
             self.last = Trainer.from_experiment(experiment)
         return self.last
 
@@ -65,7 +68,10 @@ def train(
     finished: list[TrainedRun] = []
     failures = _Failures(tasks)
     trainers = trainers or Trainers()
+    trainer: Trainer | None = None
+    folders: RunFolders | None = None
     for group in _groups(tasks):
+        trainer = folders = None  # the last group's, of which nothing shall be kept in memory
         with failures.tolerated(group):
             trainer = trainers(group[0].experiment)
             with RunFolders(trainer, group, folder) as folders, _interrupts(trainer, folders, console) as interrupts:

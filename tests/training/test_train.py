@@ -1,3 +1,4 @@
+import gc
 import traceback
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.training.engine.engine import Engine
 from cnnlab.training.tasks import NewRun
-from cnnlab.training.train import train
+from cnnlab.training.train import Trainers, train
 
 PACKAGE = str(Path(cnnlab.__file__).parent)
 TINY = ("model.layers=[flatten, {dense: 10}]", "data.limit=100", "train.epochs=3")
@@ -71,3 +72,19 @@ def test_the_test_set_is_not_evaluated_if_the_experiment_excludes_it(tmp_path, n
     (trained,) = train([NewRun(tiny(*["train.test=never"] * never))], tmp_path)
     assert (trained.evaluation is None) is never
     assert ("test_accuracy" in trained.run.record().results) is not never
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+def test_memory_does_not_grow_with_the_number_of_experiments(tmp_path, calls):
+    """Each is another graph, of one call of `train` or of several; only the last one's images are kept."""
+    experiments = [tiny(f"train.batch_size={size}", "train.epochs=1", "data.limit=97") for size in (20, 30, 40)]
+    trainers = Trainers()
+    for tasks in [experiments] if calls == 1 else [[experiment] for experiment in experiments]:
+        train(list(map(NewRun, tasks)), tmp_path / "runs", trainers=trainers)
+    gc.collect()
+    shape = trainers.last.dataset.train.images.shape
+    # Other things that were trained in this process are of other sizes.
+    tensors = [one for one in gc.get_objects() if isinstance(one, tf.Tensor) and not tf.is_symbolic_tensor(one)]
+    kept = [one for one in tensors if one.shape == shape]
+    assert shape[0] == 97
+    assert 1 <= len(kept) <= 2  # a copy for each of the two devices

@@ -126,6 +126,7 @@ class Engine:
                     step_rates,
                     draws,
                     (key, strength),
+                    (self._images, self._labels),
                     stream,
                 )
             except tf.errors.OpError:
@@ -173,18 +174,22 @@ class Engine:
         rates: tf.Tensor | None,
         draws: tf.Tensor | None,
         attack: tuple[tf.Tensor, tf.Tensor],
+        examples: tuple[tf.Tensor | None, tf.Tensor],
         stream: Iterator[tf.Tensor] | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        # The examples are arguments: what a graph captures lives as long as it does, and TensorFlow never frees the
+        # bodies of its loops.
+        resident_images, labels = examples
         for step in tf.range(first, last):
             if rates is not None:
                 self._model.optimizer.learning_rate.assign(rates[step])
             begin = step * self._batch_size
             batch = order[begin : tf.minimum(begin + self._batch_size, self._size)]
             if stream is None:
-                images, places = self._images, batch
+                images, places = resident_images, batch
             else:  # the batch itself, not all images
                 images, places = next(stream), tf.range(tf.shape(batch)[0])
-            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, self._labels, draws, attack))
+            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, labels, draws, attack))
             step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, replica_sums, axis=None)
             sums += step_sums
             diverged_at = tf.where((diverged_at < 0) & ~tf.math.is_finite(step_sums[0]), step, diverged_at)
