@@ -25,7 +25,9 @@ class Change(float):
 
 
 def rounded_time(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.4 h`: as precise as an estimate is."""
+    """`45 s`, `12 min`, `3.4 h`, `5 days`: as precise as an estimate is."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:,.0f} days"

@@ -60,7 +60,7 @@ def outcome_row(found: Comparison, row: Row, *, published: bool) -> dict[str, An
         **({found.beside: format_mean_std(row.beside)} if found.beside else {}),
         **source,
         "verdict": verdict_text(found, row),
-        "p": None if row.verdict.p is None else _p(row.verdict.p),
+        "p": None if row.verdict.p is None else format_p(row.verdict.p),
         **row.outcomes,
         "best_epoch": _epoch(row.outcomes["best_epoch"]),
     }
@@ -83,7 +83,8 @@ def verdict_text(found: Comparison, row: Row) -> str:
     return f"{verdict.text} ({f'{100 * size:+.2f} points' if points else f'{size:+.4f}'})"
 
 
-def _p(p: float) -> str:
+def format_p(p: float) -> str:
+    """Three decimals, or that it is less."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

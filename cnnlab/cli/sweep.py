@@ -83,7 +83,7 @@ def sweep(
     from cnnlab.cli.sweep_result import print_outcome
     from cnnlab.sweep.folder import SweepFolder
     from cnnlab.sweep.run import check_not_at_work, outcome_of, space_of, work_on
-    from cnnlab.sweep.study import import_optuna
+    from cnnlab.sweep.study import check_storage, import_optuna
     from cnnlab.terminal import stderr, warn
 
     given = _given_space(config, search, sampler, trials, set)
@@ -92,11 +92,14 @@ def sweep(
         raise RequestError("--name: not with --join, which names the folder")
     space = space_of(folder, given)
     import_optuna()
+    if (storage := folder.storage(storage)) is not None:
+        check_storage(storage)
     if join is None:
         check_not_at_work(folder)
     for warning in space.check():
         warn(warning)
     from cnnlab.cli.options import processes
+    from cnnlab.config.space import DEFAULT_TRIALS
     from cnnlab.jobs.cores import share_out
     from cnnlab.runs.claim import check_writable
     from cnnlab.sweep.cost import describe_cost
@@ -104,7 +107,7 @@ def sweep(
 
     check_writable(folder.path.parent)
     points = fixed_points(space)
-    wanted = len(points) if points is not None else space.search.trials or 50
+    wanted = len(points) if points is not None else space.search.trials or DEFAULT_TRIALS
     count = processes(jobs, wanted, space.base)
     shares = share_out(space.base, count)
     if not quiet or dry_run:

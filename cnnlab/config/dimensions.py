@@ -24,41 +24,50 @@ class Dimension:
     place: str
 
     @property
+    def is_continuous(self) -> bool:
+        """Whether it has infinitely many values."""
+        return self.values.kind == "log" or (self.values.kind == "linear" and self.values.step is None)
+
+    @property
+    def count(self) -> int:
+        """The number of values, if they are not infinitely many."""
+        if self.values.kind == "choice":
+            return len(self.values.choice or ())
+        low, high = self.values.ends
+        return math.floor((high - low) / (self.values.step or 1) + 1e-9) + 1
+
+    def value(self, index: int) -> Any:
+        """One of its values in order, from 0, if they are not infinitely many."""
+        if self.values.kind == "choice":
+            return (self.values.choice or [])[index]
+        value = self.values.ends[0] + index * (self.values.step or 1)
+        return float(f"{value:.12g}") if self.values.kind == "linear" else int(value)
+
+    @property
     def choices(self) -> list[Any] | None:
         """All values, in order; None of a continuous range."""
-        values = self.values
-        if values.kind == "choice":
-            return list(values.choice or ())
-        low, high = values.ends
-        if values.kind == "log_integer":
-            return list(range(int(low), int(high) + 1))
-        if values.kind == "integer":
-            return list(range(int(low), int(high) + 1, int(values.step or 1)))
-        if values.kind == "linear" and values.step is not None:
-            count = math.floor((high - low) / values.step + 1e-9) + 1
-            return [float(f"{low + index * values.step:.12g}") for index in range(count)]
-        return None
+        return None if self.is_continuous else [self.value(index) for index in range(self.count)]
 
     @property
     def extremes(self) -> list[Any]:
         """All choices, or the ends of a range."""
         if self.values.kind == "choice":
             return list(self.values.choice or ())
-        values = self.choices or self.values.ends
-        return [values[0], values[-1]] if values[0] != values[-1] else [values[0]]
+        if self.is_continuous:
+            return list(self.values.ends)
+        return [self.value(index) for index in dict.fromkeys((0, self.count - 1))]
 
     def at(self, fraction: float) -> Any:
         """The value below which this fraction of the probability is, in [0, 1)."""
-        if self.values.kind.startswith("log"):
-            low, high = self.values.ends
-            if self.values.kind == "log":
-                return low * (high / low) ** fraction
+        low, high = self.values.ends if self.values.kind != "choice" else (0, 0)
+        if self.values.kind == "log":
+            return low * (high / low) ** fraction
+        if self.values.kind == "log_integer":
             low, high = low - 0.5, high + 0.5  # each integer with its surroundings
             return min(round(low * (high / low) ** fraction), int(high))
-        if (choices := self.choices) is not None:
-            return choices[min(int(fraction * len(choices)), len(choices) - 1)]
-        low, high = self.values.ends
-        return low + fraction * (high - low)
+        if self.is_continuous:
+            return low + fraction * (high - low)
+        return self.value(min(int(fraction * self.count), self.count - 1))
 
     def applies(self, point: Point, dimensions: Sequence["Dimension"]) -> bool:
         """Whether the key exists, and is asked for, where the dimensions before it have the values of `point`."""

@@ -14,7 +14,7 @@ from cnnlab.config.dimensions import Dimension, Point, is_inside, ordered
 from cnnlab.config.files import Source
 from cnnlab.config.lint import Finding, lint
 from cnnlab.config.load import Config, changed, read
-from cnnlab.config.overrides import Override
+from cnnlab.config.overrides import Override, check_distinct
 from cnnlab.config.schema_lookup import canonicalize, canonicalize_path
 from cnnlab.config.space_rules import check_keys, check_trials, parse_search
 from cnnlab.config.yaml import Document
@@ -45,6 +45,13 @@ class Space:
     def base(self) -> Experiment:
         """The experiment without a search."""
         return self.config.experiment
+
+    @property
+    def size(self) -> int | None:
+        """The number of combinations of values; None where a range is continuous."""
+        if any(one.is_continuous for one in self.dimensions):
+            return None
+        return math.prod(one.count for one in self.dimensions)
 
     def overrides(self, point: Point) -> list[Override]:
         """What a point changes."""
@@ -85,19 +92,25 @@ class Space:
     def grid(self) -> Iterator[dict[str, Any]]:
         """Every combination of values, once. Raises ConfigError where a range is continuous, or there are too many."""
         for one in self.dimensions:
-            if one.choices is None:
+            if one.is_continuous:
                 raise ConfigError(
                     f"{one.place}: search.space.{one.key}: a grid needs single values, not a {one.values.kind} range; "
                     "list them, give a linear range a step, or choose another search.sampler"
                 )
-        yield from self._product([one.choices or [] for one in self.dimensions], "a grid of")
+        count = self.size or 0
+        if count > MOST_POINTS:
+            raise ConfigError(
+                f"{self.config.place(('search',))}: search: a grid of {count:,} combinations; expected at most "
+                f"{MOST_POINTS:,}; choose another search.sampler, or fewer values"
+            )
+        yield from self._product([one.choices or [] for one in self.dimensions])
 
     def corners(self) -> list[dict[str, Any]]:
         """Every combination of choices and ends of ranges; where there are too many, every value and pair of values,
         and random ones."""
         extremes = [one.extremes for one in self.dimensions]
         if math.prod(map(len, extremes)) <= MOST_CORNERS:
-            return list(self._product(extremes, ""))
+            return list(self._product(extremes))
         chance = random.Random(0)
         first = [values[0] for values in extremes]
         tried = [dict.fromkeys(()), *self._variations(first, extremes)]
@@ -123,13 +136,7 @@ class Space:
     def _point(self, values: Sequence[Any]) -> dict[str, Any]:
         return self.complete({one.key: value for one, value in zip(self.dimensions, values, strict=True)})
 
-    def _product(self, values: Sequence[Sequence[Any]], what: str) -> Iterator[dict[str, Any]]:
-        count = math.prod(map(len, values))
-        if count > MOST_POINTS:
-            raise ConfigError(
-                f"{self.config.place(('search',))}: search: {what} {count:,} combinations; expected at most "
-                f"{MOST_POINTS:,}; choose another search.sampler, or fewer values"
-            )
+    def _product(self, values: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
         seen = set()
         for combination in itertools.product(*values):
             point = self._point(combination)
@@ -188,7 +195,9 @@ class Space:
 
 def read_space(config: str | Source, changes: Sequence[Override] = (), searches: Sequence[str] = ()) -> Space:
     """The search space in a file, or that of `--search` options on an experiment. Raises ConfigError."""
-    loaded = read(config, [*changes, *map(parse_search, searches)])
+    changes = [*changes, *map(parse_search, searches)]
+    check_distinct(changes)
+    loaded = read(config, changes)
     search = loaded.experiment.search
     if search is None:
         raise ConfigError(

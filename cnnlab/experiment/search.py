@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, GetJsonSchemaHandler, PositiveInt, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from cnnlab.experiment.choice import Finite, Positive, Strict
+from cnnlab.experiment.choice import Finite, Strict
 
 RANGES = ("linear", "log", "integer", "log_integer")
 KINDS = ("choice", *RANGES)
 Range = Annotated[list[Finite], Field(min_length=2, max_length=2)]
-IntegerRange = Annotated[list[int], Field(min_length=2, max_length=2)]
+IntegerRange = Annotated[list[Annotated[int, Field(gt=-(2**31), lt=2**31)]], Field(min_length=2, max_length=2)]
 
 
 class Values(Strict):
@@ -29,7 +29,7 @@ class Values(Strict):
     """Integers, both ends included."""
     log_integer: IntegerRange | None = None
     """Positive integers, each order of magnitude of the same probability: for numbers of filters."""
-    step: Positive | int | None = None
+    step: Finite | int | None = None
     """The distance of values in a `linear` or `integer` range, from the lowest on."""
     when: dict[str, Any] = Field(default_factory=dict)
     """Only where other keys of the space have these values, or for a list one of them: `{train.optimizer: adam}`. A key
@@ -74,7 +74,7 @@ class Values(Strict):
         if self.kind == "integer" and self.step is not None and not isinstance(self.step, int):
             raise _misfit(f"expected an integer step, got {self.step:g}")
         if self.step is not None and not 0 < self.step <= high - low:
-            raise _misfit(f"expected a step of at most {high - low:g}, got {self.step:g}")
+            raise _misfit(f"expected a step above 0 and of at most {high - low:g}, got {self.step:g}")
         return self
 
     @classmethod
@@ -100,8 +100,10 @@ class Search(Strict):
     2011); `cmaes`, by a normal distribution that follows the good ones (CMA-ES, Hansen and Ostermeier 2001), which
     searches ranges and takes choices at random.
     """
-    trials: PositiveInt | None = None
-    """Number of trials; by default every combination of a grid, and 50 of other samplers."""
+    trials: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    """Number of trials; by default every combination of a grid, and 50 of other samplers. A space that has no more
+    points is tried completely, whatever the sampler.
+    """
     metric: Literal["val_accuracy", "val_loss"] = "val_accuracy"
     """What trials are compared by, on the validation examples after the last epoch."""
     pruner: Literal["none", "halving", "hyperband"] = "none"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cnnlab.config.load import to_dict
 from cnnlab.experiment.schema import Experiment
 from cnnlab.jobs.cores import Shares
-from cnnlab.jobs.processes import Processes
+from cnnlab.jobs.processes import Processes, interruption
 
 
 @dataclass(frozen=True)
@@ -30,4 +30,6 @@ def measure(experiments: Sequence[Experiment], shares: Shares) -> list[Speed]:
                 break
             found.append(Speed(event["start"], event["epoch"]))
         process.write(None)
+    if processes.signals:
+        raise interruption(processes.signals, "interrupted")
     return found

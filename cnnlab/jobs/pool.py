@@ -13,7 +13,7 @@ from cnnlab.config.load import to_dict
 from cnnlab.experiment.schema import Experiment
 from cnnlab.jobs.processes import Process, Processes
 from cnnlab.runs import Run
-from cnnlab.terminal import stderr
+from cnnlab.terminal import stderr, warn
 
 POLL_SECONDS = 2.0
 MOST_UNBEGUN = 3  # ends of a process before it has begun anything, after which no other takes its place
@@ -202,6 +202,8 @@ class Pool:
         if run is None:
             self._work.give_back(assignment)
             self._ended_before_begun += 1
+            if not self._processes.signals:
+                warn(f"process {slot.number + 1} {how} before it had begun {assignment.label}")
             return self._ended_before_begun < MOST_UNBEGUN * len(self._slots)
         if self._processes.signals:
             self._work.ended(assignment, {"event": "interrupted", "run": str(run.path)})

@@ -12,6 +12,8 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Self
 
+from cnnlab.errors import Interrupted, Terminated
+
 LAST_GRACE = 60.0  # seconds that a process gets to save its run before it is killed
 
 Events = SimpleQueue[tuple[int, dict[str, Any] | None]]
@@ -145,3 +147,8 @@ def _forwarded(processes: Sequence[Process], came: list[int]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interruption(signals: Sequence[int], message: str) -> Interrupted:
+    """What is raised after signals that asked us to stop."""
+    return (Terminated if signal.SIGTERM in signals else Interrupted)(message)

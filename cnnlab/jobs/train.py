@@ -1,15 +1,14 @@
 """`cnnlab train --jobs`: a list of tasks in several processes."""
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnnlab import errors
-from cnnlab.errors import CnnlabError, Diverged, Interrupted, RequestError, Terminated, TrainingError
+from cnnlab.errors import CnnlabError, Diverged, RequestError, TrainingError
 from cnnlab.jobs.cores import Shares, share_out
 from cnnlab.jobs.pool import Assignment, Pool, shown
-from cnnlab.jobs.processes import Processes
+from cnnlab.jobs.processes import Processes, interruption
 from cnnlab.quantities import Bytes
 from cnnlab.runs import Run
 from cnnlab.terminal import proposed, stderr, warn
@@ -138,8 +137,3 @@ def error_of(event: Mapping[str, Any]) -> CnnlabError:
     kind = getattr(errors, event["error"], RequestError)
     error: CnnlabError = kind(*event["message"].splitlines())
     return error
-
-
-def interruption(signals: Sequence[int], message: str) -> Interrupted:
-    """What is raised after signals that asked us to stop."""
-    return (Terminated if signal.SIGTERM in signals else Interrupted)(message)

@@ -5,8 +5,8 @@ from typing import Any
 
 from cnnlab.errors import TrainingError
 from cnnlab.jobs.pool import Assignment, Pool, shown
-from cnnlab.jobs.processes import Processes
-from cnnlab.jobs.train import error_of, interruption
+from cnnlab.jobs.processes import Processes, interruption
+from cnnlab.jobs.train import error_of
 from cnnlab.runs import Run
 from cnnlab.runs.experiment import experiment_of
 from cnnlab.terminal import warn

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab import memory
 from cnnlab.config.space import DEFAULT_TRIALS, Space, cost
 from cnnlab.experiment.schema import Experiment
 from cnnlab.jobs.cores import Shares
@@ -13,7 +14,8 @@ from cnnlab.messages import pluralize
 from cnnlab.quantities import rounded_time
 from cnnlab.sweep.points import sample
 
-SAMPLE = 64  # points of a space whose sampler learns
+BYTES = 16  # of a weight, its gradient and the two slots of Adam
+SAMPLE = 64  # points that stand for all
 
 
 def describe_cost(
@@ -25,15 +27,14 @@ def describe_cost(
     fewer = ""
     if points is not None and search.trials is not None and count < search.trials:
         fewer = f", all that the space has (search.trials: {search.trials})"
-    known = [space.experiment(point) for point in (points if points is not None else sample(space, SAMPLE))]
+    every = points if points is not None else sample(space, SAMPLE)
+    known = [space.experiment(point) for point in every[:: max(1, len(every) // SAMPLE)]]
     sizes = [cost(experiment)[0] for experiment in known]
     low, high = min(sizes), max(sizes)
     size = f"{low:,} parameters" if low == high else f"{low:,} to {high:,} parameters"
-    finals = search.finalists * search.seeds
-    yield (
-        f"{space.base.name}: {pluralize(count, 'trial')} by {search.sampler}{fewer}, networks of {size}; then "
-        f"{pluralize(finals, 'run')} on fresh seeds"
-    )
+    finals = min(search.finalists, count) * search.seeds
+    then = f"; then {pluralize(finals, 'run')} on fresh seeds" if finals else ""
+    yield f"{space.base.name}: {pluralize(count, 'trial')} by {search.sampler}{fewer}, networks of {size}{then}"
     if shares.text:
         yield shares.text
     if measures and (seconds := _seconds(known, shares)) is not None:
@@ -47,8 +48,13 @@ def describe_cost(
 
 
 def _seconds(experiments: Sequence[Experiment], shares: Shares) -> Any:
-    """The seconds that each takes, (experiments,), from measuring the one of the fewest and of the most products; None
-    where these cannot be trained."""
+    """The seconds that each takes, (experiments,), from measuring the one of the fewest and of the most products.
+
+    None where these cannot be trained, or have no room in memory.
+    """
+    room = memory.available()
+    if room is not None and max(BYTES * cost(experiment)[0] for experiment in experiments) > room:
+        return None
     works = np.array([cost(experiment)[1] / experiment.train.epochs for experiment in experiments], float)
     epochs = np.array([experiment.train.epochs for experiment in experiments], float)
     ends = dict.fromkeys([int(works.argmin()), int(works.argmax())])

@@ -1,7 +1,7 @@
 """The finalists: the best trials, trained again on fresh seeds and measured on the test set."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnlab.config.load import to_yaml
@@ -26,7 +26,8 @@ class Finals:
     def count(self) -> int:
         """The number of runs, as far as that is known."""
         search = self._space.search
-        return len(self._outcome["finalists"]) * search.seeds if self._outcome else search.finalists * search.seeds
+        known = len(self._outcome["finalists"]) if self._outcome else search.finalists
+        return min(known, search.finalists) * search.seeds
 
     @property
     def finished(self) -> int:
@@ -36,7 +37,7 @@ class Finals:
     def decide(self, trials: Sequence[Trial]) -> None:
         """Choose the finalists, unless they are chosen. All trials have ended; the folder is locked."""
         known = read_outcome(self._folder)
-        if known is not None and known["trials"] == len(trials):
+        if known is not None and known["trials"] == len(trials) and _agree(known["finalists"], trials):
             self._outcome = known
             return
         best = finalists(trials, self._space)
@@ -73,7 +74,7 @@ class Finals:
     def _runs(self) -> list[tuple[Run, Experiment, int, int]]:
         """Of all seeds of a finalist, then of the next one."""
         found = []
-        for one in self._outcome["finalists"]:
+        for one in self._outcome["finalists"][: self._space.search.finalists]:
             for index in range(self._space.search.seeds):
                 seed = self._space.base.seed + 1 + index
                 run = self._folder.final(one["trial"], seed)
@@ -87,14 +88,24 @@ class Finals:
         return with_test(self._space.experiment(point), "end", seed)
 
 
+def _agree(known: Sequence[Mapping[str, Any]], trials: Sequence[Trial]) -> bool:
+    """Whether the finalists of a file are trials."""
+    by_number = {trial.number: trial for trial in trials}
+    found = [by_number.get(one["trial"]) for one in known]
+    return all(
+        trial is not None and (dict(trial.point), trial.value) == (one["point"], one["value"])
+        for trial, one in zip(found, known, strict=True)
+    )
+
+
 def finalists(trials: Sequence[Trial], space: Space) -> list[Trial]:
-    """The best trials that finished, best first; of equal ones, and of those of the same point, the earlier."""
+    """The best trials that finished, best first, at least one; of equal ones, and of the same point, the earlier."""
     sign = 1 if space.search.metric == "val_loss" else -1
     finished = [trial for trial in trials if trial.state == states.COMPLETE and trial.value is not None]
     ranked = sorted(finished, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     distinct = {json.dumps(dict(trial.point), sort_keys=True): trial for trial in reversed(ranked)}
     numbers = {trial.number for trial in distinct.values()}
-    return [trial for trial in ranked if trial.number in numbers][: space.search.finalists]
+    return [trial for trial in ranked if trial.number in numbers][: max(1, space.search.finalists)]
 
 
 def _has_ended(run: Run) -> bool:

@@ -22,6 +22,7 @@ from cnnlab.errors import RequestError, RunError
 from cnnlab.runs import Run, files, lock
 
 SPACE, JOURNAL, TRIALS, OUTCOME, WINNER = "sweep.yaml", "journal.log", "trials.csv", "outcome.json", "winner.yaml"
+STORAGE = "storage"
 MOST_CHARACTERS = 60  # of a value in a message
 LOCK_SECONDS = 60.0  # others hold the lock of a sweep for moments
 
@@ -56,6 +57,17 @@ class SweepFolder:
     def winner(self) -> Path:
         """The best experiment, YAML."""
         return self.path / WINNER
+
+    def storage(self, given: str | None) -> str | None:
+        """The storage of the sweep, None for the journal: the one that it began with. Raises RequestError."""
+        path = self.path / STORAGE
+        try:
+            there = path.read_text(encoding="utf-8") if path.is_file() else None
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+        if given is not None and self.space.exists() and given != there:
+            raise RequestError(f"--storage {given}: this sweep began with {there or 'a journal in its folder'}")
+        return given if there is None else there
 
     def trial(self, number: int) -> Run:
         """The run of a trial, from 0."""
@@ -98,8 +110,8 @@ class SweepFolder:
         folder = self.path / "workers"
         return [name for name in (os.listdir(folder) if folder.is_dir() else ()) if self.is_at_work(name)]
 
-    def create(self, space: Space) -> None:
-        """Write the space. Raises RequestError where the folder has other files."""
+    def create(self, space: Space, storage: str | None = None) -> None:
+        """Write the space, and the storage unless it is the journal. Raises RequestError where there are others."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             others = [entry for entry in os.listdir(self.path) if entry not in (lock.FILE, "workers")]
@@ -109,6 +121,9 @@ class SweepFolder:
             raise RequestError(
                 f"{self.path}: is not the folder of a sweep: it has no {SPACE}; name another, such as --name other"
             )
+        if storage is not None:
+            files.write_text(self.path / STORAGE, storage)
+            (self.path / STORAGE).chmod(0o600)  # it may have a password
         files.write_text(self.space, frozen(space))
 
     def read_space(self) -> Space:
@@ -127,13 +142,16 @@ def differences(first: Space, second: Space) -> list[str]:
     """The keys in which two spaces differ, as `train.batch_size: 64, was 128`; but for the number of trials."""
     from cnnlab.config.differences import differing_keys
 
-    one, other = (_complete(space) for space in (first, second))
-    found = differing_keys([one, other])
-    return [
-        f"{key}: {_brief(values[1])}, was {_brief(values[0])}"
-        for key, values in found.items()
-        if key not in ("search.trials", "train.threads", "train.test")
-    ]
+    found = differing_keys([_compared(space) for space in (first, second)])
+    return [f"{key}: {_brief(values[1])}, was {_brief(values[0])}" for key, values in found.items()]
+
+
+def _compared(space: Space) -> dict[str, Any]:
+    """What makes a space another one: not the number of trials, nor the threads, which the first command chose."""
+    complete = _complete(space)
+    for part, key in (("search", "trials"), ("train", "threads"), ("train", "test")):
+        complete[part].pop(key, None)
+    return complete
 
 
 def _complete(space: Space) -> dict[str, Any]:

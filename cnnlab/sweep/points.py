@@ -10,28 +10,40 @@ import numpy as np
 from cnnlab.config.space import DEFAULT_TRIALS, Space
 from cnnlab.errors import ConfigError
 
+MOST_ENUMERATED = 20_000  # points of a space
 DRAWS_PER_TRIAL = 200  # after which a space is taken to have no more points
 
 
 def fixed_points(space: Space) -> list[dict[str, Any]] | None:
     """The points of all trials, each once, without those that are too large; None where the sampler learns.
 
-    May be fewer than `search.trials`, where the space has no more. Raises ConfigError where it has none.
+    A space that has no more points than `search.trials` is tried completely. Raises ConfigError where it has none.
     """
     search = space.search
-    if search.sampler in ("tpe", "cmaes"):
-        return None
-    if search.sampler == "grid":
-        points = [point for point in space.grid() if space.fits(space.experiment(point))][: search.trials]
+    wanted = search.trials or DEFAULT_TRIALS
+    is_small = space.size is not None and space.size <= MOST_ENUMERATED
+    every = list(space.grid()) if is_small or search.sampler == "grid" else None
+    if search.sampler == "grid" and every is not None:
+        points = _fitting(space, every)[: search.trials]
+    elif search.sampler in ("tpe", "cmaes"):
+        if every is None or len(every) > wanted:
+            return None
+        points = _fitting(space, every)
     else:
-        draws = _unit_cube(search.sampler, len(space.dimensions), search.seed)
-        points = _distinct(space, draws, search.trials or DEFAULT_TRIALS)
+        most = wanted if every is None else min(wanted, len(every))
+        points = _distinct(space, _unit_cube(search.sampler, len(space.dimensions), search.seed), most)
+        if every is not None and len(points) < most:  # what chance has not drawn; fewer points are the first of more
+            points += [point for point in _fitting(space, every) if point not in points][: most - len(points)]
     if not points:
         raise ConfigError(
             f"{space.config.place(('search', 'max_parameters'))}: search.max_parameters: no network that was tried has "
             f"at most {search.max_parameters:,} parameters; raise it, or widen the ranges"
         )
     return points
+
+
+def _fitting(space: Space, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [point for point in points if space.fits(space.experiment(point))]
 
 
 def _distinct(space: Space, draws: Iterator[list[float]], wanted: int) -> list[dict[str, Any]]:

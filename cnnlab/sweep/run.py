@@ -68,7 +68,7 @@ def work_on(
         table = TrialTable(folder, space)
         with folder.locked():
             if not folder.space.exists():
-                folder.create(space)
+                folder.create(space, storage)
             search = Search(folder, space, storage)
             search.begin(points)
             table.write(search.trials())

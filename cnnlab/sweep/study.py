@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NAME = "cnnlab"
 WORKER, REASON, LEFT_OUT = "worker", "reason", "left_out"
 RUNNING, WAITING, COMPLETE, PRUNED, FAILED = "running", "waiting", "complete", "pruned", "failed"
-MOST_LEFT_OUT = 1_000  # points in a row that are too large
+STUCK, MOST_LEFT_OUT = 20, 1_000  # points in a row
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Trial:
     reason: str | None
     """Why it failed."""
     is_left_out: bool
-    """Whether it was too large, and is none of the trials that were asked for."""
+    """Whether it was too large, or another one had its point: it is none of the trials that were asked for."""
 
 
 class Search:
@@ -74,8 +74,7 @@ class Search:
             raise
         except Exception as error:  # whatever a driver of a database, or Optuna in a damaged journal, raises
             if storage:
-                first = str(error).partition("\n")[0]
-                raise RequestError(f"--storage {storage}: cannot be opened: {first}") from None
+                raise _closed(storage, error) from None
             raise _damaged(folder.journal, str(error)) from None
 
     def begin(self, points: Sequence[Mapping[str, Any]] | None) -> None:
@@ -83,8 +82,10 @@ class Search:
         chooses when they begin."""
         present = [trial for trial in self.trials() if not trial.is_left_out]
         wanted = self._space.search.trials or DEFAULT_TRIALS
-        for number in range(len(present), wanted if points is None else len(points)):
-            fixed = {} if points is None else {key: self._encode(key, value) for key, value in points[number].items()}
+        known = [trial.point for trial in present]
+        new = [{}] * (wanted - len(present)) if points is None else [point for point in points if point not in known]
+        for point in new:
+            fixed = {key: self._encode(key, value) for key, value in point.items()}
             self._study.enqueue_trial(fixed, skip_if_exists=False)
 
     def trials(self) -> list[Trial]:
@@ -98,7 +99,8 @@ class Search:
             trials = self.trials()
             if not any(trial.state == WAITING for trial in trials):
                 return None
-            self._study.sampler = self._sampler(sum(trial.state != WAITING for trial in trials))
+            begun = sum(trial.state != WAITING for trial in trials)
+            self._study.sampler = self._sampler(begun, is_stuck=left_out >= STUCK)
             asked = self._study.ask()
             asked.set_user_attr(WORKER, worker)
             point = self._suggest(asked)
@@ -108,17 +110,17 @@ class Search:
                 warn(f"trial {asked.number}: {error.problems[0]}")
                 self.fail(asked.number, error.problems[0])
                 continue
-            if self._space.fits(experiment):
+            is_new = all(trial.point != point for trial in trials if trial.state != WAITING and not trial.is_left_out)
+            if is_new and self._space.fits(experiment):
                 return self._trial(self._find(asked.number))
             asked.set_user_attr(LEFT_OUT, True)
             self._study.tell(asked, state=_states()[FAILED])
             self._study.enqueue_trial({}, skip_if_exists=False)
             left_out += 1
             if left_out == MOST_LEFT_OUT:
-                most = self._space.search.max_parameters
                 raise RunError(
-                    f"{self._folder.path}: {MOST_LEFT_OUT:,} points in a row have more than {most:,} parameters; raise "
-                    "search.max_parameters, or narrow the ranges"
+                    f"{self._folder.path}: of {MOST_LEFT_OUT:,} points in a row every one was tried before, or has "
+                    "more than search.max_parameters; widen the ranges, or ask for fewer trials"
                 )
 
     def take_over(self, number: int, worker: str) -> Trial:
@@ -178,12 +180,17 @@ class Search:
                 point[one.key] = self._decode(one.key, trial._suggest(one.key, self._dimensions[one.key]))
         return point
 
-    def _sampler(self, begun: int) -> "BaseSampler":
-        """Of the next trial: what it draws depends on the seed and on how many were begun."""
+    def _sampler(self, begun: int, *, is_stuck: bool) -> "BaseSampler":
+        """Of the next trial: what it draws depends on the seed and on how many were begun.
+
+        Random where it is stuck at points that were tried.
+        """
         from optuna import samplers
 
         seed = (self._space.search.seed * 1_000_003 + begun) % 2**32
         match self._space.search.sampler:
+            case _ if is_stuck:
+                return samplers.RandomSampler(seed=seed)
             case "tpe":
                 return samplers.TPESampler(seed=seed, multivariate=True, group=True)
             case "cmaes":
@@ -261,6 +268,21 @@ def import_optuna() -> Any:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     return optuna
+
+
+def check_storage(url: str) -> None:
+    """Raise RequestError where a storage cannot be opened."""
+    from optuna.storages import get_storage
+
+    try:
+        get_storage(url)
+    except Exception as error:  # whatever a driver of a database raises
+        raise _closed(url, error) from None
+
+
+def _closed(url: str, error: Exception) -> RequestError:
+    first = str(error).partition("\n")[0]
+    return RequestError(f"--storage {url}: cannot be opened: {first}")
 
 
 def _storage(folder: SweepFolder, url: str | None) -> "BaseStorage | str":

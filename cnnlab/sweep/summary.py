@@ -5,9 +5,10 @@ from typing import Any
 
 from cnnlab.analysis.compare import Row
 from cnnlab.analysis.groups import METRICS
-from cnnlab.analysis.outcomes import verdict_text
+from cnnlab.analysis.outcomes import format_p, verdict_text
 from cnnlab.analysis.significance import format_mean_std
 from cnnlab.config.space import Space
+from cnnlab.messages import pluralize
 from cnnlab.sweep.folder import SweepFolder
 from cnnlab.sweep.outcome import Finalist, Outcome
 from cnnlab.terminal import proposed
@@ -25,7 +26,7 @@ def finalist_row(outcome: Outcome, one: Finalist) -> dict[str, Any]:
         "optimism": None if one.optimism is None else f"{one.optimism:+.4f}",
         "test_accuracy": row and format_mean_std(row.estimate),
         "verdict": row and found and ("winner" if one is outcome.winner else verdict_text(found, row)),
-        "p": None if row is None or row.verdict.p is None else round(row.verdict.p, 4),
+        "p": None if row is None or row.verdict.p is None else format_p(row.verdict.p),
         "parameters": row and row.group.record.parameters,
     }
 
@@ -47,11 +48,8 @@ def notes(outcome: Outcome, folder: SweepFolder) -> list[str]:
     winner = outcome.winner
     if winner is None:
         return []
-    lines = [
-        f"{outcome.candidates} candidates were looked at, and ranked by {outcome.metric}; the winner is the first. The "
-        "best of many is partly lucky: the optimism is its value less the mean of the fresh seeds, on which the "
-        "accuracies of the finalists were measured."
-    ]
+    looked_at = pluralize(outcome.candidates, "candidate") + (" was" if outcome.candidates == 1 else " were")
+    lines = [f"{looked_at} looked at, and ranked by {outcome.metric}; the winner is the first. {_luck(outcome)}"]
     if winner.fresh is not None and winner.optimism is not None:
         interval = "" if winner.low is None else f" (95 % interval {winner.low:+.4f} to {winner.high:+.4f})"
         lines.append(
@@ -60,12 +58,21 @@ def notes(outcome: Outcome, folder: SweepFolder) -> list[str]:
         )
     if (steadier := _steadier(outcome)) is not None:
         lines.append(steadier)
-    if outcome.comparison is not None:
+    if outcome.comparison is not None and len(outcome.comparison.rows) > 1:
         lines.append(
             "Tested against the winner on the test set, p corrected by Holm; choosing by this column would make it too "
             "good."
         )
     return [*lines, f"{folder.winner} is the winner's experiment; {proposed('train', folder.winner)} trains it."]
+
+
+def _luck(outcome: Outcome) -> str:
+    if not any(one.fresh for one in outcome.finalists):
+        return "The best of many is partly lucky, and it was not measured on fresh seeds."
+    return (
+        "The best of many is partly lucky: the optimism is its value less the mean of the fresh seeds, on which the "
+        "accuracies of the finalists were measured."
+    )
 
 
 def _steadier(outcome: Outcome) -> str | None:

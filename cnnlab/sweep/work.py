@@ -8,7 +8,8 @@ from cnnlab.config.space import Space
 from cnnlab.errors import CnnlabError, Diverged, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.jobs.pool import Assignment, Later
-from cnnlab.jobs.train import error_of, interruption
+from cnnlab.jobs.processes import interruption
+from cnnlab.jobs.train import error_of
 from cnnlab.runs import Run
 from cnnlab.runs.folder import now
 from cnnlab.runs.metrics import count_epochs
@@ -123,6 +124,8 @@ class SweepWork:
             raise interruption(signals, f"interrupted; {go_on} goes on")
         if self._error is not None:
             raise self._error
+        if self.take() is not None:
+            raise TrainingError(f"{self._folder.path}: its processes were lost before they had begun; {go_on} goes on")
 
     def _trial(self) -> Assignment | Later | None:
         trials = self._search.trials()

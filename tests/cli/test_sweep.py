@@ -16,7 +16,7 @@ from tests.conftest import assert_one_line, invoke, run_cnnlab
 SPACE = """\
 extends: tiny.yaml
 name: small
-train: {epochs: 2, threads: 1}
+train: {epochs: 2}
 search:
   sampler: grid
   finalists: 1
@@ -129,6 +129,18 @@ BAD = {
         ["--join", "runs/small-sweep", "--trials", "9"],
         ["--trials 9: needs the argument SPACE; a sweep that is there is frozen"],
     ),
+    "a key twice": (
+        ["tiny.yaml", "--search", "train.batch_size=20|40", "--search", "train.batch_size=60|80"],
+        ["--search train.batch_size=60|80: search.space.train.batch_size is also set by --search"],
+    ),
+    "a storage that cannot be opened": (
+        ["space.yaml", "--name", "x", "--storage", "nosuch://x"],
+        ["--storage nosuch://x: cannot be opened"],
+    ),
+    "another storage than it began with": (
+        ["space.yaml", "--storage", "sqlite:///x.db"],
+        ["--storage sqlite:///x.db: this sweep began with a journal in its folder"],
+    ),
     "a folder that is no sweep": (["--join", "runs"], ["runs: not the folder of a sweep: it has no sweep.yaml"]),
     "a name with --join": (["space.yaml", "--join", "x", "--name", "y"], ["--name: not with --join"]),
     "a bad name": (["space.yaml", "--name", "a/b"], ["--name a/b: expected at most 100 letters"]),
@@ -152,6 +164,32 @@ def test_a_sweep_without_optuna_is_one_line(folder, monkeypatch):
     done = invoke("sweep", "space.yaml", "--quiet", "--name", "other", cwd=folder)
     assert_one_line(done, 2, "Optuna is not installed; `pip install 'cnnlab[sweep]'` installs it")
     assert not (folder / "runs/other").exists()
+
+
+def test_scripts_get_numbers_also_without_finalists(folder):
+    done = run_cnnlab(
+        *("sweep", "space.yaml", "--name", "quick", "--set", "search.finalists=0", "--set", "train.epochs=1"),
+        *("--quiet", "--format", "json"),
+        cwd=folder,
+    )
+    (row,) = json.loads(done.stdout)
+    assert row["val_accuracy_fresh"] is None
+    assert isinstance(row["val_accuracy"], float)
+    assert (folder / "runs/quick/winner.yaml").exists()
+    again = invoke("sweep", "--join", "runs/quick", "--quiet", cwd=folder)
+    assert "it was not measured on fresh seeds" in again.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [2, 4, 6])
+def test_ctrl_c_while_the_cost_is_measured_ends_the_sweep(folder, seconds):
+    command = [sys.executable, "-m", "cnnlab", "sweep", "space.yaml", "--name", "new"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    started.send_signal(signal.SIGINT)
+    _, stderr = started.communicate(timeout=60)
+    assert started.returncode == 130, stderr
+    assert "interrupted" in stderr.splitlines()[-1]
 
 
 def test_a_second_process_needs_join(folder):

@@ -57,7 +57,10 @@ BAD = {
     "unknown kind": ("space: {train.batch_size: {lgo: [1, 2]}}", ["unknown key; did you mean 'log'?"]),
     "no choices": ("space: {train.batch_size: []}", ["no entries; expected at least 1"]),
     "a choice twice": ("space: {train.batch_size: [32, 32]}", ["duplicate value in the choice; keep one"]),
-    "a large step": ("space: {train.batch_size: {integer: [1, 4], step: 9}}", ["a step of at most 3, got 9"]),
+    "a large step": (
+        "space: {train.batch_size: {integer: [1, 4], step: 9}}",
+        ["expected a step above 0 and of at most 3, got 9"],
+    ),
     "a step of a choice": (
         "space: {train.batch_size: {choice: [1, 4], step: 1}}",
         ["a step is for linear and integer"],

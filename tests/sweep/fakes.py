@@ -87,8 +87,8 @@ class Worker:
         name = self._lock.__enter__()
         with self.folder.locked():
             if not self.folder.space.exists():
-                self.folder.create(space)
-            self.search = Search(self.folder, space, storage)
+                self.folder.create(space, storage)
+            self.search = Search(self.folder, space, self.folder.storage(storage))
             self.search.begin(fixed_points(space))
             self.table = TrialTable(self.folder, space)
             self.table.write(self.search.trials())
@@ -113,8 +113,7 @@ class Worker:
         while len(trained) < most:
             taken = self.work.take()
             if taken is None or isinstance(taken, Later):
-                break
+                return trained
             self.finish(taken)
             trained.append(taken)
-        self.work.check([])
         return trained

@@ -2,8 +2,10 @@
 
 import collections
 import csv
+import json
 import shutil
 import typing
+from dataclasses import replace
 
 import pytest
 
@@ -228,7 +230,8 @@ def test_another_error_ends_the_sweep_and_leaves_the_trial_to_be_gone_on_with(sw
 
 def test_networks_that_are_too_large_are_none_of_the_trials(sweep):
     section = "sampler: tpe\ntrials: 4\nmax_parameters: 9000\nfinalists: 0\n"
-    worker = sweep(f"{section}space:\n  preprocessing.zero_padding: {{integer: [0, 4]}}")
+    rates = "train.optimizer.sgd.learning_rate: {log: [0.001, 1.0]}"
+    worker = sweep(f"{section}space:\n  preprocessing.zero_padding: {{integer: [0, 4]}}\n  {rates}")
     worker.serve()
     kept = [trial for trial in worker.search.trials() if not trial.is_left_out]
     assert len(kept) == 4
@@ -258,12 +261,16 @@ def test_a_pruner_ends_trials_that_others_are_ahead_of(sweep, pruner):
     assert (epochs < 0.8 * 30 * 32) == (pruner != "none")
 
 
-def test_a_storage_of_optuna_takes_the_place_of_the_journal(sweep, tmp_path):
-    worker = sweep(storage=f"sqlite:///{tmp_path / 'search.db'}")
-    assert len(worker.serve()) == 12
-    assert not worker.folder.journal.exists()
+def test_a_storage_of_optuna_takes_the_place_of_the_journal_and_is_remembered(sweep, tmp_path):
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    worker = sweep(storage=url)
+    assert len(worker.serve(most=5)) == 5
     worker.die()
-    assert sweep(storage=f"sqlite:///{tmp_path / 'search.db'}").serve() == []
+    assert len(sweep().serve()) == 7
+    assert not worker.folder.journal.exists()
+    assert sweep(storage=url).serve() == []
+    with pytest.raises(RequestError, match="this sweep began with sqlite:"):
+        sweep(storage="sqlite:///another.db")
 
 
 def test_a_storage_that_cannot_be_opened_is_one_line(sweep):
@@ -310,6 +317,54 @@ def test_an_outcome_that_is_lost_is_made_anew_from_the_runs(sweep):
     again = sweep()
     assert again.serve() == []
     assert outcome_of(again.folder, again.space).winner.trial == 3
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_space_that_has_no_more_points_is_tried_completely_and_each_once(sweep, sampler):
+    worker = sweep(f"sampler: {sampler}\ntrials: 50\nfinalists: 0\nspace: {{train.batch_size: [16, 32, 64]}}")
+    assert len(worker.serve()) == 3
+    assert outcome_of(worker.folder, worker.space).candidates == 3
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+def test_a_sampler_that_learns_tries_no_point_twice(sweep, sampler):
+    worker = sweep(f"sampler: {sampler}\ntrials: 20\nfinalists: 0\nspace: {{train.batch_size: {{integer: [1, 24]}}}}")
+    assert len(worker.serve()) == 20
+    points = [trial.point["train.batch_size"] for trial in worker.search.trials() if not trial.is_left_out]
+    assert len(points) == len(set(points)) == 20
+
+
+@pytest.mark.parametrize("finalist", [{"trial": 77}, {"trial": 0}, {"value": 0.99}])
+def test_an_outcome_that_contradicts_the_trials_is_made_anew(sweep, finalist):
+    worker = sweep()
+    worker.serve()
+    worker.die()
+    outcome = json.loads(worker.folder.outcome.read_text())
+    outcome["finalists"][0] |= finalist
+    worker.folder.outcome.write_text(json.dumps(outcome))
+    again = sweep()
+    assert again.serve() == []
+    assert [one.trial for one in outcome_of(again.folder, again.space).finalists] == [3, 2]
+
+
+def test_processes_that_are_lost_before_they_begin_are_an_error_that_says_how_to_go_on(sweep):
+    worker = sweep()
+    taken = worker.work.take()
+    worker.work.give_back(taken)
+    with pytest.raises(TrainingError, match=r"lost before they had begun; `cnnlab sweep --join .*` goes on"):
+        worker.work.check([])
+
+
+def test_threads_and_the_number_of_trials_make_no_other_space(sweep, tmp_path):
+    worker = sweep()
+    train = worker.space.base.train.model_copy(update={"threads": 1})
+    base = worker.space.base.model_copy(update={"train": train})
+    frozen = replace(worker.space, config=replace(worker.space.config, experiment=base))
+    (tmp_path / "other").mkdir()
+    folder = SweepFolder(tmp_path / "other")
+    folder.create(frozen)
+    for section in (GRID, f"trials: 3\n{GRID}"):
+        assert space_of(folder, make_space(tmp_path, section)).base.train.threads == 1
 
 
 def test_all_diverged_is_an_error(sweep):

@@ -27,13 +27,14 @@ def listing(
     A run has crashed if its process ended without recording a status. `cnnlab resume RUNS --all` resumes all runs that
     can be resumed.
     """
-    from cnnlab.runs.find import find, read_records
+    from cnnlab.analysis.matching import runs_at
+    from cnnlab.runs.find import read_records
     from cnnlab.runs.overview import COLUMNS, overview
     from cnnlab.runs.status import ALL_STATUSES
 
     if status is not None and status not in ALL_STATUSES:
         raise RequestError(f"--status {status}: expected one of {', '.join(ALL_STATUSES)}")
-    rows = [overview(record) for record in read_records(find(folders or [Path("runs")]))]
+    rows = [overview(record) for record in read_records(runs_at(folders or [Path("runs")]))]
     rows = [row for row in rows if status in (None, row["status"])]
     if rows or format is not Format.TABLE:
         print(render(rows, COLUMNS, format))
