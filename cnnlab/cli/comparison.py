@@ -50,10 +50,10 @@ def _as_text(settings: Mapping[str, Sequence[Any]], outcomes: Sequence[Mapping[s
     width = width_of_output()
     columns = list(outcomes[0])
     text = render(_rows(outcomes, settings), [*columns, *settings], Format.TABLE, width=None)
-    below = "".join(f"\n\n{_wrap(note, width, '')}" for note in notes)
+    below = "".join(f"\n\n{wrap(note, width, '')}" for note in notes)
     if _widest(text) <= width:
         return text + below
-    paragraphs = [_wrap(paragraph, width, "    ") for paragraph in _paragraphs(settings, outcomes)]
+    paragraphs = [wrap(paragraph, width, "    ") for paragraph in _paragraphs(settings, outcomes)]
     differing = ["What differs:", *paragraphs, ""] if paragraphs else []
     tables = [render(outcomes, columns, Format.TABLE, width=None)]
     if _widest(tables[0]) > width:
@@ -75,8 +75,8 @@ def _paragraphs(settings: Mapping[str, Sequence[Any]], outcomes: Sequence[Mappin
     ]
 
 
-def _wrap(text: str, width: int, indent: str) -> str:
-    """`text` in lines, its commands each on one, so that they can be copied."""
+def wrap(text: str, width: int, indent: str) -> str:
+    """A text in lines, its commands each on one, so that they can be copied."""
     unbroken = re.sub("`[^`]*`", lambda command: command[0].replace(" ", NO_BREAK), printable(text))
     filled = textwrap.fill(unbroken, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return filled.replace(NO_BREAK, " ")

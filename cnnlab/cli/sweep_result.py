@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import tables
+from cnnlab.cli.comparison import wrap
 
 if TYPE_CHECKING:
     from cnnlab.config.space import Space
@@ -23,7 +24,10 @@ def print_outcome(outcome: "Outcome", folder: "SweepFolder", space: "Space", for
     if format is tables.Format.TABLE:
         for number, one in enumerate(outcome.finalists):
             print(f"{number + 1}. trial {one.trial}: {describe(space, one.point)}")
-        print()
+        print(f"\n{tables.render(rows, columns, format)}")
+        for note in notes(outcome, folder):
+            print(f"\n{wrap(note, tables.width_of_output(), '')}")
+        return
     print(tables.render(rows, columns, format, notes(outcome, folder)))
 
 
