@@ -38,16 +38,15 @@ def verify(
     changed. The runs themselves are not changed.
     """
     from cnnlab.runs.experiment import check_finished
-    from cnnlab.runs.find import find, find_one
-    from cnnlab.runs.record import RECORD
+    from cnnlab.runs.find import find, find_one, holds_runs
 
-    is_one = len(runs) == 1 and (runs[0] / RECORD).is_file()
-    if is_one or not all(path.is_dir() for path in runs):
+    is_one = len(runs) == 1 and not holds_runs(runs[0])
+    if any(map(holds_runs, runs)):
+        found = list(_finished(find(runs)))
+    else:
         found = [find_one(path) for path in runs]
         for run in found:
             check_finished(run.record())
-    else:
-        found = list(_finished(find(runs)))
     verdicts: list[Mapping[str, Any]] = []
 
     def add(verdict: Mapping[str, Any]) -> None:

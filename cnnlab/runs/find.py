@@ -26,6 +26,11 @@ def find(paths: Sequence[Path]) -> Iterator[Run]:
         yield from map(Run, inside)
 
 
+def holds_runs(path: Path) -> bool:
+    """Whether it is a folder of runs, and no run itself."""
+    return path.is_dir() and not (path / RECORD).is_file() and bool(_inside(path))
+
+
 def read_records(runs: Iterable[Run], damaged: list[Run] | None = None) -> Iterator[RunRecord]:
     """The records of `runs`; those that cannot be read are skipped with a warning, and added to `damaged`."""
     for run in runs:

@@ -93,7 +93,8 @@ class SweepWork:
             self._search.prune(assignment.key)
         else:
             self._search.fail(assignment.key, event["message"])
-        self._note(assignment.key)
+        with self._folder.locked():  # else another process, which knows less, might write last
+            self._note(assignment.key)
 
     def lost(self, assignment: Assignment, number: int, run: Run, how: str) -> bool:
         """Have another process go on with the run, unless that has been in vain for MOST_LOSSES times."""
@@ -112,7 +113,8 @@ class SweepWork:
             run.update({"status": "failed", "finished": now(), "error": reason})
         if key < FINAL:
             self._search.fail(key, reason)
-            self._note(key)
+            with self._folder.locked():
+                self._note(key)
         elif record_of(run) is None:
             self._error = TrainingError(f"{run.path}: {reason}")
         return True
@@ -174,7 +176,9 @@ class SweepWork:
         return Assignment(key, experiment, self._folder.path, run.path.name, resumes=resumes, asks=asks, label=label)
 
     def _final(self) -> Assignment | Later | None:
-        self._finals.decide(self._search.trials())
+        trials = self._search.trials()
+        self._table.write(trials)
+        self._finals.decide(trials)
         found = self._finals.take(self._worker)
         if found is None or isinstance(found, Later):
             return found

@@ -154,7 +154,7 @@ def test_invalid_requests_are_one_line_errors(cnnlab, copy):
         (["list", "nowhere"], "nowhere: no such folder"),
         (["list", "runs/tiny-2"], "runs/tiny-2: no runs in this folder"),
         (["list", "--status", "finishd"], "--status finishd: expected one of running, "),
-        (["list", "--status", ""], "expected one of running, finished, interrupted, failed, diverged, crashed"),
+        (["list", "--status", ""], "expected one of running, finished, interrupted, failed, diverged, pruned, crashed"),
         (["list", "--format", "xml"], "Invalid value for '--format'"),
         (["show", "runs"], "runs: not a run folder; it contains runs, such as runs/tiny-1"),
         (["show", "tiny-1"], "tiny-1: no such folder; did you mean runs/tiny-1?"),

@@ -62,7 +62,7 @@ def test_the_outcome_is_the_winner_with_its_optimism_and_its_test_accuracy(swept
     words = " ".join(done.stdout.split())
     assert "2 candidates were looked at, and ranked by val_accuracy; the winner is the first." in words
     assert "an optimism of " in words
-    assert "`cnnlab train runs/small-sweep/winner.yaml` trains it" in done.stdout
+    assert "`cnnlab train runs/small-sweep/winner.yaml` trains it" in words
 
 
 def test_trials_are_run_folders_that_have_not_touched_the_test_set(swept):

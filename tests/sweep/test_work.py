@@ -367,6 +367,16 @@ def test_threads_and_the_number_of_trials_make_no_other_space(sweep, tmp_path):
         assert space_of(folder, make_space(tmp_path, section)).base.train.threads == 1
 
 
+def test_the_table_is_right_in_the_end_though_a_process_was_killed_before_it_wrote_it(sweep):
+    lost, other = sweep(), sweep()
+    lost.serve(most=6)
+    rows = lost.folder.trials.read_text()
+    lost.folder.trials.write_text(rows.replace("complete", "running"))
+    lost.die()
+    other.serve()
+    assert other.folder.trials.read_text() == rows
+
+
 def test_all_diverged_is_an_error(sweep):
     worker = sweep()
     while isinstance(taken := worker.work.take(), Assignment):
