@@ -18,7 +18,8 @@ def sweep(
     config: Annotated[
         str | None,
         typer.Argument(
-            help="An experiment file with a section `search`, or with --search any experiment.",
+            help="An experiment file with a section `search`, or with --search any experiment; or the folder of a "
+            "sweep, to go on with it.",
             metavar="SPACE",
             show_default=False,
         ),
@@ -81,11 +82,13 @@ def sweep(
     train.optimizer.sgd.learning_rate=log:1e-3..1e-1 --search 'train.batch_size=32|64|128' --trials 60`.
     """
     from cnnlab.cli.sweep_result import print_outcome
-    from cnnlab.sweep.folder import SweepFolder
+    from cnnlab.sweep.folder import SPACE, SweepFolder
     from cnnlab.sweep.run import check_not_at_work, outcome_of, space_of, work_on
     from cnnlab.sweep.study import check_storage, import_optuna
     from cnnlab.terminal import stderr, warn
 
+    if config is not None and join is None and (Path(config) / SPACE).is_file():
+        join, config = Path(config), None
     given = _given_space(config, search, sampler, trials, set)
     folder = SweepFolder(join if join is not None else runs / _name(name, given))
     if join is not None and name is not None:

@@ -97,6 +97,9 @@ def _read(source: Source, changes: Sequence[Override]) -> Config:
                 f"{source.path}: name: missing, and the file name {shorten(stem)} cannot be that of a run folder "
                 f"({FOLDER_NAME_RULE}); add `name: {folder_name(stem)}`"
             )
+    if isinstance(data, dict) and "search" in data and data["search"] is None:
+        place = source.document.keys.get(("search",), source.path)
+        problems.append(f"{place}: search: empty; expected a map with the key `space`")
     experiment = _validate(data, source, (), problems)
     if changes:
         # Applied to the complete form, so that changes reach defaults too.

@@ -70,7 +70,8 @@ MENTIONS = {
     "As of `cnnlab compare`: only the first N experiments.",
     "Also write a page, as `cnnlab report DIR` does.",
     "--name: not with --join, which names the folder",
-    "An experiment file with a section `search`, or with --search any experiment.",
+    "An experiment file with a section `search`, or with --search any experiment; or the folder of a sweep, to go on "
+    "with it.",
     "Also write a page, as `cnnlab report` does: about one run into its folder, about several beside theirs, named after "
     "the first and the last.",
     "The file, or with --format md the folder; by default report.html, or report/, in the folder of the runs.",

@@ -88,6 +88,7 @@ def test_the_same_command_again_trains_nothing_and_prints_the_same(swept, folder
     assert again.returncode == 0, again.stderr
     assert again.stdout == swept[1].stdout
     assert len(list((folder / "runs/small-sweep").glob("*-*"))) == 4
+    assert invoke("sweep", "runs/small-sweep", "--quiet", cwd=folder).stdout == again.stdout
     joined = invoke("sweep", "--join", "runs/small-sweep", "--quiet", "--format", "json", cwd=folder)
     (row,) = json.loads(joined.stdout)
     assert row["point"].keys() == {"train.batch_size"}

@@ -41,6 +41,7 @@ def space(tmp_path, monkeypatch):
 
 BAD = {
     "no section": ("", ["s.yaml: has no section `search`", "--search"]),
+    "nothing in the section": ("null", ["s.yaml:10:1: search: empty; expected a map with the key `space`"]),
     "empty section": ("{}", ["s.yaml", "search.space: missing"]),
     "empty space": ("space: {}", ["s.yaml:11:10: search.space: no entries; expected at least 1"]),
     "bounds the wrong way round": (
