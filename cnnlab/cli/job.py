@@ -60,7 +60,7 @@ class _Job:
         trainers = Trainers()
         while message is not None:
             if message.get("measure"):
-                self._tell("measured", **_speed(message))
+                self._measure(message)
             elif "verify" in message:
                 if (code := self._verify(message, trainers)) is not None:
                     return code
@@ -91,6 +91,12 @@ class _Job:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             self._tell("finished", run=str(trained.run.path), evaluation=trained.evaluation, peak=peak)
         return None
+
+    def _measure(self, message: Message) -> None:
+        try:
+            self._tell("measured", **_speed(message))
+        except CnnlabError as error:
+            self._fail(error)
 
     def _verify(self, message: Message, trainers: "Trainers") -> int | None:
         """Train a run again, and compare; the exit code where that was interrupted."""

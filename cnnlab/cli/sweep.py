@@ -1,5 +1,6 @@
 """`cnnlab sweep`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,6 +88,8 @@ def sweep(
     from cnnlab.sweep.study import check_storage, import_optuna
     from cnnlab.terminal import stderr, warn
 
+    if os.environ.get("TF_CONFIG"):
+        raise RequestError("sweep: not for the workers of a cluster (TF_CONFIG), which train one run together")
     if config is not None and join is None and (Path(config) / SPACE).is_file():
         join, config = Path(config), None
     given = _given_space(config, search, sampler, trials, set)
@@ -95,7 +98,7 @@ def sweep(
         raise RequestError("--name: not with --join, which names the folder")
     space = space_of(folder, given)
     import_optuna()
-    if (storage := folder.storage(storage)) is not None:
+    if (storage := folder.storage(storage)) is not None and not dry_run:
         check_storage(storage)
     if join is None:
         check_not_at_work(folder)

@@ -26,7 +26,7 @@ def measure(experiments: Sequence[Experiment], shares: Shares) -> list[Speed]:
             if not process.write({"measure": True, "experiment": to_dict(shares.limited(experiment))}):
                 break
             _, event = processes.events.get()
-            if event is None:
+            if event is None or event["event"] != "measured":
                 break
             found.append(Speed(event["start"], event["epoch"]))
         process.write(None)

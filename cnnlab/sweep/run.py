@@ -65,10 +65,12 @@ def work_on(
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.worker() as worker:
-        table = TrialTable(folder, space)
         with folder.locked():
-            if not folder.space.exists():
+            if folder.space.exists():  # another process may have begun it since
+                space = space_of(folder, space)
+            else:
                 folder.create(space, storage)
+            table = TrialTable(folder, space)
             search = Search(folder, space, storage)
             search.begin(points)
             table.write(search.trials())

@@ -194,6 +194,19 @@ def test_ctrl_c_while_the_cost_is_measured_ends_the_sweep(folder, seconds):
     assert "interrupted" in stderr.splitlines()[-1]
 
 
+def test_an_error_of_all_trials_is_one_line_also_while_the_cost_is_measured(folder):
+    (folder / "runs").rename(folder / "others")
+    done = run_cnnlab("sweep", "space.yaml", "--set", "train.devices=gpu", cwd=folder)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("cnnlab: train.devices: gpu: TensorFlow finds no GPU here")
+
+
+def test_workers_of_a_cluster_have_no_sweeps(folder, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    assert_one_line(invoke("sweep", "space.yaml", cwd=folder), 2, "sweep: not for the workers of a cluster")
+
+
 def test_a_second_process_needs_join(folder):
     from cnnlab.sweep.folder import SweepFolder
 

@@ -11,11 +11,12 @@ import pytest
 
 from cnnlab.errors import DataError, RequestError, RunError, TrainingError
 from cnnlab.experiment.search import Search as SearchSpec
+from cnnlab.jobs.cores import Shares
 from cnnlab.jobs.pool import Assignment, Later
 from cnnlab.runs import Run
 from cnnlab.sweep import study as states
 from cnnlab.sweep.folder import SweepFolder
-from cnnlab.sweep.run import check_any, outcome_of, space_of
+from cnnlab.sweep.run import check_any, outcome_of, space_of, work_on
 from cnnlab.sweep.work import MOST_LOSSES
 from tests.sweep.fakes import Worker, accuracy, make_space, write_run
 
@@ -375,6 +376,15 @@ def test_the_table_is_right_in_the_end_though_a_process_was_killed_before_it_wro
     lost.die()
     other.serve()
     assert other.folder.trials.read_text() == rows
+
+
+def test_of_two_that_begin_at_once_the_second_takes_the_space_of_the_first(sweep, tmp_path):
+    """Both found no folder; the second must not mix another space, or other threads, in."""
+    first = sweep()
+    shares = Shares([{}], 1, "")
+    other = make_space(tmp_path, GRID.replace("[16, 32]", "[16, 64]"))
+    with pytest.raises(RequestError, match="is a sweep of another space"):
+        work_on(first.folder, other, None, shares, storage=None, quiet=True)
 
 
 def test_all_diverged_is_an_error(sweep):
