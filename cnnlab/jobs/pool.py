@@ -1,6 +1,6 @@
 """Work that is handed out to processes one piece at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,25 @@ class Work(Protocol):
     @property
     def stops(self) -> bool:
         """Whether nothing more is to be begun."""
+
+
+class Listed:
+    """The part of work that is a list, each piece of which is done to its end."""
+
+    def __init__(self, assignments: Iterable[Assignment]) -> None:
+        self._waiting = list(assignments)
+
+    def take(self) -> Assignment | None:
+        """The next."""
+        return self._waiting.pop(0) if self._waiting else None
+
+    def give_back(self, assignment: Assignment) -> None:
+        """As the next again."""
+        self._waiting.insert(0, assignment)
+
+    def goes_on(self, assignment: Assignment, row: Mapping[str, Any]) -> bool:
+        """To the end."""
+        return True
 
 
 @dataclass

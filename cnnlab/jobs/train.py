@@ -7,7 +7,7 @@ from typing import Any
 from cnnlab import errors
 from cnnlab.errors import CnnlabError, Diverged, RequestError, TrainingError
 from cnnlab.jobs.cores import Shares, share_out
-from cnnlab.jobs.pool import Assignment, Pool, shown
+from cnnlab.jobs.pool import Assignment, Listed, Pool, shown
 from cnnlab.jobs.processes import Processes, interruption
 from cnnlab.quantities import Bytes
 from cnnlab.runs import Run
@@ -54,12 +54,12 @@ def _assignment(number: int, task: Task, shares: Shares, folder: Path) -> Assign
     return Assignment(number, shares.limited(task.experiment), folder, task.name, label=label)
 
 
-class _Tasks:
+class _Tasks(Listed):
     """Runs in their order, and what became of them."""
 
     def __init__(self, assignments: Sequence[Assignment], folder: Path) -> None:
+        super().__init__(assignments)
         self._assignments, self._folder = assignments, folder
-        self._waiting = list(assignments)
         self._failed = 0
         self._interrupted: list[str] = []
         self.on_ended: Callable[[str], object] = lambda line: None
@@ -81,18 +81,6 @@ class _Tasks:
     def stops(self) -> bool:
         """After an error of all."""
         return self._error is not None
-
-    def take(self) -> Assignment | None:
-        """The next."""
-        return self._waiting.pop(0) if self._waiting else None
-
-    def give_back(self, assignment: Assignment) -> None:
-        """As the next again."""
-        self._waiting.insert(0, assignment)
-
-    def goes_on(self, assignment: Assignment, row: Mapping[str, Any]) -> bool:
-        """To the end."""
-        return True
 
     def ended(self, assignment: Assignment, event: Mapping[str, Any]) -> None:
         """Note it."""

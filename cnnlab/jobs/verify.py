@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnlab.errors import TrainingError
-from cnnlab.jobs.pool import Assignment, Pool, shown
+from cnnlab.jobs.pool import Assignment, Listed, Pool, shown
 from cnnlab.jobs.processes import Processes, interruption
 from cnnlab.jobs.train import error_of
 from cnnlab.runs import Run
@@ -29,16 +29,16 @@ def verify(runs: Sequence[Run], count: int, *, quiet: bool, on_verdict: Callable
         raise TrainingError(f"{len(runs) - len(work.verdicts)} of {len(runs)} runs could not be verified")
 
 
-class _Verifications:
+class _Verifications(Listed):
     """Runs in their order, and their verdicts."""
 
     stops = False
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self._waiting = [
+        super().__init__(
             Assignment(number, experiment_of(run), run.path.parent, verifies=run, label=run.path.name)
             for number, run in enumerate(runs)
-        ]
+        )
         self.total, self._failed = len(runs), 0
         self.verdicts: dict[int, Mapping[str, Any]] = {}
 
@@ -46,18 +46,6 @@ class _Verifications:
     def done(self) -> int:
         """The number of runs that have been verified, or could not be."""
         return len(self.verdicts) + self._failed
-
-    def take(self) -> Assignment | None:
-        """The next."""
-        return self._waiting.pop(0) if self._waiting else None
-
-    def give_back(self, assignment: Assignment) -> None:
-        """As the next again."""
-        self._waiting.insert(0, assignment)
-
-    def goes_on(self, assignment: Assignment, row: Mapping[str, Any]) -> bool:
-        """To the end."""
-        return True
 
     def ended(self, assignment: Assignment, event: Mapping[str, Any]) -> None:
         """Note it."""
