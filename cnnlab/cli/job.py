@@ -33,8 +33,10 @@ def main() -> int:
     """Train what comes; the exit code."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # what a library prints is no answer
-    for number in (signal.SIGINT, signal.SIGTERM):  # while nothing is trained
+    stopping = (signal.SIGINT, signal.SIGTERM)
+    for number in stopping:  # while nothing is trained
         signal.signal(number, lambda number, frame: os._exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping)  # whoever started us blocked them
     return _Job(answers, _receiver()).serve()
 
 

@@ -16,6 +16,9 @@ from cnnlab.errors import Interrupted, Terminated
 
 LAST_GRACE = 60.0  # seconds that a process gets to save its run before it is killed
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""The signals that ask to stop."""
+
 Events = SimpleQueue[tuple[int, dict[str, Any] | None]]
 """What processes answer, each with the number of the process; None where it has ended."""
 
@@ -27,16 +30,17 @@ class Process:
         self, number: int, variables: Mapping[str, str], events: Events, shown: set[str], signals: Sequence[int]
     ) -> None:
         self.number = number
-        self._popen = subprocess.Popen(
-            [sys.executable, "-m", "cnnlab.cli.job"],
-            env={**os.environ, **variables},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # a terminal's Ctrl-C comes to us, and goes to each once
-        )
+        with _blocked():
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "cnnlab.cli.job"],
+                env={**os.environ, **variables},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # a terminal's Ctrl-C comes to us, and goes to each once
+            )
         self._readers = [
             threading.Thread(target=_read, args=(self._popen, number, events), daemon=True),
             threading.Thread(target=_pass_on, args=(self._popen, shown, signals), daemon=True),
@@ -111,6 +115,19 @@ class Processes:
         return process
 
 
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Signals that ask to stop wait; a process that is started meanwhile inherits this, until it handles them.
+
+    Otherwise one that comes while its interpreter starts would end it with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _read(popen: subprocess.Popen[str], number: int, events: Events) -> None:
     for line in popen.stdout or ():
         events.put((number, json.loads(line)))
@@ -141,7 +158,7 @@ def _forwarded(processes: Sequence[Process], came: list[int]) -> Iterator[None]:
         for process in processes:
             process.send(number if len(came) < 3 else signal.SIGKILL)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in STOPPING}
     try:
         yield
     finally:

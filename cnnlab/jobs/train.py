@@ -104,7 +104,7 @@ class _Tasks(Listed):
 
     def check(self, signals: Sequence[int]) -> None:
         """Raise where not all tasks finished: Interrupted, the error of a task, or TrainingError."""
-        seeds = [str(assignment.experiment.seed) for assignment in self._waiting]
+        seeds = [str(seed) for seed in sorted(assignment.experiment.seed for assignment in self._waiting)]
         not_begun = f"; not begun: seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}" if seeds else ""
         if signals:
             how = ""
