@@ -38,6 +38,7 @@ JITS = ("auto", "on", "off")
 AUGMENTATIONS = [
     {"random_crop": 2},
     "horizontal_flip",
+    "alternating_flip",
     {"rotation": 15},
     {"translation": 0.2},
     {"cutout": 3},

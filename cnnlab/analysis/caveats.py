@@ -72,5 +72,5 @@ def _choices(experiment: ExperimentRecord) -> list[str]:
     return [
         kind
         for kind, options in experiment.choices
-        if kind in ("early_stopping", "reduce_on_plateau") and str(options.get("monitor")).startswith("val_")
+        if kind in ("early_stopping", "stop_at", "reduce_on_plateau") and str(options.get("monitor")).startswith("val_")
     ]

@@ -19,7 +19,7 @@ from cnnlab.messages import did_you_mean
 from cnnlab.runs import Run
 from cnnlab.runs.record import RunRecord
 
-SETTINGS = ("data", "preprocessing", "model", "train", "seed")
+SETTINGS = ("data", "preprocessing", "model", "train", "test_time", "seed")
 """The keys of an experiment that a table has columns for."""
 OUTCOMES = ("best_epoch", "parameters", "multiplications", "seconds_per_epoch")
 

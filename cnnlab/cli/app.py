@@ -18,6 +18,7 @@ from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
 from cnnlab.cli.look import look
 from cnnlab.cli.predict import predict
+from cnnlab.cli.race import race
 from cnnlab.cli.report import report
 from cnnlab.cli.reproduce import reproduce
 from cnnlab.cli.resume import resume
@@ -60,6 +61,7 @@ for command in (
     resume,
     launch,
     sweep,
+    race,
     evaluate,
     predict,
     look,

@@ -112,7 +112,7 @@ def fool(
     from cnnlab.robustness.attacker import Attack
 
     pgd = Attack("pgd", norm.value, steps, step_size, restarts)
-    loaded = [load_model(folder) for folder in folders]
+    loaded = [load_model(folder, averages=False) for folder in folders]
     if on_test_set:
         result, text = fool_test_set(loaded, epsilons or DEFAULTS[norm], pgd, limit, folder)
     else:

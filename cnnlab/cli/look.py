@@ -164,7 +164,7 @@ def _look(
     from cnnlab.explain.look import Look
     from cnnlab.explain.subject import example_subject, image_subject, surest_mistake
 
-    loaded = load_model(run)
+    loaded = load_model(run, averages=False)
     if not all(np.isfinite(weight).all() for weight in loaded.model.get_weights()):
         raise RunError(f"{run.weights}: damaged: has weights that are not finite")
     dataset = cache(lambda: load_test_examples(loaded.record, loaded.experiment))

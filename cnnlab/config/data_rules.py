@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cnnlab.config.lint_rule import LintContext, Violation
 from cnnlab.experiment.data.published import DIGITS
-from cnnlab.experiment.preprocessing import Cutout, HorizontalFlip, Mixup, RandomCrop, Rotation
+from cnnlab.experiment.preprocessing import AlternatingFlip, Cutout, HorizontalFlip, Mixup, RandomCrop, Rotation
 from cnnlab.messages import did_you_mean
 
 
@@ -74,11 +74,13 @@ def test_never(context: LintContext) -> Iterator[Violation]:
 def augmentation(context: LintContext) -> Iterator[Violation]:
     """An augmented image should still match its label."""
     experiment = context.experiment
+    if experiment.test_time and experiment.test_time.flip and experiment.data.class_names == DIGITS:
+        yield ("test_time", "flip"), "a mirrored digit is not a digit; remove it"
     height, width, _ = experiment.data.image_shape
     for index, step in enumerate(experiment.preprocessing.augmentation):
         path = ("preprocessing", "augmentation", index, step.kind)
         match step:
-            case HorizontalFlip() if experiment.data.class_names == DIGITS:
+            case HorizontalFlip() | AlternatingFlip() if experiment.data.class_names == DIGITS:
                 yield path, "a mirrored digit is not a digit; remove it"
             case Rotation(degrees=degrees) if degrees >= 90 and experiment.data.class_names == DIGITS:
                 yield (*path, "degrees"), "upside down, a 6 is a 9; for digits about 15 degrees are usual"

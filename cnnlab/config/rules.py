@@ -15,7 +15,7 @@ from cnnlab.config.data_rules import (
     train_sizes,
 )
 from cnnlab.config.lint_rule import LintContext, Rule, Violation
-from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.experiment.callbacks import EarlyStopping, StopAt
 from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
 from cnnlab.experiment.layers.base import Weighted
@@ -151,7 +151,7 @@ def patience(context: LintContext) -> Iterator[Violation]:
     """Patience should be shorter than the run."""
     train = context.experiment.train
     for path, spec in _watchers(train):
-        if spec.patience + 1 >= train.epochs:
+        if not isinstance(spec, StopAt) and spec.patience + 1 >= train.epochs:
             yield (
                 (*path, "patience"),
                 f"{pluralize(spec.patience, 'epoch')} of waiting never end in {train.epochs}",
@@ -244,10 +244,10 @@ def _output_line(context: LintContext) -> Line | None:
     return lines[-1] if lines else None
 
 
-def _watchers(train: Train) -> Iterator[tuple[KeyPath, EarlyStopping | ReduceOnPlateau]]:
-    """Callbacks and schedules that wait for a metric to improve."""
+def _watchers(train: Train) -> Iterator[tuple[KeyPath, EarlyStopping | StopAt | ReduceOnPlateau]]:
+    """Callbacks and schedules that watch a metric."""
     for index, spec in enumerate(train.callbacks):
-        if isinstance(spec, EarlyStopping):
+        if isinstance(spec, EarlyStopping | StopAt):
             yield ("train", "callbacks", index, spec.kind), spec
     if isinstance(train.schedule, ReduceOnPlateau):
         yield ("train", "schedule", train.schedule.kind), train.schedule

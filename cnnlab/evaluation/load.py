@@ -38,10 +38,11 @@ class LoadedModel:
         return self.forward.are_probabilities(self.forward.scores(black))
 
 
-def load_model(run: Run, precision: Precision | None = None) -> LoadedModel:
+def load_model(run: Run, precision: Precision | None = None, *, averages: bool = True) -> LoadedModel:
     """The network of a finished run, with its final weights, from the run folder alone.
 
-    It computes in `precision`, by default that of its training. The data set is read only for runs of version 0.1.0
+    It computes in `precision`, by default that of its training. Unless it `averages`, its scores are those of images as
+    they are, also where the experiment has `test_time`, which is said. The data set is read only for runs of version 0.1.0
     with `scale: standardize`, whose record lacks the statistics of the pixels. Raises RunError where the run did not
     finish or its files are damaged or contradict each other.
     """
@@ -61,7 +62,11 @@ def load_model(run: Run, precision: Precision | None = None) -> LoadedModel:
         experiment = experiment.model_copy(update={"train": train})
     model = build_for(experiment, _inputs(record, experiment))
     weights.assign(model, arrays, run.weights)
-    return LoadedModel(record, experiment, model, class_names, ForwardPass(model, experiment.train.loss))
+    test_time = experiment.test_time if averages else None
+    if experiment.test_time and not averages:
+        note(f"{run.path}: shown without test_time: for images as they are, not the mean of their views")
+    forward = ForwardPass(model, experiment.train.loss, test_time)
+    return LoadedModel(record, experiment, model, class_names, forward)
 
 
 def load_dataset(record: RunRecord, experiment: Experiment) -> Dataset:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cnnlab.experiment.choice import Choice, NonNegative, by_kind
+from cnnlab.experiment.choice import Choice, Finite, NonNegative, by_kind
 from cnnlab.experiment.schedules import Monitor
 
 IMPORT_PATH = r"^[A-Za-z_]\w{0,99}(\.[A-Za-z_]\w{0,99}){1,9}$"
@@ -38,6 +38,21 @@ class EarlyStopping(Choice):
     """Smallest change that counts as an improvement."""
     restore_best_weights: bool = False
     """Whether to restore the weights of the best epoch; otherwise those of the last epoch stay."""
+
+
+class StopAt(Choice):
+    """Stops training after the first epoch in which the monitored value reaches a target.
+
+    `cnnlab race` adds it. The epoch is chosen by the monitored value, which is thus a little too good.
+    """
+
+    kind: ClassVar[str] = "stop_at"
+    shorthand: ClassVar[str | None] = "value"
+    usage: ClassVar[tuple[str, ...]] = ("stop_at: {monitor: val_accuracy, value: 0.99}",)
+    value: Finite
+    """The target: reached where an accuracy is at least, or a loss at most, this."""
+    monitor: Monitor = "val_accuracy"
+    """Column of metrics.csv to watch."""
 
 
 class TensorBoard(Choice):
@@ -74,4 +89,4 @@ class UserCallback(Choice):
     """Keyword arguments for it; `{run}` in a string is replaced by the run folder."""
 
 
-Callback = Annotated[EarlyStopping | TensorBoard | UserCallback, by_kind]
+Callback = Annotated[EarlyStopping | StopAt | TensorBoard | UserCallback, by_kind]

@@ -27,6 +27,16 @@ class HorizontalFlip(Choice):
     usage: ClassVar[tuple[str, ...]] = ("horizontal_flip",)
 
 
+class AlternatingFlip(Choice):
+    """Mirrors an image left to right in every second epoch; which half of the images begins mirrored is random.
+
+    In two consecutive epochs every image is seen both ways (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds").
+    """
+
+    kind: ClassVar[str] = "alternating_flip"
+    usage: ClassVar[tuple[str, ...]] = ("alternating_flip",)
+
+
 class Rotation(Choice):
     """Rotates an image about its centre by a random angle, with bilinear interpolation; exposed corners are black."""
 
@@ -70,7 +80,9 @@ class Mixup(Choice):
     """Weights are drawn from Beta(alpha, alpha): the larger, the closer to one half each."""
 
 
-Augmentation = Annotated[RandomCrop | HorizontalFlip | Rotation | Translation | Cutout | Mixup, by_kind]
+Augmentation = Annotated[
+    RandomCrop | HorizontalFlip | AlternatingFlip | Rotation | Translation | Cutout | Mixup, by_kind
+]
 
 
 class Preprocessing(Strict):

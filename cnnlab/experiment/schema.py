@@ -18,6 +18,7 @@ from cnnlab.experiment.optimizers import Optimizer, Sgd
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schedules import Constant, Schedule
 from cnnlab.experiment.search import Search
+from cnnlab.experiment.test_time import TestTime
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 FOLDER_NAME_RULE = "at most 100 letters, digits, '.', '_' and '-', first a letter or digit"
@@ -190,6 +191,8 @@ class Experiment(Strict):
     """Network."""
     train: Train = Train()
     """Training."""
+    test_time: TestTime | None = None
+    """Averaging predictions over several views of an image, such as `{flip: true}`."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the weights, the order of the examples and dropout."""
     published: Published | None = None

@@ -5,6 +5,7 @@ import keras
 from cnnlab.evaluation.load import LoadedModel
 from cnnlab.experiment.losses import CrossEntropy
 from cnnlab.export.targets import Input
+from cnnlab.models.views import averaged_over_views
 
 IMAGES = "images"
 
@@ -22,7 +23,7 @@ def with_preprocessing(loaded: LoadedModel, input: Input) -> keras.Model:
     images = value = keras.Input(loaded.model.input_shape[1:], dtype=str(input), name=IMAGES)
     if input is Input.UINT8:
         value = keras.layers.Rescaling(1 / 255, name="to_unit_interval", dtype="float32")(value)
-    value = loaded.model(value)
+    value = averaged_over_views(loaded.model, loaded.experiment.test_time)(value)
     name, loss = output_name(loaded), loaded.experiment.train.loss
     if isinstance(loss, CrossEntropy) and loss.from_logits:
         value = keras.layers.Softmax(name=name, dtype="float32")(value)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cnnlab.experiment.preprocessing import (
+    AlternatingFlip,
     Augmentation,
     Cutout,
     HorizontalFlip,
@@ -38,10 +39,7 @@ class Augmenter:
         if not self._steps and not self._mixup:
             return None
         key = tf.constant([seed, epoch], tf.int64)
-        columns = [
-            tf.random.stateless_uniform([size, 2], tf.random.experimental.stateless_fold_in(key, number))
-            for number, _ in enumerate(self._steps, start=1)
-        ]
+        columns = [_draws_of(step, size, seed, epoch, number) for number, step in enumerate(self._steps, start=1)]
         if self._mixup:
             columns.append(_mixing_weights(size, tf.random.experimental.stateless_fold_in(key, 0), self._mixup.alpha))
         return tf.concat(columns, axis=1)
@@ -60,6 +58,14 @@ class Augmenter:
         return part * images + (1 - part) * partners, weights
 
 
+def _draws_of(step: Augmentation, size: int, seed: int, epoch: int, number: int) -> tf.Tensor:
+    """The random numbers (size, 2) in [0, 1) of an epoch for the step of this number."""
+    alternates = isinstance(step, AlternatingFlip)
+    key = tf.constant([seed, 0 if alternates else epoch], tf.int64)
+    draws = tf.random.stateless_uniform([size, 2], tf.random.experimental.stateless_fold_in(key, number))
+    return tf.math.floormod(draws + 0.5, 1.0) if alternates and epoch % 2 else draws
+
+
 def _mixing_weights(size: int, seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """The larger of two parts drawn from Beta(alpha, alpha), (size, 1).
 
@@ -76,7 +82,7 @@ def _mixing_weights(size: int, seed: tf.Tensor, alpha: float) -> tf.Tensor:
 def _apply(step: Augmentation, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     height, width = images.shape[1:3]
     match step:
-        case HorizontalFlip():
+        case HorizontalFlip() | AlternatingFlip():
             return tf.where(draws[:, :1, tf.newaxis, tf.newaxis] < 0.5, tf.reverse(images, [2]), images)
         case RandomCrop(padding=padding):
             return _shifted(images, draws, padding, padding)

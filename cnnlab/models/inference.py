@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy, Loss
+from cnnlab.experiment.test_time import TestTime
 from cnnlab.models.losses import class_scores, loss_function
+from cnnlab.models.views import averaged_over_views
 
 BATCH_SIZE = 256  # examples at once; larger batches leave the cache and were no faster on two cores
 BATCH_BYTES = 1 << 26  # fewer large images: as many as take this as float32
@@ -63,11 +65,11 @@ def to_input(images: tf.Tensor) -> tf.Tensor:
 class ForwardPass:
     """The forward pass of a network in inference mode, over any number of images, compiled once.
 
-    It uses the weights that the network has when it is called.
+    It uses the weights that the network has when it is called, and averages over the views of `test_time`.
     """
 
-    def __init__(self, model: keras.Model, loss: Loss) -> None:
-        self._model, self._loss, self._loss_function = model, loss, loss_function(loss)
+    def __init__(self, model: keras.Model, loss: Loss, test_time: TestTime | None = None) -> None:
+        self._model, self._loss, self._loss_function = averaged_over_views(model, test_time), loss, loss_function(loss)
         self.batch_size = max(1, min(BATCH_SIZE, BATCH_BYTES // (4 * math.prod(model.input_shape[1:]))))
         self._classes = model.output_shape[-1]
         images = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from cnnlab.errors import Diverged
-from cnnlab.experiment.callbacks import EarlyStopping, TensorBoard
+from cnnlab.experiment.callbacks import EarlyStopping, StopAt, TensorBoard
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.runs import Run
 from cnnlab.training import divergence
 from cnnlab.training.callbacks import schedules, user
-from cnnlab.training.callbacks.early_stopping import ReportingEarlyStopping, restored_epoch
+from cnnlab.training.callbacks.early_stopping import ReportingEarlyStopping, TargetStopping, restored_epoch
 from cnnlab.training.callbacks.metrics_table import BALANCED, UNMEASURED, MetricsTable
 from cnnlab.training.callbacks.progress_bar import ProgressReport
 from cnnlab.training.callbacks.tensorboard import Events
@@ -102,13 +102,14 @@ class _Loop:
         report = [ProgressReport(console, table, len(trainer.dataset.train), settings.batch_size)] if console else []
         specs = settings.callbacks
         stops = [ReportingEarlyStopping(spec, console) for spec in specs if isinstance(spec, EarlyStopping)]
+        targets = [TargetStopping(spec, console) for spec in specs if isinstance(spec, StopAt)]
         events = [Events(spec, trainer, run) for spec in specs if run and isinstance(spec, TensorBoard)]
         rates = schedules.callbacks(settings)
         self._table, self._stops = table, [*user_callbacks, *stops]
         self._closing: list[ProgressReport | Events] = [*report, *events]
         self._stateful = [*rates, *user_callbacks, *events, *stops]
         self.callbacks = keras.callbacks.CallbackList(
-            [*rates, *user_callbacks, *events, table, *report, *stops],
+            [*rates, *user_callbacks, *events, table, *report, *stops, *targets],
             add_history=True,
             model=model,
             epochs=settings.epochs,

@@ -52,12 +52,15 @@ def train(
     on_begun: Callable[[Run], object] = lambda run: None,
     at_end: Callable[[], object] = lambda: None,
     trainers: Trainers | None = None,
+    warm_up: bool = False,
 ) -> list[TrainedRun]:
     """Train new runs, each into a new folder in `folder`, and resume runs that did not finish.
 
     Tasks that differ only in the seed share data, network and compiled graph; with `trainers`, so do calls.
     `on_begun` is called when a run has its folder, `on_finished` after every run, `after_epoch` after every epoch,
     which it may be the last to be trained, `at_end` after all runs, while several workers still wait for one another.
+    With `warm_up`, an epoch that does not count is trained before the first run of each graph, so that the times of
+    epochs do not include compiling.
     Progress goes to `console`. Of several workers the chief alone has folders, writes and returns anything.
 
     Nothing is written where the data or the network are wrong; after that, run.json says how a run ended. Of several
@@ -75,6 +78,9 @@ def train(
         with failures.tolerated(group):
             trainer = trainers(group[0].experiment)
             with RunFolders(trainer, group, folder) as folders, _interrupts(trainer, folders, console) as interrupts:
+                if warm_up:
+                    _warm_up(trainer, interrupts, console)
+                    trainer = trainers(group[0].experiment)
                 for task in group:
                     with failures.tolerated([task]), folders.open(task) as (run, checkpoint):
                         if run:
@@ -145,6 +151,13 @@ def _interrupts(trainer: Trainer, folders: RunFolders, console: Console | None) 
         agree=lambda number: devices.signal_of_any(trainer.strategy, number),
         notify=lambda line: console.print(line) if console and trainer.is_chief else None,
     )
+
+
+def _warm_up(trainer: Trainer, interrupts: Interrupts, console: Console | None) -> None:
+    """Train an epoch, which compiles all that is used; `trainer` must be reset after it."""
+    if console and trainer.is_chief:
+        console.print("warm-up: one epoch that does not count")
+    fit(trainer, callbacks=[], interrupts=interrupts, after_epoch=lambda row: True)
 
 
 def _announce(trainer: Trainer, checkpoint: Checkpoint | None, console: Console | None) -> None:

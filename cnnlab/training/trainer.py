@@ -15,7 +15,7 @@ from cnnlab.config.batch_norm import batch_of_one
 from cnnlab.data import Dataset
 from cnnlab.data.balance import class_weights
 from cnnlab.errors import ConfigError
-from cnnlab.experiment.callbacks import EarlyStopping, UserCallback
+from cnnlab.experiment.callbacks import EarlyStopping, StopAt, UserCallback
 from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import Summary, summarize
@@ -111,7 +111,7 @@ class Trainer:
             model,
             placement,
             engine,
-            ForwardPass(model, settings.loss),
+            ForwardPass(model, settings.loss, experiment.test_time),
             tf.distribute.get_strategy(),
             scalars,
             weights,
@@ -195,7 +195,7 @@ def _compiled_part(experiment: Experiment) -> Experiment:
 def _monitors(experiment: Experiment) -> list[Monitor]:
     """The columns of metrics.csv that something watches."""
     schedule, callbacks = experiment.train.schedule, experiment.train.callbacks
-    monitors = [spec.monitor for spec in callbacks if isinstance(spec, EarlyStopping)]
+    monitors = [spec.monitor for spec in callbacks if isinstance(spec, EarlyStopping | StopAt)]
     return [*monitors, schedule.monitor] if isinstance(schedule, ReduceOnPlateau) else monitors
 
 

@@ -5,6 +5,7 @@ from pydantic import TypeAdapter
 
 from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.augmentation import Augmenter
+from cnnlab.training.engine.batch import order_of
 
 SPEC = TypeAdapter(Augmentation)
 SIDE = 12
@@ -25,7 +26,14 @@ def augmented(images, *steps, seed=3, epoch=0):
     return augment(tf.constant(images), augment.draws(len(images), seed, epoch)).numpy()
 
 
-ALL = ["horizontal_flip", {"random_crop": 2}, {"translation": 0.25}, {"rotation": 20}, {"cutout": 4}]
+ALL = [
+    "horizontal_flip",
+    "alternating_flip",
+    {"random_crop": 2},
+    {"translation": 0.25},
+    {"rotation": 20},
+    {"cutout": 4},
+]
 
 
 def test_without_steps_nothing_is_changed():
@@ -63,6 +71,22 @@ def test_a_flip_mirrors_about_half_of_the_images(images):
     same = [np.array_equal(new, old) for new, old in zip(flipped, images, strict=True)]
     assert np.all(np.array(mirrored) | np.array(same))
     assert 16 < sum(mirrored) < 48
+
+
+def test_an_alternating_flip_mirrors_each_image_in_every_second_epoch(images):
+    epochs = [augmented(images, "alternating_flip", epoch=epoch) for epoch in range(4)]
+    mirrored = [np.array_equal(new, old[:, ::-1]) for new, old in zip(epochs[0], images, strict=True)]
+    assert 16 < sum(mirrored) < 48
+    np.testing.assert_array_equal(epochs[1], epochs[0][:, :, ::-1])
+    np.testing.assert_array_equal(epochs[2], epochs[0])
+    np.testing.assert_array_equal(epochs[3], epochs[1])
+
+
+def test_an_alternating_flip_does_not_depend_on_the_order_of_the_examples():
+    size = 1000
+    mirrored = augmenter("alternating_flip").draws(size, 3, 0).numpy()[:, 0] < 0.5
+    first_half = order_of(size, 3, 0).numpy()[: size // 2]
+    assert 200 < mirrored[first_half].sum() < 300
 
 
 @pytest.mark.parametrize(("step", "most"), [({"random_crop": 2}, 2), ({"translation": 0.25}, 3)])

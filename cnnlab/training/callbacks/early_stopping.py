@@ -1,11 +1,11 @@
-"""Early stopping."""
+"""Ending a training early: without improvement, or at a target."""
 
 from collections.abc import Sequence
 
 import keras
 from rich.console import Console
 
-from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.experiment.callbacks import EarlyStopping, StopAt
 from cnnlab.training.callbacks.metrics_table import Logs
 from cnnlab.training.callbacks.schedules import better
 
@@ -32,6 +32,24 @@ class ReportingEarlyStopping(keras.callbacks.EarlyStopping):
                 f"stopped early: {self.monitor} was best after epoch {self.best_epoch + 1}, and no better for "
                 f"{self.patience} epochs; the weights are those of epoch {restored}"
             )
+
+
+class TargetStopping(keras.callbacks.Callback):
+    """Stops training when the monitored value reaches the target, and says so in a line."""
+
+    def __init__(self, spec: StopAt, console: Console | None) -> None:
+        super().__init__()
+        self._spec, self._console = spec, console
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Stop where the target is reached."""
+        value = (logs or {})[self._spec.monitor]
+        reached = value >= self._spec.value if better(self._spec.monitor) == "max" else value <= self._spec.value
+        if not reached:
+            return
+        self.model.stop_training = True
+        if self._console:
+            self._console.print(f"{self._spec.monitor} reached {self._spec.value:g} in epoch {epoch + 1}: {value:.4f}")
 
 
 def restored_epoch(callbacks: Sequence[keras.callbacks.Callback], last: int) -> int:

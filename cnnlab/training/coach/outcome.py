@@ -70,7 +70,7 @@ def overfitting(e: Evidence) -> Finding | None:
 def too_few_epochs(e: Evidence) -> Finding | None:
     """The loss is still on its way."""
     losses = e.losses
-    if e.has_learned or len(losses) < MIN_EPOCHS or e.late_fall < LATE_LOSS_DROP:
+    if e.has_learned or not MIN_EPOCHS <= len(losses) == e.train.epochs or e.late_fall < LATE_LOSS_DROP:
         return None
     found = (
         f"of what the training loss fell, {100 * e.late_fall:.0f} % was in the last fifth of {len(losses)} epochs "

@@ -8,7 +8,7 @@ from cnnlab.config.differences import brief, differing_keys
 from cnnlab.config.load import to_dict
 from cnnlab.config.overrides import Override
 from cnnlab.errors import CnnlabError, RequestError, RunError
-from cnnlab.experiment.callbacks import EarlyStopping
+from cnnlab.experiment.callbacks import EarlyStopping, StopAt
 from cnnlab.experiment.optimizers import lower_learning_rate
 from cnnlab.experiment.schema import Experiment, Train
 from cnnlab.runs import Run
@@ -100,10 +100,11 @@ def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: boo
     """Raise RequestError where the training of a finished run, whose settings these are, has nothing left to do."""
     run = record.run
     if record.stopped_early:
+        has_target = any(isinstance(spec, StopAt) for spec in was.callbacks)
         changes = [
             f"train.callbacks[{index}].early_stopping.patience={2 * spec.patience}"
             for index, spec in enumerate(was.callbacks)
-            if isinstance(spec, EarlyStopping)
+            if isinstance(spec, EarlyStopping) and not has_target
         ]
         sets = [word for change in changes or ["train.callbacks=[]"] for word in ("--set", change)]
         raise RequestError(

@@ -65,7 +65,7 @@ EXPERIMENTS = {
         "train": {
             "schedule": {"cosine": {"warmup": 1}},
             "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9}},
-            "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_balanced_accuracy"}}],
+            "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_balanced_accuracy"}}, {"stop_at": 0.999}],
         },
     },
     "one-cycle": {
@@ -99,7 +99,8 @@ EXPERIMENTS = {
     "bfloat16": {"train": {"precision": "mixed_bfloat16", "schedule": "cosine"}},
     "float16": {"train": {"precision": "mixed_float16", "schedule": "cosine", "optimizer": "adam"}},
     "augmentation": {
-        "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
+        "test_time": {"flip": True, "translate": 1},
+        "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", "alternating_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
         "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed", "class_weights": {"0": 5, "2": 0.1}},
     },
     "adversarial": {"train": {"schedule": "cosine", "adversarial": {"epsilon": 0.1, "steps": 2}}},

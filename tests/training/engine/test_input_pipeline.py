@@ -25,7 +25,15 @@ from cnnlab.training.preview import first_batch
 
 STEPS = TypeAdapter(list[Augmentation])
 ALL = STEPS.validate_python(
-    ["horizontal_flip", {"random_crop": 2}, {"translation": 0.1}, {"rotation": 20}, {"cutout": 8}, {"mixup": 0.4}]
+    [
+        "horizontal_flip",
+        "alternating_flip",
+        {"random_crop": 2},
+        {"translation": 0.1},
+        {"rotation": 20},
+        {"cutout": 8},
+        {"mixup": 0.4},
+    ]
 )
 
 

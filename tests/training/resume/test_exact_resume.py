@@ -52,7 +52,7 @@ CASES = {
         "train.callbacks=[tensorboard, {early_stopping: {patience: 2, restore_best_weights: true, monitor: val_accuracy}}]",
     ],
     "float16": ["train.precision=mixed_float16", "train.optimizer={adam: 0.002}"],
-    "streamed": [DROPOUT, "train.input_pipeline=streamed", "preprocessing.augmentation=[horizontal_flip]"],
+    "streamed": [DROPOUT, "train.input_pipeline=streamed", "preprocessing.augmentation=[alternating_flip]"],
 }
 
 
