@@ -1,7 +1,7 @@
 """Time to a table of several seeds: `cnnlab train --jobs auto` against one process, for four of the course's networks.
 
 `python -m benchmarks.parallel_runs [--seeds 10] [--rounds 3] [--networks fc,…]`, and the table goes into
-docs/benchmarks-jobs.md. Both train the same seeds of the shipped experiment, with fewer epochs than its own,
+docs/benchmarks-jobs.md. Both train the same seeds of the shipped experiment, but for fc with fewer epochs than its own,
 and the ratio is of whole commands, imports and all, alternating; medians. The peak memory is that of one process.
 """
 
@@ -21,7 +21,7 @@ from cnnlab.config.load import load
 from cnnlab.jobs.cores import available_cores, count_of, parallel_fraction
 
 SHORTER = {
-    "fc": ["--epochs", "20"],
+    "fc": [],
     "mlp-ce": ["--epochs", "8"],
     "lenet": ["--epochs", "3"],
     "cnn-32-64": ["--epochs", "1", "--limit", "10000"],
@@ -130,7 +130,7 @@ def _compare(name: str, seeds: int, rounds: int) -> dict[str, Any]:
                 if found := re.search("peak memory of a process: (.*)", done.stderr):
                     peak = found[1]
     one, jobs = (statistics.median(some) for some in seconds.values())
-    row = {"network": f"{name} {' '.join(SHORTER[name])}", "one_process": one, "at_once": jobs, "ratio": jobs / one}
+    row = {"network": ' '.join([name, *SHORTER[name]]), "one_process": one, "at_once": jobs, "ratio": jobs / one}
     print(*row.values(), peak, file=sys.stderr, flush=True)
     return {**row, "jobs": count, "memory_of_a_job": peak}
 
