@@ -42,11 +42,11 @@ processes `auto` took.
 
 `speedup` is how many times faster an epoch is with two threads alone than with one thread beside another such process,
 medians of {rounds}; `table` is what the code takes it to be (`SPEEDUPS` in `cnnlab/jobs/cores.py`). At less than 2, two
-processes of one thread are sooner done with many seeds.
+processes of one thread finish many seeds first.
 
 {speedups}
 
-From that follow, by Amdahl's law for more than two threads, which were not measured, and with memory enough, these
+From that follow, by Amdahl's law for more than two threads, which were not measured, and with enough memory, these
 numbers of processes for 10 and for 60 runs:
 
 {choices}
@@ -130,7 +130,7 @@ def _compare(name: str, seeds: int, rounds: int) -> dict[str, Any]:
                 if found := re.search("peak memory of a process: (.*)", done.stderr):
                     peak = found[1]
     one, jobs = (statistics.median(some) for some in seconds.values())
-    row = {"network": ' '.join([name, *SHORTER[name]]), "one_process": one, "at_once": jobs, "ratio": jobs / one}
+    row = {"network": " ".join([name, *SHORTER[name]]), "one_process": one, "at_once": jobs, "ratio": jobs / one}
     print(*row.values(), peak, file=sys.stderr, flush=True)
     return {**row, "jobs": count, "memory_of_a_job": peak}
 
