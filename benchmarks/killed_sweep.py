@@ -43,7 +43,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rates = [round(0.01 * 1.15**index, 5) for index in range(chosen.trials // 3)]
+        rates = [round(0.004 * 1.15**index, 5) for index in range(chosen.trials // 3)]
         (folder / "space.yaml").write_text(SPACE.format(rates=rates), encoding="utf-8")
         started = time.perf_counter()
         killed = disturbed(folder, chosen.workers, chosen.kills, random.Random(chosen.seed))
@@ -54,11 +54,9 @@ def main() -> None:
         print(
             f"{len(found)} trials, {sum(row['state'] == 'complete' for row in found)} complete, {len(runs)} run folders"
         )
-        keys = [key for key in found[0] if key != "seconds"]
-        differing = [
-            row["trial"] for row, other in zip(found, expected, strict=True) if any(row[k] != other[k] for k in keys)
-        ]
-        print(f"trials that differ from the sweep without kills: {differing or 'none'}")
+        keys = [key for key in found[0] if key not in ("seconds", "reason")]  # a reason names the folder
+        differing = [row for row, other in zip(found, expected, strict=True) if any(row[k] != other[k] for k in keys)]
+        print(f"trials that differ from the sweep without kills: {len(differing)}", *differing, sep="\n")
         winners = [(folder / name / "winner.yaml").read_text(encoding="utf-8") for name in ("killed", "quiet")]
         print(f"the same winner: {winners[0] == winners[1]}")
         if differing or winners[0] != winners[1] or len(runs) != chosen.trials:
@@ -89,7 +87,7 @@ def disturbed(folder: Path, workers: int, kills: int, chance: random.Random) -> 
         sweep(folder, "killed").wait()
 
     threads = [
-        threading.Thread(target=worker, args=(number, [chance.uniform(3, 30) for _ in range(kills)]))
+        threading.Thread(target=worker, args=(number, [chance.uniform(2, 16) for _ in range(kills)]))
         for number in range(workers)
     ]
     for thread in threads:

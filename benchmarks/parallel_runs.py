@@ -1,7 +1,8 @@
 """Time to a table of several seeds: `cnnlab train --jobs auto` against one process, for four of the course's networks.
 
-`python -m benchmarks.parallel_runs [--seeds 10] [--rounds 3] [--networks fc,…]`, and the table goes into
-docs/benchmarks-jobs.md. Both train the same seeds of the shipped experiment, with fewer epochs than its own,
+`python -m benchmarks.parallel_runs [--seeds 10] [--rounds 3] [--networks fc,…]`; the measurements go into
+docs/benchmarks-jobs.json, which keeps those of networks that are not measured again, and the page about them into
+docs/benchmarks-jobs.md. Both train the same seeds of the shipped experiment, but for fc with fewer epochs than its own,
 and the ratio is of whole commands, imports and all, alternating; medians. The peak memory is that of one process.
 """
 
@@ -21,12 +22,13 @@ from cnnlab.config.load import load
 from cnnlab.jobs.cores import available_cores, count_of, parallel_fraction
 
 SHORTER = {
-    "fc": ["--epochs", "20"],
+    "fc": [],
     "mlp-ce": ["--epochs", "8"],
     "lenet": ["--epochs", "3"],
     "cnn-32-64": ["--epochs", "1", "--limit", "10000"],
 }
 """What makes the experiments short enough to be repeated."""
+DATA = DOCS / "benchmarks-jobs.json"
 TEXT = """\
 # Several seeds at once
 
@@ -42,11 +44,11 @@ processes `auto` took.
 
 `speedup` is how many times faster an epoch is with two threads alone than with one thread beside another such process,
 medians of {rounds}; `table` is what the code takes it to be (`SPEEDUPS` in `cnnlab/jobs/cores.py`). At less than 2, two
-processes of one thread are sooner done with many seeds.
+processes of one thread finish many seeds first.
 
 {speedups}
 
-From that follow, by Amdahl's law for more than two threads, which were not measured, and with memory enough, these
+From that follow, by Amdahl's law for more than two threads, which were not measured, and with enough memory, these
 numbers of processes for 10 and for 60 runs:
 
 {choices}
@@ -61,8 +63,16 @@ def main() -> None:
     parser.add_argument("--networks", default=",".join(SHORTER))
     options = parser.parse_args()
     names = options.networks.split(",")
-    speedups = [_speedup(name, options.rounds) for name in names]
-    rows = [_compare(name, options.seeds, options.rounds) for name in names]
+    measured = json.loads(DATA.read_text(encoding="utf-8")) if DATA.is_file() else {}
+    for name in names:
+        measured[name] = {
+            "speedup": _speedup(name, options.rounds),
+            "comparison": _compare(name, options.seeds, options.rounds),
+        }
+        DATA.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    networks = [name for name in SHORTER if name in measured]
+    rows = [measured[name]["comparison"] for name in networks]
+    speedups = [{**measured[name]["speedup"], "table": _table_speedup(name)} for name in networks]
     page = TEXT.format(
         machine=machine(),
         seeds=options.seeds,
@@ -70,7 +80,7 @@ def main() -> None:
         cores=available_cores(),
         table=render(rows, list(rows[0]), Format.MD),
         speedups=render(speedups, list(speedups[0]), Format.MD),
-        choices=render(choices := [_choices(name) for name in names], list(choices[0]), Format.MD),
+        choices=render(choices := [_choices(name) for name in networks], list(choices[0]), Format.MD),
     )
     (DOCS / "benchmarks-jobs.md").write_text(page, encoding="utf-8")
     print(page)
@@ -80,10 +90,14 @@ def _speedup(name: str, rounds: int) -> dict[str, Any]:
     """Of two threads alone against one thread beside another process."""
     two = statistics.median(_epochs(name, 2, 1)[0] for _ in range(rounds))
     one = statistics.median(statistics.mean(_epochs(name, 1, 2)) for _ in range(rounds))
-    parallel = parallel_fraction(load(name))
     row = {"network": name, "one_thread": one, "two_threads": two, "speedup": one / two}
     print(*row.values(), file=sys.stderr, flush=True)
-    return {**row, "table": round(1 / (1 - parallel / 2), 2)}
+    return row
+
+
+def _table_speedup(name: str) -> float:
+    """The speedup that the code takes a network to have."""
+    return round(1 / (1 - parallel_fraction(load(name)) / 2), 2)
 
 
 def _epochs(name: str, threads: int, processes: int) -> list[float]:
@@ -130,7 +144,7 @@ def _compare(name: str, seeds: int, rounds: int) -> dict[str, Any]:
                 if found := re.search("peak memory of a process: (.*)", done.stderr):
                     peak = found[1]
     one, jobs = (statistics.median(some) for some in seconds.values())
-    row = {"network": f"{name} {' '.join(SHORTER[name])}", "one_process": one, "at_once": jobs, "ratio": jobs / one}
+    row = {"network": " ".join([name, *SHORTER[name]]), "one_process": one, "at_once": jobs, "ratio": jobs / one}
     print(*row.values(), peak, file=sys.stderr, flush=True)
     return {**row, "jobs": count, "memory_of_a_job": peak}
 

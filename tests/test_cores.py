@@ -46,10 +46,11 @@ def test_auto_divides_the_cores_by_the_threads_that_are_set(experiment):
 
 
 def test_auto_takes_no_more_processes_than_have_room_in_memory(experiment, monkeypatch):
+    monkeypatch.setattr(cores, "available_cores", lambda: 64)
     monkeypatch.setattr(cores.memory, "available", lambda: 4_000_000_000)
-    assert count_of("auto", 60, experiment, cores=64) == 2
+    assert count_of("auto", 60, experiment) == 2
     monkeypatch.setattr(cores.memory, "available", lambda: 1000)
-    assert count_of("auto", 60, experiment, cores=64) == 1
+    assert count_of("auto", 60, experiment) == 1
 
 
 def test_a_number_is_taken_but_for_processes_without_work(experiment):

@@ -18,10 +18,10 @@ from cnnlab.messages import pluralize
 
 MOST = 256  # processes
 MEMORY = 1_500_000_000  # bytes of a process: LeNet on MNIST takes 0.8 GB
-SPEEDUPS = {7_840: 1.0, 315_218: 1.9, 416_520: 1.4, 13_883_904: 2.0}
+SPEEDUPS = {7_840: 1.0, 315_218: 1.0, 416_520: 1.36, 13_883_904: 1.83}
 """How many times faster two threads train a network of so many multiplications than one thread that has a core beside
-another such process: fc, mlp-ce and lenet by one round of `python -m benchmarks.parallel_runs` on a busy machine (0.51,
-which counts as 1, 1.93, 1.42); cnn-32-64 is taken to use both cores."""
+another such process: fc, mlp-ce, lenet and cnn-32-64, measured by `python -m benchmarks.parallel_runs`
+(docs/benchmarks-jobs.md). The first two are slower with two threads, 0.76 and 0.86, which counts as 1."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,18 @@ def available_cores() -> int:
 def count_of(text: str, tasks: int, experiment: Experiment, cores: int | None = None) -> int:
     """How many processes `--jobs TEXT` means for so many runs like this one. Raises RequestError.
 
-    `auto`: as many as the table SPEEDUPS says are soonest done, and as have room in memory.
+    `auto`: as many as finish first by the table SPEEDUPS, and as have room in memory; `cores` are those of another
+    machine, with room for all.
     """
     if text != "auto":
         if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
             raise RequestError(f"--jobs {text}: expected how many processes, 1 to {MOST}, or auto")
         return min(int(text), tasks)
+    room = memory.available() if cores is None else None
     cores = cores or available_cores()
     threads = experiment.train.threads
     most = min(tasks, cores // (threads or 1), MOST)
-    if (room := memory.available()) is not None:
+    if room is not None:
         most = min(most, room // MEMORY)
     counts = range(1, max(most, 1) + 1)
     if threads is not None:
