@@ -71,7 +71,7 @@ def time_to_accuracy(run: Run, target: float) -> Attempt:
     epoch = next((number for number, accuracy in enumerate(accuracies, start=1) if accuracy >= target), None)
     return Attempt(
         run=run,
-        seed=record.seed,
+        seed=record.experiment.seed,
         seconds=None if epoch is None else sum(table["seconds"][:epoch]),
         epoch=epoch,
         val_accuracy=max(accuracies) if epoch is None else accuracies[epoch - 1],

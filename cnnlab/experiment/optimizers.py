@@ -2,10 +2,21 @@
 
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from cnnlab.experiment.choice import Choice, Fraction, NonNegative, Positive, by_kind
 
 
-class Sgd(Choice):
+class Averaging(Choice):
+    """An optimizer that may keep a moving average of the weights (Polyak and Juditsky 1992)."""
+
+    ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay rate per step of a running mean of the weights, such as 0.999. Validation and the final network use that
+    mean instead of the weights; `null` keeps none.
+    """
+
+
+class Sgd(Averaging):
     """Stochastic gradient descent."""
 
     kind: ClassVar[str] = "sgd"
@@ -22,7 +33,7 @@ class Sgd(Choice):
     """Decoupled weight decay: each step subtracts this fraction of every weight, times the learning rate."""
 
 
-class Adam(Choice):
+class Adam(Averaging):
     """Steps scaled by running means of the gradient and of its square. Kingma and Ba 2014."""
 
     kind: ClassVar[str] = "adam"
@@ -49,7 +60,7 @@ class AdamW(Adam):
     """Decoupled weight decay: each step subtracts this fraction of every weight, times the learning rate."""
 
 
-class RMSprop(Choice):
+class RMSprop(Averaging):
     """Steps scaled by a running mean of the squared gradient. Tieleman and Hinton 2012."""
 
     kind: ClassVar[str] = "rmsprop"

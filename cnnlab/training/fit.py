@@ -14,6 +14,7 @@ from rich.console import Console
 from cnnlab.errors import Diverged
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt, TensorBoard
 from cnnlab.experiment.losses import CrossEntropy, Loss
+from cnnlab.models.averages import averaged_weights, use_averages
 from cnnlab.runs import Run
 from cnnlab.training import divergence
 from cnnlab.training.callbacks import schedules, user
@@ -133,6 +134,7 @@ class _Loop:
                 stack.callback(callback.close)
             with self._interrupts.deferred():
                 yield
+        use_averages(self._model)
         self.callbacks.on_train_end(self._logs)
 
     def epochs(self, checkpoint: Checkpoint | None) -> Iterator[int]:
@@ -195,7 +197,8 @@ class _Loop:
             return {}
         self.callbacks.on_test_begin()
         self.callbacks.on_test_batch_begin(0)
-        outcome = self._trainer.forward(examples)
+        with averaged_weights(self._model):
+            outcome = self._trainer.forward(examples)
         logs = {"accuracy": outcome.accuracy, "loss": outcome.loss}
         self.callbacks.on_test_batch_end(0, logs)
         self.callbacks.on_test_end(logs)

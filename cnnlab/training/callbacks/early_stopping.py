@@ -6,6 +6,7 @@ import keras
 from rich.console import Console
 
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt
+from cnnlab.models.averages import averaged_weights
 from cnnlab.training.callbacks.metrics_table import Logs
 from cnnlab.training.callbacks.schedules import better
 
@@ -22,6 +23,11 @@ class ReportingEarlyStopping(keras.callbacks.EarlyStopping):
             restore_best_weights=spec.restore_best_weights,
         )
         self._console = console
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Remember the best weights as they were measured: their averages, where the optimizer keeps those."""
+        with averaged_weights(self.model):
+            super().on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Restore the weights if asked to."""
