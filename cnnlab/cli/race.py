@@ -11,7 +11,7 @@ import typer
 
 from cnnlab.cli.options import Set
 from cnnlab.cli.tables import Format, render
-from cnnlab.errors import RequestError, TrainingError
+from cnnlab.errors import TrainingError
 
 if TYPE_CHECKING:
     from cnnlab.analysis.race import Race
@@ -49,12 +49,13 @@ def race(
 
     Examples: `cnnlab race lenet --target 0.99`, `cnnlab race my.yaml --target 0.9 --on test --seeds 3`.
     """
-    from cnnlab.cli.shorthands import new_runs, parse_seeds
+    from cnnlab.cli.shorthands import parse_seeds
     from cnnlab.config.lint import check
     from cnnlab.config.load import parse, read
     from cnnlab.config.overrides import Override, check_distinct, parse_sets
     from cnnlab.runs.claim import check_writable
     from cnnlab.terminal import note, stderr, warn
+    from cnnlab.training.tasks import NewRun
 
     source, changes = parse(config), parse_sets(set or [])
     if epochs is not None:
@@ -66,9 +67,8 @@ def race(
     for warning in check(loaded):
         warn(str(warning))
     experiment = loaded.experiment
-    tasks = list(new_runs(experiment, None, parse_seeds(seeds, experiment.seed)))
-    if len({task.experiment.data.train_sizes for task in tasks}) > 1:
-        raise RequestError("data.train_sizes: several sizes, and a race is of one; use --set data.train_sizes=N")
+    numbers = parse_seeds(seeds, experiment.seed)
+    tasks = [NewRun(experiment.model_copy(update={"seed": number})) for number in numbers]
     check_writable(runs)
     if experiment.data.validation == "test":
         note("the accuracy is that of the test set; it also chooses the epoch, and is a little too good for that")

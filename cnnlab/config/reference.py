@@ -12,6 +12,7 @@ from cnnlab.experiment.layers import base
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Published, Train
 from cnnlab.experiment.search import Search, Values
+from cnnlab.experiment.test_time import TestTime
 
 HEAD = """\
 # The experiment file
@@ -51,6 +52,7 @@ def markdown() -> str:
         *_section("`train.adversarial`", [Adversarial]),
         *_section("`train.schedule`", models_at(("train", "schedule"))),
         *_section("`train.callbacks`", models_at(("train", "callbacks", 0))),
+        *_section("`test_time`", [TestTime]),
         *_section("`published`", [Published]),
         *_section("`search`", [Search]),
         *_section("`search.space`", [Values]),

@@ -42,9 +42,9 @@ def load_model(run: Run, precision: Precision | None = None, *, averages: bool =
     """The network of a finished run, with its final weights, from the run folder alone.
 
     It computes in `precision`, by default that of its training. Unless it `averages`, its scores are those of images as
-    they are, also where the experiment has `test_time`, which is said. The data set is read only for runs of version 0.1.0
-    with `scale: standardize`, whose record lacks the statistics of the pixels. Raises RunError where the run did not
-    finish or its files are damaged or contradict each other.
+    they are, also where the experiment has `test_time`, which is said. The data set is read only for runs of version
+    0.1.0 with `scale: standardize`, whose record lacks the statistics of the pixels. Raises RunError where the run did
+    not finish or its files are damaged or contradict each other.
     """
     record = run.record()
     check_finished(record)

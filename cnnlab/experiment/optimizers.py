@@ -1,19 +1,26 @@
 """Optimizers. Names, options and defaults are those of `keras.optimizers`."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.choice import Choice, Fraction, NonNegative, Positive, by_kind
 
 
 class Averaging(Choice):
-    """An optimizer that may keep a moving average of the weights (Polyak and Juditsky 1992)."""
+    """An optimizer that may keep a running mean of the weights (Polyak and Juditsky 1992)."""
 
-    ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay rate per step of a running mean of the weights, such as 0.999. Validation and the final network use that
-    mean instead of the weights; `null` keeps none.
-    """
+    use_ema: bool = False
+    """Whether to keep a running mean of the weights, which validation and the final network then use."""
+    ema_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Decay rate per step of that running mean."""
+
+    @model_validator(mode="after")
+    def _check_averaging(self) -> Self:
+        if not self.use_ema and self.ema_momentum != type(self).model_fields["ema_momentum"].default:
+            raise PydanticCustomError("misfit", "ema_momentum has no effect without use_ema: true")
+        return self
 
 
 class Sgd(Averaging):

@@ -9,9 +9,10 @@ from cnnlab.experiment.choice import Strict
 
 
 class TestTime(Strict):
-    """Averages the outputs of the network over several views of each image, wherever it predicts: test-time augmentation.
+    """Averages the outputs of the network over several views of each image: test-time augmentation.
 
-    In validation, `evaluate`, `predict` and exported networks. Training, `look` and `fool` use the image as it is.
+    In validation, `evaluate`, `predict` and exported networks. Training, `look` and `fool` use the image as it is, and
+    so does `model.keras` of the run folder.
     """
 
     __test__ = False  # no test of pytest's

@@ -1,4 +1,4 @@
-"""Moving averages of weights, which Keras's optimizers keep where they are asked to (`ema_momentum`)."""
+"""Moving averages of weights, which Keras's optimizers keep where they are asked to (`use_ema`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

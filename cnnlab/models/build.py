@@ -160,10 +160,6 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
     options = dict(train.optimizer)
     if train.optimizer.kind == "sgd" and not options["weight_decay"]:
         options["weight_decay"] = None  # not even computed; AdamW takes 0
-    if options["ema_momentum"] is None:
-        del options["ema_momentum"]
-    else:
-        options["use_ema"] = True
     optimizer = OPTIMIZERS[train.optimizer.kind](**options)
     if train.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -68,7 +68,7 @@ def test_a_race_on_the_test_set_says_so(cnnlab, folder):
         (["--target", 0.5, "--set", "data.validation=0"], "no examples are held out for validation"),
         (["--target", 0.5, "--seeds", "x"], "--seeds x: expected how many"),
         (["--target", 0.5, "--epochs", 0], "--epochs 0"),
-        (["--target", 0.5, "--set", "data.train_sizes=[50, 100]"], "data.train_sizes: several sizes"),
+        (["--target", 0.5, "--set", "data.train_sizes=[50, 100]"], "data.train_sizes: 2 sizes"),
         (["--target", 0.5, "--on", "test", "--set", "data.validation=10"], "keep one"),
     ],
 )

@@ -52,7 +52,7 @@ def average_of(weights):
 def test_the_final_network_is_the_running_mean_of_the_weights_and_training_is_not_changed():
     plain, averaged = Recorder(), Recorder()
     fit(trainer_of(sgd(momentum=0.5)), callbacks=[plain])
-    trainer = trainer_of(sgd(momentum=0.5, ema_momentum=MOMENTUM))
+    trainer = trainer_of(sgd(momentum=0.5, use_ema="true", ema_momentum=MOMENTUM))
     history = fit(trainer, callbacks=[averaged])
     assert len(plain.steps) > 4
     for ours, theirs in zip(averaged.steps, plain.steps, strict=True):
@@ -66,7 +66,7 @@ def test_the_final_network_is_the_running_mean_of_the_weights_and_training_is_no
 
 def test_the_best_weights_that_early_stopping_restores_are_the_means_that_were_measured():
     stop = "train.callbacks=[{early_stopping: {patience: 3, restore_best_weights: true}}]"
-    trainer = trainer_of(sgd(ema_momentum=MOMENTUM), stop, "train.epochs=6")
+    trainer = trainer_of(sgd(use_ema="true", ema_momentum=MOMENTUM), stop, "train.epochs=6")
     history = fit(trainer)
     outcome = trainer.forward(trainer.dataset.validation)
     assert history.results["val_loss"] == outcome.loss == min(row["val_loss"] for row in history.rows)

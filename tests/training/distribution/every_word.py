@@ -72,7 +72,7 @@ EXPERIMENTS = {
         "model": {"layers": ["flatten", {"parallel": [[{"dense": {"units": 2, "activation": name}}] for name in typing.get_args(Activation)]}, {"dense": {"units": 3, "activation": "softmax"}}]},
         "train": {
             "schedule": {"one_cycle": {"warmup": 1}},
-            "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "ema_momentum": 0.8}},
+            "optimizer": {"sgd": {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "use_ema": True, "ema_momentum": 0.8}},
             "loss": {"cross_entropy": {"from_logits": False}},
             "callbacks": [{"early_stopping": {"patience": 9, "monitor": "val_accuracy", "restore_best_weights": True}}],
         },
@@ -103,7 +103,7 @@ EXPERIMENTS = {
         "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", "alternating_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
         "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed", "class_weights": {"0": 5, "2": 0.1}},
     },
-    "averages": {"train": {"optimizer": {"adam": {"ema_momentum": 0.9}}}},
+    "averages": {"train": {"optimizer": {"adam": {"use_ema": True, "ema_momentum": 0.9}}}},
     "adversarial": {"train": {"schedule": "cosine", "adversarial": {"epsilon": 0.1, "steps": 2}}},
     "adversarial-l2": {"preprocessing": {"augmentation": [{"mixup": 0.4}]}, "train": {"schedule": "cosine", "adversarial": {"epsilon": 1.0, "steps": 2, "norm": "l2", "random_start": False, "warmup": 1}}},
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},

@@ -51,7 +51,7 @@ CASES = {
         "train.optimizer={sgd: 0.5}",
         "train.callbacks=[tensorboard, {early_stopping: {patience: 2, restore_best_weights: true, monitor: val_accuracy}}]",
     ],
-    "averages": ["train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, ema_momentum: 0.9}}"],
+    "averages": ["train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, use_ema: true, ema_momentum: 0.9}}"],
     "float16": ["train.precision=mixed_float16", "train.optimizer={adam: 0.002}"],
     "streamed": [DROPOUT, "train.input_pipeline=streamed", "preprocessing.augmentation=[alternating_flip]"],
 }
