@@ -188,7 +188,7 @@ def test_a_process_that_is_lost_is_told_and_replaced(trained, tmp_path, capsys, 
 
 
 def test_unfinished_runs_are_resumed_in_processes(folder):
-    training = start(folder, "--epochs", "300", "--seeds", "2", "--jobs", "2")
+    training = start(folder, "--epochs", "150", "--seeds", "2", "--jobs", "2")
     wait_for_epochs(folder / "runs", 2)
     training.send_signal(signal.SIGINT)
     _, stderr = training.communicate(timeout=60)
@@ -197,7 +197,7 @@ def test_unfinished_runs_are_resumed_in_processes(folder):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert sorted(row["seed"] for row in json.loads(done.stdout)) == [0, 1]
-    whole = run_cnnlab(*TRAIN, "--epochs", 300, "--seeds", 2, "--runs", "whole", cwd=folder)
+    whole = run_cnnlab(*TRAIN, "--epochs", 150, "--seeds", 2, "--runs", "whole", cwd=folder)
     assert whole.returncode == 0, whole.stderr
     found, expected = by_seed(folder / "runs"), by_seed(folder / "whole")
     assert {seed: one.results for seed, one in found.items()} == {seed: one.results for seed, one in expected.items()}

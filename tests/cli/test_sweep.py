@@ -218,7 +218,7 @@ def test_a_second_process_needs_join(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_sweep_that_is_ended_goes_on_where_it_was(folder, number, code):
-    (folder / "space.yaml").write_text(SPACE.replace("epochs: 2", "epochs: 400"))
+    (folder / "space.yaml").write_text(SPACE.replace("epochs: 2", "epochs: 150"))
     command = [sys.executable, "-m", "cnnlab", "sweep", "space.yaml", "--quiet", "--name", "long", "--jobs", "2"]
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     runs = folder / "runs/long"
