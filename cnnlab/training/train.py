@@ -77,10 +77,13 @@ def train(
         trainer = folders = None  # the last group's, of which nothing shall be kept in memory
         with failures.tolerated(group):
             trainer = trainers(group[0].experiment)
-            with RunFolders(trainer, group, folder) as folders, _interrupts(trainer, folders, console) as interrupts:
-                if warm_up:
-                    _warm_up(trainer, interrupts, console)
-                    trainer = trainers(group[0].experiment)
+            if warm_up:
+                _warm_up(trainer, console)
+                trainer = trainers(group[0].experiment)
+            with (
+                RunFolders(trainer, group, folder) as folders,
+                _interrupts(trainer, console, folders.on_second_signal) as interrupts,
+            ):
                 for task in group:
                     with failures.tolerated([task]), folders.open(task) as (run, checkpoint):
                         if run:
@@ -145,19 +148,22 @@ def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
     return groups
 
 
-def _interrupts(trainer: Trainer, folders: RunFolders, console: Console | None) -> Interrupts:
+def _interrupts(
+    trainer: Trainer, console: Console | None, on_second_signal: Callable[[], object] = lambda: None
+) -> Interrupts:
     return Interrupts(
-        folders.on_second_signal,
+        on_second_signal,
         agree=lambda number: devices.signal_of_any(trainer.strategy, number),
         notify=lambda line: console.print(line) if console and trainer.is_chief else None,
     )
 
 
-def _warm_up(trainer: Trainer, interrupts: Interrupts, console: Console | None) -> None:
+def _warm_up(trainer: Trainer, console: Console | None) -> None:
     """Train an epoch, which compiles all that is used; `trainer` must be reset after it."""
     if console and trainer.is_chief:
         console.print("warm-up: one epoch that does not count")
-    fit(trainer, callbacks=[], interrupts=interrupts, after_epoch=lambda row: True)
+    with _interrupts(trainer, console) as interrupts:
+        fit(trainer, callbacks=[], interrupts=interrupts, after_epoch=lambda row: True)
 
 
 def _announce(trainer: Trainer, checkpoint: Checkpoint | None, console: Console | None) -> None:

@@ -41,6 +41,7 @@ MENTIONS = {
     # Text, not commands.
     "cnnlab {}",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
+    "{} of {} seeds did not reach {} within {} epochs; give them more by --epochs, or lower --target",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
     # The subject of a message, an excluded option, or part of a command.
     " --runs {}",

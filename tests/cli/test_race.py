@@ -1,5 +1,8 @@
 import csv
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -59,6 +62,22 @@ def test_a_race_on_the_test_set_says_so(cnnlab, folder):
     assert done.returncode == 0, done.stderr
     assert "cnnlab: note: the accuracy is that of the test set" in done.stderr
     assert "0.1 test accuracy after" in done.stdout
+
+
+def test_an_interrupted_warm_up_leaves_nothing(folder):
+    (folder / "long.yaml").write_text(
+        TINY.replace("limit: 200", "limit: 1437").replace("batch_size: 64", "batch_size: 1")
+    )
+    command = [sys.executable, "-m", "cnnlab", "race", "long.yaml", "--target", "0.99", "--seeds", "2"]
+    racing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in racing.stderr:
+        if line.startswith("warm-up"):
+            break
+    racing.send_signal(signal.SIGINT)
+    stdout, stderr = racing.communicate(timeout=60)
+    assert (racing.returncode, stdout) == (130, "")
+    assert stderr.splitlines()[-1] == "cnnlab: interrupted"
+    assert not list(folder.glob("runs/*"))
 
 
 @pytest.mark.parametrize(
