@@ -96,7 +96,14 @@ def test_set_reaches_defaults_and_short_forms(tmp_path):
     data = to_dict(load(str(tmp_path / "x.yaml"), [parse_set(change) for change in changes]))
     assert data["model"]["layers"][1]["dense"]["units"] == 12
     assert data["train"]["optimizer"] == {
-        "sgd": {"learning_rate": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
+        "sgd": {
+            "use_ema": False,
+            "ema_momentum": 0.99,
+            "learning_rate": 0.01,
+            "momentum": 0.9,
+            "nesterov": False,
+            "weight_decay": 0.0,
+        }
     }
     assert data["train"]["schedule"] == {"exponential": {"decay": 0.5, "warmup": 0.0}}
 
