@@ -15,6 +15,9 @@ DATA: dict[str, dict[str, Any]] = {
 TRAIN = {"test": "end"}
 """The same for `train`."""
 
+OPTIMIZER = {"use_ema": False, "ema_momentum": 0.99}
+"""The same for every optimizer."""
+
 
 def upgrade(experiment: Any) -> Any:
     """The experiment of a run as data, with the options that were added since it was written."""
@@ -26,4 +29,7 @@ def upgrade(experiment: Any) -> Any:
         upgraded["data"] = {**DATA.get(data["name"], {}), **data}
     if isinstance(train, dict):
         upgraded["train"] = {**TRAIN, **train}
+        optimizer = train.get("optimizer")
+        if isinstance(optimizer, dict) and all(isinstance(options, dict) for options in optimizer.values()):
+            upgraded["train"]["optimizer"] = {kind: {**OPTIMIZER, **options} for kind, options in optimizer.items()}
     return upgraded
