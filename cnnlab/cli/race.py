@@ -53,6 +53,7 @@ def race(
     from cnnlab.config.lint import check
     from cnnlab.config.load import parse, read
     from cnnlab.config.overrides import Override, check_distinct, parse_sets
+    from cnnlab.experiment.callbacks import UserCallback
     from cnnlab.runs.claim import check_writable
     from cnnlab.terminal import note, stderr, warn
     from cnnlab.training.tasks import NewRun
@@ -72,6 +73,8 @@ def race(
     check_writable(runs)
     if experiment.data.validation == "test":
         note("the accuracy is that of the test set; it also chooses the epoch, and is a little too good for that")
+    if any(isinstance(callback, UserCallback) for callback in experiment.train.callbacks):
+        note("user callbacks may change the network, which is compiled anew for each seed: its first epoch counts that")
 
     from cnnlab.cli.tensorflow import import_tensorflow
 

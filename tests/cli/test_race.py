@@ -80,6 +80,13 @@ def test_an_interrupted_warm_up_leaves_nothing(folder):
     assert not list(folder.glob("runs/*"))
 
 
+def test_what_user_callbacks_add_to_the_time_is_said(cnnlab, folder):
+    user = "train.callbacks=[callback: keras.callbacks.TerminateOnNaN]"
+    done = cnnlab("race", "tiny.yaml", "--target", 0.1, "--seeds", 1, "--quiet", "--set", user)
+    assert done.returncode == 0, done.stderr
+    assert "cnnlab: note: user callbacks may change the network" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
