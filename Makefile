@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Tests of one file share what is costly to make; one process more than cores, since some wait.
-PARALLEL := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))') --dist loadfile
+PARALLEL := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))') --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow lint bench bench-fool docs lock clean
+.PHONY: demo test test-slow lint bench bench-fool bench-race docs lock clean
 
 demo: .venv/ready  ## train two networks on real digits with three seeds each, evaluate and compare them, write a report
 	@rm -rf runs/demo
@@ -17,7 +17,7 @@ demo: .venv/ready  ## train two networks on real digits with three seeds each, e
 	$(BIN)/cnnlab report runs/demo
 
 test: .venv/ready  ## the tests: no network, minutes
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 test-slow: .venv/ready  ## the long tests too
 	$(BIN)/python -m pytest $(PARALLEL) -m ""
@@ -29,6 +29,8 @@ lint: .venv/ready  ## what CI checks of the source
 
 bench: .venv/ready .venv-torch/ready .venv-jax/ready  ## the engine against Keras, PyTorch and JAX, in one run, to docs/benchmarks.md; durable runs, comparing, hints, predicting, exporting, looking
 	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python --jax .venv-jax/bin/python
+	$(BIN)/python -m benchmarks.lenet_kernels
+	$(BIN)/python -m benchmarks.xla_on_cpu
 	$(BIN)/python -m benchmarks.durable_runs
 	$(BIN)/python -m benchmarks.comparing
 	$(BIN)/python -m benchmarks.failing_trainings
@@ -39,6 +41,9 @@ bench: .venv/ready .venv-torch/ready .venv-jax/ready  ## the engine against Kera
 bench-fool: .venv/ready .venv-foolbox/ready  ## attacks against foolbox's, and their speed against that of training
 	$(BIN)/python -m benchmarks.fooling --foolbox .venv-foolbox
 
+bench-race: .venv/ready .venv-torch/ready  ## the time to accuracies on MNIST and CIFAR-10, and that of Keras and PyTorch, to docs/race.md
+	$(BIN)/python -m benchmarks.races --torch .venv-torch/bin/python
+
 docs: .venv/ready  ## the references and the schema for editors from the source; what is reproduced, from configs/results
 	$(BIN)/python -m typer cnnlab.cli.app utils docs --name cnnlab --title "The command line" > docs/cli.md
 	$(BIN)/cnnlab schema --format md > docs/experiment.md
@@ -47,7 +52,7 @@ docs: .venv/ready  ## the references and the schema for editors from the source;
 
 lock: pyproject.toml  ## pin the newest versions anew
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet --upgrade pip && .venv-lock/bin/pip install --quiet '.[onnx,litert,sweep]' --group dev
+	.venv-lock/bin/pip install --quiet --upgrade pip && .venv-lock/bin/pip install --quiet '.[onnx,litert,parquet,sweep]' --group dev
 	{ echo "# Every version that the tests ran with; \`make lock\` writes this file."; \
 	  .venv-lock/bin/pip freeze --exclude cnnlab; } > requirements.txt
 	rm -rf .venv-lock
@@ -73,7 +78,7 @@ clean:  ## remove what make has made, but no runs
 
 .venv-jax/ready:
 	$(PYTHON) -m venv .venv-jax
-	.venv-jax/bin/pip install --quiet --disable-pip-version-check jax==0.10.2 optax==0.2.8
+	.venv-jax/bin/pip install --quiet --disable-pip-version-check jax==0.10.2 optax==0.2.8 keras==3.15.1
 	touch $@
 
 # An independent implementation of attacks, for a benchmark only.

@@ -8,9 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine_vs_peers, input_pipeline, page, start_up
+from benchmarks import engine_vs_peers, input_pipeline, page, stages, start_up
 from benchmarks.engine_vs_peers import Contestant
 
+SLOW = dict.fromkeys(("lenet", "cnn-32-64", "cifar"), 1000)
+"""The images of an epoch where XLA computes convolutions on a CPU, of which a whole epoch takes minutes."""
 EXAMPLES = 20_000  # to measure the share of peak performance
 SHARES = ("experiment", "examples_per_second", "gflops", "matmul_gflops", "share_of_matmul", "seconds_to_first_step")
 
@@ -29,15 +31,17 @@ def main() -> None:
         Contestant("cnnlab", "engine"),
         *([Contestant("PyTorch", "pytorch", options.torch)] if options.torch else []),
         *([Contestant("PyTorch, compiled", "pytorch", options.torch, ("--compiled",))] if options.torch else []),
-        *([Contestant("JAX", "jax_scan", options.jax)] if options.jax else []),
+        *([Contestant("JAX", "jax_scan", options.jax, images=SLOW)] if options.jax else []),
+        *([Contestant("fit on JAX", "keras_jax", options.jax, images=SLOW)] if options.jax else []),
         Contestant("fit, mixed_bfloat16", "keras_fit", settings=bfloat16),
         Contestant("cnnlab, mixed_bfloat16", "engine", settings=bfloat16),
     ]
     with tempfile.TemporaryDirectory() as scratch:
         race = engine_vs_peers.race(contestants, options.rounds, Path(scratch))
         start = start_up.race(options.rounds, Path(scratch))
+        staged = stages.tables(options.rounds, Path(scratch) / "data", options.torch)
     shares = [_share(name) for name in engine_vs_peers.NETWORKS]
-    print(page.write(race, start, shares, input_pipeline.tables(options.rounds), contestants))
+    print(page.write(race, start, staged, shares, input_pipeline.tables(options.rounds), contestants))
 
 
 def _share(network: str) -> dict[str, Any]:

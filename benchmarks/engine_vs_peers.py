@@ -1,10 +1,15 @@
-"""Seconds per epoch: cnnlab's engine, Keras's `fit` on arrays, and eager PyTorch.
+"""Seconds per epoch: cnnlab's engine, Keras's `fit`, PyTorch and JAX, each in its usual and in its fastest form.
+
+`fit, tuned` has a cached and prefetched `tf.data` pipeline and 64 steps per call; `PyTorch, compiled` is
+`torch.compile` with `channels_last`; JAX runs an epoch as one `lax.scan` under `jit`, with optax.
 
 Network, optimizer, batch size, precision and data are the same. Each contestant runs in a separate process, and they
-train one epoch each in turn, so that load on the machine affects all of them equally. The first epoch of each (tracing,
-allocation) is not counted. The data are random and have the size of MNIST or CIFAR-10, since the time does not depend
-on the pixels; an epoch of the two large networks has 10,000 images. Where the range is wide, `fit` alternates between
-two speeds, and its median, the reference of all ratios, differs between runs of this benchmark.
+train one epoch each in turn, so that load on the machine affects all of them equally. The first epoch of each
+(tracing, allocation, compiling) is not counted. cnnlab chooses its threads as `cnnlab train` does. The data are
+random and have the size of MNIST or CIFAR-10, since the time does not depend on the pixels; an epoch of the two large
+networks has 10,000 images. XLA computes convolutions on a CPU so slowly that JAX trains them on 1,000 images, and its
+seconds are multiplied. Where the range is wide, `fit` alternates between two speeds, and its median, the reference of
+all ratios, differs between runs of this benchmark.
 """
 
 import json
@@ -33,13 +38,17 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class Contestant:
-    """A framework to train with, in a process of `python`; `settings` of `train` differ from the experiment's."""
+    """A framework to train with, in a process of `python`; `settings` of `train` differ from the experiment's.
+
+    `images` are how many an epoch has, by network, where they are not all.
+    """
 
     name: str
     module: str
     python: str = sys.executable
     options: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    images: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 class Process:
@@ -77,28 +86,41 @@ class Process:
         return int(peak)
 
 
-def race(contestants: Sequence[Contestant], rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def race(
+    contestants: Sequence[Contestant],
+    rounds: int,
+    scratch: Path,
+    networks: Mapping[str, tuple[int, ...]] = NETWORKS,
+) -> list[dict[str, Any]]:
     """One row per network and contestant: the median and range of `rounds` epochs, and the peak memory.
 
     `to_fit` is relative to the first contestant.
     """
     rows = []
-    for name, shape in NETWORKS.items():
+    for name, shape in networks.items():
         experiment = to_dict(load(name))
         data = random_data(shape, scratch)
-        running = {contestant: Process(contestant, experiment, data) for contestant in contestants}
+        data_of = {
+            contestant: random_data((contestant.images[name], *shape[1:]), scratch)
+            if name in contestant.images
+            else data
+            for contestant in contestants
+        }
+        running = {contestant: Process(contestant, experiment, data_of[contestant]) for contestant in contestants}
         for _ in range(rounds + 1):
             for process in running.values():
                 process.run_epoch()
         first = statistics.median(running[contestants[0]].seconds[1:])
         for contestant, process in running.items():
-            seconds = process.seconds[1:]
+            factor = shape[0] / contestant.images.get(name, shape[0])
+            seconds = [second * factor for second in process.seconds[1:]]
             rows.append(
                 {
                     "network": name,
                     "contestant": contestant.name,
                     "seconds_per_epoch": statistics.median(seconds),
                     "range": f"{min(seconds):.3g} to {max(seconds):.3g}",
+                    "examples_per_second": round(shape[0] / statistics.median(seconds)),
                     "to_fit": statistics.median(seconds) / first,
                     "peak_memory": Bytes(process.end()),
                 }

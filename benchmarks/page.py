@@ -14,6 +14,10 @@ from cnnlab.cli.tables import Format, render
 
 DOCS = Path(__file__).parents[1] / "docs"
 PLOT = "benchmarks.png"
+WIDEST = 2.5  # times as long as `fit`; longer bars end there, their labels say how long they are
+WHY_JAX = """ There, XLA compiles the
+whole epoch into one loop in JAX; in TensorFlow 2.21, matrix products inside XLA's loop are several times slower, so
+that cnnlab compiles one step and loops outside of it."""
 TEXT = """\
 # Benchmarks
 
@@ -24,7 +28,9 @@ TEXT = """\
 {engine_doc}
 {race}
 
-Geometric means of the ratios to `fit`: {means}.
+Geometric means of the ratios to `fit` over the five networks: {means}.
+
+{slower}
 
 ![Seconds per epoch, relative to Keras's fit in float32]({plot})
 
@@ -32,6 +38,11 @@ Geometric means of the ratios to `fit`: {means}.
 
 {start_doc}
 {start}
+
+## Where a start goes
+
+{stages_doc}
+{stages}
 
 ## Share of peak performance
 
@@ -50,28 +61,32 @@ product of two 2048 × 2048 matrices.
 def write(
     race: Sequence[dict[str, Any]],
     start: Sequence[dict[str, Any]],
+    staged: Sequence[Sequence[dict[str, Any]]],
     shares: Sequence[dict[str, Any]],
     pipeline: Sequence[Sequence[dict[str, Any]]],
     contestants: Sequence[Contestant],
 ) -> Path:
     """Write the page and its plot; the path of the page."""
-    from benchmarks import engine_vs_peers, input_pipeline, start_up
+    from benchmarks import engine_vs_peers, input_pipeline, stages, start_up
 
     means = [f"{contestant.name} {geometric_mean(race, contestant.name):.2f}" for contestant in contestants[1:]]
     _plot(race, [contestant.name for contestant in contestants])
     page = DOCS / "benchmarks.md"
     page.write_text(
         TEXT.format(
-            when=datetime.now(UTC).date(),
+            when=today(),
             machine=machine(contestants),
-            engine_doc=_body(engine_vs_peers.__doc__),
+            engine_doc=body(engine_vs_peers.__doc__),
             race=_table(race),
             means=", ".join(means),
+            slower=_slower(race),
             plot=PLOT,
-            start_doc=_body(start_up.__doc__),
+            start_doc=body(start_up.__doc__),
             start=_table(start),
+            stages_doc=body(stages.__doc__),
+            stages="\n\n".join(_table(rows) for rows in staged),
             shares=_table(shares),
-            pipeline_doc=_body(input_pipeline.__doc__),
+            pipeline_doc=body(input_pipeline.__doc__),
             pipeline="\n\n".join(_table(rows) for rows in pipeline),
         ),
         encoding="utf-8",
@@ -79,7 +94,25 @@ def write(
     return page
 
 
-def _body(docstring: str | None) -> str:
+def _slower(race: Sequence[dict[str, Any]]) -> str:
+    """Which float32 contestants are faster than cnnlab, and how much."""
+    ours = {row["network"]: row["seconds_per_epoch"] for row in race if row["contestant"] == "cnnlab"}
+    faster = [
+        f"{row['contestant']} on {row['network']} (cnnlab takes {ours[row['network']] / row['seconds_per_epoch']:.2f} "
+        "times as long)"
+        for row in race
+        if "bfloat16" not in row["contestant"] and row["seconds_per_epoch"] < ours[row["network"]]
+    ]
+    why = WHY_JAX if any("JAX" in text for text in faster) else ""
+    return f"Faster than cnnlab in float32: {', '.join(faster) or 'none'}.{why}"
+
+
+def today() -> str:
+    """The date, in UTC."""
+    return str(datetime.now(UTC).date())
+
+
+def body(docstring: str | None) -> str:
     """The docstring of a module as text of the page."""
     return f"{(docstring or '').strip()}\n"
 
@@ -95,12 +128,12 @@ def machine(contestants: Sequence[Contestant] = ()) -> str:
         asked = [python, "-c", "import torch; print(torch.__version__)"]
         versions.append(f"torch {subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()}")
     return (
-        f"{_processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
+        f"{processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
         f"{', '.join(versions)}"
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     """The name of the processor and its AVX-512 and half-precision units, if known."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -120,18 +153,19 @@ def _plot(race: Sequence[dict[str, Any]], contestants: Sequence[str]) -> None:
     from matplotlib import pyplot as plt
 
     networks = list(dict.fromkeys(row["network"] for row in race))
-    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 1 + 0.16 * len(networks) * len(contestants)), layout="constrained")
     height = 0.8 / len(contestants)
     for number, contestant in enumerate(contestants):
         ratios = [row["to_fit"] for row in race if row["contestant"] == contestant]
         places = [place + number * height for place in range(len(networks))]
-        bars = axes.barh(places, ratios, height, label=contestant)
-        axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=7)
+        bars = axes.barh(places, [min(ratio, WIDEST) for ratio in ratios], height, label=contestant)
+        axes.bar_label(bars, [f"{ratio:.2f}" for ratio in ratios], padding=2, fontsize=7)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(networks))], networks)
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("seconds per epoch, relative to Keras's fit in float32; shorter is faster")
-    axes.legend(fontsize=8)
+    axes.set_xlim(0, WIDEST * 1.1)
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=4)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(DOCS / PLOT, dpi=120)
     plt.close(figure)

@@ -85,10 +85,15 @@ def prediction_progress() -> Progress:
     return _progress(BarColumn(), MofNCompleteColumn(), disable=sys.stdout.isatty())
 
 
-def _progress(*columns: ProgressColumn, disable: bool = False) -> Progress:
-    description = TextColumn("{task.description}", markup=False)
-    disable = disable or not stderr().is_terminal
-    return Progress(description, *columns, TimeRemainingColumn(), console=stderr(), disable=disable)
+def rate_progress(*, disable: bool) -> Progress:
+    """A bar that counts steps, on a terminal only; it goes when they are done."""
+    return _progress(BarColumn(), MofNCompleteColumn(), disable=disable, transient=True)
+
+
+def _progress(*columns: ProgressColumn, disable: bool = False, transient: bool = False) -> Progress:
+    console = stderr()
+    columns = (TextColumn("{task.description}", markup=False), *columns, TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=transient, disable=disable or not console.is_terminal)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import IO
 
+from cnnlab.experiment.schema import THREAD_VARIABLES
+
 GRACE = 60.0  # seconds that the others get to end by themselves, and to say why, after one ended badly
 LAST_GRACE = 10.0  # seconds between asking a process to end and killing it
 POLL = 0.1
@@ -73,7 +75,7 @@ def _free_addresses(count: int) -> list[str]:
 def _threads(count: int) -> dict[str, str]:
     """TensorFlow's own variables, for what each worker computes at once."""
     share = str(max(1, (os.cpu_count() or 1) // count))
-    return {"TF_NUM_INTRAOP_THREADS": share, "TF_NUM_INTEROP_THREADS": share}
+    return dict.fromkeys(THREAD_VARIABLES, share)
 
 
 @contextmanager

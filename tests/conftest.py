@@ -35,6 +35,12 @@ needs_cifar10_folder = pytest.mark.skipif(
     not (DATA_DIR / "cifar10-folder").is_dir(), reason="CNNLAB_DATA_DIR holds no cifar10-folder"
 )
 
+LONGEST = (
+    *("test_every_word", "test_exact_resume", "test_jobs", "test_faults", "test_proposed_commands"),
+    *("test_callbacks_as_in_fit", "test_resume", "test_find_rate", "test_coach", "test_export", "test_fool"),
+    *("test_backbones", "test_input_pipeline", "test_tutorial", "test_launch", "test_signals", "test_audit"),
+)
+"""Test files that take half a minute or more."""
 TINY = """\
 # A network small enough for a test.
 name: tiny
@@ -158,6 +164,12 @@ def run_cnnlab(*arguments: object, cwd: Path, env: Mapping[str, str] | None = No
 def cnnlab(tmp_path: Path) -> Cnnlab:
     """`cnnlab` in an empty folder, in this process; keywords set environment variables."""
     return lambda *arguments, **env: invoke(*arguments, cwd=tmp_path, env=env)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that no process is left alone with one of them at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_collection_finish() -> None:

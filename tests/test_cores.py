@@ -1,10 +1,14 @@
-"""How many processes `--jobs auto` takes."""
+"""How many processes `--jobs auto` takes, and how many threads a training alone."""
+
+import sys
 
 import pytest
 
-from cnnlab.config.load import load
+from cnnlab.config.load import load, read
+from cnnlab.config.overrides import parse_set
+from cnnlab.experiment.summary import gains_from_xla
 from cnnlab.jobs import cores
-from cnnlab.jobs.cores import SPEEDUPS, count_of, parallel_fraction, share_out
+from cnnlab.jobs.cores import SPEEDUPS, count_of, for_one_process, parallel_fraction, share_out
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +90,50 @@ def test_each_process_gets_a_gpu_where_there_are_some(experiment, monkeypatch):
     assert shares.limited(experiment) == experiment
     on_cpu = experiment.model_copy(update={"train": experiment.train.model_copy(update={"devices": "cpu"})})
     assert [dict(one) for one in share_out(on_cpu, 2).variables] == [{}, {}]
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    """Two cores, no GPU, no variables of TensorFlow, which has not started."""
+    monkeypatch.setattr(cores, "available_cores", lambda: 2)
+    monkeypatch.setattr(cores, "gpus", tuple)
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+
+
+@pytest.mark.parametrize(("name", "threads"), [("fc", 1), ("mlp-ce", None), ("lenet", None), ("cnn-32-64", None)])
+def test_one_process_trains_small_networks_with_one_thread(two_cores, name, threads):
+    """But XLA, which trains larger dense ones, uses all cores."""
+    assert for_one_process(load(name)).train.threads == threads
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "gains"),
+    [
+        ("mlp-ce", "seed=1", True),
+        ("mlp-ce", "train.threads=1", False),
+        ("mlp-ce", "preprocessing.augmentation=[translation]", False),
+        ("mlp-ce", "train.adversarial={epsilon: 0.1}", False),
+        ("fc", "seed=1", False),
+        ("lenet", "seed=1", False),
+        ("mlp-dropout", "seed=1", False),
+    ],
+)
+def test_xla_trains_dense_networks_of_some_size(name, change, gains):
+    assert gains_from_xla(read(name, [parse_set(change)]).experiment) is gains
+
+
+@pytest.mark.parametrize(
+    "change", ["train.threads=2", "train.batch_size=65536", "train.devices=2", "variable", "gpu", "started"]
+)
+def test_threads_stay_as_they_are_where_something_else_decides(two_cores, monkeypatch, change):
+    changes = [parse_set(change)] if "=" in change else []
+    experiment = read("fc", changes).experiment
+    if change == "variable":
+        monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "2")
+    if change == "gpu":
+        monkeypatch.setattr(cores, "gpus", lambda: ("0",))
+    if change == "started":
+        monkeypatch.setitem(sys.modules, "tensorflow", object())
+    assert for_one_process(experiment) is experiment

@@ -4,11 +4,14 @@ from itertools import count
 
 from benchmarks.contestants.serving import read_task, serve
 from cnnlab.cli.tensorflow import import_tensorflow
+from cnnlab.experiment.schema import Experiment
+from cnnlab.jobs.cores import for_one_process
 
 
 def main() -> None:
     """Train epochs on request."""
-    import_tensorflow()
+    threads = for_one_process(Experiment.model_validate(read_task()[0], strict=False)).train.threads
+    import_tensorflow(threads=threads)  # as `cnnlab train`
     from benchmarks.contestants.network import built
     from cnnlab.data import Examples
     from cnnlab.models.determinism import make_deterministic
@@ -24,7 +27,7 @@ def main() -> None:
         Examples(images, labels),
         batch_size=settings.batch_size,
         seed=0,
-        jit=devices.uses_xla(settings.jit, model),
+        jit=devices.uses_xla(Experiment.model_validate(task, strict=False)),
     )
     epochs = count()
 

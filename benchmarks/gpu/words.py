@@ -43,6 +43,15 @@ AUGMENTATIONS = [
     {"translation": 0.2},
     {"cutout": 3},
     {"mixup": 0.4},
+    "vertical_flip",
+    {"zoom": {"factor": 0.2, "fill": "reflect"}},
+    "brightness",
+    "contrast",
+    "saturation",
+    "gaussian_noise",
+    "random_erasing",
+    {"rand_augment": {"num_ops": 3, "fill": "nearest"}},
+    "cutmix",
 ]
 
 
@@ -54,7 +63,10 @@ def experiments(kinds: str) -> Iterator[Experiment]:
         for name in every_word.EXPERIMENTS:
             yield every_word.experiment(name)  # type: ignore[no-untyped-call]
         for step in AUGMENTATIONS:
-            yield _small(f"augmentation-{_kind(step)}", [], {}, {"preprocessing": {"augmentation": [step]}})
+            sections: dict[str, Any] = {"preprocessing": {"augmentation": [step]}}
+            if step == "saturation":
+                sections["data"] = {**DATA, "image_shape": [8, 8, 3]}
+            yield _small(f"augmentation-{_kind(step)}", [], {}, sections)
         yield _small("frozen-batch-norm", ["batch_norm"], {"adversarial": {"epsilon": 0.1, "steps": 2}})
     if "layers" in kinds:
         layers = [*every_word.EVERY_LAYER[:-1], "batch_norm", {"dropout": 0.3}]
@@ -67,7 +79,7 @@ def experiments(kinds: str) -> Iterator[Experiment]:
         for (name, path), jit in itertools.product(shipped.paths().items(), JITS):
             found = load_file(path)
             shape, classes = found.data.image_shape, num_outputs(found.data)
-            data = Synthetic(
+            examples = Synthetic(
                 name="synthetic",
                 image_shape=shape,
                 num_classes=classes,
@@ -76,7 +88,7 @@ def experiments(kinds: str) -> Iterator[Experiment]:
                 validation=256,
             )
             train = found.train.model_copy(update={"epochs": 1, "jit": jit, "test": "never"})
-            yield found.model_copy(update={"name": f"shipped-{name}-jit-{jit}", "data": data, "train": train})
+            yield found.model_copy(update={"name": f"shipped-{name}-jit-{jit}", "data": examples, "train": train})
 
 
 def _small(name: str, layers: list[Any], train: dict[str, Any], sections: dict[str, Any] | None = None) -> Experiment:
@@ -93,6 +105,8 @@ def _kind(layer: Any) -> str:
 
 def main() -> None:
     """Train the part of the experiments that the command line asks for."""
+    from tests.training.distribution import every_word
+
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.words")
     parser.add_argument("out", type=Path)
     parser.add_argument("devices", choices=["cpu", "gpu"])
@@ -103,6 +117,8 @@ def main() -> None:
     first, parts = map(int, options.part.split("/"))
     folder = options.out / f"{options.devices}-{options.repeat}"
     folder.mkdir(parents=True, exist_ok=True)
+    every_word.write_source(folder)  # type: ignore[no-untyped-call]
+    every_word.write_grouped(folder)  # type: ignore[no-untyped-call]
     with (folder / f"results-{first}.jsonl").open("w") as results:
         for experiment in itertools.islice(experiments(options.kinds), first, None, parts):
             print(json.dumps(train(experiment, options.devices, folder)), file=results, flush=True)

@@ -64,8 +64,8 @@ def _configuration(record: RunRecord) -> str:
 
 def _is_same(group: Group, other: Group) -> bool:
     """Whether two groups are of one configuration, on the same examples."""
-    fingerprints = {group.record.data.fingerprint, other.record.data.fingerprint}
-    return len(fingerprints) == 1 and _configuration(group.record) == _configuration(other.record)
+    identities = {group.record.data.identity, other.record.data.identity}
+    return len(identities) == 1 and _configuration(group.record) == _configuration(other.record)
 
 
 def _measured_again(best: Group, groups: Sequence[Group]) -> str:
@@ -80,6 +80,16 @@ def _measured_again(best: Group, groups: Sequence[Group]) -> str:
     known = {seed for group in groups if group.experiment.name == best.experiment.name for seed in group.seeds}
     fresh = [str(seed) for seed in range(FRESH_SEEDS + len(known)) if seed not in known][:FRESH_SEEDS]
     config = shlex.quote(str(Path(best.runs[0]) / "config.yaml"))
+    if best.folds and best.experiment.data.get("test") == 0:  # no test set: all examples are in folds
+        return (
+            "measure the best on fresh partitions: "
+            f"`cnnlab train {config} --folds {best.folds} --seeds {','.join(fresh)} --runs fresh`"
+        )
+    if best.folds:
+        return (
+            "measure the best on the test set, which no fold includes: "
+            f"`cnnlab train {config} --seeds {FRESH_SEEDS} --set data.fold=null --set train.test=end --runs fresh`"
+        )
     return (
         "measure the best on fresh seeds, apart from these: "
         f"`cnnlab train {config} --seeds {','.join(fresh)} --set train.test=end --runs fresh`"

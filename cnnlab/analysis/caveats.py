@@ -9,8 +9,8 @@ from cnnlab.runs.record import ExperimentRecord
 
 def caveats(groups: Sequence[Group], metric: Metric, ranking: Metric) -> list[str]:
     """Those of groups that are compared by a metric, the best of which is chosen by `ranking`."""
-    found = [*_other_data(groups, metric), *_chosen_by_test(groups, metric)]
-    if ranking is not metric and len({group.split(ranking.split) for group in groups} - {None}) > 1:
+    found = [*_folds(groups), *_other_data(groups, metric), *_chosen_by_test(groups, metric)]
+    if ranking is not metric and len({group.examples(ranking.split) for group in groups} - {None}) > 1:
         found.append(f"not all have the same {ranking.split} examples, by which the best is chosen")
     if "validation" in (metric.split, ranking.split):
         found += _best_of_epochs(groups)
@@ -34,15 +34,29 @@ def untested(groups: Sequence[Group]) -> list[str]:
 def _other_data(groups: Sequence[Group], metric: Metric) -> Iterator[str]:
     by_data: dict[str, list[Group]] = {}
     for group in groups:
-        by_data.setdefault(repr(group.experiment.data), []).append(group)
+        by_data.setdefault(repr(group.experiment.shared()["data"]), []).append(group)
     for same in by_data.values():
-        seen = {group.record.data.fingerprint: group for group in same}
+        seen = {group.record.data.identity: group for group in same}
         if len(seen) > 1:
             names = join_names((group.name for group in seen.values()), 4)
             yield (f"{names} name the same data and saw different examples: see data.fingerprint in their run.json")
-    distinct = {group.split(metric.split) for group in groups}
+    distinct = {group.examples(metric.split) for group in groups}
     if len(distinct - {None}) > 1:
         yield f"not all were measured on the same {metric.split} examples; only those that were are tested"
+
+
+def _folds(groups: Sequence[Group]) -> Iterator[str]:
+    """What the test examples of a cross-validation are, and which folds lack a finished run."""
+    validated = [group for group in groups if group.folds]
+    if validated:
+        names = join_names((group.name for group in validated), 4) if len(validated) < len(groups) else "all"
+        counts = join_names(dict.fromkeys(str(group.folds) for group in validated), conjunction="or")
+        yield f"{names}: {counts}-fold cross-validation: test_accuracy is on the held-out folds, not on the test set"
+    for group in validated:
+        folds = {(fold.seed, fold.number) for one in group.members if (fold := one.experiment.fold)}
+        total = len({partition for partition, _ in folds}) * (group.folds or 0)
+        if len(folds) < total:
+            yield f"{group.name}: {total - len(folds)} of {total} folds have no finished run, and are not in its mean"
 
 
 def _chosen_by_test(groups: Sequence[Group], metric: Metric) -> Iterator[str]:

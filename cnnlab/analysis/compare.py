@@ -72,10 +72,10 @@ def compare(
 ) -> Comparison:
     """Compare the finished runs at `paths`: run folders, or folders of run folders or of sweeps.
 
-    Runs that differ only in their seeds are one group. Each group is compared with the best one or, if named, with
-    `baseline`: an experiment's name, or one of its runs. Sorted by `metric` or the column `sort`, best first. Without
-    a `metric`, test accuracies are compared, and the best is the one by validation; where runs did not measure the
-    test set, validation accuracies are.
+    Runs that differ only in their seeds, or in the fold of a cross-validation, are one group. Each group is compared
+    with the best one or, if named, with `baseline`: an experiment's name, or one of its runs. Sorted by `metric` or the
+    column `sort`, best first. Without a `metric`, test accuracies are compared, and the best is the one by
+    validation; where runs did not measure the test set, validation accuracies are.
     Runs that cannot be read get a warning; those that did not finish are listed in the notes.
     Raises RequestError for unknown names, and RunError where nothing is left to compare.
     """
@@ -124,7 +124,7 @@ def _compare(
     groups: Sequence[Group], metric: Metric, ranking: Metric, beside: Metric | None, baseline: str | None
 ) -> tuple[int | None, list[Row]]:
     """The index of the reference, and a row for each group."""
-    found = differing_keys([group.experiment.without("seed") for group in groups])
+    found = differing_keys([group.experiment.shared() for group in groups])
     differing = {key: values for key, values in found.items() if key.startswith(SETTINGS)}
     estimates, ranks = _estimates(groups, metric), _estimates(groups, ranking)
     shown = _estimates(groups, beside) if beside else [None] * len(groups)
@@ -165,7 +165,9 @@ def _metrics(groups: Sequence[Group], named: str | None) -> tuple[str, str, str 
 
 def _estimates(groups: Sequence[Group], metric: Metric) -> list[Estimate | None]:
     return [
-        estimate(values, metric.bounds, resolution(group, metric)) if (values := group.values(metric)) else None
+        estimate(values, metric.bounds, resolution(group, metric), group.folds)
+        if (values := group.values(metric))
+        else None
         for group in groups
     ]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnlab.analysis import size_curves
 from cnnlab.analysis.groups import Group
-from cnnlab.analysis.labels import display_names, visible
+from cnnlab.analysis.labels import display_names, replicates_of, visible
 from cnnlab.config.differences import brief, differing_keys
 from cnnlab.errors import RunError
 from cnnlab.plots.figure import check_target, drawing, write
@@ -98,7 +98,8 @@ def _seeds(group: Group) -> str:
     most, last = max(map(len, values)), len(values[-1])
     if most == 1:
         return ""
-    return f" ({most} seeds)" if most == last else f" ({most} seeds, {last} to the end)"
+    what = "folds" if group.folds else "seeds"
+    return f" ({most} {what})" if most == last else f" ({most} {what}, {last} to the end)"
 
 
 def _legend_title(groups: Sequence[Group]) -> str:
@@ -106,9 +107,9 @@ def _legend_title(groups: Sequence[Group]) -> str:
     validated = any(table.get("val_accuracy") for group in groups for table in group.tables)
     parts = ["validation" if validated else "training"]
     if any(len(group.members) > 1 for group in groups):
-        parts.append("band: ± std over seeds")
+        parts.append(f"band: ± std over {replicates_of(groups)}")
     if any("to the end" in _seeds(group) for group in groups):
-        parts.append("thin: not all seeds reached these epochs")
+        parts.append(f"thin: not all {replicates_of(groups)} reached these epochs")
     if validated:
         parts.append("dotted: training" if training else f"training: not drawn of more than {MAX_WITH_TRAINING}")
     more = f"\nand {len(groups) - MAX_NAMED} more" if len(groups) > MAX_NAMED else ""

@@ -1,4 +1,4 @@
-"""Groups of finished runs that differ only in their seeds, over which a mean and a standard deviation are taken."""
+"""Groups of finished runs that differ only in their seeds or folds, over which a mean and a deviation are taken."""
 
 import json
 import math
@@ -49,7 +49,7 @@ SHORT_METRICS = {"accuracy": "test_accuracy", "loss": "test_loss"}
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one experiment on the same examples, one per seed."""
+    """Runs of one experiment on the same examples, one per seed, or one per seed and fold of a cross-validation."""
 
     name: str
     members: Sequence[RunRecord]
@@ -70,6 +70,16 @@ class Group:
         return [record.experiment.seed for record in self.members]
 
     @property
+    def replicates(self) -> list[tuple[int, ...]]:
+        """Of every run: its seed or, in a cross-validation, its seed, that of the partition, and the fold."""
+        return [record.experiment.replicate for record in self.members]
+
+    @property
+    def folds(self) -> int | None:
+        """The number of folds of the cross-validation; None where it is none."""
+        return None if self.experiment.fold is None else self.experiment.fold.of
+
+    @property
     def runs(self) -> list[str]:
         """The path of every run."""
         return [str(record.run.path) for record in self.members]
@@ -82,6 +92,12 @@ class Group:
     def split(self, name: str) -> SplitRecord | None:
         """The examples of a split; None if the run has no such split."""
         return self.record.data.splits.get(name)
+
+    def examples(self, name: str) -> SplitRecord | frozenset[tuple[tuple[int, ...], SplitRecord | None]] | None:
+        """Equal where the runs of two groups have the same examples in a split; None if the run has no such split."""
+        if not self.folds or self.split(name) is None:
+            return self.split(name)
+        return frozenset((one.experiment.replicate, one.data.splits.get(name)) for one in self.members)
 
     @cached_property
     def tables(self) -> list[dict[str, list[float]]]:
@@ -114,23 +130,24 @@ class Grouped:
 
 
 def group(records: Iterable[RunRecord], by: Callable[[RunRecord], str] | None = None) -> Grouped:
-    """Finished runs by experiment and examples; of runs with the same seed the one that was finished last.
+    """Finished runs by experiment and examples; of runs with the same seed and fold the one that was finished last.
 
     `by` gives another key for what one group has in common.
     """
     key = by or _key
     found = Grouped([])
-    by_key: dict[str, dict[int, RunRecord]] = {}
+    by_key: dict[str, dict[tuple[int, ...], RunRecord]] = {}
     for record in records:
         if record.status != "finished":
             found.skipped.append((record.run, record.status))
             continue
-        by_seed, seed = by_key.setdefault(key(record), {}), record.experiment.seed
-        if seed in by_seed:
-            older, record = sorted([by_seed[seed], record], key=lambda one: one.finished or "")
-            found.skipped.append((older.run, f"{record.run.path} is the same experiment with the same seed"))
-        by_seed[seed] = record
-    members = [list(by_seed.values()) for by_seed in by_key.values()]
+        replicates, replicate = by_key.setdefault(key(record), {}), record.experiment.replicate
+        if replicate in replicates:
+            older, record = sorted([replicates[replicate], record], key=lambda one: one.finished or "")
+            fold = " and fold" if record.experiment.fold else ""
+            found.skipped.append((older.run, f"{record.run.path} is the same experiment with the same seed{fold}"))
+        replicates[replicate] = record
+    members = [list(replicates.values()) for replicates in by_key.values()]
     found.groups = [Group(name, records) for name, records in zip(_names(members), members, strict=True)]
     return found
 
@@ -147,7 +164,7 @@ def read_correct(run: Run, split: str, examples: int) -> NDArray[np.bool_] | Non
 
 
 def _key(record: RunRecord) -> str:
-    return json.dumps([record.experiment.without("seed"), record.data.fingerprint], sort_keys=True)
+    return json.dumps([record.experiment.shared(), record.data.identity], sort_keys=True)
 
 
 def _names(groups: Sequence[Sequence[RunRecord]]) -> list[str]:

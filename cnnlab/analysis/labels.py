@@ -11,7 +11,7 @@ MAX_LENGTH = 45  # characters of a name or of what differs in a label
 
 def display_names(groups: Sequence[Group], ignored: str = "") -> list[str]:
     """The name of each group, with the settings in which it differs if they are short; without keys like `ignored`."""
-    differing = differing_keys([group.experiment.without("seed") for group in groups])
+    differing = differing_keys([group.experiment.shared() for group in groups])
     differing = {key: values for key, values in differing.items() if not (ignored and key.startswith(ignored))}
     values_by_key = [brief(key, values) for key, values in differing.items()]
     names = []
@@ -21,6 +21,11 @@ def display_names(groups: Sequence[Group], ignored: str = "") -> list[str]:
         name = shortened(group.name, MAX_LENGTH)
         names.append(f"{name}: {differences}" if 0 < len(differences) <= MAX_LENGTH else name)
     return names
+
+
+def replicates_of(groups: Sequence[Group]) -> str:
+    """What a mean of such groups is over: `seeds`, `folds`, or `seeds or folds`."""
+    return " or ".join(dict.fromkeys("folds" if group.folds else "seeds" for group in groups))
 
 
 def visible(label: str) -> str:

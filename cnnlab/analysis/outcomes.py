@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.analysis.compare import Comparison, Row
+from cnnlab.analysis.labels import replicates_of
 from cnnlab.analysis.reproduction import published_value
-from cnnlab.analysis.significance import MOST_SEEDS, Estimate, format_mean_std
+from cnnlab.analysis.significance import CORRECTED, MOST_SEEDS, Estimate, format_mean_std
 from cnnlab.terminal import quoted
 
 SUGGESTED_SEEDS = 5  # enough to estimate a spread
@@ -38,6 +39,7 @@ def full_row(found: Comparison, row: Row, *, published: bool) -> dict[str, Any]:
         "verdict": row.verdict.text,
         "seeds_needed": row.verdict.seeds_needed,
         "seeds": row.group.seeds,
+        "folds": [one.experiment.fold and one.experiment.fold.number for one in row.group.members],
         "runs": row.group.runs,
     }
 
@@ -112,11 +114,16 @@ def legend(found: Comparison, *, advises: bool = True) -> list[str]:
         corrected = ", p corrected by Holm" if len(found.rows) > 2 else ""
         lines.append(f"against {found.reference.name} ({kind}): {methods}{corrected}; detectable where p < 0.05")
         if any(row.estimate and row.estimate.low is not None for row in found.rows):
-            lines[0] += "; interval: 95 % of the mean over seeds"
+            lines[0] += f"; interval: 95 % of the mean over {replicates_of([row.group for row in found.rows])}"
+        if any(test.method == CORRECTED for test in tested):
+            lines[0] += (
+                "; paired by fold; test and interval are corrected for training examples that folds share (Nadeau and "
+                "Bengio 2003)"
+            )
     if found.ranking != found.metric:
         lines.append(
             f"sorted by {found.ranking}, by which the best is chosen; {found.metric}, interval, verdict and p are on "
-            "the test set, and say how good the choice is"
+            f"{'the held-out folds' if found.rows[0].group.folds else 'the test set'}, and say how good the choice is"
         )
     lines += _seeds_needed_note(found, advises)
     if any(test.method.startswith("McNemar") for test in tested):
@@ -131,7 +138,7 @@ def legend(found: Comparison, *, advises: bool = True) -> list[str]:
 def _seeds_needed_note(found: Comparison, advises: bool) -> list[str]:
     """How many seeds would probably make the differences detectable; that two are too few."""
     rows = [row for row in found.rows if row.verdict.p is not None and not row.verdict.is_detected]
-    rows = [row for row in rows if row.verdict.difference and len(row.group.members) > 1]
+    rows = [row for row in rows if row.verdict.difference and len(row.group.members) > 1 and not row.group.folds]
     if found.reference is None or not rows:
         return []
     two = any(len(group.members) == 2 for group in (found.reference, *(row.group for row in rows)))

@@ -16,7 +16,7 @@ from cnnlab.config import shipped
 from cnnlab.config.load import load_file
 from cnnlab.errors import RequestError
 from cnnlab.experiment.schema import Experiment, Published
-from cnnlab.experiment.summary import summarize
+from cnnlab.experiment.summary import summarize_experiment
 from cnnlab.messages import did_you_mean
 from cnnlab.runs.record import ExperimentRecord
 
@@ -161,7 +161,7 @@ def _decimals(figure: float) -> int:
 
 def _cost(experiment: Experiment) -> float:
     """Multiplications of a training per example: the longest training comes last."""
-    return experiment.train.epochs * summarize(experiment.model.layers, experiment.input_shape).training.multiplications
+    return experiment.train.epochs * summarize_experiment(experiment).training.multiplications
 
 
 def shipped_comparisons(name: str, experiment: Experiment) -> list[EpochComparison]:

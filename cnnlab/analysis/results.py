@@ -22,7 +22,7 @@ from cnnlab.config.schema_lookup import strip_defaults
 from cnnlab.errors import RequestError, RunError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.runs.metrics import write_rows
-from cnnlab.runs.record import COSMETIC_KEYS, IGNORED_TRAIN_KEYS, DataRecord, RunRecord
+from cnnlab.runs.record import COSMETIC_KEYS, IGNORED_TRAIN_KEYS, DataRecord, RunRecord, without_place
 
 RUNS, EPOCHS = "runs.csv", "epochs.csv"
 SHORT = 16  # characters of a SHA-256: enough for some dozens of experiments
@@ -73,7 +73,8 @@ def recipe_of(experiment: Experiment) -> str:
 
     By the keys that are not at their defaults, so that a key that is new to the language changes nothing.
     """
-    data = {key: value for key, value in to_dict(experiment).items() if key not in (*COSMETIC_KEYS, "seed")}
+    plain = without_place(to_dict(experiment))
+    data = {key: value for key, value in plain.items() if key not in (*COSMETIC_KEYS, "seed")}
     train = data["train"]
     if isinstance(train, dict):
         relevant = {key: value for key, value in train.items() if key not in IGNORED_TRAIN_KEYS}

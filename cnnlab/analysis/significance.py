@@ -26,18 +26,25 @@ class Estimate:
 
 
 def estimate(
-    values: ArrayLike, bounds: tuple[float, float] = (-math.inf, math.inf), resolution: float = 0.0
+    values: ArrayLike,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    resolution: float = 0.0,
+    folds: int | None = None,
 ) -> Estimate:
     """Of values (n,) that are drawn independently, such as accuracies of n seeds; the interval is by Student's t.
 
     Neither values nor the interval can lie outside `bounds`. The std is taken to be at least that of rounding to the
-    `resolution`.
+    `resolution`. Those of a cross-validation with so many `folds` are not independent: see `variance_of_mean`.
     """
     array = np.asarray(values, float)
     if len(array) < 2:
         return Estimate(len(array), float(array.mean()))
     mean, std = float(array.mean()), float(array.std(ddof=1))
-    half = _quantile(len(array) - 1) * max(std, resolution / math.sqrt(12)) / math.sqrt(len(array))
+    half = (
+        _quantile(len(array) - 1)
+        * max(std, resolution / math.sqrt(12))
+        * math.sqrt(variance_of_mean(len(array), folds))
+    )
     return Estimate(len(array), mean, std, max(mean - half, bounds[0]), min(mean + half, bounds[1]))
 
 
@@ -53,6 +60,8 @@ POWER = 0.8
 MOST_SEEDS = 100
 CERTAIN = 10
 """A difference of this many critical values is missed once in thousands of cases."""
+CORRECTED = "corrected resampled t"
+"""The method of a test of a cross-validation."""
 TINY = 1e-30
 """The variance of equal values, after rounding."""
 
@@ -67,16 +76,29 @@ class Test:
     high: float | None = None
 
 
-def paired(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:
+def variance_of_mean(n: int, folds: int | None = None) -> float:
+    """The variance of the mean of n values relative to theirs: 1 / n, more for those of a cross-validation.
+
+    Accuracies of folds are not independent, since these share training examples: 1 / folds + test / training examples.
+    Nadeau and Bengio 2003, "Inference for the generalization error", corrected resampled t-test. Other partitions of
+    the same examples do not lower it, but add degrees of freedom: with 1 / n for 1 / folds, as Bouckaert and Frank
+    2004 propose for repetitions, there are too many false alarms (benchmarks/cross_validation.py).
+    """
+    return 1 / n if folds is None else 1 / min(n, folds) + 1 / (folds - 1)
+
+
+def paired(first: ArrayLike, second: ArrayLike, resolution: float = 0.0, folds: int | None = None) -> Test:
     """Student's t test on the differences of values (n,), n > 1, that belong together, such as those of the same seed.
 
+    With `folds`, values of a cross-validation, one per fold of each partition: the corrected resampled t-test.
     `resolution` is the smallest difference that values can have, such as 1 / examples: no standard deviation is taken
     to be less than what rounding to it makes, so that a few values that happen to be equal prove nothing.
     """
     differences = np.asarray(first, float) - np.asarray(second, float)
     n = len(differences)
     variance = max(float(differences.var(ddof=1)), resolution**2 / 6)
-    return _t_test("paired t", float(differences.mean()), math.sqrt(variance / n), n - 1)
+    method = CORRECTED if folds else "paired t"
+    return _t_test(method, float(differences.mean()), math.sqrt(variance * variance_of_mean(n, folds)), n - 1)
 
 
 def welch(first: ArrayLike, second: ArrayLike, resolution: float = 0.0) -> Test:

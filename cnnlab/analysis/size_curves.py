@@ -65,8 +65,8 @@ def lines_of_sizes(groups: Sequence[Group]) -> list[list[Group]]:
     lines: dict[str, list[Group]] = {}
     for group in groups:
         if size_of(group) is not None:
-            experiment = group.experiment.without("seed", "data")
-            experiment["data"] = {**group.experiment.data, "train_sizes": None}
+            experiment = group.experiment.shared("data")
+            experiment["data"] = {**group.experiment.shared()["data"], "train_sizes": None}
             lines.setdefault(json.dumps(experiment, sort_keys=True), []).append(group)
     return [sorted(line, key=lambda group: size_of(group) or 0) for line in lines.values()]
 
@@ -78,7 +78,7 @@ def size_of(group: Group) -> int | None:
 
 
 def _draw(axes: "Axes", line: Sequence[Group], metric: Metric, index: int, label: str, offset: float) -> None:
-    found = [estimate(group.values(metric), metric.bounds) for group in line]
+    found = [estimate(group.values(metric), metric.bounds, folds=group.folds) for group in line]
     means = [one.mean for one in found]
     low = [0.0 if one.low is None else one.mean - one.low for one in found]
     high = [0.0 if one.high is None else one.high - one.mean for one in found]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from cnnlab.analysis import significance
 from cnnlab.analysis.groups import Group, Metric, read_correct
-from cnnlab.analysis.significance import ALPHA, Estimate, Test
+from cnnlab.analysis.significance import ALPHA, CORRECTED, Estimate, Test
 
 MIN_PAIRED_SEEDS = 3
 """The fewest seeds that are compared in pairs: two pairs leave a single degree of freedom."""
@@ -79,6 +79,7 @@ def verdicts(
         if verdict.p is not None
         and not verdict.is_detected
         and min(len(group.members), len(groups[reference].members)) > 1
+        and not group.folds  # more repetitions, however many, hardly make a cross-validation more precise
         else verdict
         for group, verdict in zip(groups, verdicts, strict=True)
     ]
@@ -97,6 +98,7 @@ def _verdict(
         return Verdict(str(outcome), difference)
     if p >= ALPHA:
         few = estimate is not None and reference is not None and min(estimate.n, reference.n) == TOO_FEW_SEEDS
+        few = few and outcome.method != CORRECTED
         return Verdict("two seeds are too few" if few else "no detectable difference", difference, outcome, p)
     better = (difference > 0) == metric.higher_is_better
     return Verdict(f"detectably {'better' if better else 'worse'}", difference, outcome, p, is_detected=True)
@@ -112,11 +114,34 @@ def compare_by_seed(values: Mapping[str, float], reference: Mapping[str, float],
     return significance.unpaired(list(values.values()), list(reference.values()), resolution)
 
 
+def _test_folds(group: Group, reference: Group, metric: Metric) -> Test | str:
+    """The corrected resampled t-test of two cross-validations, fold by fold, or why they are not tested."""
+    if group.folds != reference.folds or group.record.data.pool != reference.record.data.pool:
+        return f"not tested: other {metric.split} examples"
+    if {*group.replicates} != {*reference.replicates}:
+        return "not tested: other folds or seeds"
+    if group.examples(metric.split) != reference.examples(metric.split):
+        return f"not tested: other {metric.split} examples"
+    if not metric.is_accuracy and group.experiment.loss != reference.experiment.loss:
+        return "not tested: another loss function"
+    if len(group.members) == 1:
+        return "not tested: one fold"
+    pair = [dict(zip(some.replicates, some.values(metric), strict=True)) for some in (group, reference)]
+    return significance.paired(
+        list(pair[0].values()),
+        [pair[1][replicate] for replicate in pair[0]],
+        max(resolution(one, metric) for one in (group, reference)),
+        group.folds,
+    )
+
+
 def _test(group: Group, reference: Group, metric: Metric) -> Test | str:
     """The test that fits, or the reason why nothing is tested."""
     examples, others = group.split(metric.split), reference.split(metric.split)
     if group is reference:
         return ""
+    if group.folds or reference.folds:
+        return _test_folds(group, reference, metric)
     if examples != others or examples is None:
         return f"not tested: other {metric.split} examples" if examples and others else f"not tested: {UNKNOWN}"
     if not metric.is_accuracy and group.experiment.loss != reference.experiment.loss:

@@ -13,6 +13,7 @@ from cnnlab.cli.data import data
 from cnnlab.cli.describe import describe
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.export import export
+from cnnlab.cli.find_rate import find_rate
 from cnnlab.cli.fool import fool
 from cnnlab.cli.init import init
 from cnnlab.cli.launch import launch
@@ -62,6 +63,7 @@ for command in (
     launch,
     sweep,
     race,
+    find_rate,
     evaluate,
     predict,
     look,

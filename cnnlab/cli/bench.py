@@ -36,6 +36,7 @@ def bench(
     from cnnlab.config.lint import check
     from cnnlab.config.load import read
     from cnnlab.config.overrides import parse_sets
+    from cnnlab.jobs.cores import for_one_process
     from cnnlab.terminal import stderr, warn
 
     changes = parse_sets(set or [])
@@ -46,7 +47,8 @@ def bench(
         loaded = read(config, [*changes, replacement])
     from cnnlab.cli.tensorflow import import_tensorflow
 
-    import_tensorflow(loaded.experiment.train.devices, loaded.experiment.train.threads)
+    experiment = for_one_process(loaded.experiment)
+    import_tensorflow(experiment.train.devices, experiment.train.threads)
     from rich.progress import track
 
     from cnnlab.training.benchmark import benchmark
@@ -55,7 +57,7 @@ def bench(
         console = stderr()
         return track(range(epochs), "epochs", console=console, transient=True, disable=not console.is_terminal)
 
-    measured = benchmark(loaded.experiment, epochs, count)
+    measured = benchmark(experiment, epochs, count)
     print(json.dumps(measured, indent=2) if format is Format.JSON else _table(measured))
 
 

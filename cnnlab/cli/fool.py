@@ -132,7 +132,7 @@ def _check_distinct(folders: Sequence["Run"]) -> None:
                 f"{record.run.path}: is of other data ({record.experiment.data['name']}) than {first.run.path} "
                 f"({first.experiment.data['name']}); name runs of one data set"
             )
-    if any(record.experiment.without("seed") != first.experiment.without("seed") for record in records):
+    if any(record.experiment.shared() != first.experiment.shared() for record in records):
         note("the runs differ in more than the seed: means and deviations are over different experiments")
 
 

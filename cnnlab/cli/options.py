@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from cnnlab.experiment.schema import Experiment
     from cnnlab.runs import Run
 
-Config = Annotated[str, typer.Argument(help="An experiment file, or the name of a shipped one.", show_default=False)]
+
+def complete_config(incomplete: str) -> list[str]:
+    """The shipped experiments whose names begin so, for shells, which complete files by themselves."""
+    from cnnlab.config import shipped
+
+    return [name for name in shipped.paths() if name.startswith(incomplete)]
+
+
+Config = Annotated[
+    str,
+    typer.Argument(
+        help="An experiment file, or the name of a shipped one.", show_default=False, autocompletion=complete_config
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(help="Change a key of the experiment; may be repeated.", metavar="KEY=VALUE", show_default=False),

@@ -1,6 +1,7 @@
 """`cnnlab predict`."""
 
 import itertools
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.samples import Samples
     from cnnlab.experiment.data import Data
     from cnnlab.runs import Run
+    from cnnlab.runs.inputs import NetworkInputs
 
 MAX_TILES = 100  # images of a grid
 COLUMNS = 10  # of a grid
@@ -46,7 +48,11 @@ def predict(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Predict examples of this data set instead of files.", metavar="NAME", show_default=False),
+        typer.Option(
+            help="Predict examples of this data set, folder or table instead of files.",
+            metavar="DATA",
+            show_default=False,
+        ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Of the data set.")] = Split.TEST,
     examples: Annotated[
@@ -87,7 +93,7 @@ def predict(
     if data is None:
         samples: Samples = FileSamples(inputs, arguments, invert=invert)
     else:
-        samples = ExampleSamples(inputs, _data_of(runs, data, split), split.value, examples, invert=invert)
+        samples = ExampleSamples(inputs, _data_of(runs, inputs, data, split), split.value, examples, invert=invert)
     import_tensorflow()  # while many files are decoded already
     from cnnlab.evaluation.ensemble import load_ensemble
     from cnnlab.evaluation.predict import predict as predict_samples
@@ -137,18 +143,46 @@ def _check_request(images: Sequence[str], data: str | None, examples: str | None
         raise RequestError(f"--examples {examples}: selects examples of a data set; name it, such as --data digits")
 
 
-def _data_of(runs: Sequence["Run"], name: str, split: Split) -> "Data":
-    """The data set of that name: the run's own with its splits, which is a use of its test set, or as published."""
-    from cnnlab.cli.data.target import data_of
+def _data_of(runs: Sequence["Run"], inputs: "NetworkInputs", name: str, split: Split) -> "Data":
+    """The data set of that name, or the folder or table at that path, in the size of the network's images.
+
+    The run's own data have its splits; their test examples are then used once more.
+    """
+    from cnnlab.cli.data.target import data_of, is_data_set, is_path_of_images
     from cnnlab.runs.experiment import experiment_of
 
     own = experiment_of(runs[0]).data
-    if own.name != name:
+    if not is_data_set(name) and is_path_of_images(name):
+        if not _is_at(own, name):
+            return _at_path(inputs, own, name)
+    elif own.name != name:
         return data_of(name, [])
     if split is Split.TEST or (split is Split.VALIDATION and own.validation == "test"):
         for run in runs:
             run.record_test_use("predict")
     return own
+
+
+def _is_at(data: "Data", path: str) -> bool:
+    """Whether the data are the folder or the table at a path."""
+    from cnnlab.experiment.data import Folder, Table
+
+    place = data.path if isinstance(data, Folder) else data.file if isinstance(data, Table) else ""
+    return os.path.exists(place) and os.path.exists(path) and os.path.samefile(place, path)
+
+
+def _at_path(inputs: "NetworkInputs", own: "Data", path: str) -> "Data":
+    """What a folder or a table describes, decoded as the images of the training; a table with their columns."""
+    from cnnlab.cli.data.target import print_recognized
+    from cnnlab.data.recognition import recognize
+    from cnnlab.experiment.data import Table, spec_of
+
+    known = {name: getattr(own, name) for name in ("image", "label", "split")} if isinstance(own, Table) else {}
+    recognized = recognize(path, {name: column for name, column in known.items() if column}, inputs.class_names)
+    size = inputs.size
+    options = {"image_size": [size.height, size.width], "channels": size.channels, "fit": size.fit, "on_error": "skip"}
+    print_recognized(recognized, briefly=True)
+    return spec_of({**recognized.options, **options})
 
 
 def _draw(predictions: Sequence["Prediction"], class_names: Sequence[str], path: Path) -> None:

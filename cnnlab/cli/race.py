@@ -54,6 +54,7 @@ def race(
     from cnnlab.config.load import parse, read
     from cnnlab.config.overrides import Override, check_distinct, parse_sets
     from cnnlab.experiment.callbacks import UserCallback
+    from cnnlab.jobs.cores import for_one_process
     from cnnlab.runs.claim import check_writable
     from cnnlab.terminal import note, stderr, warn
     from cnnlab.training.tasks import NewRun
@@ -67,7 +68,7 @@ def race(
     loaded = read(source, [*changes, _stop_at(source, changes, target)])
     for warning in check(loaded):
         warn(str(warning))
-    experiment = loaded.experiment
+    experiment = for_one_process(loaded.experiment)
     numbers = parse_seeds(seeds, experiment.seed)
     tasks = [NewRun(experiment.model_copy(update={"seed": number})) for number in numbers]
     check_writable(runs)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnlab.errors import RequestError, RunError
+from cnnlab.errors import RequestError, RunError, printable
 
 if TYPE_CHECKING:
     from cnnlab.report.blocks import Document
@@ -28,6 +28,7 @@ class Format(StrEnum):
 
     HTML = "html"
     MD = "md"
+    TEXT = "text"
 
 
 def report(
@@ -44,7 +45,11 @@ def report(
         ),
     ] = None,
     format: Annotated[
-        Format, typer.Option(help="html: one page without other files; md: Markdown with PNG files, for a thesis.")
+        Format,
+        typer.Option(
+            help="html: one page without other files; md: Markdown with PNG files, for a thesis; text: only the "
+            "paragraph on methods and result, printed."
+        ),
     ] = Format.HTML,
     open: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
     metric: Annotated[str | None, typer.Option(help="As of `cnnlab compare`.", show_default=False)] = None,
@@ -69,7 +74,8 @@ def report(
     class, confusions with their images, the network, the data, the experiment file, the environment, and a checklist
     of reproducibility. Of several runs also the comparison of `cnnlab compare`. Of a sweep the outcome, all trials and
     the importance of each key, and the comparison of the finalists. The page is one file that needs no network and no
-    other file. Images of filters and of saliency are those of `cnnlab look`.
+    other file. Images of filters and of saliency are those of `cnnlab look`. With --format text it prints a paragraph
+    on methods and result for a paper, whose numbers are those recorded in the run.
     """
     from cnnlab.runs.record import RECORD
 
@@ -83,6 +89,11 @@ def report(
         from cnnlab.analysis.matching import runs_at
 
         runs_at(runs)  # refused before more is imported, and before a name is made of them
+    if format is Format.TEXT:
+        if out is not None or open:
+            raise RequestError(f"{'--out' if out is not None else '--open'}: not with --format text, which is printed")
+        _print_paragraphs(runs, is_sweep, where or [])
+        return
     target = out or _default(runs, format)
     _check_target(target, format, is_named=out is not None)
     document: Document
@@ -96,6 +107,24 @@ def report(
     print(f"report: {written}")
     if open and not webbrowser.open(written.resolve().as_uri()):
         raise RunError(f"--open: no browser was found; open {written} in one")
+
+
+def _print_paragraphs(runs: list[Path], is_sweep: bool, where: list[str]) -> None:
+    """A paragraph per experiment, with its name where there are several. Raises RunError where none is finished."""
+    from cnnlab.analysis.groups import group
+    from cnnlab.analysis.matching import matching_records
+    from cnnlab.analysis.where import parse_where
+    from cnnlab.report.paragraph import paragraph
+
+    if is_sweep:
+        raise RequestError(f"--format text: {runs[0]} is a sweep; name one of its runs")
+    groups = group(matching_records(runs, [parse_where(text) for text in where], [])).groups
+    if not groups:
+        raise RunError(f"{runs[0]}: no finished run; the paragraph states a result")
+    for index, found in enumerate(groups):
+        if len(groups) > 1:
+            print(f"{'' if index == 0 else chr(10)}{printable(found.name)}:")
+        print(paragraph(found.members))
 
 
 def write(document: "Document", target: Path, format: Format) -> Path:

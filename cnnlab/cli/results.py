@@ -57,8 +57,8 @@ class Results:
         if self._format is Format.JSON and (self._several or self._results):
             print(json.dumps(self._results if self._several else self._results[0], indent=2))
         elif self._format is Format.TABLE and len(self._results) > 1:
-            _print_table(self._results)
-            experiments = [record.experiment.without("seed") for record in self.records]
+            _print_table(self.records, self._results)
+            experiments = [record.experiment.shared() for record in self.records]
             if all(experiment == experiments[0] for experiment in experiments):
                 _print_means(self.records, self._results)
                 _print_expected(self.records, self._results)
@@ -74,7 +74,9 @@ def _measured(record: "RunRecord", result: Mapping[str, Any], measured: Mapping[
     if measured is not None:
         is_unequal = is_imbalanced([row["examples"] for row in measured["classes"]])
         balanced = measured["balanced_accuracy"] if is_unequal else None
-        yield _line("test", result["accuracy"], result["loss"], result["examples"], balanced)
+        fold = record.experiment.fold
+        split = f"fold {fold.number} of {fold.of}: test" if fold else "test"
+        yield _line(split, result["accuracy"], result["loss"], result["examples"], balanced)
         return
     if result["val_accuracy"] is None:
         yield _line("training", record.result("accuracy"), record.result("loss"), result["train_examples"])
@@ -93,13 +95,27 @@ def _has_validation(record: "RunRecord", result: Mapping[str, Any]) -> bool:
 
 
 def _print_means(records: Sequence["RunRecord"], results: Sequence[Mapping[str, Any]]) -> None:
-    """Mean and standard deviation over the seeds."""
+    """Mean and standard deviation over the seeds, and in a cross-validation the interval of the mean."""
     splits = {"val": "val_accuracy"} if _has_validation(records[0], results[0]) else {}
     for split, key in {**splits, "test": "accuracy"}.items():
         accuracies = [result[key] for result in results]
         if None not in accuracies:
-            mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
-            print(f"{split} accuracy {mean:.4f} ± {std:.4f} (mean and standard deviation of {len(results)} seeds)")
+            print(_mean_of(records, split, accuracies))
+
+
+def _mean_of(records: Sequence["RunRecord"], split: str, accuracies: Sequence[float]) -> str:
+    fold = records[0].experiment.fold
+    mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
+    if fold is None:
+        return f"{split} accuracy {mean:.4f} ± {std:.4f} (mean and standard deviation of {len(accuracies)} seeds)"
+    from cnnlab.analysis.significance import estimate
+
+    found = estimate(accuracies, (0.0, 1.0), folds=fold.of)
+    partitions = len({record.experiment.fold and record.experiment.fold.seed for record in records})
+    times = f" in {partitions} partitions" if partitions > 1 else ""
+    over = f"mean and standard deviation of {len(accuracies)} folds{times}"
+    interval = f"; 95 % interval of the mean {found.low:.4f} to {found.high:.4f}" if split == "test" else ""
+    return f"{split} accuracy {mean:.4f} ± {std:.4f} ({over}{interval})"
 
 
 def _print_expected(records: Sequence["RunRecord"], measured: Sequence[Mapping[str, Any]]) -> None:
@@ -129,18 +145,23 @@ def _result(record: "RunRecord", measured: Mapping[str, Any] | None) -> dict[str
         "seconds": record.seconds,
         "train_examples": splits["train"].examples,
         "seed": record.experiment.seed,
+        "partition": record.experiment.fold and record.experiment.fold.seed,
+        "fold": record.experiment.fold and record.experiment.fold.number,
         "findings": record.findings,
     }
 
 
-def _print_table(results: Sequence[Mapping[str, Any]]) -> None:
+def _print_table(records: Sequence["RunRecord"], results: Sequence[Mapping[str, Any]]) -> None:
     from cnnlab.cli import tables
 
-    varied = [key for key in ("train_examples", "seed") if len({result[key] for result in results}) > 1]
+    sizes = {str(record.experiment.data.get("train_sizes")) for record in records}
+    keys = ["partition", "fold"] if records[0].experiment.fold else ["seed"]
+    keys = ["train_examples", *keys] if len(sizes) > 1 else keys  # the folds of one size differ by an example
+    varied = [key for key in keys if len({result[key] for result in results}) > 1]
     measured = [
         key
         for key in ("val_accuracy", "val_loss", "accuracy", "loss")
         if any(result[key] is not None for result in results)
     ]
-    rows = sorted(results, key=lambda result: (result["train_examples"], result["seed"]))
+    rows = sorted(results, key=lambda result: tuple(result[key] for key in varied))
     print(f"\n{tables.render(rows, [*varied, *measured, 'run'], tables.Format.TABLE)}")

@@ -1,11 +1,12 @@
 """`cnnlab train`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnnlab.cli.options import Jobs, Set, processes
+from cnnlab.cli.options import Jobs, Set, complete_config, processes
 from cnnlab.cli.results import Format, Results
 from cnnlab.cli.shorthands import SMOKE_EXAMPLES, new_runs, overrides_from_options, parse_seeds
 from cnnlab.cli.tensorflow import import_tensorflow
@@ -14,7 +15,10 @@ from cnnlab.errors import ConfigError, RequestError
 
 def train(
     config: Annotated[
-        str | None, typer.Argument(help="An experiment file, or the name of a shipped one.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="An experiment file, or the name of a shipped one.", show_default=False, autocompletion=complete_config
+        ),
     ] = None,
     set: Set = None,
     epochs: Annotated[int | None, typer.Option(help="Train this many epochs.", show_default=False)] = None,
@@ -27,9 +31,23 @@ def train(
             show_default=False,
         ),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Cross-validation: a run for each of K folds of the training examples, tested on that fold; with "
+            "--seeds one partition per seed.",
+            metavar="K",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Use this data set, with a tenth held out, instead of the file's.", show_default=False),
+        typer.Option(
+            help="Use these data instead of the file's: a data set by name, a folder of images, or a table of images "
+            "and classes.",
+            metavar="DATA",
+            show_default=False,
+        ),
     ] = None,
     jobs: Jobs = None,
     devices: Annotated[
@@ -75,25 +93,29 @@ def train(
 ) -> None:
     """Train an experiment into a new run folder, and measure it on the test set unless --no-test.
 
-    Where `data.train_sizes` has several sizes or there are several seeds, a run each: in one process, and what differs
-    in the seed alone is compiled once. Ctrl-C saves the run, and `cnnlab resume` continues it.
+    Where `data.train_sizes` has several sizes or there are several seeds or folds, a run each: in one process, and what
+    differs in the seed alone is compiled once. Ctrl-C saves the run, and `cnnlab resume` continues it.
 
-    Examples: `cnnlab train lenet --seeds 5`, `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05`.
+    Examples: `cnnlab train lenet --seeds 5`, `cnnlab train my.yaml --folds 5`,
+    `cnnlab train my.yaml --set train.optimizer.sgd.learning_rate=0.05`.
     """
     from cnnlab.config.lint import check, lint
     from cnnlab.config.load import parse, read
     from cnnlab.config.overrides import check_distinct, parse_sets
+    from cnnlab.jobs.cores import for_one_process
     from cnnlab.runs.claim import check_name, check_writable
-    from cnnlab.terminal import stderr, warn
+    from cnnlab.terminal import note, stderr, warn
 
     sets = parse_sets(set or [])
     if resume is not None:
         unfit = {"--seeds": seeds, "--name": name, "--smoke": smoke, "--data": data, "--tensorboard": tensorboard}
-        unfit |= {"--report": report, "--jobs": jobs}
+        unfit |= {"--report": report, "--jobs": jobs, "--folds": folds is not None}
         if given := [option for option, value in unfit.items() if value]:
             raise RequestError(f"{given[0]}: not with --resume, which continues a run unchanged")
     source = None if config is None else parse(config)
-    options = overrides_from_options(source, data, smoke, epochs, seed, limit, devices, precision, tensorboard, no_test)
+    options = overrides_from_options(
+        source, data, smoke, epochs, seed, limit, folds, devices, precision, tensorboard, no_test, sets
+    )
     changes = [*options, *sets]
     check_distinct([change for change in changes if change.option != "--smoke"])
     if resume is not None:
@@ -111,7 +133,7 @@ def train(
     if seeds is not None and seed is not None and "," in seeds:
         raise RequestError(f"--seed {seed}: not with a list of --seeds, which names them all")
     numbers = None if seeds is None else parse_seeds(seeds, loaded.experiment.seed)
-    tasks = list(new_runs(loaded.experiment, name, numbers))
+    tasks = list(new_runs(loaded.experiment, name, numbers, folds))
     check_writable(runs)
     for task in tasks:
         if task.name is not None:
@@ -123,7 +145,11 @@ def train(
     settings, several = loaded.experiment.train, seeds is not None or len(tasks) > 1
     count = processes(jobs, len(tasks), loaded.experiment)
     if count == 1:
-        import_tensorflow(settings.devices, settings.threads)
+        tasks = [replace(task, experiment=for_one_process(task.experiment)) for task in tasks]
+        threads = tasks[0].experiment.train.threads
+        if threads != settings.threads and not quiet:
+            note("1 thread trains so small a network faster than all cores; another number: --set train.threads=2")
+        import_tensorflow(settings.devices, threads)
     results = Results(format, several=several)
 
     def write_report() -> None:

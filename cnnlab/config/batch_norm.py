@@ -26,7 +26,9 @@ def batch_of_one(lines: Sequence[Line], batch_size: int, replicas: int, examples
     of the training split, None where it is not known yet.
     """
     single = (
-        line.place.name for line in lines if isinstance(line.spec, BatchNorm) and values_in(line.input_shape[:-1]) == 1
+        line.place.name
+        for line in lines
+        if isinstance(line.spec, BatchNorm) and values_in(line.input_shape[:-1]) == 1 and not line.is_frozen
     )
     layer = next(single, None)
 

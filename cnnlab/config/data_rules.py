@@ -3,8 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from cnnlab.config.lint_rule import LintContext, Violation
+from cnnlab.experiment.augmentation import (
+    AlternatingFlip,
+    CutMix,
+    Cutout,
+    HorizontalFlip,
+    Mixup,
+    RandomCrop,
+    RandomErasing,
+    Rotation,
+    Saturation,
+    VerticalFlip,
+)
 from cnnlab.experiment.data.published import DIGITS
-from cnnlab.experiment.preprocessing import AlternatingFlip, Cutout, HorizontalFlip, Mixup, RandomCrop, Rotation
 from cnnlab.messages import did_you_mean
 
 
@@ -46,12 +57,28 @@ def train_sizes(context: LintContext) -> Iterator[Violation]:
             yield ("data", "train_sizes"), f"{size:,} examples, but {data.name} has {present:,} without validation"
 
 
-def mixup_last(context: LintContext) -> Iterator[Violation]:
-    """Mixup changes labels too: it must come once, and last."""
+def mixing_last(context: LintContext) -> Iterator[Violation]:
+    """Mixup and CutMix change labels too: each must come at most once, after all other steps."""
     steps = context.experiment.preprocessing.augmentation
-    for index, step in enumerate(steps[:-1]):
-        if isinstance(step, Mixup):
-            yield ("preprocessing", "augmentation", index, step.kind), "mixup must be the last step, and the only mixup"
+    for index, step in enumerate(steps):
+        later = steps[index + 1 :]
+        others = any(not isinstance(other, Mixup | CutMix) for other in later)
+        if isinstance(step, Mixup | CutMix) and (others or any(isinstance(other, type(step)) for other in later)):
+            yield (
+                ("preprocessing", "augmentation", index, step.kind),
+                f"{step.kind} must come after all steps that change single images, and only once",
+            )
+
+
+def color_images(context: LintContext) -> Iterator[Violation]:
+    """Only color images have a saturation."""
+    channels = context.experiment.data.image_shape[-1]
+    for index, step in enumerate(context.experiment.preprocessing.augmentation):
+        if isinstance(step, Saturation) and channels != 3:
+            yield (
+                ("preprocessing", "augmentation", index, step.kind),
+                f"expected images of 3 channels, got {channels}: they have no saturation; remove it",
+            )
 
 
 def test_as_validation(context: LintContext) -> Iterator[Violation]:
@@ -71,6 +98,17 @@ def test_never(context: LintContext) -> Iterator[Violation]:
         )
 
 
+def test_fold(context: LintContext) -> Iterator[Violation]:
+    """A fold that is held out is for the final evaluation, which must take place."""
+    experiment = context.experiment
+    if experiment.train.test == "never" and experiment.data.fold:
+        yield (
+            ("data", "fold"),
+            "the held-out fold is what a cross-validation measures, and train.test: never (--no-test) leaves it out; "
+            "leave that away: a cross-validation does not use the test set of the data",
+        )
+
+
 def augmentation(context: LintContext) -> Iterator[Violation]:
     """An augmented image should still match its label."""
     experiment = context.experiment
@@ -82,12 +120,16 @@ def augmentation(context: LintContext) -> Iterator[Violation]:
         match step:
             case HorizontalFlip() | AlternatingFlip() if experiment.data.class_names == DIGITS:
                 yield path, "a mirrored digit is not a digit; remove it"
+            case VerticalFlip() if experiment.data.class_names == DIGITS:
+                yield path, "upside down, a 6 is a 9, and most digits are none; remove it"
             case Rotation(degrees=degrees) if degrees >= 90 and experiment.data.class_names == DIGITS:
                 yield (*path, "degrees"), "upside down, a 6 is a 9; for digits about 15 degrees are usual"
             case RandomCrop(padding=padding) if 2 * padding >= min(height, width):
                 yield (*path, "padding"), f"may shift half of an image of {height}×{width} out of view"
             case Cutout(size=size) if size >= min(height, width):
                 yield (*path, "size"), f"may hide all of an image of {height}×{width}"
+            case RandomErasing(max_area=area) if area > 0.5:
+                yield (*path, "max_area"), f"may hide {area:.0%} of an image; the paper's largest is 40 %"
 
 
 def _unknown(names: Iterable[str], known: Sequence[str] | None) -> Iterator[tuple[str, Sequence[str]]]:

@@ -32,6 +32,16 @@ def brief(key: str, values: Sequence[Any]) -> list[Any]:
     return texts
 
 
+def detailed(key: str, value: Any, *, counts: bool = False) -> str:
+    """The value of `key` with every option that is not its default: `sgd(learning_rate=0.1, momentum=0.9)`.
+
+    With `counts`, the items of a list are only counted by their kinds.
+    """
+    from cnnlab.config.schema_lookup import strip_defaults  # imports the schema: 0.1 s
+
+    return str(_describe(strip_defaults(parse_path(key), value), 0 if counts else 2))
+
+
 def short(keys: Sequence[str]) -> list[str]:
     """The last parts of each key of an experiment, as many as distinguish it; other names are unchanged.
 
@@ -51,7 +61,9 @@ def short(keys: Sequence[str]) -> list[str]:
 def _differing(path: KeyPath, values: Sequence[Any]) -> Iterator[tuple[KeyPath, list[Any]]]:
     if path in _IGNORED or all(value == values[0] for value in values):
         return
-    if all(isinstance(value, dict) and (not path or value.keys() == values[0].keys()) for value in values):
+    # The keys of these maps are fixed, and one that is missing is None.
+    is_section = path in ((), ("model",), ("train",), ("preprocessing",))
+    if all(isinstance(value, dict) and (is_section or value.keys() == values[0].keys()) for value in values):
         for key in dict.fromkeys(key for value in values for key in value):
             yield from _differing((*path, key), [value.get(key) for value in values])
     elif all(isinstance(value, list) and len(value) == len(values[0]) for value in values):

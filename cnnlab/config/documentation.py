@@ -31,7 +31,8 @@ def documentation(model: type[Strict]) -> Documentation:
         if issubclass(base, Strict):
             options |= _field_docstrings(base)
     text = _unwrapped(model.__doc__ or "")
-    return Documentation(text, {name: options.get(name, "") for name in fields_of(model)})
+    fields = model.model_fields
+    return Documentation(text, {fields[name].alias or name: options.get(name, "") for name in fields_of(model)})
 
 
 def _field_docstrings(model: type[Strict]) -> dict[str, str]:

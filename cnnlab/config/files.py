@@ -49,9 +49,9 @@ def find(config: str) -> Path:
     raise ConfigError(f"{config}: no such file or shipped experiment; {did_you_mean(config, shipped_paths)}")
 
 
-def read(path: Path) -> Source:
-    """The file at `path` merged onto what it extends. Raises ConfigError."""
-    return _read(path, ())
+def read(path: Path, text: str | None = None) -> Source:
+    """The file at `path`, or `text` in its place, merged onto what it extends. Raises ConfigError."""
+    return _read(path, (), text)
 
 
 def read_complete(path: Path) -> Source:
@@ -86,8 +86,8 @@ def _is_file(path: Path) -> bool:
         raise ConfigError(f"{path}: {error.strerror}") from None
 
 
-def _read(path: Path, extending: Sequence[Path]) -> Source:
-    text = read_text(path)
+def _read(path: Path, extending: Sequence[Path], text: str | None = None) -> Source:
+    text = read_text(path) if text is None else text
     document = canonicalize(yaml.parse(text, str(path)))
     if document.data is None:
         raise ConfigError(f"{path}: empty; an experiment needs at least data and model (see `cnnlab configs`)")

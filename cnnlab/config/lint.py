@@ -9,7 +9,7 @@ from cnnlab.config.load import Config
 from cnnlab.config.yaml import Place
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.network import LayerError
-from cnnlab.experiment.summary import summarize
+from cnnlab.experiment.summary import summarize_experiment
 from cnnlab.messages import did_you_mean, position
 from cnnlab.paths import KeyPath, show_path
 from cnnlab.terminal import proposed
@@ -44,7 +44,7 @@ def lint(config: Config, replicas: int | None = None) -> list[Finding]:
     found: list[Finding] = []
     summary = None
     try:
-        summary = summarize(experiment.model.layers, experiment.input_shape)
+        summary = summarize_experiment(experiment)
     except LayerError as error:
         found.append(_finding(config, error.path, str(error), "shape", is_error=True))
     context = LintContext(experiment, summary, replicas)

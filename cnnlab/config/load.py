@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cnnlab.config import files, overrides, yaml
+from cnnlab.config import backbone, files, overrides, pretrained, yaml
 from cnnlab.config.files import Source
 from cnnlab.config.overrides import Override
 from cnnlab.config.validation_errors import describe
@@ -26,6 +26,8 @@ class Config:
 
     source: Source
     changes: Sequence[Override]
+    written: Experiment
+    """As it was written; in `experiment`, paths are absolute and `pretrained` is complete."""
     experiment: Experiment
 
     @property
@@ -83,8 +85,8 @@ def load_complete(path: Path, changes: Sequence[Override] = ()) -> Experiment:
 def changed(config: Config, changes: Sequence[Override]) -> Config:
     """With more changes. Raises ConfigError as `load` does."""
     every = [*config.changes, *changes]
-    experiment = _validate(overrides.apply(plain(config.experiment), changes), config.source, every)
-    return Config(config.source, every, _with_absolute_paths(experiment, config.source, every))
+    written = _validate(overrides.apply(plain(config.written), changes), config.source, every)
+    return _config(config.source, every, written)
 
 
 def _read(source: Source, changes: Sequence[Override]) -> Config:
@@ -104,7 +106,15 @@ def _read(source: Source, changes: Sequence[Override]) -> Config:
     if changes:
         # Applied to the complete form, so that changes reach defaults too.
         experiment = _validate(overrides.apply(plain(experiment), changes), source, changes)
-    return Config(source, changes, _with_absolute_paths(experiment, source, changes))
+    return _config(source, changes, experiment)
+
+
+def _config(source: Source, changes: Sequence[Override], written: Experiment) -> Config:
+    folders = _folders(source, changes, ("model", "pretrained", "from"))
+    experiment = pretrained.completed(_with_absolute_paths(written, source, changes), [*folders, Path()])
+    folders = _folders(source, changes, (*backbone.FIRST, "weights"))
+    experiment = backbone.completed(experiment, [*folders, Path()])
+    return Config(source, changes, written, experiment)
 
 
 def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequence[Override]) -> Experiment:
@@ -122,13 +132,18 @@ def _with_absolute_paths(experiment: Experiment, source: Source, changes: Sequen
             continue  # reported when the data are loaded
         if value is None or (directory and os.path.exists(Path(os.path.expanduser(directory)) / value)):
             continue
-        place = None if _changing(changes, location) else _place(source, location, is_key=False)
-        # A link to a file may be beside the data; else they are beside the file itself, where its paths were written.
-        folders = [Path(path).parent for path in (place.source, os.path.realpath(place.source))] if place else [Path()]
+        folders = _folders(source, changes, location)
         candidates = [os.path.abspath(folder / os.path.expanduser(value)) for folder in folders]
         if beside := next(filter(os.path.exists, candidates), None):
             found[option] = beside
     return experiment.model_copy(update={"data": data.model_copy(update=found)}) if found else experiment
+
+
+def _folders(source: Source, changes: Sequence[Override], location: KeyPath) -> list[Path]:
+    """Where a relative path at `location` begins: at its file, or the working directory for an option."""
+    place = None if _changing(changes, location) else _place(source, location, is_key=False)
+    # A link to a file may be beside the data; else they are beside the file itself, where its paths were written.
+    return [Path(path).parent for path in (place.source, os.path.realpath(place.source))] if place else [Path()]
 
 
 def to_dict(experiment: Experiment) -> dict[str, object]:

@@ -6,10 +6,12 @@ from cnnlab.config import rules, yaml
 from cnnlab.config.documentation import documentation
 from cnnlab.config.schema_lookup import models_at
 from cnnlab.experiment.adversarial import Adversarial
-from cnnlab.experiment.choice import Choice, Strict, plain
+from cnnlab.experiment.choice import Choice, Strict, options_of, plain
 from cnnlab.experiment.data import DataSpec, PluginData, plugin, spec_of
+from cnnlab.experiment.data.group import ByColumn, ByFolder, ByName, ByRound, BySequence
 from cnnlab.experiment.layers import base
 from cnnlab.experiment.preprocessing import Preprocessing
+from cnnlab.experiment.pretrained import Pretrained
 from cnnlab.experiment.schema import Experiment, Model, Published, Train
 from cnnlab.experiment.search import Search, Values
 from cnnlab.experiment.test_time import TestTime
@@ -39,9 +41,11 @@ def markdown() -> str:
         HEAD,
         *_section("The file", [Experiment]),
         *_data(),
+        *_section("`data.group`", [ByName, ByFolder, BySequence, ByRound, ByColumn]),
         *_section("`preprocessing`", [Preprocessing]),
         *_section("`preprocessing.augmentation`", models_at(("preprocessing", "augmentation", 0))),
         *_section("`model`", [Model]),
+        *_section("`model.pretrained`", [Pretrained]),
         *_section("`model.layers`", models_at(("model", "layers", 0))),
         "Activations: " + ", ".join(f"`{name}`" for name in base.Activation.__args__) + ".\n",  # type: ignore[attr-defined]
         *_section("`kernel_initializer`", models_at(("model", "layers", 0, "dense", "kernel_initializer"))),
@@ -125,7 +129,7 @@ def _name(model: type[Strict]) -> str:
 def _default(model: type[Strict], name: str) -> str:
     if model is Experiment and name == "name":
         return "name of the file"
-    field = model.model_fields[name]
+    field = options_of(model)[name]
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)

@@ -3,18 +3,23 @@
 from collections.abc import Iterator
 
 from cnnlab import memory as machine
+from cnnlab.config.backbone import backbone, frozen_at_random
 from cnnlab.config.batch_norm import batch_norm
 from cnnlab.config.data_rules import (
     augmentation,
     class_weights,
+    color_images,
     hold_out,
     known_classes,
-    mixup_last,
+    mixing_last,
     test_as_validation,
+    test_fold,
     test_never,
     train_sizes,
 )
 from cnnlab.config.lint_rule import LintContext, Rule, Violation
+from cnnlab.config.pretrained import pretrained
+from cnnlab.config.whitening import whitening
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt
 from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
@@ -197,16 +202,27 @@ def input_scale(context: LintContext) -> Iterator[Violation]:
 
 def learning_rate(context: LintContext) -> Iterator[Violation]:
     """A learning rate far from the usual range of the optimizer is often a typing error."""
-    train = context.experiment.train
-    optimizer = train.optimizer
-    low, high = USUAL_RATES[optimizer.kind]
-    scale = train.batch_size if isinstance(train.loss, SumOfSquares) else 1  # its gradient is that much larger
-    if not low <= optimizer.learning_rate * scale <= high:
+    optimizer = context.experiment.train.optimizer
+    low, high = usual_rates(context.experiment.train)
+    if not low <= optimizer.learning_rate <= high:
         yield (
             ("train", "optimizer", optimizer.kind, "learning_rate"),
-            f"{optimizer.learning_rate:g} is far from the usual range of {optimizer.kind}, "
-            f"{low / scale:.3g} to {high / scale:.3g}",
+            f"{optimizer.learning_rate:g} is far from the usual range of {optimizer.kind}, {low:.3g} to {high:.3g}",
         )
+
+
+def usual_rates(train: Train) -> tuple[float, float]:
+    """The usual range of the learning rate."""
+    low, high = USUAL_RATES[train.optimizer.kind]
+    scale = train.batch_size if isinstance(train.loss, SumOfSquares) else 1  # its gradient is that much larger
+    return low / scale, high / scale
+
+
+def rate_range(train: Train) -> tuple[float, float]:
+    """The rates among which one is looked for: a factor of ten around the usual ones and the present one."""
+    low, high = usual_rates(train)
+    present = train.optimizer.learning_rate
+    return min(low, present) / 10, max(high, present) * 10
 
 
 def memory(context: LintContext) -> Iterator[Violation]:
@@ -225,11 +241,12 @@ def memory(context: LintContext) -> Iterator[Violation]:
 
 
 ERRORS: tuple[Rule, ...] = (
-    classes, known_classes, class_weights, hold_out, train_sizes, mixup_last, monitor, devices, jit, test_never,
+    classes, known_classes, class_weights, hold_out, train_sizes, mixing_last, color_images, monitor, devices, jit,
+    test_never, test_fold, pretrained, backbone, whitening,
 )  # fmt: skip
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
-    batch_norm, input_scale, learning_rate, memory,
+    batch_norm, input_scale, learning_rate, memory, frozen_at_random,
 )  # fmt: skip
 
 

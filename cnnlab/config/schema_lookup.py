@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Any
 
 from cnnlab.config.yaml import Document
-from cnnlab.experiment.choice import Choice, Strict, plain
+from cnnlab.experiment.choice import Choice, Strict, options_of, plain
 from cnnlab.experiment.schema import Experiment
 from cnnlab.paths import KeyPath
 
@@ -15,7 +15,7 @@ from cnnlab.paths import KeyPath
 def option_names_at(path: Sequence[str | int]) -> list[str]:
     """The keys of the map at `path`; empty where there is no map, or a choice of several."""
     models = models_at(path)
-    return list(models[0].model_fields) if len(models) == 1 else []
+    return list(options_of(models[0])) if len(models) == 1 else []
 
 
 def is_choice(path: Sequence[str | int]) -> bool:
@@ -87,7 +87,7 @@ def strip_defaults(path: Sequence[str | int], value: Any) -> Any:
     models = models_at(path)
     if tuple(path) == ("data",):
         models = [model for model in models if value.get("name") in _tags(model)]
-    fields = models[0].model_fields if len(models) == 1 else {}
+    fields = options_of(models[0]) if len(models) == 1 else {}
     result = {}
     for key, option in value.items():
         field = fields.get(key)
@@ -121,7 +121,7 @@ def _annotation_at(annotation: Any, step: str | int) -> Any:
         return typing.get_args(maps[0])[1]
     models = _models_in(annotation)
     tagged = [model for model in models if step in _tags(model)] if len(models) > 1 else []
-    options = [model.model_fields[step].annotation for model in models if step in model.model_fields]
+    options = [options_of(model)[step].annotation for model in models if step in options_of(model)]
     return next(iter([*tagged, *options]), None)
 
 

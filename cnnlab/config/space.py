@@ -22,7 +22,7 @@ from cnnlab.errors import ConfigError
 from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.search import Search
-from cnnlab.experiment.summary import summarize
+from cnnlab.experiment.summary import summarize_experiment
 from cnnlab.messages import pluralize
 from cnnlab.paths import parse_path
 
@@ -204,7 +204,11 @@ def read_space(config: str | Source, changes: Sequence[Override] = (), searches:
             f"{loaded.path}: has no section `search`; add one, or name keys, such as "
             "--search train.optimizer.sgd.learning_rate=log:1e-3..1e-1"
         )
-    base = replace(loaded, experiment=loaded.experiment.model_copy(update={"search": None}))
+    base = replace(
+        loaded,
+        written=loaded.written.model_copy(update={"search": None}),
+        experiment=loaded.experiment.model_copy(update={"search": None}),
+    )
     dimensions = [
         Dimension(key, canonicalize_path(parse_path(key)), values, loaded.place(("search", "space", key)))
         for key, values in search.space.items()
@@ -216,13 +220,13 @@ def read_space(config: str | Source, changes: Sequence[Override] = (), searches:
 
 def parameters(experiment: Experiment) -> int:
     """Of its network."""
-    return summarize(experiment.model.layers, experiment.input_shape).cost.parameters
+    return summarize_experiment(experiment).cost.parameters
 
 
 def cost(experiment: Experiment) -> tuple[int, int]:
     """Its parameters, and the multiplications of all epochs per example; (0, 0) where its layers do not fit."""
     try:
-        found = summarize(experiment.model.layers, experiment.input_shape)
+        found = summarize_experiment(experiment)
     except LayerError:
         return 0, 0
     return found.cost.parameters, found.training.multiplications * experiment.train.epochs

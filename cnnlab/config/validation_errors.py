@@ -19,10 +19,14 @@ Where = Callable[[KeyPath, bool], str]
 ACTIVATIONS = typing.get_args(base.Activation)
 
 
-def describe(error: ValidationError, where: Where) -> list[str]:
-    """One line per error. `where(path, is_key)` is the place of a key, or of its value."""
+def describe(error: ValidationError, where: Where, above: KeyPath = ()) -> list[str]:
+    """One line per error. `where(path, is_key)` is the place of a key, or of its value.
+
+    `above` is the path of what was validated, if that is a part of an experiment.
+    """
     lines = []
     for details in error.errors(include_url=False):
+        details["loc"] = (*above, *details["loc"])
         path = _path_in_file(details)
         is_key = details["type"] in ("extra_forbidden", "missing")
         name = show_path(path) or "the experiment"

@@ -6,6 +6,8 @@ Scalars follow YAML 1.2's core schema: `1e-3` is a number, `on` and `no` are str
 
 import copy
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,7 +64,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         """As in PyYAML, but within limits; the value of an alias has the place of the alias."""
         self._nodes, self._depth = self._nodes + 1, self._depth + 1
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        mark, end = (event := self.peek_event()).start_mark, event.end_mark  # type: ignore[no-untyped-call]
         if self._nodes > MAX_NODES or self._depth > MAX_DEPTH:
             raise _TooMuch(f":{mark.line + 1}:{mark.column + 1}: ")
         is_alias = self.check_event(yaml.AliasEvent)
@@ -70,7 +72,7 @@ class _Loader(yaml.SafeLoader):
         self._depth -= 1
         if is_alias:
             node = copy.copy(node)
-            node.start_mark = mark  # type: ignore[union-attr]
+            node.start_mark, node.end_mark = mark, end  # type: ignore[union-attr]
         return node
 
 
@@ -92,10 +94,22 @@ for _class in (_Loader, _Dumper):
 
 def parse(text: str, source: str) -> Document:
     """Parse `text`. Raises ConfigError with `source`, line and column."""
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-        reading = _Reading(source)
+    with _errors_at(source):
+        root, reading = yaml.compose(text, Loader=_Loader), _Reading(source)
         return Document(reading.value(root, (), frozenset()), reading.keys, reading.values)
+
+
+def compose(text: str, source: str) -> yaml.Node | None:
+    """The nodes of `text`, with their marks. Raises ConfigError as `parse` does."""
+    with _errors_at(source):
+        return yaml.compose(text, Loader=_Loader)
+
+
+@contextmanager
+def _errors_at(source: str) -> Iterator[None]:
+    """Turn PyYAML's errors into a ConfigError with `source`, line and column."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source

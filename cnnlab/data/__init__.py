@@ -16,11 +16,15 @@ from dataclasses import replace
 import numpy as np
 
 from cnnlab.data.dataset import Dataset, Examples, Origin, Source
+from cnnlab.data.exclusion import numbered, without_excluded
+from cnnlab.data.groups import with_group_notes, with_size_remark
 from cnnlab.data.loaders import loader_of
-from cnnlab.data.splits import of_classes, split, subset
+from cnnlab.data.locate import find
+from cnnlab.data.splits import divided, of_classes, split, subset
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data import Data
-from cnnlab.messages import join_names
+from cnnlab.experiment.data.fold import Fold
+from cnnlab.messages import join_names, pluralize
 from cnnlab.terminal import note, warn
 
 MAX_NAMED = 12  # classes in a message
@@ -46,17 +50,35 @@ def load(data: Data, *, quiet: bool = False) -> Dataset:
 
 
 def _divided(source: Source, data: Data) -> Dataset:
+    source = numbered(source)
+    if data.exclude:
+        source = without_excluded(source, find(data.exclude, data.dir, "data.exclude"))
     if data.classes:
         source = _keep_classes(source, data)
+    pool = source.train if data.fold else None
+    if data.fold:
+        source = _with_fold(source, data, data.fold)
     train, validation = _hold_out(source, data)
+    if validation is not None and source.validation is None and data.validation != "test":
+        asked = data.held_out(len(source.train))
+        source = replace(source, origin=with_size_remark(source.origin, "validation", asked, validation))
     if data.train_sizes:
         train = _of_size(train, data)
     test = _limited(source.test, data)
     if validation is not None:
         validation = test if validation is source.test else _limited(validation, data)
-    return Dataset(
-        data.name, _limited(train, data), validation, test, source.class_names, source.genuine, source.origin
+    dataset = Dataset(
+        data.name,
+        _limited(train, data),
+        validation,
+        test,
+        source.class_names,
+        source.genuine,
+        source.origin,
+        pool,
+        source.group_names,
     )
+    return with_group_notes(dataset) if source.group_names else dataset
 
 
 def read(data: Data) -> Source:
@@ -74,11 +96,27 @@ def _keep_classes(source: Source, data: Data) -> Source:
     train, test = of_classes(source.train, labels), of_classes(source.test, labels)
     validation = None if source.validation is None else of_classes(source.validation, labels)
     for part, examples in (("train", train), ("validation", validation), ("test", test)):
-        if examples is not None and not len(examples):
+        if examples is not None and not len(examples) and not (part == "test" and data.fold):
             raise DataError(
                 f"{data.name}: no {part} examples of the classes {join_names(data.classes or (), MAX_NAMED)}"
             )
     return replace(source, train=train, validation=validation, test=test, class_names=data.classes or ())
+
+
+def _with_fold(source: Source, data: Data, fold: Fold) -> Source:
+    """The source whose test set is one of the folds of its training examples. Raises ConfigError."""
+    total = len(source.train)
+    try:
+        rest, held_out = divided(source.train, fold)
+    except ConfigError as error:
+        raise ConfigError(f"data.fold: {data.name}: {error}") from None
+    unused = f"; its {pluralize(len(source.test), 'test example')} are not used" if len(source.test) else ""
+    line = (
+        f"fold {fold.number} of {fold.of} (seed {fold.seed}) is the test set of this run, {len(held_out):,} of "
+        f"{total:,} training examples{unused}"
+    )
+    origin = replace(source.origin, notes=(*source.origin.notes, line))
+    return replace(source, train=rest, test=held_out, origin=origin)
 
 
 def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
@@ -98,7 +136,7 @@ def _hold_out(source: Source, data: Data) -> tuple[Examples, Examples | None]:
             f"data.validation: {count:,} examples to hold out, but {data.name} has {total:,} training examples; "
             "try --set data.validation=0.1"
         )
-    return split(source.train, count) if count else (source.train, None)
+    return split(source.train, count, "data.validation") if count else (source.train, None)
 
 
 def _limited(examples: Examples, data: Data) -> Examples:

@@ -30,12 +30,18 @@ class Finding:
         return f"{self.split}: {self.text}"
 
 
-def check(dataset: Dataset) -> list[Finding]:
-    """Duplicates within and across splits, labels that contradict each other, imbalance, constant images."""
-    found: list[Finding] = []
+def distinct_splits(dataset: Dataset) -> dict[str, Examples]:
+    """The splits, without validation examples that are the test set."""
     splits = dataset.splits()
     if dataset.validation is dataset.test:
         del splits["validation"]
+    return splits
+
+
+def check(dataset: Dataset) -> list[Finding]:
+    """Duplicates within and across splits, labels that contradict each other, imbalance, constant images."""
+    found: list[Finding] = []
+    splits = distinct_splits(dataset)
     for name, examples in splits.items():
         found.extend(_in_split(dataset, name, examples))
     names = list(splits)

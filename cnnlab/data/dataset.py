@@ -23,11 +23,16 @@ class Examples:
     """Images (n, height, width, channels) uint8 in [0, 255]; labels (n,) int32 in [0, num_classes).
 
     `files` (n,) are the paths that they come from, relative to the data set's folder, where each has its own file.
+    `groups` (n,) int32 are equal where examples belong together, such as images of one person; None without
+    `data.group`. The numbers mean the same in every split. `indices` (n,) are the places that they had in their split
+    as it was read, before any were left out or held out.
     """
 
     images: Images
     labels: NDArray[np.int32]
     files: NDArray[np.object_] | None = None
+    groups: NDArray[np.int32] | None = None
+    indices: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         """The number of examples."""
@@ -35,8 +40,13 @@ class Examples:
 
     def take(self, which: Which) -> "Examples":
         """These examples, in the order of `which`."""
-        images = self.images.take(which) if isinstance(self.images, StoredImages) else self.images[which]
-        return Examples(images, self.labels[which], None if self.files is None else self.files[which])
+        return Examples(
+            self.images.take(which) if isinstance(self.images, StoredImages) else self.images[which],
+            self.labels[which],
+            None if self.files is None else self.files[which],
+            None if self.groups is None else self.groups[which],
+            None if self.indices is None else self.indices[which],
+        )
 
     def chunks(self, multiple: int = 1) -> Iterator[slice]:
         """All examples in parts small enough to be in memory, whose sizes are multiples of `multiple`, but the last."""
@@ -78,7 +88,8 @@ class Origin:
 class Source:
     """A data set before splitting: a training set, optionally a validation set, a test set.
 
-    `genuine`: whether its files have the published digests; None if none are published.
+    `genuine`: whether its files have the published digests; None if none are published. `group_names` are those of
+    the numbers in `Examples.groups`; empty without groups.
     """
 
     train: Examples
@@ -87,6 +98,7 @@ class Source:
     validation: Examples | None = None
     genuine: bool | None = None
     origin: Origin = Origin()
+    group_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,9 @@ class Loader(Generic[Spec]):
 class Dataset:
     """The examples that an experiment is trained, validated and tested on.
 
-    `validation` is None where nothing is held out, and the test set itself with `validation: test`.
+    `validation` is None where nothing is held out, and the test set itself with `validation: test`. `pool` are the
+    examples that are divided into folds, of which one is the test set; None without cross-validation. `group_names` are
+    as of `Source`.
     """
 
     name: str
@@ -118,6 +132,8 @@ class Dataset:
     class_names: tuple[str, ...]
     genuine: bool | None = None
     origin: Origin = Origin()
+    pool: Examples | None = None
+    group_names: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

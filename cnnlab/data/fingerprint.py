@@ -33,6 +33,7 @@ def record(dataset: Dataset) -> dict[str, Any]:
         "resolved": dict(dataset.origin.inferred),
         "image_shape": list(dataset.image_shape),
         "classes": list(dataset.class_names),
+        **({} if dataset.pool is None else {"pool": _digest_in_any_order(dataset.pool)}),
         "splits": {
             name: {
                 "examples": len(examples),

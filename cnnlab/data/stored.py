@@ -36,6 +36,8 @@ class StoredImages:
     deleted since.
     """
 
+    dtype = np.dtype(np.uint8)
+
     def __init__(
         self, path: Path, image_shape: tuple[int, int, int], rows: NDArray[np.int64], digests: NDArray[np.uint8]
     ) -> None:

@@ -5,13 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import (
-    confusion_matrix,
-    f1_score,
-    precision_recall_fscore_support,
-    top_k_accuracy_score,
-)
 
 from cnnlab.errors import printable
 from cnnlab.models.inference import Outcome
@@ -29,6 +22,8 @@ def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> di
     0 for a class that is never predicted. The confusion matrix has one row for every true class and one column for
     every predicted one.
     """
+    from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, top_k_accuracy_score
+
     labels, predictions = outcome.labels, outcome.predictions
     classes = np.arange(len(class_names))
     precision, recall, f1, support = precision_recall_fscore_support(
@@ -94,6 +89,8 @@ def calibration(outcome: Outcome) -> dict[str, Any]:
     confidence = outcome.scores.max(axis=1).astype(np.float64)
     if not outcome.are_probabilities:
         return {"expected_calibration_error": None, "calibration": None}
+    from sklearn.calibration import calibration_curve
+
     right = outcome.predictions == outcome.labels
     edges = np.linspace(0, 1, BINS + 1)
     counts = np.bincount(np.searchsorted(edges[1:-1], confidence), minlength=BINS)

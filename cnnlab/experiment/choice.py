@@ -15,6 +15,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import tagged_union_schema
 
@@ -129,7 +130,8 @@ def any_schema(*schemas: dict[str, Any]) -> WithJsonSchema:
 def plain(value: Any) -> Any:
     """A part of an experiment as maps, lists and scalars, with every default written out but those that are None."""
     if isinstance(value, Strict):
-        options = {name: plain(getattr(value, name)) for name in fields_of(type(value))}
+        fields = type(value).model_fields
+        options = {fields[name].alias or name: plain(getattr(value, name)) for name in fields_of(type(value))}
         options = {name: option for name, option in options.items() if option is not None}
         if isinstance(value, Choice):
             return {value.kind: options} if options else value.kind
@@ -139,6 +141,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def options_of(model: type[Strict]) -> dict[str, FieldInfo]:
+    """The options of a model by their names in a file; those that are Python keywords are aliases."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def fields_of(model: type[Strict]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnlab.experiment.layers import Cost, Shape
 from cnnlab.experiment.schema import Experiment
-from cnnlab.experiment.summary import BYTES, Summary, summarize
+from cnnlab.experiment.summary import BYTES, Summary, summarize_experiment
 from cnnlab.quantities import Bytes, Change
 
 COLUMNS = (
@@ -36,7 +36,7 @@ class Description:
     @classmethod
     def from_experiment(cls, experiment: Experiment, *, weights_only: bool = False) -> "Description":
         """Describe an experiment. Raises LayerError where its network cannot be built."""
-        return cls(experiment, summarize(experiment.model.layers, experiment.input_shape), weights_only)
+        return cls(experiment, summarize_experiment(experiment), weights_only)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per layer, in the order of computation."""
@@ -55,10 +55,11 @@ class Description:
     def totals(self) -> dict[str, Any]:
         """The totals by quantity; those that depend on the number of examples are None where it is not known yet."""
         total, cost, training = self.total(), self.summary.cost, self.summary.training
+        frozen = self.summary.frozen
         examples, batch_size = self.experiment.data.train_size(), self.experiment.train.batch_size
         return {
             "parameters": total["parameters"],
-            "trainable": cost.weights if self.weights_only else cost.trainable,
+            "trainable": cost.weights - frozen.weights if self.weights_only else cost.trainable - frozen.trainable,
             "weight_memory": total["weight_memory"],
             "forward_multiplications": cost.multiplications,
             "forward_additions": cost.additions,

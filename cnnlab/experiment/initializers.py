@@ -131,6 +131,19 @@ class Ones(Choice):
     keras: ClassVar[tuple[str, ...]] = ("Ones",)
 
 
+class Whitening(Choice):
+    """Principal components of windows of training images, divided by their standard deviations, and their negatives.
+
+    For a `conv2d` that is the first layer, whose outputs then are uncorrelated and of variance 1. Jordan 2024, "94% on
+    CIFAR-10 in 3.29 seconds on a single GPU", after Page 2019. Components of largest variance come first, negatives
+    after all components, so that fewer filters leave the latter out. At most 5,000 images are used, the same for every
+    seed.
+    """
+
+    kind: ClassVar[str] = "whitening"
+    usage: ClassVar[tuple[str, ...]] = ("whitening",)
+
+
 Initializer = Annotated[
     GlorotUniform
     | GlorotNormal
@@ -145,7 +158,8 @@ Initializer = Annotated[
     | RandomUniform
     | Orthogonal
     | Zeros
-    | Ones,
+    | Ones
+    | Whitening,
     by_kind,
 ]
 

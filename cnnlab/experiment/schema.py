@@ -16,6 +16,7 @@ from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, count_
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.optimizers import Optimizer, Sgd
 from cnnlab.experiment.preprocessing import Preprocessing
+from cnnlab.experiment.pretrained import Pretrained
 from cnnlab.experiment.schedules import Constant, Schedule
 from cnnlab.experiment.search import Search
 from cnnlab.experiment.test_time import TestTime
@@ -35,6 +36,8 @@ def _as_devices(value: Any) -> Any:
 
 MAX_DEVICES = 1024
 MAX_THREADS = 1024
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+"""TensorFlow's own, for what `train.threads` sets."""
 Devices = Annotated[
     Literal["auto", "cpu", "gpu"] | int,
     BeforeValidator(_as_devices),
@@ -79,6 +82,8 @@ class Model(Strict):
 
     layers: Annotated[list[Layer], Field(min_length=1, max_length=MAX_LAYERS)]
     """Layers in order, from the image to one output per class."""
+    pretrained: Pretrained | None = None
+    """Weights of another network to start from, such as `{from: runs/cifar-1, freeze: true}`."""
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:
@@ -122,12 +127,12 @@ class Train(Strict):
     """
     threads: Annotated[int, Field(gt=0, le=MAX_THREADS)] | None = None
     """Number of threads that compute an operation, and of operations that are computed at the same time; by default the
-    number of cores that the process may use. Another number adds in another order, which changes the last digits of
-    results.
+    number of cores that the process may use, or 1 where that trains a small network faster, which `train` says. Another
+    number adds in another order, which changes the last digits of results.
     """
     jit: Literal["auto", "on", "off"] = "auto"
-    """Whether XLA compiles the forward and backward pass: `auto` compiles on a GPU only, since on a CPU it made every
-    network slower, LeNet three times.
+    """Whether XLA compiles the forward and backward pass. `auto` compiles on a GPU, and on a CPU as one device networks
+    of dense layers with at least 100,000 multiplications; it made others slower there, LeNet three times.
     """
     input_pipeline: Literal["auto", "resident", "streamed"] = "auto"
     """How images reach the device: `resident`, all of them at once; `streamed`, batch by batch, in memory that does not

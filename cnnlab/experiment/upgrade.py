@@ -18,12 +18,15 @@ TRAIN = {"test": "end"}
 OPTIMIZER = {"use_ema": False, "ema_momentum": 0.99}
 """The same for every optimizer."""
 
+FILLED = ("random_crop", "rotation", "translation")
+"""Steps of the augmentation that earlier filled with black: `fill: constant`."""
+
 
 def upgrade(experiment: Any) -> Any:
     """The experiment of a run as data, with the options that were added since it was written."""
     if not isinstance(experiment, dict):
         return experiment
-    data, train = experiment.get("data"), experiment.get("train")
+    data, train, preprocessing = (experiment.get(key) for key in ("data", "train", "preprocessing"))
     upgraded = dict(experiment)
     if isinstance(data, dict) and isinstance(data.get("name"), str):
         upgraded["data"] = {**DATA.get(data["name"], {}), **data}
@@ -32,4 +35,18 @@ def upgrade(experiment: Any) -> Any:
         optimizer = train.get("optimizer")
         if isinstance(optimizer, dict) and all(isinstance(options, dict) for options in optimizer.values()):
             upgraded["train"]["optimizer"] = {kind: {**OPTIMIZER, **options} for kind, options in optimizer.items()}
+    if isinstance(preprocessing, dict) and isinstance(preprocessing.get("augmentation"), list):
+        upgraded["preprocessing"] = {
+            **preprocessing,
+            "augmentation": [_filled(step) for step in preprocessing["augmentation"]],
+        }
     return upgraded
+
+
+def _filled(step: Any) -> Any:
+    if not isinstance(step, dict):
+        return step
+    return {
+        kind: {"fill": "constant", **options} if kind in FILLED and isinstance(options, dict) else options
+        for kind, options in step.items()
+    }

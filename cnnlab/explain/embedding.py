@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlab.data import Examples
+from cnnlab.models.graph import compiled
 from cnnlab.models.inference import to_input
 
 Method = Literal["pca", "tsne"]
@@ -27,7 +28,7 @@ def hidden(model: keras.Model, layer: str, examples: Examples, batch_size: int) 
     """The input (n, features) of a layer, which is the last hidden layer's output, for all examples."""
     partial = keras.Model(model.input, model.get_layer(layer).input)
     specification = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
-    run = tf.function(lambda images: tf.cast(partial(to_input(images), training=False), tf.float32), [specification])
+    run = compiled(lambda images: tf.cast(partial(to_input(images), training=False), tf.float32), [specification])
     found = []
     for part in examples.chunks(multiple=batch_size):
         images = examples.images[part]

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Examples
 from cnnlab.explain.receptive import Axes
+from cnnlab.models.graph import compiled
 from cnnlab.models.inference import to_input
+from cnnlab.models.inspection import output_in
 
 PATCHES = 9
 OUTSIDE = 128  # grey: what a patch has beyond the edge of the image
@@ -54,10 +56,10 @@ def activity(
     after_batch: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Activity]:
     """Of several layers, whose outputs are images, in one pass; `after_batch` gets how many examples are done."""
-    outputs = [model.get_layer(name).output for name in layers]
+    outputs = [output_in(model.get_layer(name)) for name in layers]
     partial = keras.Model(model.input, outputs)
     specification = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
-    measure = tf.function(lambda images: _measure(partial(to_input(images), training=False)), [specification])
+    measure = compiled(lambda images: _measure(partial(to_input(images), training=False)), [specification])
     counters = [_Counter() for _ in layers]
     done = 0
     for part in examples.chunks(multiple=batch_size):

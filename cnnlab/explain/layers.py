@@ -16,6 +16,7 @@ from cnnlab.explain.structure import Structure
 from cnnlab.models.inference import to_input
 from cnnlab.models.inspection import Inspector
 from cnnlab.models.losses import loss_function
+from cnnlab.models.weights import named
 
 Array = NDArray[np.float32]
 
@@ -83,8 +84,9 @@ def inspect(loaded: LoadedModel, structure: Structure, pixels: NDArray[np.uint8]
         name = layer.name
         of_output = gradients.inputs if name == "image" else gradients.outputs[name]
         weights = {
-            weight.name: Weights(_array(weight.value), _array(gradients.weights[f"{name}/{weight.name}"]))
-            for weight in layer.trainable_weights
+            key.removeprefix(f"{name}/"): Weights(_array(weight.value), _array(gradients.weights[key]))
+            for key, weight in named(layer).items()
+            if weight.trainable
         }
         activations, slope = _array(outputs[name])[0], _array(of_output)[0]
         if activations.ndim == 4:  # groups of channels, of which channel_max_pool takes the largest

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlab.models.inference import to_input
+from cnnlab.models.inspection import output_in
 
 Array = NDArray[np.float32]
 STEPS, MOST_STEPS = 32, 256  # of integrated gradients; doubled until the sum is near enough
@@ -95,7 +96,7 @@ def grad_cam(model: keras.Model, image: tf.Tensor, label: int, layer: str) -> Ar
 
     The channels are weighted by the means of the gradients of the class's output, and what is negative becomes 0.
     """
-    both = keras.Model(model.input, [model.get_layer(layer).output, model.output])
+    both = keras.Model(model.input, [output_in(model.get_layer(layer)), model.output])
     images = _twice(image)
     with tf.GradientTape() as tape:
         tape.watch(images)

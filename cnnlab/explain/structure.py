@@ -10,7 +10,7 @@ from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Flatten
 from cnnlab.experiment.layers.pooling import GlobalPooling, Pooling
 from cnnlab.experiment.layers.weighted import Convolution, Dense
 from cnnlab.experiment.schema import Experiment
-from cnnlab.experiment.summary import Line, summarize
+from cnnlab.experiment.summary import Line, summarize_experiment
 from cnnlab.messages import did_you_mean
 
 RECTIFIERS = ("relu", "relu6")  # are 0 for all negative values
@@ -25,7 +25,7 @@ class Structure:
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> "Structure":
         """Of an experiment whose layers fit."""
-        return cls(summarize(experiment.model.layers, experiment.input_shape).lines)
+        return cls(summarize_experiment(experiment).lines)
 
     @cached_property
     def by_name(self) -> dict[str, Line]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cnnlab.errors import ExportError
 from cnnlab.export.network import IMAGES
 from cnnlab.export.targets import Format, Input, Target
+from cnnlab.models.inspection import output_in
 from cnnlab.terminal import filtered_stderr
 
 MAX_REASON = 200  # characters of a converter's message
@@ -65,7 +66,7 @@ class Conversion:
         works, fails = 0, len(network.layers)  # numbers of layers
         while fails - works > 1:
             count = (works + fails) // 2
-            outputs = {layer.name: layer.output for layer in network.layers[:count]}
+            outputs = {layer.name: output_in(layer) for layer in network.layers[:count]}
             inner = keras.Model(network.input, outputs)
             images = keras.Input(model.input_shape[1:], dtype=model.input.dtype, name=IMAGES)
             with tempfile.TemporaryDirectory() as folder:

@@ -29,6 +29,12 @@ IMPORTS = {
     Format.ONNX: "import onnxruntime",
     Format.LITERT: "from ai_edge_litert.interpreter import Interpreter",
 }
+PACKAGES = {
+    Format.KERAS: "tensorflow",
+    Format.SAVEDMODEL: "tensorflow",
+    Format.ONNX: "onnxruntime",
+    Format.LITERT: "ai-edge-litert",
+}
 CALLS = {
     Format.KERAS: "model.predict_on_batch(images)[{output}]",
     Format.SAVEDMODEL: "model.serve(images)[{output}].numpy()",
@@ -46,7 +52,10 @@ FITS = {
     ],
 }
 SCRIPT = '''\
-"""Classifies images with {runtime} alone: python {script} {argument}..."""
+"""Classifies images with {runtime} alone: python {script} {argument}...
+
+It needs: pip install {packages}
+"""
 import json
 import sys
 from pathlib import Path
@@ -86,6 +95,7 @@ def script_for(files: Files, target: Target, data: Data, output: str, classes: i
     imports = [IMPORTS[target.format], *(["from PIL import Image, ImageOps"] if has_files else [])]
     return SCRIPT.format(
         runtime=target.info.runtime,
+        packages=" ".join([PACKAGES[target.format], *(["pillow"] if has_files else [])]),
         script=files.script.name,
         argument="IMAGE" if has_files else "ARRAY.npy",
         imports="\n".join(imports),

@@ -109,7 +109,7 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
             content = file.content
             changes |= {"first_frame"} if file.is_animated else set()
             changes |= {"deep_colour"} if file.is_deep_colour else set()  # of which Pillow gives the upper 8 bits
-        with _without_warnings(), _quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with without_warnings(), _quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return _Conversion(image, size, levels, changes).decoded()
     except DataError:
         raise
@@ -126,7 +126,7 @@ def decode(path: str, size: Size, levels: Levels | None = None) -> Decoded:
 
 
 @contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Of Pillow, such as on odd EXIF; what matters is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

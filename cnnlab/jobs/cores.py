@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +13,8 @@ from functools import cache
 from cnnlab import memory
 from cnnlab.errors import RequestError
 from cnnlab.experiment.network import LayerError
-from cnnlab.experiment.schema import Experiment
-from cnnlab.experiment.summary import summarize
+from cnnlab.experiment.schema import THREAD_VARIABLES, Experiment
+from cnnlab.experiment.summary import gains_from_xla, summarize_experiment
 from cnnlab.messages import pluralize
 
 MOST = 256  # processes
@@ -22,6 +23,7 @@ SPEEDUPS = {7_840: 1.0, 315_218: 1.0, 416_520: 1.36, 13_883_904: 1.83}
 """How many times faster two threads train a network of so many multiplications than one thread that has a core beside
 another such process: fc, mlp-ce, lenet and cnn-32-64, measured by `python -m benchmarks.parallel_runs`
 (docs/benchmarks-jobs.md). The first two are slower with two threads, 0.76 and 0.86, which counts as 1."""
+MEASURED_BATCH_SIZE = 128  # of these experiments
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,29 @@ def count_of(text: str, tasks: int, experiment: Experiment, cores: int | None = 
 def parallel_fraction(experiment: Experiment) -> float:
     """The part of a training that threads share, by the network of SPEEDUPS whose work is nearest."""
     try:
-        found = summarize(experiment.model.layers, experiment.input_shape)
+        found = summarize_experiment(experiment)
     except LayerError:
         return 0.0
-    work = max(found.cost.multiplications, 1)
+    work = max(found.cost.multiplications, 1) * experiment.train.batch_size / MEASURED_BATCH_SIZE
     nearest = min(SPEEDUPS, key=lambda multiplications: abs(math.log(multiplications / work)))
     return 2 * (1 - 1 / SPEEDUPS[nearest])
+
+
+def for_one_process(experiment: Experiment) -> Experiment:
+    """With one thread, where others make the training of a small network slower; else as it is.
+
+    On a CPU alone, and where neither the experiment nor TensorFlow's variables say how many threads compute. They are
+    set once per process, so not where TensorFlow has started.
+    """
+    settings = experiment.train
+    is_set = settings.threads is not None or any(map(os.environ.get, (*THREAD_VARIABLES, "TF_CONFIG")))
+    if is_set or "tensorflow" in sys.modules or available_cores() == 1 or parallel_fraction(experiment) > 0:
+        return experiment
+    if isinstance(settings.devices, int) or (settings.devices != "cpu" and gpus()):
+        return experiment
+    if settings.jit == "auto" and gains_from_xla(experiment):  # which uses all cores
+        return experiment
+    return experiment.model_copy(update={"train": settings.model_copy(update={"threads": 1})})
 
 
 def _seconds(threads: int, parallel: float) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnlab import errors
 from cnnlab.errors import CnnlabError, Diverged, RequestError, TrainingError
+from cnnlab.experiment.schema import Experiment
 from cnnlab.jobs.cores import Shares, share_out
 from cnnlab.jobs.pool import Assignment, Listed, Pool, shown
 from cnnlab.jobs.processes import Processes, interruption
@@ -48,10 +49,16 @@ def train(
 
 
 def _assignment(number: int, task: Task, shares: Shares, folder: Path) -> Assignment:
-    label = f"{task.experiment.name}, seed {task.experiment.seed}"
+    label = f"{task.experiment.name}, {_replicate(task.experiment)}"
     if isinstance(task, ResumePlan):
         return Assignment(number, task.experiment, folder, resumes=task.run, label=label)
     return Assignment(number, shares.limited(task.experiment), folder, task.name, label=label)
+
+
+def _replicate(experiment: Experiment) -> str:
+    """`seed 3`, or `seed 3, fold 2 of 5`."""
+    fold = experiment.data.fold
+    return f"seed {experiment.seed}" + (f", fold {fold.number} of {fold.of}" if fold else "")
 
 
 class _Tasks(Listed):
@@ -104,8 +111,11 @@ class _Tasks(Listed):
 
     def check(self, signals: Sequence[int]) -> None:
         """Raise where not all tasks finished: Interrupted, the error of a task, or TrainingError."""
-        seeds = [str(seed) for seed in sorted(assignment.experiment.seed for assignment in self._waiting)]
+        waiting = sorted(self._waiting, key=lambda assignment: assignment.key)
+        seeds = [str(assignment.experiment.seed) for assignment in waiting]
         not_begun = f"; not begun: seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}" if seeds else ""
+        if any(assignment.experiment.data.fold for assignment in waiting):
+            not_begun = f"; not begun: {'; '.join(_replicate(assignment.experiment) for assignment in waiting)}"
         if signals:
             how = ""
             if len(self._interrupted) == 1:

@@ -29,13 +29,16 @@ def perturb(
     `epsilon` and `step_size` are (n,) float32 in the `norm`. The search begins at `images` + `epsilon` * `start`.
     """
     radius, step = _per_image(epsilon), _per_image(step_size)
-    current = _project(images + radius * start, images, radius, norm)
-    for _ in tf.range(steps):
+
+    def one(number: tf.Tensor, current: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(current)
             total = tf.reduce_sum(losses(current))
         gradient = tape.gradient(total, current, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        current = _project(current + step * _direction(gradient, norm), images, radius, norm)
+        return number + 1, _project(current + step * _direction(gradient, norm), images, radius, norm)
+
+    first = _project(images + radius * start, images, radius, norm)
+    _, current = tf.while_loop(lambda number, _: number < steps, one, (0, first))
     return tf.stop_gradient(current)
 
 

@@ -1,6 +1,6 @@
 """From an experiment's network to a Keras model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -12,6 +12,7 @@ from cnnlab.data.statistics import pixel_statistics
 from cnnlab.errors import ConfigError
 from cnnlab.experiment.choice import Choice
 from cnnlab.experiment.layers import Leaf, Shape, show
+from cnnlab.experiment.layers.backbone import Backbone
 from cnnlab.experiment.layers.elementwise import PadShortcut
 from cnnlab.experiment.layers.pooling import ChannelMaxPool
 from cnnlab.experiment.losses import CrossEntropy, MeanSquaredError
@@ -19,6 +20,7 @@ from cnnlab.experiment.network import LayerError, Place, assemble
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Precision, Train
 from cnnlab.experiment.summary import summarize
+from cnnlab.models import backbone
 from cnnlab.models.determinism import draw_by_replica
 from cnnlab.paths import KeyPath, show_path
 
@@ -59,6 +61,7 @@ INITIALIZERS: dict[str, Callable[..., keras.initializers.Initializer]] = {
     "orthogonal": keras.initializers.Orthogonal,
     "zeros": keras.initializers.Zeros,
     "ones": keras.initializers.Ones,
+    "whitening": lambda: keras.initializers.GlorotUniform(),  # which models/whitening.py replaces
 }
 REGULARIZERS: dict[str, type[keras.regularizers.Regularizer]] = {
     "l1": keras.regularizers.L1,
@@ -127,19 +130,19 @@ def build(
     """
     height, width, channels = image_shape
     try:
-        shape = summarize(model.layers, (height + 2 * zero_padding, width + 2 * zero_padding, channels)).output_shape
+        summary = summarize(model.layers, (height + 2 * zero_padding, width + 2 * zero_padding, channels))
     except LayerError as error:
         raise ConfigError(f"{show_path(error.path)}: {error}") from None
-    if shape != (num_classes,):
-        raise ConfigError(
-            f"model.layers: the network ends in {show(shape)}; expected ({num_classes},), one output per class"
-        )
+    if summary.output_shape != (num_classes,):
+        ends = show(summary.output_shape)
+        raise ConfigError(f"model.layers: the network ends in {ends}; expected ({num_classes},), one output per class")
     inputs = value = keras.Input(image_shape, name="image")
     if zero_padding:
         value = keras.layers.ZeroPadding2D(zero_padding, name="input_padding", dtype="float32")(value)
     if scaling:
         value = keras.layers.Rescaling(*scaling, name="input_scaling", dtype="float32")(value)
-    assembler = _KerasAssembler(precision, last=("model", "layers", len(model.layers) - 1))
+    frozen = model.pretrained.frozen(summary.names) if model.pretrained else ()
+    assembler = _KerasAssembler(precision, last=("model", "layers", len(model.layers) - 1), frozen=frozen)
     return keras.Model(inputs, assemble(model.layers, value, assembler), name=name)
 
 
@@ -176,8 +179,8 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
 class _KerasAssembler:
     """Layers applied to Keras's symbolic tensors, in `precision`, but the one at the path `last` in float32."""
 
-    def __init__(self, precision: Precision = "float32", last: KeyPath = ()) -> None:
-        self._precision, self._last = precision, last
+    def __init__(self, precision: Precision = "float32", last: KeyPath = (), frozen: Collection[str] = ()) -> None:
+        self._precision, self._last, self._frozen = precision, last, frozen
 
     def shape(self, value: keras.KerasTensor) -> Shape:
         return tuple(value.shape[1:])
@@ -186,6 +189,9 @@ class _KerasAssembler:
         common = {"name": place.name, "dtype": "float32" if place.path[:3] == self._last else self._precision}
         try:
             match spec:
+                case Backbone():
+                    is_frozen = spec.freeze or place.name in self._frozen
+                    return backbone.build(spec, self.shape(value), place.name, self._precision, frozen=is_frozen)(value)
                 case ChannelMaxPool():
                     *rest, channels = self.shape(value)
                     groups = (*rest, channels // spec.pool_size, spec.pool_size)

@@ -6,6 +6,8 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from cnnlab.models.weights import layers_of
+
 
 def make_deterministic(seed: int, *, deterministic: bool = True) -> None:
     """Seed everything that draws, and have TensorFlow choose kernels and rewrites that repeat themselves.
@@ -25,7 +27,7 @@ def draw_by_replica(model: keras.Model) -> None:
 
     A single replica draws as it would without this.
     """
-    for layer in model.layers:
+    for _, layer in layers_of(model):
         if generator := getattr(layer, "seed_generator", None):
             generator.next = partial(_seed_of_replica, generator.next)
 

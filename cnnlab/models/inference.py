@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnnlab.data import Examples
 from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.test_time import TestTime
+from cnnlab.models.graph import compiled
 from cnnlab.models.losses import class_scores, loss_function
 from cnnlab.models.views import averaged_over_views
 
@@ -74,8 +75,8 @@ class ForwardPass:
         self._classes = model.output_shape[-1]
         images = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
         labels, outputs = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, self._classes], tf.float32)
-        self._run = tf.function(self._outputs_and_scores, input_signature=[images])
-        self._measure = tf.function(self._losses, input_signature=[labels, outputs])
+        self._run = compiled(self._outputs_and_scores, [images])
+        self._measure = compiled(self._losses, [labels, outputs])
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The score of every class, (n, classes), of images (n, height, width, channels) uint8: see `class_scores`."""
@@ -107,18 +108,24 @@ class ForwardPass:
         batches = self._batches(images)
         outputs = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None, self._classes])
         scores = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None, self._classes])
-        for batch in tf.range(batches):
+
+        def one(batch: tf.Tensor, *written: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
             batch_outputs = tf.cast(self._model(to_input(images[self._slice(batch)]), training=False), tf.float32)
-            outputs = outputs.write(batch, batch_outputs)
-            scores = scores.write(batch, class_scores(self._loss, batch_outputs))
+            batch_scores = class_scores(self._loss, batch_outputs)
+            return batch + 1, written[0].write(batch, batch_outputs), written[1].write(batch, batch_scores)
+
+        _, outputs, scores = tf.while_loop(lambda batch, *_: batch < batches, one, (0, outputs, scores))
         return outputs.concat(), scores.concat()
 
     def _losses(self, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         batches = self._batches(labels)
         losses = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None])
-        for batch in tf.range(batches):
+
+        def one(batch: tf.Tensor, written: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             part = self._slice(batch)
-            losses = losses.write(batch, self._loss_function(labels[part], outputs[part]))
+            return batch + 1, written.write(batch, self._loss_function(labels[part], outputs[part]))
+
+        _, losses = tf.while_loop(lambda batch, _: batch < batches, one, (0, losses))
         return losses.concat()
 
     def _batches(self, values: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cnnlab.models.graph import compiled
 from cnnlab.models.losses import LossFunction
+from cnnlab.models.weights import layers_of
 
 _Raw = tuple[list[tf.Tensor], tf.Tensor, list[tf.Tensor]]
 """Gradients by weights, images and outputs of layers."""
@@ -35,8 +37,8 @@ class Inspector:
     def __init__(self, model: keras.Model, loss: LossFunction, strategy: tf.distribute.Strategy) -> None:
         self._model, self._loss, self._strategy = model, loss, strategy
         self._names = [layer.name for layer in model.layers]
-        self._all = keras.Model(model.inputs, [model.output, *(layer.output for layer in model.layers)])
-        self._compiled = tf.function(lambda *batch: strategy.run(self._gradients, batch))
+        self._all = keras.Model(model.inputs, [model.output, *map(output_in, model.layers)])
+        self._compiled = compiled(lambda *batch: strategy.run(self._gradients, batch))
 
     def outputs(self, images: tf.Tensor, *, training: bool = False) -> dict[str, tf.Tensor]:
         """The output of each layer by its name, the input layer's among them; in the order in which they compute."""
@@ -57,17 +59,18 @@ class Inspector:
     def graph(self) -> bytes:
         """The graph of the forward pass, a GraphDef."""
         specification = tf.TensorSpec([None, *self._model.input_shape[1:]], tf.float32, name="images")
-        forward = tf.function(lambda images: self._model(images, training=False)).get_concrete_function(specification)
-        graph: bytes = forward.graph.as_graph_def().SerializeToString()
+        forward = compiled(lambda images: self._model(images, training=False), [specification])
+        graph: bytes = forward.get_concrete_function().graph.as_graph_def().SerializeToString()
         return graph
 
     @property
-    def _weights(self) -> list[tuple[keras.Layer, keras.Variable]]:
-        return [(layer, weight) for layer in self._model.layers for weight in layer.trainable_weights]
+    def _weights(self) -> list[tuple[str, keras.Variable]]:
+        layers = layers_of(self._model)
+        return [(f"{name}/{weight.name}", weight) for name, layer in layers for weight in layer.trainable_weights]
 
     def _named(self, gradients: _Raw) -> Gradients:
         weights, inputs, outputs = gradients
-        names = [f"{layer.name}/{weight.name}" for layer, weight in self._weights]
+        names = [name for name, _ in self._weights]
         return Gradients(dict(zip(names, weights, strict=True)), inputs, dict(zip(self._names, outputs, strict=True)))
 
     def _gradients(self, images: tf.Tensor, labels: tf.Tensor) -> _Raw:
@@ -92,3 +95,8 @@ class Inspector:
 
     def _first(self, value: Any) -> tf.Tensor:
         return self._strategy.experimental_local_results(value)[0]
+
+
+def output_in(layer: keras.Layer) -> keras.KerasTensor:
+    """The output of a layer inside its network; that of a backbone, which is a network itself, is elsewhere."""
+    return layer._inbound_nodes[0].output_tensors[0] if isinstance(layer, keras.Model) else layer.output

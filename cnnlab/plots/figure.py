@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg", ".pdf")
+SOFTWARE = "Matplotlib"  # also of files that Pillow writes, for MARK
 MARK = b"atplotlib"  # in every file that Matplotlib writes, which names itself in it
 DPI = 200  # of PNG: sharp in print
 MOST_ESCAPED = 3  # characters of a name, of which each takes six

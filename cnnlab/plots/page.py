@@ -1,7 +1,8 @@
 """Pages of tiles: sections below one another, each a heading above panels side by side."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from cnnlab.errors import RequestError
-from cnnlab.plots.figure import DPI, drawing
+from cnnlab.errors import RequestError, RunError
+from cnnlab.plots.figure import DPI, SOFTWARE, drawing
 from cnnlab.plots.tiles import LINE, SIGNED, UNSIGNED, Tiles, arrange, numbers, paint
 from cnnlab.runs import files
 
@@ -69,12 +71,7 @@ def draw(sections: Sequence[Section], heading: str, path: Path) -> list[Path]:
 
     Raises RequestError where a file cannot be written.
     """
-    texts = [heading, *(text for section in sections for text in section.texts())]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"{path.parent}: cannot be made: {error.strerror or error}") from None
-    with drawing(texts) as plain:
+    with _ready(sections, heading, path) as plain:
         sheets = [_begun(plain(heading), sections)]
         for section in sections:
             if sheets[-1].y > TALLEST:
@@ -84,6 +81,30 @@ def draw(sections: Sequence[Section], heading: str, path: Path) -> list[Path]:
             old.unlink()
         names = [path] if len(sheets) == 1 else [path.with_stem(f"{path.stem}-{n + 1}") for n in range(len(sheets))]
         return [_save(sheet, name) for sheet, name in zip(sheets, names, strict=True)]
+
+
+def draw_single(sections: Sequence[Section], heading: str, path: Path) -> Path:
+    """Write the sections as one PNG, however tall. Raises RequestError where it cannot be written."""
+    with _ready(sections, heading, path) as plain:
+        sheet = _begun(plain(heading), sections)
+        for section in sections:
+            _add(sheet, section, plain)
+        try:
+            return _save(sheet, path)
+        except RunError as error:
+            raise RequestError(str(error)) from None
+
+
+@contextmanager
+def _ready(sections: Sequence[Section], heading: str, path: Path) -> Iterator[Plain]:
+    """The folder of a page made, and Matplotlib ready for its texts."""
+    texts = [heading, *(text for section in sections for text in section.texts())]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"{path.parent}: cannot be made: {error.strerror or error}") from None
+    with drawing(texts) as plain:
+        yield plain
 
 
 def _begun(heading: str, sections: Sequence[Section]) -> _Sheet:
@@ -174,5 +195,7 @@ def _save(sheet: _Sheet, path: Path) -> Path:
     canvas.draw()  # type: ignore[no-untyped-call]
     texts = np.asarray(canvas.buffer_rgba())[:height, :WIDTH, :3]  # type: ignore[no-untyped-call]
     image = Image.fromarray(np.minimum(pixels, texts))
-    files.write(path, lambda temporary: image.save(temporary, "png", dpi=(DPI, DPI)))
+    about = PngInfo()
+    about.add_text("Software", SOFTWARE)
+    files.write(path, lambda temporary: image.save(temporary, "png", dpi=(DPI, DPI), pnginfo=about))
     return path

@@ -10,6 +10,7 @@ from cnnlab.analysis.compare import Comparison
 from cnnlab.errors import printable
 from cnnlab.report import checklist, names, of_run, of_runs, of_search, of_sweep, sweep_source
 from cnnlab.report.blocks import Block, Cell, Column, Document, Section, Table, Text
+from cnnlab.report.paragraph import paragraph
 from cnnlab.report.source import Source
 from cnnlab.report.sweep_source import SweepSource
 from cnnlab.report.words import counted, share_of, text
@@ -26,7 +27,7 @@ def of_one(record: RunRecord) -> Document:
     source = Source(record)
     experiment = printable(record.experiment.name)
     title = source.name if experiment in source.name else f"{source.name}: {experiment}"
-    sections = [*of_run.sections(source), checklist.section([source])]
+    sections = [*of_run.sections(source), *_paragraphs([[record]]), checklist.section([source])]
     return Document(printable(title), of_run.lead(source), sections, _footer())
 
 
@@ -42,6 +43,7 @@ def of_several(records: Sequence[RunRecord], comparison: Comparison | None, dama
     if damaged:
         lead.append(Text(_left_out(damaged), "warning"))
     sections = of_runs.sections(comparison) if comparison else []
+    sections += _paragraphs([row.group.members for row in comparison.rows] if comparison else [])
     sections += [checklist.section(sources, comparison, has_sections=len(sources) <= MOST_SECTIONS), _runs(sources)]
     return Document(title, lead, sections, _footer())
 
@@ -60,6 +62,15 @@ def of_sweep_source(sweep: SweepSource) -> Document:
     if sources:
         sections += [checklist.section(sources, comparison, search=of_sweep.search_text(sweep)), _runs(sources)]
     return Document(printable(of_sweep.title(sweep)), of_sweep.lead(sweep), sections, _footer())
+
+
+def _paragraphs(experiments: Sequence[Sequence[RunRecord]]) -> list[Section]:
+    """Methods and result of each experiment, given by its finished runs, in sentences."""
+    finished = [members for members in experiments if all(record.status == "finished" for record in members)]
+    blocks: list[Block] = [Text(paragraph(members)) for members in finished[:MOST_NAMED]]
+    if len(finished) > MOST_NAMED:
+        blocks.append(Text(f"Those of {len(finished) - MOST_NAMED:,} more experiments are left out.", "note"))
+    return [Section("For a paper", "paragraph", blocks)] if blocks else []
 
 
 def _left_out(damaged: Sequence[Run]) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cnnlab.analysis.compare import Comparison
+from cnnlab.analysis.labels import replicates_of
 from cnnlab.report.blocks import Checklist, Item, Section
 from cnnlab.report.source import Source
 from cnnlab.report.words import counted, duration
@@ -112,7 +113,9 @@ def _intervals(finished: Sequence[Source], comparison: Comparison | None, *, has
     }
     single = [source for source in finished if comparison is None or str(source.run.path) in alone]
     lacking = [source for source in single if not has_sections or source.measured("test") is None]
-    what = "95 %: by the bootstrap over test examples for one run; of the mean over seeds (Student's t) for several"
+    replicates = replicates_of([row.group for row in comparison.rows]) if comparison else "seeds"
+    several = f"of the mean over {replicates} (Student's t) for several"
+    what = f"95 %: by the bootstrap over test examples for one run; {several}"
     if not finished:
         what = "no run is finished"
     elif any("test_accuracy" not in source.record.results for source in lacking):

@@ -9,7 +9,7 @@ import numpy as np
 from cnnlab.analysis.compare import Comparison, Row
 from cnnlab.analysis.curves import by_epoch
 from cnnlab.analysis.groups import METRICS, Group
-from cnnlab.analysis.labels import display_names
+from cnnlab.analysis.labels import display_names, replicates_of
 from cnnlab.analysis.outcomes import full_row, legend, outcome_row
 from cnnlab.analysis.significance import estimate
 from cnnlab.analysis.size_curves import lines_of_sizes, size_of, sizes_differ
@@ -20,11 +20,11 @@ from cnnlab.report.words import counted, text
 MOST_CURVES = 20  # groups whose learning curves are drawn
 MOST_POINTS = 200  # groups whose accuracies per seed are drawn
 HELP = {
-    "n": "Number of runs, one per seed.",
-    "interval": "95 % interval of the mean over seeds.",
+    "n": "Number of runs, one per seed, or per fold of a cross-validation.",
+    "interval": "95 % interval of the mean over seeds or folds.",
     "verdict": "Whether the difference from the reference is more than chance.",
     "p": "Probability of such a difference by chance alone; corrected for the number of comparisons.",
-    "best_epoch": "Mean over seeds.",
+    "best_epoch": "Mean over seeds or folds.",
     "multiplications": "Of the forward pass for one example.",
     "seconds_per_epoch": "Median over epochs, of the training pass.",
     "published": "The figure that the source of the experiment prints.",
@@ -38,7 +38,7 @@ def sections(found: Comparison, *, of_sweep: bool = False) -> list[Section]:
     parts = [
         ("Comparison", "comparison", [*_table(found, of_sweep), *(Text(note, "note") for note in notes)]),
         ("What differs", "differences", list(_differences(found))),
-        ("By seed", "seeds", list(_seeds(found))),
+        ("By fold" if found.rows[0].group.folds else "By seed", "seeds", list(_seeds(found))),
         ("Learning curves", "curves", list(_curves(found))),
         ("Accuracy and cost", "cost", list(_costs(found))),
         ("By the number of training examples", "sizes", list(_sizes(found))),
@@ -128,10 +128,10 @@ def _seeds(found: Comparison) -> Iterator[Block]:
     rows = measured[:MOST_POINTS]
     if not rows or all(len(row.group.members) < 2 for row in rows):
         return
-    series = []
+    series, one = [], "fold" if found.rows[0].group.folds else "seed"
     for index, row in enumerate(rows):
         values = row.group.values(metric)
-        seeds = [f"seed {seed}" for seed in row.group.seeds] if len(row.group.seeds) == len(values) else []
+        seeds = [one.experiment.label for one in row.group.members] if len(row.group.members) == len(values) else []
         series.append(
             Series(row.group.name, [index - 0.15] * len(values), values, kind="points", group=index, labels=seeds)
         )
@@ -151,10 +151,10 @@ def _seeds(found: Comparison) -> Iterator[Block]:
             )
     names = display_names([row.group for row in rows])
     yield Chart(
-        f"{_words(found.metric)} of every seed; beside them the mean", "", _words(found.metric), series, x_names=names
+        f"{_words(found.metric)} of every {one}; beside them the mean", "", _words(found.metric), series, x_names=names
     )
     if len(measured) > len(rows):
-        yield Text(f"The seeds of the {len(rows)} best of {len(measured):,} experiments are drawn.", "note")
+        yield Text(f"The {one}s of the {len(rows)} best of {len(measured):,} experiments are drawn.", "note")
 
 
 def _curves(found: Comparison) -> Iterator[Block]:
@@ -177,7 +177,7 @@ def _curves(found: Comparison) -> Iterator[Block]:
             ]
         if series:
             yield Chart(
-                f"{metric.capitalize()} by epoch: mean over seeds, band of one standard deviation",
+                f"{metric.capitalize()} by epoch: mean over {replicates_of(drawn)}, band of one standard deviation",
                 "epoch",
                 metric,
                 series,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnnlab.evaluation.load import LoadedModel
 from cnnlab.experiment.adversarial import RELATIVE_STEP, Norm
 from cnnlab.models.attacks import perturb, random_noise, random_start, rounded
+from cnnlab.models.graph import compiled
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import class_scores, loss_function
 
@@ -74,9 +75,7 @@ class Attacker:
         numbers, labels = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int32)
         scalar, key = tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int64)
         sign = tf.TensorSpec([], tf.float32)
-        self._run = tf.function(
-            self._attack, input_signature=[images, labels, numbers, numbers, scalar, scalar, key, sign]
-        )
+        self._run = compiled(self._attack, [images, labels, numbers, numbers, scalar, scalar, key, sign])
 
     def __call__(
         self,

@@ -12,10 +12,10 @@ from cnnlab.errors import RunError, printable
 from cnnlab.experiment.callbacks import UserCallback
 from cnnlab.experiment.network import LayerError
 from cnnlab.experiment.schema import Experiment
-from cnnlab.experiment.summary import summarize
+from cnnlab.experiment.summary import summarize_experiment
 from cnnlab.paths import show_path
 from cnnlab.runs import Run
-from cnnlab.runs.record import COSMETIC_KEYS, RECORD, RunRecord
+from cnnlab.runs.record import COSMETIC_KEYS, RECORD, RunRecord, without_place
 from cnnlab.runs.status import RESUMABLE, status_of
 from cnnlab.terminal import proposed
 
@@ -62,12 +62,12 @@ def check_finished(record: RunRecord) -> None:
 def parameters_of(run: Run, experiment: Experiment) -> int:
     """The number of parameters of its network. Raises RunError if its layers do not fit."""
     try:
-        return summarize(experiment.model.layers, experiment.input_shape).cost.parameters
+        return summarize_experiment(experiment).cost.parameters
     except LayerError as error:
         raise RunError(f"{run.config}: {show_path(error.path)}: {error}") from None
 
 
 def digest(experiment: Experiment) -> str:
     """SHA-256 of all of an experiment that can change a number; the seed too."""
-    data = {key: value for key, value in to_dict(experiment).items() if key not in COSMETIC_KEYS}
+    data = {key: value for key, value in without_place(to_dict(experiment)).items() if key not in COSMETIC_KEYS}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

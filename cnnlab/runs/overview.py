@@ -8,18 +8,19 @@ from cnnlab.runs.record import RunRecord
 from cnnlab.runs.status import status_of
 from cnnlab.terminal import proposed
 
-COLUMNS = ("run", "status", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds")
+COLUMNS = ("run", "status", "fold", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds")
 TRAINING = {"loss": "train_loss", "accuracy": "train_accuracy"}
 """The names in run.json of the results of the last training epoch, and the names that are shown."""
 
 
 def overview(record: RunRecord) -> dict[str, Any]:
     """One row of `cnnlab runs list`; a missing value is None."""
-    run, results = record.run, record.results
+    run, results, fold = record.run, record.results, record.experiment.fold
     at_end = record.status == "finished" and not record.stopped_early
     return {
         "run": str(run.path),
         "status": status_of(record),
+        "fold": fold and f"{fold.number} of {fold.of}",
         "epoch": results.get("epoch") if at_end else count_epochs(run.metrics),
         "epochs": record.experiment.epochs,
         "val_accuracy": results.get("val_accuracy"),

@@ -1,5 +1,6 @@
 """What run.json says, parsed and checked once; by hand, since importing pydantic would slow `cnnlab compare`."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,22 @@ class DataRecord:
     place: str | None
     class_names: tuple[str, ...]
     splits: Mapping[str, SplitRecord]
+    pool: str | None = None
+    """SHA-256 of the examples that a cross-validation divides into folds."""
+
+    @property
+    def identity(self) -> str:
+        """The same for all folds of a cross-validation; else the fingerprint."""
+        return self.pool or self.fingerprint
+
+
+@dataclass(frozen=True)
+class FoldRecord:
+    """Which fold of a cross-validation a run is tested on: `number` of `of`, from 1, in the partition of `seed`."""
+
+    number: int
+    of: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,7 @@ class ExperimentRecord:
     train: Mapping[str, Any]
     epochs: int
     published: Mapping[str, Any]
+    fold: FoldRecord | None = None
 
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> "ExperimentRecord":
@@ -80,7 +98,13 @@ class ExperimentRecord:
             train=train,
             epochs=count(train, "experiment.train.epochs"),
             published=get(raw, "experiment.published", dict, {}),
+            fold=_fold(get(data, "experiment.data.fold", dict, None)),
         )
+
+    @property
+    def replicate(self) -> tuple[int, ...]:
+        """What tells apart the runs of one group: the seed, and in a cross-validation its partition and the fold."""
+        return (self.seed,) if self.fold is None else (self.seed, self.fold.seed, self.fold.number)
 
     @property
     def loss(self) -> Any:
@@ -112,12 +136,56 @@ class ExperimentRecord:
             if isinstance(options, dict)
         ]
 
+    @property
+    def label(self) -> str:
+        """`seed 3`, or `fold 2 of 5` with its partition."""
+        fold = self.fold
+        return f"seed {self.seed}" if fold is None else f"fold {fold.number} of {fold.of}, partition {fold.seed}"
+
+    def shared(self, *without: str) -> dict[str, Any]:
+        """What the runs of one group have in common: all but the replicate, these keys, and what changes no number."""
+        plain = self.without("seed", *without)
+        if self.fold is not None and "data" in plain:
+            plain["data"] = {**self.data, "fold": {"of": self.fold.of}}
+        return plain
+
     def without(self, *keys: str) -> dict[str, Any]:
         """The plain experiment without these keys, and without those that change no number."""
         plain = {key: value for key, value in self.raw.items() if key not in (*COSMETIC_KEYS, *keys)}
         if "train" in plain:
             plain["train"] = {key: value for key, value in self.train.items() if key not in COSMETIC_TRAIN_KEYS}
+        return without_place(plain)
+
+
+def without_place(plain: dict[str, Any]) -> dict[str, Any]:
+    """A plain experiment without the place of the weights that it starts from, which their SHA-256 identifies.
+
+    `pretrained.from`, and `weights` of a backbone, become the name of the run or file there, and the beginning of its
+    SHA-256.
+    """
+    model = plain.get("model")
+    if not isinstance(model, dict):
         return plain
+    changed = dict(model)
+    start, layers = model.get("pretrained"), model.get("layers")
+    if isinstance(start, dict):
+        changed["pretrained"] = _with_name(start, "from")
+    if isinstance(layers, list) and layers and isinstance(layers[0], dict):
+        first = {
+            kind: _with_name(spec, "weights") if kind == "backbone" and isinstance(spec, dict) else spec
+            for kind, spec in layers[0].items()
+        }
+        changed["layers"] = [first, *layers[1:]]
+    return {**plain, "model": changed}
+
+
+def _with_name(start: dict[str, Any], key: str) -> dict[str, Any]:
+    """With the name of the file, and the beginning of its SHA-256, for the path under `key`, where that is recorded."""
+    if not start.get("sha256"):
+        return start
+    named = {other: value for other, value in start.items() if other != "sha256"}
+    named[key] = f"{os.path.basename(str(start.get(key)))} ({str(start['sha256'])[:8]})"
+    return named
 
 
 @dataclass(frozen=True)
@@ -214,6 +282,15 @@ def _record(run: "Run", raw: Any) -> RunRecord:
     )
 
 
+def _fold(raw: dict[str, Any] | None) -> FoldRecord | None:
+    if raw is None:
+        return None
+    number, of, seed = (get(raw, f"experiment.data.fold.{key}", int) for key in ("number", "of", "seed"))
+    if not 1 <= number <= of or of < 2:
+        raise ValueError(f"'experiment.data.fold' is fold {number} of {of}")
+    return FoldRecord(number, of, seed)
+
+
 def _pixel_statistics(raw: dict[str, Any] | None) -> PixelStatistics | None:
     if raw is None:
         return None
@@ -234,6 +311,7 @@ def _data(raw: dict[str, Any]) -> DataRecord:
         place=get(raw, "data.place", str, None),
         class_names=tuple(list_of(str, raw, "data.classes")),
         splits={name: _split(get(splits, f"data.splits.{name}", dict), f"data.splits.{name}") for name in splits},
+        pool=get(raw, "data.pool", str, None),
     )
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from cnnlab.experiment.callbacks import TensorBoard
 from cnnlab.experiment.schema import Experiment, Precision
+from cnnlab.models.graph import compiled
 from cnnlab.quantities import Bytes
 from cnnlab.runs import Run
 from cnnlab.training import environment
@@ -115,13 +116,10 @@ def matmul_rate(precision: Precision = "float32") -> float:
     kind = keras.DTypePolicy(precision).compute_dtype
     matrix = tf.cast(tf.random.stateless_normal([MATRIX, MATRIX], [0, 0]), kind)
 
-    @tf.function
-    def power() -> tf.Tensor:
-        product = matrix
-        for _ in tf.range(PRODUCTS):
-            product = tf.matmul(matrix, product) / MATRIX
-        return product[0, 0]
+    def multiply(count: tf.Tensor, product: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return count + 1, tf.matmul(matrix, product) / MATRIX
 
+    power = compiled(lambda: tf.while_loop(lambda count, _: count < PRODUCTS, multiply, (0, matrix))[1][0, 0])
     power()  # traces
     seconds = []
     for _ in range(ROUNDS):

@@ -127,7 +127,9 @@ class _Loop:
         """Begin and end the training, for all callbacks."""
         self._model.stop_training = False
         self.callbacks.on_train_begin()
-        if checkpoint:
+        if checkpoint is None:
+            self._trainer.check_start()
+        else:
             checkpoint.restore(self._model, self._stateful, self._table, is_chief=self._trainer.is_chief)
         with ExitStack() as stack:
             for callback in self._closing:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cnnlab.config.pretrained import describe_start
 from cnnlab.errors import CnnlabError, Diverged, Interrupted, TrainingError
 from cnnlab.experiment.schema import Experiment
 from cnnlab.messages import pluralize
@@ -31,14 +32,17 @@ class Trainers:
     def __init__(self) -> None:
         self.last: Trainer | None = None
 
-    def __call__(self, experiment: Experiment) -> Trainer:
-        """The trainer of an experiment; that of the last one is not to be used any more."""
+    def __call__(self, experiment: Experiment, *, resumed: bool = False) -> Trainer:
+        """The trainer of an experiment; that of the last one is not to be used any more.
+
+        `resumed`: it is for runs that are resumed, all that share its graph.
+        """
         if self.last is not None and shares_graph(self.last.experiment, experiment):
             self.last = self.last.reset(experiment)
         else:
             self.last = None
             gc.collect()  # its graphs refer to themselves
-            self.last = Trainer.from_experiment(experiment)
+            self.last = Trainer.from_experiment(experiment, resumed=resumed)
         return self.last
 
 
@@ -76,7 +80,8 @@ def train(
     for group in _groups(tasks):
         trainer = folders = None  # the last group's, of which nothing shall be kept in memory
         with failures.tolerated(group):
-            trainer = trainers(group[0].experiment)
+            resumed = all(isinstance(task, ResumePlan) for task in group)
+            trainer = trainers(group[0].experiment, resumed=resumed)
             if warm_up:
                 _warm_up(trainer, console)
                 trainer = trainers(group[0].experiment)
@@ -176,8 +181,14 @@ def _announce(trainer: Trainer, checkpoint: Checkpoint | None, console: Console 
         f"{trainer.experiment.name}: {trainer.model.count_params():,} parameters; {dataset.name}: {sizes} examples "
         f"from {dataset.origin.place}, {trainer.placement.why}; on {environment.device_names(trainer.strategy)}"
         + (f", {pluralize(threads, 'thread')}" if threads else "")
+        + (", compiled by XLA" if trainer.engine.uses_xla else "")
     )
     if weights := trainer.named_class_weights:
         console.print("class weights: " + ", ".join(f"{name} {weight:.4g}" for name, weight in weights.items()))
+    if trainer.about_frozen:
+        console.print(trainer.about_frozen, soft_wrap=True)
     if checkpoint:
         console.print(f"resumed after {checkpoint.place}")
+    elif trainer.pretrained is not None:
+        for line in describe_start(trainer.experiment, {name: a.shape for name, a in trainer.pretrained.items()}):
+            console.print(line, soft_wrap=True)

@@ -1,8 +1,10 @@
 """What training needs and is built once: the data on the devices and the compiled graph, the same for every seed."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import keras
@@ -14,21 +16,24 @@ from cnnlab import data
 from cnnlab.config.batch_norm import batch_of_one
 from cnnlab.data import Dataset
 from cnnlab.data.balance import class_weights
-from cnnlab.errors import ConfigError
+from cnnlab.errors import ConfigError, DownloadError
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt, UserCallback
 from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
-from cnnlab.experiment.summary import Summary, summarize
+from cnnlab.experiment.summary import Summary, summarize_experiment
+from cnnlab.models import backbone, pretrained, whitening
 from cnnlab.models.build import Inputs, attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import ForwardPass
 from cnnlab.models.inspection import Inspector
 from cnnlab.models.losses import loss_function, weighted
+from cnnlab.models.weights import Arrays
 from cnnlab.terminal import warn
 from cnnlab.training.callbacks import user
 from cnnlab.training.callbacks.metrics_table import columns_for
 from cnnlab.training.distribution import devices
 from cnnlab.training.engine.engine import Engine
+from cnnlab.training.engine.frozen import choose_frozen
 from cnnlab.training.engine.input_pipeline import Placement, choose_placement
 from cnnlab.training.resume.checkpoint import variables_of
 
@@ -52,23 +57,43 @@ class Trainer:
     initial_scalars: dict[str, NDArray[np.generic]]
     class_weights: NDArray[np.float32] | None = None
     user_callbacks: Sequence[user.Factory] = ()
+    pretrained: Arrays | None = None
+    """The weights that the experiment starts from; None where these are random, or a resumed run does without."""
+    first_kernel: NDArray[np.float32] | None = None
+    """The kernel that the first layer begins with, where it comes from the images."""
+    about_frozen: str = ""
+    """What is done with the layers that are frozen at the beginning of the network; empty where there are none."""
 
     @classmethod
-    def from_experiment(cls, experiment: Experiment) -> Self:
+    def from_experiment(cls, experiment: Experiment, *, resumed: bool = False) -> Self:
         """Load the data and build the network, for the experiment's seed, on the devices that it asks for.
 
+        A `resumed` experiment continues from a checkpoint: the weights that it started from may be gone.
         Raises DataError, ConfigError and RequestError as these do.
         """
         strategy = devices.strategy_for(experiment.train.devices, experiment.train.threads)
         dataset = data.load(experiment.data)
         _check_monitors(experiment, dataset)
         user_callbacks = user.factories(experiment.train.callbacks)
+        start, paths = None, dict[str, Path]()
+        with suppress(ConfigError, DownloadError) if resumed else nullcontext():
+            start, paths = pretrained.read(experiment), backbone.files(experiment)
         make_deterministic(experiment.seed, deterministic=experiment.train.deterministic)
         inputs = Inputs.from_dataset(dataset, experiment.preprocessing)
         with strategy.scope():
             model = build_for(experiment, inputs)
+            pretrained.freeze(model, experiment)
             attach_optimizer(model, experiment.train)
+            pretrained.slow_down(model, experiment)
+            kernel = whitening.kernel_for(model, experiment, dataset.train)
+            if kernel is not None:
+                whitening.assign(model, kernel)
+            if paths:
+                start = {**backbone.load(model, paths), **(start or {})}
+            if start is not None:
+                pretrained.assign(model, experiment, start)
             trainer = cls.from_model(model, experiment, dataset, inputs, user_callbacks)
+            trainer = replace(trainer, pretrained=start, first_kernel=kernel)
         if trainer.is_chief:
             trainer._warn_of_precision()
             trainer._warn_of_batch_norm()
@@ -85,7 +110,9 @@ class Trainer:
     ) -> Self:
         """A trainer of a model that has its optimizer, under the current strategy."""
         settings = experiment.train
-        placement = choose_placement(settings.input_pipeline, dataset.train)
+        frozen, about_frozen = choose_frozen(model, experiment)
+        nbytes = frozen.nbytes(len(dataset.train)) if frozen else dataset.train.images.nbytes
+        placement = choose_placement(settings.input_pipeline, nbytes, f" of {frozen.last}" if frozen else "")
         weights = class_weights(settings.class_weights, dataset.train.labels, dataset.class_names)
         engine = Engine(
             model,
@@ -97,7 +124,8 @@ class Trainer:
             class_weights=weights,
             adversarial=settings.adversarial,
             placement=placement.kind,
-            jit=devices.uses_xla(settings.jit, model),
+            frozen=frozen,
+            jit=devices.uses_xla(experiment),
         )
         scalars = {
             name: keras.ops.convert_to_numpy(variable)
@@ -116,6 +144,7 @@ class Trainer:
             scalars,
             weights,
             user_callbacks,
+            about_frozen=about_frozen,
         )
 
     def reset(self, experiment: Experiment) -> Self:
@@ -129,6 +158,10 @@ class Trainer:
             for layer, same in zip(self.model.layers, fresh.layers, strict=True):
                 for variable, value in zip(layer.variables, same.variables, strict=True):
                     variable.assign(value)
+            if self.first_kernel is not None:
+                whitening.assign(self.model, self.first_kernel)
+            if self.pretrained is not None:
+                pretrained.assign(self.model, experiment, self.pretrained)
             for name, variable in variables_of(self.model).items():
                 if name.startswith("optimizer/"):  # slots begin with zeros in every optimizer of Keras
                     variable.assign(self.initial_scalars.get(name, tf.zeros_like(variable)))
@@ -148,13 +181,19 @@ class Trainer:
     @cached_property
     def summary(self) -> Summary:
         """The layers and what they cost."""
-        return summarize(self.experiment.model.layers, self.experiment.input_shape)
+        return summarize_experiment(self.experiment)
 
     @cached_property
     def inspector(self) -> Inspector:
         """Outputs and gradients of the network's layers, of the loss that is minimized."""
         loss = weighted(loss_function(self.experiment.train.loss), self.class_weights)
         return Inspector(self.model, loss, self.strategy)
+
+    def check_start(self) -> None:
+        """Raise ConfigError where training cannot begin: the weights that it starts from are missing."""
+        if self.pretrained is None:
+            pretrained.read(self.experiment)
+            backbone.files(self.experiment)
 
     @property
     def is_chief(self) -> bool:

@@ -51,7 +51,7 @@ def test_list_names_every_data_set_and_its_location(cnnlab):
     )
     assert rows["digits"]["here"] == "inside scikit-learn"
     assert rows["mnist"]["here"] == "no: cnnlab data fetch mnist"
-    assert rows["folder"]["here"] == "described by options (path, image_size, num_classes)"
+    assert rows["folder"]["here"] == "described by options (image_size, num_classes, path)"
     assert "mnist" in cnnlab("data", "list").stdout
 
 
@@ -187,9 +187,29 @@ def test_preview_with_augmentation_differs_by_epoch(cnnlab, tiny, tmp_path):
     assert first != other
 
 
+def test_preview_shows_each_augmentation_by_itself(cnnlab, tiny, tmp_path):
+    shown = {}
+    for steps in ("brightness", "brightness, rand_augment, random_erasing, mixup, cutmix"):
+        change = ("--set", f"preprocessing.augmentation=[{steps}]")
+        done = cnnlab("data", "preview", tiny, *change, "--augment", "--count", 4)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "preview.png\n", "")  # replaces the earlier one
+        with Image.open(tmp_path / "preview.png") as image:
+            shown[steps] = image.size
+    (width, low), (same, high) = shown.values()
+    assert width == same
+    assert high > low + 4 * 150
+
+
+def test_preview_says_that_there_is_no_augmentation(cnnlab, tiny):
+    done = cnnlab("data", "preview", tiny, "--augment")
+    assert done.returncode == 0
+    assert "warning: preprocessing.augmentation is empty: training images are not changed" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--augment", "--out", "x.svg"), "--out x.svg: with --augment, expected a file name that ends in .png"),
         (("--split", "nope"), "--split nope: no such split; expected train, validation or test"),
         (("--split", "test", "--augment"), "only training images are augmented"),
         (("--out", "tiny.yaml/x.png"), "tiny.yaml/x.png: cannot be written"),
@@ -324,7 +344,7 @@ def test_preview_accepts_the_name_of_a_data_set(cnnlab, tmp_path):
     assert (done.returncode, done.stdout) == (0, "preview.png\n")
     assert_one_line(cnnlab("data", "preview", "digits", "--augment"), 2, "digits is a data set; name an experiment")
     assert_one_line(
-        cnnlab("data", "preview", "digts"), 2, "digts: no such data set or experiment; did you mean 'digits'?"
+        cnnlab("data", "preview", "digts"), 2, "digts: no such data set, experiment or folder; did you mean 'digits'?"
     )
     assert_one_line(
         cnnlab("data", "preview", "digits", "--out", "x.jpg"),
@@ -371,5 +391,5 @@ def test_a_linked_experiment_finds_data_next_to_the_link_or_the_file(cnnlab, ima
 
 def test_an_unknown_name_lists_every_known_name_once(cnnlab):
     done = cnnlab("data", "info", "zzzz")
-    assert_one_line(done, 2, "zzzz: no such data set or experiment; expected one of ")
+    assert_one_line(done, 2, "zzzz: no such data set, experiment or folder; expected one of ")
     assert done.stderr.count(" digits,") == 1

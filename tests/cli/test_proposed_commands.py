@@ -5,17 +5,25 @@ import re
 import shlex
 import shutil
 import signal
-from contextlib import redirect_stderr
-from dataclasses import fields, is_dataclass
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import fields, is_dataclass, replace
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab import data
+from cnnlab.analysis.audit import Audit
+from cnnlab.analysis.label_errors import LabelErrors
 from cnnlab.analysis.verify import verify
 from cnnlab.cli.app import app
+from cnnlab.cli.data.audit import _print, _write
+from cnnlab.cli.find_rate import _check_applicable
+from cnnlab.cli.rate_proposal import Found
 from cnnlab.cli.results import _measured
+from cnnlab.cli.tables import Format
 from cnnlab.config.lint import check
 from cnnlab.config.load import read, to_yaml
 from cnnlab.config.overrides import parse_set
@@ -30,6 +38,8 @@ from cnnlab.runs.overview import details
 from cnnlab.sweep.run import check_not_at_work, outcome_of
 from cnnlab.sweep.summary import notes
 from cnnlab.training import run_folders
+from cnnlab.training.find_rate.proposal import Curve
+from cnnlab.training.find_rate.range_test import growing_rates
 from cnnlab.training.resume.plan import plan
 from tests.cli.proposals import proposing_texts
 from tests.sweep.fakes import Worker, make_space
@@ -38,8 +48,10 @@ RUN, CONFIG = "my runs/tiny-1", "tiny.yaml"
 TRAIN, COMPARE, SWEEP = ("train", CONFIG), ("compare", "my runs"), ("sweep", "space.yaml")
 
 MENTIONS = {
+    ", to which the --set for names that look grouped can be added",
     # Text, not commands.
     "cnnlab {}",
+    "{}: only with --data, whose keys it changes; edit others in the file",
     "{}: is a symbolic link; a run has none, and cnnlab follows none",
     "{} of {} seeds did not reach {} within {} epochs; give them more by --epochs, or lower --target",
     "TF_CONFIG: cluster: cnnlab trains with workers only, got {}",
@@ -47,6 +59,7 @@ MENTIONS = {
     " --runs {}",
     "--augment --split {}: only training images are augmented",
     "Which epoch, with --augment.",
+    "--out {}: with --augment, expected a file name that ends in .png",
     "Runs that did not finish; with --all, folders of runs.",
     "--seed {}: not with a list of --seeds, which names them all",
     "{}: not with --resume, which continues a run unchanged",
@@ -62,6 +75,7 @@ MENTIONS = {
     "smallest that succeeds.",
     "leave it out with --lesson {}, which has its input and kernels",
     "--input and --image {}: expected one of them",
+    "{}: not with --format text, which is printed",
     "neither --input nor --image: the input is the photograph {} that scikit-learn ships",
     "# Source: started from {}, `cnnlab init`.",
     "--example {}: not with --image, which is looked at instead",
@@ -82,6 +96,12 @@ MENTIONS = {
     "--layer {}: --what {} does not draw it, since its output is that of the layer before it",
     "--port {}: {}; --port 0 takes any that is free",  # tests/cli/test_tensorboard_command.py
     "; --set replaces a layer by its whole value: --set '{}={kind: {option: value}}'",  # tests/cli/test_language.py
+    "--from {} --to {}: expected two rates above 0, the lower one first",
+    "--apply: the optimizer is {} by --set, and {} in {}; change it there",
+    "Cross-validation: a run for each of K folds of the training examples, tested on that fold; with --seeds one "
+    "partition per seed.",
+    "the held-out fold is what a cross-validation measures, and train.test: never (--no-test) leaves it out; leave that "
+    "away: a cross-validation does not use the test set of the data",
 }
 """Texts that name a command or an option and propose none."""
 
@@ -95,10 +115,15 @@ PRINTED = {
     "`cnnlab train {} --seeds {}{}`": (),
     "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
     "fresh`": (),
+    "measure the best on fresh partitions: `cnnlab train {} --folds {} --seeds {} --runs fresh`": (),
     "--name {}: expected {}; try --name {}": TRAIN,
     "Data sets that `cnnlab data list` lists.": (),
     "no: cnnlab data fetch {}": (),
-    "A data set that `cnnlab data list` lists, or an experiment.": (),
+    "A folder of images, a table (.csv, .tsv, .parquet) of images and classes, an experiment, or a data set that `cnnlab "
+    "data list` lists.": (),
+    "; --set data.on_error=skip leaves such rows out": ("show", "table.yaml"),
+    "{}: {} may be the column of {}; say which, such as --set data.{}={}": ("show", "table.yaml"),
+    "{}: {} of {} examples, {}; try --set {}={}": TRAIN,
     "the confusion matrix of {} classes is in the figures and in --format json": ("evaluate", RUN),
     "{}: --yes is needed where no terminal can be asked": ("runs", "rm", RUN, "--yes"),
     "{}: no run here has events; `cnnlab train … --tensorboard` writes them": (),
@@ -131,6 +156,8 @@ PRINTED = {
     "set the values of black and white, such as --set 'data.range=[{}, {}]'": ("show", "user.yaml"),
     "{}; --set data.on_error=skip leaves such files out": ("show", "folder.yaml"),
     "; set another scale with --set data.bit_depth={}": ("show", "folder.yaml"),
+    "the names of the files look grouped: {} ({} of {} images), and a random split divides groups; if images of a group "
+    "are alike, keep them together, such as by --set {}": ("show", "folder.yaml"),  # and tests/cli/test_pairs.py
     "to try the rest without it: `cnnlab train … --data synthetic`": (),
     "{}: {}; put the four .gz files into {}, or use other data: `cnnlab train … --data digits`": (),
     "data.test: {} of {} for the test set; expected at least one, and fewer than all; try --set data.test=0.2": (
@@ -156,6 +183,19 @@ PRINTED = {
         *("convolve", "--input", "[[1, 2], [3, 4]]", "--kernel", "[[1, 0], [0, 1]]"),
         *("--learning-rate", "0.1"),
     ),
+    "{}; try {}, or write it into the file by --apply.": ("find-rate", CONFIG),
+    "1 thread trains so small a network faster than all cores; another number: --set train.threads=2": ("show", CONFIG),
+    "measure the best on the test set, which no fold includes: `cnnlab train {} --seeds {} --set data.fold=null --set "
+    "train.test=end --runs fresh`": (),
+    "train.loss: {}, whose networks predict no probabilities, which an audit needs; try --set "
+    "train.loss=cross_entropy": TRAIN,
+    "data.fold: one fold of a cross-validation; an audit trains all: --set data.fold=null": TRAIN,
+    "the network has no layer '{}'; {}; `cnnlab describe` prints all": (),
+    "expected true, false, a list of layers such as [conv2d_0, batch_norm_1], or {until: conv2d_4}; `cnnlab describe` "
+    "prints the names of layers": (),
+    "no proposal: the loss did not rise up to a rate of {}; try --to {}": ("find-rate", CONFIG, "--from", "0.001"),
+    "no proposal: the loss hardly fell at any rate from {} to {}; more steps may show it, such as --steps {}, or nothing "
+    "is learned at any rate": ("find-rate", CONFIG),
     "try --invert": ("predict", RUN, "digit.png"),
     "no images; expected files, folders, - for a list of paths, or a data set, such as --data digits": ("predict", RUN),
     "--examples {}: selects examples of a data set; name it, such as --data digits": (
@@ -168,6 +208,8 @@ PRINTED = {
 """Texts that propose a command, or an option of the command that is given."""
 
 FILLED = {
+    "{}: {} may be the column of {}; say which, such as --set data.{}={}": ["label", "class"],
+    "{}: {} of {} examples, {}; try --set {}={}": ["data.validation", "0.5"],
     "not tested: one run each, without saved {} predictions (`cnnlab evaluate RUN --split {}` saves them)": [
         "validation"
     ],
@@ -176,13 +218,21 @@ FILLED = {
     "`cnnlab train {} --seeds {}{}`": [CONFIG, "0,1", ""],
     "measure the best on fresh seeds, apart from these: `cnnlab train {} --seeds {} --set train.test=end --runs "
     "fresh`": [CONFIG, "2,3"],
+    "measure the best on fresh partitions: `cnnlab train {} --folds {} --seeds {} --runs fresh`": [CONFIG, "2", "5,6"],
     "--name {}: expected {}; try --name {}": ["mine"],
     "; if they count from {}, --set data.label_offset={}": ["1"],
     "set the values of black and white, such as --set 'data.range=[{}, {}]'": ["0", "1"],
     "; set another scale with --set data.bit_depth={}": ["12"],
+    "the names of the files look grouped: {} ({} of {} images), and a random split divides groups; if images of a group "
+    "are alike, keep them together, such as by --set {}": ["data.group={rounds: '^IMG_([0-9]+)'}"],
     "# Check:   cnnlab validate {}.yaml && cnnlab describe {}.yaml": ["tiny", "tiny"],
     "# Command: cnnlab train {}.yaml": ["tiny"],
     "try a smaller batch, such as --set train.batch_size={}": ["32"],
+    "no proposal: the loss did not rise up to a rate of {}; try --to {}": ["100"],
+    "measure the best on the test set, which no fold includes: `cnnlab train {} --seeds {} --set data.fold=null --set "
+    "train.test=end --runs fresh`": [CONFIG, "2"],
+    "no proposal: the loss hardly fell at any rate from {} to {}; more steps may show it, such as --steps {}, or nothing "
+    "is learned at any rate": ["1200"],
     "diverged: {}; {}; try {}, such as --set {}": ["train.optimizer.sgd.learning_rate=0.01"],
 }
 """What the `{}` of their commands become."""
@@ -288,6 +338,13 @@ def notes_of(worker):
     return "\n".join(notes(outcome_of(worker.folder, worker.space), worker.folder))
 
 
+def proposal_for(config):
+    losses = np.r_[np.full(100, 2.3), np.full(100, 1.0), np.full(100, 5.0)]
+    curve = Curve(0, growing_rates(1e-3, 1e3, 300), losses, 2.3)
+    changes = [parse_set("train.batch_size=32")]
+    return Found(config, read(config, changes).experiment, changes, [curve]).shown(Format.TABLE)
+
+
 def report_of_several(run):
     document = of_several([change_settings(run).record()], None)
     return next(text for text in texts_of(document) if "cnnlab report '" in text)
@@ -303,8 +360,45 @@ def texts_of(part):
         yield from (text for item in part for text in texts_of(item))
 
 
+def images(folder):
+    """A folder of two classes."""
+    for name in "ab":
+        Path(folder, name).mkdir(parents=True)
+        for number in range(9):
+            Image.new("L", (8, 8), 9 * number).save(Path(folder, name, f"{number}.png"))
+    return folder
+
+
+def printed_by(*arguments):
+    """What `cnnlab ARGUMENTS` prints to standard error."""
+    with redirect_stderr(StringIO()) as stderr:
+        app(arguments, standalone_mode=False)
+    return stderr.getvalue()
+
+
+def audit_text(number):
+    """A function from a run to the command of that number that an audit of its data proposes."""
+
+    def text(run):
+        dataset = data.load(recorded_experiment(run.record()).data, quiet=True)
+        labels, wrong = dataset.train.labels, np.eye(10, dtype=np.float32)[(dataset.train.labels + 1) % 10]
+        errors = LabelErrors(np.arange(3), (labels + 1) % 10, -np.ones(len(labels)), np.eye(10))
+        found = Audit("train", dataset.train, dataset.class_names, wrong, errors)
+        folder = Path("my runs")  # of which the last command compares the run
+        _write(found, folder, "tiny", top=3)
+        with redirect_stdout(StringIO()) as stdout:
+            _print([found, replace(found, split="test")], folder, 3, [CONFIG], has_retrained=False)
+        shutil.copytree(run.path, folder / "compared" / "tiny-1")
+        return re.findall("`cnnlab .*?`", stdout.getvalue())[number]
+
+    return text
+
+
 COSINE, STOPPING = {"schedule": "cosine"}, {"callbacks": [{"early_stopping": 1}]}
 PROVOKED = {
+    "proposed('train', *words, *seeds)": audit_text(0),
+    "proposed('train', *words, '--set', f'data.exclude={table}', *seeds)": audit_text(1),
+    "proposed('compare', compared)": audit_text(2),
     "proposed('evaluate', Path(result['run']))": report_without_test,
     "proposed('evaluate', run.path)": details_without_test,
     "proposed('resume', run.path)": lambda run: run_folders._how_to_resume(change_settings(run, status="interrupted")),
@@ -345,6 +439,12 @@ PROVOKED = {
         for note in notes_of(swept(finalists=2, luck=lambda name: 0.01 * (name == "trial-0000"))).splitlines()
         if "On fresh seeds trial 1 has the better val_accuracy" in note
     ),
+    "proposed('init', 'mine', '--like', config)": lambda run: refusal(
+        lambda: _check_applicable("lenet", read("lenet"))
+    ),
+    "proposed('train', self.config, *sets, '--set', f'{self.key}={rate:g}')": lambda run: proposal_for(CONFIG),
+    "proposed('init', name, '--data', recognized.path)": lambda run: printed_by("data", "info", images("my images")),
+    "proposed('train', path)": lambda run: printed_by("init", "new", "--like", CONFIG),
     "proposed('train', folder.winner)": lambda run: notes_of(swept(finalists=1)),
 }
 """What makes the messages whose commands are made by `proposed`."""
@@ -383,6 +483,8 @@ def test_proposed_commands_are_accepted(run, tmp_path, text):
     (tmp_path / "user.yaml").write_text(re.sub("data: .*", user, (tmp_path / CONFIG).read_text()))
     folder = "data: {name: folder, path: pets, image_size: 8, num_classes: 10}"
     (tmp_path / "folder.yaml").write_text(re.sub("data: .*", folder, (tmp_path / CONFIG).read_text()))
+    table = "data: {name: table, file: labels.csv, image: file, label: kind, image_size: 8, num_classes: 10}"
+    (tmp_path / "table.yaml").write_text(re.sub("data: .*", table, (tmp_path / CONFIG).read_text()))
     fills = iter(FILLED.get(text, [run.record().experiment.data["limit"] // 2]))
     for arguments in commands(text, PRINTED[text]):
         filled = [re.sub(r"\{\}", lambda _: str(next(fills)), one) for one in arguments]

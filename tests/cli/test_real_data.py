@@ -35,6 +35,16 @@ def test_a_variant_of_cifar10_is_named_and_trained_on(cnnlab, tmp_path):
     assert json.loads((tmp_path / "runs/cifar-1/run.json").read_text())["data"]["genuine"] is False
 
 
+@needs_cifar10
+def test_the_copies_in_cifar10_are_found(cnnlab):
+    pairs = json.loads(cnnlab("data", "verify", "cifar10", "--format", "json").stdout)["pairs"]
+    assert ("train", 36325, "test", 6919) in {
+        (pair["split_1"], pair["index_1"], pair["split_2"], pair["index_2"]) for pair in pairs
+    }
+    assert 15 < len(pairs) < 30
+    assert all(pair["same_label"] for pair in pairs)
+
+
 @pytest.mark.slow
 @needs_cifar10
 @needs_cifar10_folder

@@ -15,8 +15,16 @@ from cnnlab.experiment.schema import Experiment
 from cnnlab.runs import Run, checkpoints, lock
 from cnnlab.runs.experiment import experiment_of
 from cnnlab.training.resume.plan import plan, unfinished
-from tests.cli.killed_training import Kills, assert_same_files, is_trained_by, start, train_and_kill, wait_until
-from tests.conftest import assert_one_line, invoke
+from tests.cli.killed_training import (
+    Kills,
+    assert_same_files,
+    is_trained_by,
+    run_to_completion,
+    start,
+    train_and_kill,
+    wait_until,
+)
+from tests.conftest import assert_one_line
 
 EXPERIMENT = """\
 name: long
@@ -49,8 +57,7 @@ def resumed_folder(tmp_path_factory):
     kills = Kills()
     train_and_kill(folder, "long.yaml", "killed", 1, random.Random(5), kills)
     assert kills.total == 1, "it was done before it could be killed"
-    done = invoke("train", "long.yaml", "--name", "uninterrupted", "--quiet", cwd=folder)
-    assert done.returncode == 0, done.stderr
+    run_to_completion(folder, "train", "long.yaml", "--name", "uninterrupted")
     return folder
 
 
@@ -66,15 +73,14 @@ def test_run_json_records_where_it_was_resumed(resumed_folder):
     assert "resumed" not in json.loads((resumed_folder / "runs" / "uninterrupted" / "run.json").read_text())
 
 
-def test_a_run_ended_by_early_stopping_is_not_continued(cnnlab, tmp_path, resumed_folder):
+def test_a_run_ended_by_early_stopping_is_not_continued(tmp_path, resumed_folder):
     run = tmp_path / "runs" / "uninterrupted"
     shutil.copytree(resumed_folder / "runs" / "uninterrupted", run)
     change(run, status="interrupted")
     (run / "weights.safetensors").unlink()
     before = (run / "metrics.csv").read_text()
     assert len(before.splitlines()) < 121
-    done = cnnlab("resume", "runs/uninterrupted", "--quiet")
-    assert done.returncode == 0, done.stderr
+    run_to_completion(tmp_path, "resume", "runs/uninterrupted")
     assert (run / "metrics.csv").read_text() == before
     uninterrupted = resumed_folder / "runs" / "uninterrupted"
     assert (run / "weights.safetensors").read_bytes() == (uninterrupted / "weights.safetensors").read_bytes()

@@ -15,6 +15,8 @@ from cnnlab.runs.overview import notes
 from tests.conftest import assert_one_line, invoke
 
 COLUMNS = ["run", "status", "epoch", "epochs", "val_accuracy", "test_accuracy", "started", "seconds"]
+COLUMNS_OF_FILES = [*COLUMNS[:2], "fold", *COLUMNS[2:]]
+"""With those that tables omit where no run has a value."""
 STATUSES = ["running", "finished", "interrupted", "failed", "diverged", "crashed"]
 
 
@@ -75,10 +77,11 @@ def test_list_has_one_row_per_run_in_natural_order(cnnlab, copy):
 def test_list_takes_its_numbers_from_the_run(trained):
     (row,) = list_runs(lambda *arguments: invoke(*arguments, cwd=trained))
     record = json.loads((trained / "runs/tiny-1/run.json").read_text())
-    assert list(row) == COLUMNS
+    assert list(row) == COLUMNS_OF_FILES
     assert row == {
         "run": "runs/tiny-1",
         "status": "finished",
+        "fold": None,
         "epoch": 2,
         "epochs": 2,
         "val_accuracy": record["results"]["val_accuracy"],
@@ -91,10 +94,10 @@ def test_list_takes_its_numbers_from_the_run(trained):
 def test_list_as_csv_and_markdown(cnnlab, copy):
     copy("a|b")
     (row,) = csv.DictReader(cnnlab("runs", "list", "--format", "csv").stdout.splitlines())
-    assert list(row) == COLUMNS
+    assert list(row) == COLUMNS_OF_FILES
     assert (row["run"], row["status"], row["epoch"]) == ("runs/a|b", "finished", "2")
     heading, rule, line = cnnlab("runs", "list", "--format", "md").stdout.splitlines()
-    assert [cell.strip() for cell in heading.strip("|").split("|")] == COLUMNS
+    assert [cell.strip() for cell in heading.strip("|").split("|")] == COLUMNS_OF_FILES
     assert set(rule) == set("|-:")
     assert line.startswith("| runs/a\\|b | finished |")
 
@@ -116,7 +119,7 @@ def test_an_unused_status_gives_no_rows(cnnlab, copy):
     done = cnnlab("runs", "list", "--status", "failed")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list_runs(cnnlab, "--status", "failed") == []
-    assert cnnlab("runs", "list", "--status", "failed", "--format", "csv").stdout == ",".join(COLUMNS) + "\n"
+    assert cnnlab("runs", "list", "--status", "failed", "--format", "csv").stdout == ",".join(COLUMNS_OF_FILES) + "\n"
 
 
 def test_an_unfinished_run_shows_the_epochs_in_its_table(cnnlab, copy):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import invoke
+from tests.conftest import run_cnnlab
 
 LONG = """\
 name: long
@@ -112,11 +112,11 @@ def test_ctrl_c_ends_a_set_of_seeds_which_can_all_be_resumed(tmp_path):
     assert process.returncode == 130
     runs = [tmp_path / f"runs/long-{number}" for number in (1, 2, 3)]
     assert [status_of(run) for run in runs] == ["interrupted"] * 3
-    done = invoke("resume", "runs", "--all", "--format", "json", "--quiet", cwd=tmp_path)
+    done = run_cnnlab("resume", "runs", "--all", "--format", "json", "--quiet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [result["seed"] for result in json.loads(done.stdout)] == [0, 1, 2]
     assert [status_of(run) for run in runs] == ["finished"] * 3
-    alone = invoke("train", "long.yaml", "--seed", "2", "--name", "alone", "--quiet", cwd=tmp_path)
+    alone = run_cnnlab("train", "long.yaml", "--seed", "2", "--name", "alone", "--quiet", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     for file in ("weights.safetensors", "evaluation/test-predictions.csv"):
         assert (runs[2] / file).read_bytes() == (tmp_path / "runs/alone" / file).read_bytes()

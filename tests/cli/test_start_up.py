@@ -20,6 +20,8 @@ LIGHT = [
     ["train", "lenett"],
     ["train", "lenet", "--set", "train.epochs=x"],
     ["evaluate", "nowhere"],
+    ["find-rate", "lenett"],
+    ["find-rate", "lenet", "--apply"],
     ["predict", "nowhere", "x.png"],
     ["predict", "runs/tiny-1"],
     ["look", "nowhere"],
@@ -38,6 +40,9 @@ LIGHT = [
     ["runs", "list"],
     ["runs", "show", "runs/tiny-1"],
     ["tensorboard", "runs"],
+    ["data", "audit", "--help"],
+    ["data", "audit", "lenet", "--set", "train.loss=mse"],
+    ["train", "lenet", "--folds", "1"],
     ["convolve", "--help"],
     ["convolve"],
 ]

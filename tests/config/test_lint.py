@@ -70,6 +70,8 @@ BREACHES = [
     (SOUND.replace("data: mnist", "data: mnist\npreprocessing: {augmentation: [rotation: 120]}"), "augmentation", "x.yaml:2:32: preprocessing.augmentation[0].rotation.degrees: upside down, a 6 is a 9; for digits about 15 degrees are usual"),
     (SOUND.replace("data: mnist", "data: mnist\npreprocessing: {augmentation: [random_crop: 14]}"), "augmentation", "x.yaml:2:32: preprocessing.augmentation[0].random_crop.padding: may shift half of an image of 28×28 out of view"),
     (SOUND.replace("data: mnist", "data: mnist\npreprocessing: {augmentation: [cutout: 28]}"), "augmentation", "x.yaml:2:32: preprocessing.augmentation[0].cutout.size: may hide all of an image of 28×28"),
+    (SOUND.replace("data: mnist", "data: mnist\npreprocessing: {augmentation: [vertical_flip]}"), "augmentation", "x.yaml:2:32: preprocessing.augmentation[0].vertical_flip: upside down, a 6 is a 9, and most digits are none; remove it"),
+    (SOUND.replace("data: mnist", "data: mnist\npreprocessing: {augmentation: [random_erasing: {max_area: 0.6}]}"), "augmentation", "x.yaml:2:49: preprocessing.augmentation[0].random_erasing.max_area: may hide 60% of an image; the paper's largest is 40 %"),
     (SOUND.replace("data: mnist", "data: {name: mnist, validation: test}"), "test-as-validation", "x.yaml:1:21: data.validation: the test set is evaluated during training; choose nothing by it"),
     (SOUND.replace("data: mnist", "data: {name: mnist, limit: 100}"), "batch-size", "x.yaml:7:1: train.batch_size: a batch of 128, but only 100 training examples: each epoch is a single step"),
     (layers(NORMALIZED).replace("epochs: 12", "batch_size: 1"), "batch-norm", "x.yaml:8:3: train.batch_size: a batch of 1, which batch_norm_1 normalizes to 0 whatever the image; set batch_size: 32"),
@@ -79,6 +81,7 @@ BREACHES = [
     (SOUND.replace("{sgd: {learning_rate: 0.1}}", "{adam: {learning_rate: 0.5}}"), "learning-rate", "x.yaml:9:22: train.optimizer.adam.learning_rate: 0.5 is far from the usual range of adam, 1e-05 to 0.02"),
     (train("loss: sum_of_squares"), "learning-rate", "x.yaml:9:21: train.optimizer.sgd.learning_rate: 0.1 is far from the usual range of sgd, 7.81e-07 to 0.00781"),
     (layers("    - flatten\n    - dense: 2000000000\n    - dense: 10\n"), "memory", "x.yaml:2:1: model: training takes about "),
+    (layers("    - backbone: {name: resnet50, freeze: true}\n    - flatten\n    - dense: 10\n").replace("mnist", "cifar10"), "frozen-at-random", "x.yaml:4:34: model.layers[0].backbone.freeze: its weights are random, and stay so; set weights: imagenet"),
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from cnnlab.data import decoded, load
 from cnnlab.data.fingerprint import fingerprint
 from cnnlab.data.fingerprint import record as fingerprint_record
-from cnnlab.data.sources import folder as folder_source
+from cnnlab.data.sources import image_files as folder_source
 from cnnlab.data.stored import digests_of
 from cnnlab.errors import DataError
 from cnnlab.images import batch, pool

@@ -150,8 +150,10 @@ def test_ignored_files_are_counted_and_named_once(pets, capsys):
     assert warnings(capsys) == [
         f"{pets}: not read: folders beside the splits (1: spare)",
         f"{pets}: not read: images in no class folder (4: 4.png, train/1.png, train/2.jpg and 1 more)",
+        f"{pets}: not read: files of the operating system (1: train/cat/.DS_Store)",
         f"{pets}: not read: hidden files or folders (2: train/cat/.git and train/dog/.hidden.png)",
-        f"{pets}: not read: files that are no images by their names (2: train/cat/a.heic and train/cat/b.txt)",
+        f"{pets}: not read: photographs in HEIC or a raw format, to be converted to JPEG (1: train/cat/a.heic)",
+        f"{pets}: not read: files that are no images by their names (1: train/cat/b.txt)",
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from cnnlab.config.load import load as load_experiment
 from cnnlab.data import Dataset, Examples, load, read
 from cnnlab.data.fingerprint import differences, fingerprint, record
-from cnnlab.data.splits import split
+from cnnlab.data.splits import fold_assignment, split
 from cnnlab.errors import ConfigError, DataError
 from cnnlab.experiment.data import Cifar100, Digits, FashionMnist, Idx, Synthetic
 from cnnlab.models.inference import to_input
@@ -403,3 +403,56 @@ def test_a_record_describes_the_data(base):
         "validation": 40,
         "test": 40,
     }
+
+
+# Folds
+
+
+@pytest.mark.parametrize("with_groups", [False, True])
+def test_every_class_has_the_same_share_of_every_fold(with_groups):
+    labels = np.tile(np.arange(4, dtype=np.int32), 100)
+    groups = np.arange(400, dtype=np.int32) // 8 if with_groups else None
+    folds = fold_assignment(labels, groups, 5, seed=0)
+    assert [np.bincount(labels[folds == fold]).tolist() for fold in range(5)] == [[20] * 4] * 5
+    assert not np.array_equal(folds, fold_assignment(labels, groups, 5, seed=1))
+    if groups is not None:
+        assert all(len({*folds[groups == group]}) == 1 for group in range(50))
+
+
+@pytest.mark.parametrize(("labels", "groups"), [([0, 1, 2, 3, 4], [0, 0, 1, 2, 3]), ([0, 0, 0, 1], None)])
+def test_classes_smaller_than_the_number_of_folds_leave_no_fold_empty(labels, groups):
+    folds = fold_assignment(np.array(labels), None if groups is None else np.array(groups), 4, seed=0)
+    assert {*folds} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"), [(None, "5 folds of 4 examples; .* one fold per example"), ([0, 0, 1, 1], "5 folds of 2 groups")]
+)  # fmt: skip
+def test_more_folds_than_there_is_to_divide_are_rejected(groups, message):
+    with pytest.raises(ConfigError, match=message):
+        fold_assignment(np.array([0, 1, 0, 1]), None if groups is None else np.array(groups), 5, seed=0)
+
+
+def test_each_example_is_in_one_fold_and_validation_is_held_out_of_the_others(uneven):
+    held_out = []
+    for number in (1, 2, 3):
+        dataset = load(uneven(fold={"number": number, "of": 3}, validation=0.1))
+        train, validation, test = map(places, dataset.splits().values())
+        assert {*train, *validation, *test} == {*places(dataset.pool)}
+        assert len(train) + len(validation) + len(test) == 4000
+        assert len(validation) == round(0.1 * (4000 - len(test)))
+        held_out += test
+    assert sorted(held_out) == sorted(places(load(uneven()).train))
+
+
+def test_without_a_test_set_of_the_data_all_examples_are_divided_into_folds(uneven):
+    dataset = load(uneven(fold={"number": 1, "of": 5}, test=0))
+    assert len(dataset.pool) == 5000
+    with pytest.raises(ConfigError, match="expected at least one"):
+        load(uneven(test=0))
+
+
+def test_folds_of_some_classes_are_of_their_examples_alone(uneven):
+    dataset = load(uneven(fold={"number": 1, "of": 5}, test=0, classes=["0", "2"]))
+    assert {*dataset.pool.labels.tolist()} == {0, 1}
+    assert len(dataset.test) == pytest.approx(len(dataset.pool) / 5, abs=1)

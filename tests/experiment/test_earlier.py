@@ -37,6 +37,15 @@ def test_numeric_class_names_were_sorted_as_text():
     assert upgrade(folder)["data"]["class_order"] == "text"
 
 
+def test_augmentation_filled_with_black():
+    steps = [{"rotation": {"degrees": 15.0}}, "horizontal_flip", {"random_crop": {"padding": 4, "fill": "reflect"}}, 3]
+    upgraded = upgrade({"preprocessing": {"scale": "zero_one", "augmentation": steps}})
+    assert upgraded["preprocessing"] == {
+        "scale": "zero_one",
+        "augmentation": [{"rotation": {"fill": "constant", "degrees": 15.0}}, *steps[1:]],
+    }
+
+
 @pytest.mark.parametrize("damaged", [None, 3, [], {}, {"data": 3}, {"data": {}}, {"data": {"name": 3}}, {"data": {"name": "own"}}], ids=str)  # fmt: skip
 def test_an_invalid_experiment_is_unchanged(damaged):
     assert upgrade(damaged) == damaged

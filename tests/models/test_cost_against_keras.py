@@ -11,6 +11,7 @@ from cnnlab.experiment.network import LayerError, assemble
 from cnnlab.experiment.schema import Model
 from cnnlab.experiment.summary import summarize
 from cnnlab.models.build import _KerasAssembler, build
+from cnnlab.models.weights import named
 from tests.experiment.architectures import image_shapes, networks
 
 # Keras warns about networks with a single class, which occur among random networks.
@@ -46,6 +47,8 @@ def compare_with_keras(layers, image_shape):
     by_name = {layer.name: layer.count_params() for layer in model.layers}
     for line in summary.lines:
         assert line.cost.parameters == by_name.get(line.place.name, 0)
+    shapes = {name: tuple(weight.shape) for name, weight in named(model).items()}
+    assert {name: shape for line in summary.lines for name, shape in line.weights.items()} == shapes
     return model
 
 

@@ -22,11 +22,15 @@ CHOICES = {  # path of the choice: (module of the Keras classes, our classes by 
     ("train", "loss"): (keras.losses, {"mse": keras.losses.MeanSquaredError}),
     ("train", "schedule"): (keras.callbacks, {"reduce_on_plateau": keras.callbacks.ReduceLROnPlateau}),
     ("train", "callbacks", 0): (keras.callbacks, {"early_stopping": keras.callbacks.EarlyStopping}),
-    ("preprocessing", "augmentation", 0): (keras.layers, {}),
+    ("preprocessing", "augmentation", 0): (keras.layers, {"brightness": keras.layers.RandomBrightness}),
 }
 ELSEWHERE = {  # same name, different meaning
     "RandomCrop": "crops to a size; ours shifts and keeps the size",
     "MixUp": "the part of the image itself may be the smaller one",
+    "CutMix": "draws the part from a uniform distribution",
+    "RandomErasing": "has sides that are independent, and pixels that are normal",
+    "RandAugment": "draws the same operations for a whole batch",
+    "GaussianNoise": "leaves the range of pixels",
     "TensorBoard": "has other options",
     "Callback": "the base class of all",
 }

@@ -9,6 +9,7 @@ from benchmarks.failing_cases import BASE, CASES, HEALTHY, Case
 from benchmarks.failing_trainings import changes_in, experiment_of, hint_of, trained
 from cnnlab.config.load import load_complete, read_file
 from cnnlab.config.overrides import parse_set, parse_sets
+from cnnlab.models import weights
 from cnnlab.models.inference import Outcome
 from cnnlab.training import coach
 from cnnlab.training.coach import DIAGNOSES, Diagnosis
@@ -130,6 +131,17 @@ def test_proposed_changes_are_valid_within_blocks(tmp_path):
     read_file(tmp_path / "failing.yaml", parse_sets([f"model.layers=[flatten, {block}, dense: 10]"]))
 
 
+def test_frozen_layers_have_no_gradients_to_diagnose(tmp_path):
+    sigmoid = "activation: sigmoid"
+    layers = f"{{conv2d: {{filters: 4, kernel_size: 3, {sigmoid}}}}}, flatten, {{dense: {{units: 8, {sigmoid}}}}}"
+    network = f"model.layers=[{layers}, {{dense: 8}}, {{dense: 10}}]"
+    source = tmp_path / "source.safetensors"
+    weights.save(trainer_of(tmp_path, network).model, source)
+    pretrained = f"model.pretrained={{from: {source}, layers: [conv2d_0], freeze: true}}"
+    trainer = trainer_of(tmp_path, network, pretrained)
+    assert diagnose(trainer, training=outcome_with_accuracy(0.2), accuracy=0.2) is not None
+
+
 def test_class_weights_are_not_proposed_if_they_are_set(tmp_path):
     labels = IMBALANCED.astype(np.int32)
     never = outcome(labels, np.zeros(800, int), classes=2)
@@ -158,13 +170,27 @@ def test_very_short_trainings_are_not_diagnosed(trainer):
 
 def test_the_message_is_one_line_with_options_to_copy():
     found = Diagnosis(
-        "imbalance", "few are found", ["train.class_weights=balanced", "model.layers[0].dropout.rate=0.2"]
+        "imbalance",
+        "few are found",
+        ["train.class_weights=balanced", "model.layers[0].dropout.rate=0.2"],
+        "config.yaml",
     )
     assert str(found) == (
         "imbalance: few are found; try --set train.class_weights=balanced --set 'model.layers[0].dropout.rate=0.2'"
     )
     assert changes_in(str(found)) == found.changes
-    assert str(Diagnosis("nothing learned", "look", [])) == "nothing learned: look"
+    assert str(Diagnosis("nothing learned", "look", [], "config.yaml")) == "nothing learned: look"
+
+
+def test_hints_about_the_learning_rate_propose_to_find_one():
+    found = Diagnosis(
+        "learning rate too low", "slow", ["train.optimizer.sgd.learning_rate=0.1"], "my runs/a/config.yaml"
+    )
+    assert str(found) == (
+        "learning rate too low: slow; try --set train.optimizer.sgd.learning_rate=0.1 or "
+        "`cnnlab find-rate 'my runs/a/config.yaml'`"
+    )
+    assert changes_in(str(found)) == found.changes
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def trainer():
 @pytest.fixture
 def same_graph(monkeypatch, trainer):
     """All runs share one trainer and its compiled graph."""
-    monkeypatch.setattr(Trainer, "from_experiment", lambda experiment: trainer.reset(experiment))
+    monkeypatch.setattr(Trainer, "from_experiment", lambda experiment, resumed=False: trainer.reset(experiment))
 
 
 @pytest.fixture

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import tables
-from cnnlab.cli.data.target import Target, data_of
+from cnnlab.cli.data.target import Target, find, propose_init
 from cnnlab.cli.options import Set
+from cnnlab.terminal import hint
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from cnnlab.data import Dataset
+    from cnnlab.data.recognition import Recognized
     from cnnlab.experiment.data import Data
 
 
@@ -31,7 +35,8 @@ def info(
     ] = Format.TABLE,
 ) -> None:
     """Print examples per class and split, pixel statistics, fingerprint and size of the data."""
-    spec = data_of(target, set or [])
+    found = find(target, set or [])
+    spec, recognized = found.spec, found.recognized
     from cnnlab import data
 
     dataset = data.load(spec)
@@ -41,9 +46,39 @@ def info(
         return
     measured = _measured(spec, dataset)
     if format is Format.JSON:
-        print(json.dumps({**measured, "classes": classes}, indent=2))
+        described = {"recognized": recognized.to_json()} if recognized else {}
+        print(json.dumps({**measured, "classes": classes, **described}, indent=2, ensure_ascii=False))
         return
+    if recognized is not None:
+        print(_recognized(recognized) + "\n")
     print(_report(measured, classes, dataset))
+    if recognized is not None:
+        if recognized.grouping:
+            hint(f"{recognized.path}: {recognized.grouping}")
+        propose_init(recognized)
+
+
+def _recognized(recognized: "Recognized") -> str:
+    """What was recognised, and each option with the reason for it."""
+    measured = recognized.measured
+    rows = [
+        {"option": option, "value": str(value), "why": recognized.reasons[option]}
+        for option, value in recognized.options.items()
+        if option in recognized.reasons
+    ]
+    return "\n".join(
+        [
+            f"{recognized.path}: {recognized.summary}",
+            f"sizes, of {measured.of}: {measured.described_sizes()}",
+            f"formats: {_counted(measured.formats)}; colours: {_counted(measured.modes)}",
+            "",
+            tables.render(rows, list(rows[0]), tables.Format.TABLE),
+        ]
+    )
+
+
+def _counted(counter: "Counter[str]") -> str:
+    return ", ".join(f"{name} ({count:,})" for name, count in counter.most_common())
 
 
 def _classes(dataset: "Dataset") -> list[dict[str, Any]]:
@@ -64,6 +99,7 @@ def _measured(spec: "Data", dataset: "Dataset") -> dict[str, Any]:
 
     from cnnlab.data import catalog
     from cnnlab.data.fingerprint import fingerprint
+    from cnnlab.data.groups import sizes
     from cnnlab.data.statistics import pixel_statistics
 
     return {
@@ -85,6 +121,7 @@ def _measured(spec: "Data", dataset: "Dataset") -> dict[str, Any]:
             }
             for name, examples in dataset.splits().items()
         },
+        "groups": sizes(dataset) if dataset.group_names else None,
         "fingerprint": fingerprint(dataset),
     }
 
@@ -113,10 +150,16 @@ def _report(measured: dict[str, Any], classes: list[dict[str, Any]], dataset: "D
         }
         for name, split in measured["splits"].items()
     ]
+    groups = measured["groups"]
     return "\n\n".join(
         [
             "\n".join([heading, *facts]),
             tables.render([*classes, total], list(total), tables.Format.TABLE),
+            *(
+                ["examples per group:\n" + tables.render(groups, list(groups[0]), tables.Format.TABLE)]
+                if groups
+                else []
+            ),
             "pixels as 0 to 1:\n" + tables.render(pixels, list(pixels[0]), tables.Format.TABLE),
             f"fingerprint: {measured['fingerprint']}",
         ]

@@ -37,4 +37,5 @@ def listing(
     rows = [overview(record) for record in read_records(runs_at(folders or [Path("runs")]))]
     rows = [row for row in rows if status in (None, row["status"])]
     if rows or format is not Format.TABLE:
-        print(render(rows, COLUMNS, format))
+        has_folds = any(row["fold"] for row in rows) or format is not Format.TABLE
+        print(render(rows, [column for column in COLUMNS if has_folds or column != "fold"], format))

@@ -1,22 +1,17 @@
-"""The image files of a folder, with their splits and classes, found before any is decoded."""
+"""Image files with their splits and classes, found before any is decoded."""
 
 import hashlib
 import json
 import os
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Remark
-from cnnlab.data.sources.layout import find_layout
-from cnnlab.data.sources.scan import by_name, is_hidden, is_image, scan, subfolders
-from cnnlab.errors import DataError
-from cnnlab.images.decode import SUFFIXES
 from cnnlab.messages import join_names
 
 NAMED = 3  # files of a kind in a note
@@ -25,131 +20,65 @@ Order = Literal["numeric", "text"]
 
 @dataclass(frozen=True)
 class Listing:
-    """The image files of a folder, in the order of their names within class within split.
+    """The image files of a folder or of a table.
 
-    `splits` are the places of each split's files in the list; without any, it is a folder of nothing but classes.
+    `splits` are the places of each split's files in the list; without any, all are to be split. `names` are the files
+    as they are shown: relative to the folder, or as the table writes them.
     `state` is SHA-256 over names, sizes, times and inodes: equal where no file was changed, the last time at `newest`.
     """
 
     root: Path
     class_names: tuple[str, ...]
     files: tuple[str, ...]
+    names: tuple[str, ...]
     labels: NDArray[np.int32]
     splits: dict[str, slice]
     unread: dict[str, list[str]]
-    """Entries among them that are not read, by reason."""
+    """What is not read, by reason."""
     state: str
     newest: float
-
-    def names(self) -> list[str]:
-        """The files relative to the root."""
-        skipped = len(os.path.join(self.root, ""))
-        return [file[skipped:] for file in self.files]
+    columns: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+    """The values of each column that was read of a table, as text, in the order of the files."""
+    notes: tuple[str, ...] = ()
+    """How the table was read, where that is not obvious."""
 
     def remarks(self) -> Iterator[Remark]:
         """What is not read, counted and named."""
-        for reason, paths in self.unread.items():
-            named = join_names([os.path.relpath(path, self.root) for path in paths], NAMED)
-            yield Remark("ignored", len(paths), f"not read: {reason} ({len(paths):,}: {named})")
+        for reason, names in self.unread.items():
+            yield Remark("ignored", len(names), f"not read: {reason} ({len(names):,}: {join_names(names, NAMED)})")
+
+    def counts(self) -> dict[str, list[int]]:
+        """The number of images of each class by split; all under the name `all` without splits."""
+        parts = self.splits or {"all": slice(0, len(self.files))}
+        return {
+            name: np.bincount(self.labels[where], minlength=len(self.class_names)).tolist()
+            for name, where in parts.items()
+        }
 
 
-def list_files(root: Path, num_classes: int, order: Order) -> Listing:
-    """The files of the folder `root`. Raises DataError where it lacks classes, or a class has no images."""
-    layout = find_layout(root, num_classes)
-    class_names = _sorted(layout.classes, order)
-    lister = _Lister(class_names)
-    lister.unread["folders beside the splits"] += map(str, layout.beside)
-    if layout.splits:
-        lister.note_loose_files(root)
-    splits = {split: lister.add(split, place) for split, place in (layout.splits or {"": root}).items()}
-    return lister.listing(root, splits if layout.splits else {})
+class FileStates:
+    """What identifies the contents of files without reading them, collected one by one."""
+
+    def __init__(self, seed: Any = None) -> None:
+        self._digest = hashlib.sha256(json.dumps(seed).encode())
+        self.newest = 0.0
+
+    def add(self, path: str, status: os.stat_result | None) -> None:
+        """The next file; None where there is none of that name."""
+        identity = None
+        if status is not None:
+            self.newest = max(self.newest, status.st_mtime, status.st_ctime)
+            # Size and time of change can be set to anything; the time of the inode's change cannot.
+            identity = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
+        self._digest.update(f"{path}\0{identity}\n".encode(errors="replace"))
+
+    def state(self) -> str:
+        """SHA-256 over all of them."""
+        return self._digest.hexdigest()
 
 
-def _sorted(names: Sequence[str], order: Order) -> tuple[str, ...]:
+def sorted_classes(names: Sequence[str], order: Order) -> tuple[str, ...]:
     """By number where all are numbers and `order` is numeric, else as text."""
     if order == "numeric" and all(name.isascii() and name.isdecimal() for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
-
-
-class _Lister:
-    """Collects the files of one split after another."""
-
-    def __init__(self, class_names: tuple[str, ...]) -> None:
-        self._class_names = class_names
-        self._files: list[str] = []
-        self._labels: list[int] = []
-        self._newest = 0.0
-        self._state = hashlib.sha256(json.dumps(class_names).encode())
-        self.unread: dict[str, list[str]] = defaultdict(list)
-
-    def add(self, split: str, place: Path) -> slice:
-        """The files of a split, in the order of the classes. One for testing need not have every class."""
-        folders = by_name(subfolders(place))
-        unknown = {*folders} - {*self._class_names}
-        if unknown:
-            raise DataError(f"{folders[min(unknown)][0]}: a class that train does not have")
-        self.note_loose_files(place)
-        first = len(self._files)
-        for label, name in enumerate(self._class_names):
-            before = len(self._files)
-            for folder in folders.get(name, []):
-                self._add_class(
-                    folder, label, {folder.resolve(), *folder.resolve().parents, *(folder / "x").absolute().parents}
-                )
-            if len(self._files) == before and split in ("", "train"):
-                raise self._no_images(place / name)
-        if len(self._files) == first:
-            raise self._no_images(place)
-        return slice(first, len(self._files))
-
-    def _no_images(self, place: Path) -> DataError:
-        """A folder without images, and what it has instead."""
-        unread = [f"{reason} ({len(paths):,})" for reason, paths in self.unread.items() if paths]
-        others = f"; not read: {', '.join(unread)}" if unread else ""
-        return DataError(f"{place}: no images ({', '.join(sorted(SUFFIXES))}) in it{others}")
-
-    def note_loose_files(self, place: Path) -> None:
-        """Files beside folders of classes or splits belong to none."""
-        with scan(place) as entries:
-            for entry in entries:
-                if is_hidden(entry.name):
-                    self._note_hidden(entry)
-                elif not entry.is_dir() and is_image(entry.name):
-                    self.unread["images in no class folder"].append(entry.path)
-
-    def _note_hidden(self, entry: "os.DirEntry[str]") -> None:
-        if entry.is_dir() or is_image(entry.name):
-            self.unread["hidden files or folders"].append(entry.path)
-
-    def _add_class(self, place: Path, label: int, above: set[Path]) -> None:
-        """The images in a folder and in those within it, by name; `above` are the folders that it is in."""
-        with scan(place) as entries:
-            for entry in entries:
-                if is_hidden(entry.name):
-                    self._note_hidden(entry)
-                elif entry.is_dir():
-                    if (inside := Path(entry.path).resolve()) in above:
-                        self.unread["links to folders above"].append(entry.path)
-                    else:
-                        self._add_class(Path(entry.path), label, above | {inside})
-                elif not is_image(entry.name):
-                    self.unread["files that are no images by their names"].append(entry.path)
-                else:
-                    self._add_file(entry, label)
-
-    def _add_file(self, entry: "os.DirEntry[str]", label: int) -> None:
-        status = entry.stat(follow_symlinks=entry.is_file())  # a link to nothing is reported when it is decoded
-        self._files.append(entry.path)
-        self._labels.append(label)
-        self._newest = max(self._newest, status.st_mtime, status.st_ctime)
-        # Size and time of change can be set to anything; the time of the inode's change cannot.
-        identity = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
-        self._state.update(f"{entry.path}\0{identity}\n".encode(errors="replace"))
-
-    def listing(self, root: Path, splits: dict[str, slice]) -> Listing:
-        """All of it."""
-        labels = np.array(self._labels, np.int32)
-        unread = {reason: paths for reason, paths in self.unread.items() if paths}
-        state = self._state.hexdigest()
-        return Listing(root, self._class_names, tuple(self._files), labels, splits, unread, state, self._newest)

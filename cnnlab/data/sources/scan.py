@@ -10,6 +10,12 @@ from pathlib import Path
 from cnnlab.errors import DataError
 from cnnlab.images.decode import SUFFIXES
 
+PHOTOGRAPHS = frozenset(
+    {".heic", ".heif", ".hif", ".avci", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
+)
+VIDEOS = frozenset({".mov", ".mp4", ".m4v", ".avi", ".3gp", ".mkv", ".webm", ".mpg", ".mts"})
+TABLES = frozenset({".csv", ".tsv", ".tab", ".parquet", ".pq"})
+SYSTEM_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 Places = dict[str, list[Path]]
 """The folders of each class, by its name in Unicode's NFC: names that look the same are one class."""
 
@@ -48,6 +54,26 @@ def has_images(folder: Path) -> bool:
 def is_hidden(name: str) -> bool:
     """Whether it is hidden, or the metadata of an archive made on a Mac."""
     return name.startswith(".") or name == "__MACOSX"
+
+
+def is_table(name: str) -> bool:
+    """Whether the suffix is that of a table."""
+    return os.path.splitext(name)[1].lower() in TABLES
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a file manager wrote it."""
+    return name.lower() in SYSTEM_FILES
+
+
+def reason_unread(name: str) -> str:
+    """Why a file that is no image by its name is not read."""
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in PHOTOGRAPHS:
+        return "photographs in HEIC or a raw format, to be converted to JPEG"
+    if suffix in VIDEOS:
+        return "videos"
+    return "files of the operating system" if is_system_file(name) else "files that are no images by their names"
 
 
 def is_image(name: str) -> bool:

@@ -9,11 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cnnlab.data.dataset import Examples, Origin, Remark, Source
+from cnnlab.data.groups import with_size_remark
 from cnnlab.data.sources import checks, ranges
 from cnnlab.data.splits import split
 from cnnlab.errors import ConfigError, DataError
-from cnnlab.experiment.data.base import count_of
-from cnnlab.experiment.data.user import Idx, Raw, UserArrays, UserData
+from cnnlab.experiment.data.base import UserData, count_of
+from cnnlab.experiment.data.user import Idx, Raw, UserArrays
 from cnnlab.messages import pluralize
 
 NO_ORIGIN = Origin()
@@ -86,12 +87,13 @@ def source(
     """The source; a missing test set is taken from the training examples. Raises ConfigError."""
     if test is None:
         count = count_of(data.test, len(train))
-        if not 0 < count < len(train):
+        if not (count or data.fold) or count >= len(train):
             raise ConfigError(
                 f"data.test: {data.test:,} of {pluralize(len(train), 'example')} for the test set; "
                 "expected at least one, and fewer than all; try --set data.test=0.2"
             )
-        train, test = split(train, count)
+        train, test = split(train, count, "data.test")
+        origin = with_size_remark(origin, "test", count, test)
     elif data.test != type(data).model_fields["test"].default:
         text = f"data.test: {data.test} is not used, since the data have a test set"
         origin = replace(origin, warnings=(*origin.warnings, Remark("ignored", 1, text)))

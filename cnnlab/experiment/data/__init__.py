@@ -6,9 +6,10 @@ from pydantic import Discriminator, PlainValidator, Tag, TypeAdapter, WithJsonSc
 
 from cnnlab.experiment.data import plugin
 from cnnlab.experiment.data.base import DataSpec
+from cnnlab.experiment.data.image_files import Folder, ImageFiles, Table
 from cnnlab.experiment.data.plugin import PluginData
 from cnnlab.experiment.data.published import PUBLISHED, Cifar10, Cifar100, Digits, FashionMnist, Mnist
-from cnnlab.experiment.data.user import USER, Folder, Idx, Npz, Raw, Synthetic
+from cnnlab.experiment.data.user import USER, Idx, Npz, Raw, Synthetic
 
 __all__ = [
     "DATA_NAMES",
@@ -21,11 +22,13 @@ __all__ = [
     "FashionMnist",
     "Folder",
     "Idx",
+    "ImageFiles",
     "Mnist",
     "Npz",
     "PluginData",
     "Raw",
     "Synthetic",
+    "Table",
     "num_outputs",
     "spec_of",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from cnnlab.experiment.choice import NULL, Strict, any_schema, list_schema
+from cnnlab.experiment.data.fold import Fold
 
 LONGEST_SIDE = 4096  # pixels
 MAX_CLASSES = 10_000
@@ -141,6 +142,12 @@ class DataSpec(Strict):
     """
     limit: PositiveInt | None = None
     """Use only this many examples of each split, stratified."""
+    fold: Fold | None = None
+    """Test on a fold of the training examples instead of the test set: one run of a cross-validation."""
+    exclude: DataPath | None = None
+    """A CSV file of examples to leave out, such as those that `cnnlab data audit` suspects of wrong labels: columns
+    `split` and `index` or `file`, checked by `label` and `sha256`.
+    """
     dir: DataPath | None = None
     """Where to look for its files first; relative paths are relative to this file."""
 
@@ -175,8 +182,8 @@ class DataSpec(Strict):
         return self.split_sizes
 
     def known_sizes(self) -> tuple[int, int] | None:
-        """`published_sizes`; None where `classes` leaves some out."""
-        return None if self.classes else self.published_sizes()
+        """`published_sizes`; None where `classes` or `exclude` leave some out, or a fold is the test set."""
+        return None if self.classes or self.exclude or self.fold else self.published_sizes()
 
     def train_size(self) -> int | None:
         """The number of training examples, the largest of several; None if known only from the data."""
@@ -199,6 +206,15 @@ class DataSpec(Strict):
             case "auto":
                 return count_of(SHARE_HELD_OUT, total)
         return count_of(self.validation, total)
+
+
+class UserData(DataSpec):
+    """Examples in files of the user."""
+
+    test: Share = 0.2
+    """The part of the training examples that becomes the test set if the data have none, stratified, always the
+    same: a count or a fraction.
+    """
 
 
 def _is_path(field: FieldInfo) -> bool:

@@ -7,36 +7,18 @@ from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.choice import FLOAT32_MAX, NULL, any_schema, list_schema
 from cnnlab.experiment.data.base import (
-    LONGEST_SIDE,
     ClassNames,
     DataPath,
     DataSpec,
     ImageShape,
     NumClasses,
-    Share,
+    UserData,
     UserValidation,
 )
+from cnnlab.experiment.data.image_files import Folder, Table
 
 MAX_EXAMPLES = 10_000_000
 MAX_LABEL_OFFSET = 2**31
-
-
-def _as_image_size(value: Any) -> Any:
-    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    if len(sides) != 2 or not all(type(side) is int and 0 < side <= LONGEST_SIDE for side in sides):
-        raise PydanticCustomError(
-            "image_size_expected", f"expected a side or [height, width], integers from 1 to {LONGEST_SIDE}"
-        )
-    return sides
-
-
-ImageSize = Annotated[
-    tuple[int, int],
-    BeforeValidator(_as_image_size),
-    any_schema(
-        {"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE}, list_schema({"type": "integer", "minimum": 1}, 2, 2)
-    ),
-]
 
 
 def _as_range(value: Any) -> Any:
@@ -57,53 +39,6 @@ ValueRange = Annotated[
     BeforeValidator(_as_range),
     any_schema(list_schema({"type": "number"}, 2, 2), NULL),
 ]
-
-
-class UserData(DataSpec):
-    """Examples in files of the user."""
-
-    test: Share = 0.2
-    """The part of the training examples that becomes the test set if the data have none, stratified, always the
-    same: a count or a fraction.
-    """
-
-
-class Folder(UserData):
-    """A folder of images: `train/CLASS/*.jpg`, `test/CLASS/*.jpg` and, optionally, `validation/CLASS/*.jpg`.
-
-    A folder of classes only, `CLASS/*.jpg`, is split by `test` and `validation`. Formats: PNG, JPEG, BMP, GIF, WebP,
-    TIFF, PPM, AVIF and JPEG 2000, also in subfolders of the classes. All images are converted to one size and to grey
-    or colour, once: the decoded images are cached in the user's cache folder, which may be deleted.
-    """
-
-    class_names: ClassVar[tuple[str, ...] | None] = None
-    usage: ClassVar[tuple[str, ...]] = ("data: {name: folder, path: pets, image_size: 64, num_classes: 37}",)
-    name: Literal["folder"]
-    path: DataPath
-    """The folder. Relative paths are looked up in `dir`, beside this file, then in `$CNNLAB_DATA_DIR`."""
-    image_size: ImageSize
-    """The side of every image in pixels, or [height, width]."""
-    channels: Literal[1, 3] = 3
-    """3 for colour, 1 for grey."""
-    num_classes: NumClasses
-    """The number of classes, one folder per class."""
-    fit: Literal["stretch", "crop", "pad"] = "stretch"
-    """How an image is resized: `stretch` both sides, `crop` the longer one, or `pad` the shorter one."""
-    bit_depth: Annotated[int, Field(gt=0, le=32)] | None = None
-    """For grey images of more than 8 bits whose files do not state the value of white: 12 uses the upper 8 of 12
-    bits. Without it the largest value of all images becomes white.
-    """
-    class_order: Literal["numeric", "text"] = "numeric"
-    """`numeric` sorts classes by number if all names are numbers, `text` always alphabetically."""
-    on_error: Literal["fail", "skip"] = "fail"
-    """`fail` at a file that cannot be decoded, or `skip` and record it."""
-    validation: UserValidation = "auto"
-    """As for every data set; `auto` uses the folder `validation` if there is one, else a tenth."""
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        return (*self.image_size, self.channels)
 
 
 class UserArrays(UserData):
@@ -215,5 +150,5 @@ class Synthetic(DataSpec):
         return self.train_examples, self.test_examples
 
 
-USER: tuple[type[DataSpec], ...] = (Folder, Idx, Npz, Raw, Synthetic)
+USER: tuple[type[DataSpec], ...] = (Folder, Table, Idx, Npz, Raw, Synthetic)
 """In the order in which `cnnlab data list` and the reference show them."""

@@ -112,6 +112,14 @@ class Leaf(LayerSpec):
         """The cost for a valid input of `shape`."""
         return Cost()
 
+    def activation_values(self, shape: Shape) -> int:
+        """The number of values that it computes for one example and the backward pass needs; 0 for views."""
+        return 0 if self.is_view else values_in(self.output_shape(shape))
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """The shape of each weight by its name in Keras, state included, for a valid input of `shape`."""
+        return {}
+
     def window(self, shape: Shape) -> Window:
         """The window of one output pixel in an input of `shape`."""
         return Window()
@@ -128,6 +136,9 @@ class Weighted(Leaf):
     """Initializer of the weights."""
     kernel_regularizer: Regularizer | None = None
     """Regularizer of the weights."""
+
+    def _with_bias(self, kernels: dict[str, Shape], outputs: int) -> dict[str, Shape]:
+        return {**kernels, "bias": (outputs,)} if self.use_bias else kernels
 
 
 def show(shape: Shape) -> str:

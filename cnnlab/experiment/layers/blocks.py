@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cnnlab.experiment.choice import by_kind
 from cnnlab.experiment.layers import base
+from cnnlab.experiment.layers.backbone import Backbone
 from cnnlab.experiment.layers.base import LayerSpec
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Dropout, Flatten, Rescale, ZeroPadding2D
 from cnnlab.experiment.layers.pooling import AvgPool2D, ChannelMaxPool, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
@@ -78,6 +79,7 @@ Layer = Annotated[
     | Activation
     | ZeroPadding2D
     | Rescale
+    | Backbone
     | Residual
     | Parallel
     | Repeat,

@@ -54,6 +54,11 @@ class BatchNorm(Leaf):
         channels, values = shape[-1], values_in(shape)
         return Cost(channels * self.scale, channels * self.center, 2 * channels, values, values)
 
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """One number per channel each."""
+        names = {"gamma": self.scale, "beta": self.center, "moving_mean": True, "moving_variance": True}
+        return {name: (shape[-1],) for name, exists in names.items() if exists}
+
 
 class Rescale(Leaf):
     """value * scale + offset. Pixel values start as 0 to 1."""

@@ -44,6 +44,10 @@ class Dense(Weighted):
         weights = shape[0] * self.units
         return Cost(weights, self.units * self.use_bias, multiplications=weights, additions=weights)
 
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """The kernel is (features, units)."""
+        return self._with_bias({"kernel": (shape[0], self.units)}, self.units)
+
 
 class Convolution(Weighted):
     """A kernel that slides over an image."""
@@ -97,6 +101,10 @@ class Conv2D(Convolution):
         """Every kernel at every position, padding included."""
         return self._cost(shape, self._area() * as_image(shape)[2] * self.filters, self.filters)
 
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """The kernel is (height, width, channels, filters)."""
+        return self._with_bias({"kernel": (*self.kernel_size, as_image(shape)[2], self.filters)}, self.filters)
+
 
 class DepthwiseConv2D(Convolution):
     """A convolution per channel: (height, width, channels) to (height', width', channels * multiplier)."""
@@ -116,6 +124,12 @@ class DepthwiseConv2D(Convolution):
         """Every kernel at every position of its channel."""
         channels = as_image(shape)[2] * self.depth_multiplier
         return self._cost(shape, self._area() * channels, channels)
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """The kernel is (height, width, channels, depth_multiplier)."""
+        channels = as_image(shape)[2]
+        kernel = (*self.kernel_size, channels, self.depth_multiplier)
+        return self._with_bias({"kernel": kernel}, channels * self.depth_multiplier)
 
 
 class SeparableConv2D(Convolution):
@@ -140,3 +154,10 @@ class SeparableConv2D(Convolution):
         """Both convolutions; only the second one has a bias."""
         channels = as_image(shape)[2] * self.depth_multiplier
         return self._cost(shape, self._area() * channels + channels * self.filters, self.filters)
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """(height, width, channels, depth_multiplier), and (1, 1, their product, filters)."""
+        channels = as_image(shape)[2]
+        depthwise = (*self.kernel_size, channels, self.depth_multiplier)
+        pointwise = (1, 1, channels * self.depth_multiplier, self.filters)
+        return self._with_bias({"depthwise_kernel": depthwise, "pointwise_kernel": pointwise}, self.filters)

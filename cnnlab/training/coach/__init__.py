@@ -8,9 +8,11 @@ for, makes the change, and trains it again: docs/results.md has the table.
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cnnlab.models.inference import Outcome
+from cnnlab.terminal import proposed
 from cnnlab.training.coach import network, optimization, outcome
 from cnnlab.training.coach.evidence import Evidence, Finding, Table
 from cnnlab.training.trainer import Trainer
@@ -20,16 +22,21 @@ MIN_STEPS = 20  # which need not lead anywhere
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, by what that is seen, and what `--set` takes to make it better."""
+    """What is wrong, by what that is seen, and what `--set` takes to make it better, of the experiment in `config`."""
 
     name: str
     evidence: str
     changes: Sequence[str]
+    config: str
 
     def __str__(self) -> str:
-        """`learning rate too high: the evidence; try --set train.optimizer.adam.learning_rate=0.001`."""
-        options = " ".join(f"--set {shlex.quote(change)}" for change in self.changes)
-        return f"{self.name}: {self.evidence}" + (f"; try {options}" if options else "")
+        """`learning rate too high: the evidence; try --set train.optimizer.adam.learning_rate=0.001 or …`."""
+        if not self.changes:
+            return f"{self.name}: {self.evidence}"
+        tried = [" ".join(f"--set {shlex.quote(change)}" for change in self.changes)]
+        if any(".learning_rate=" in change for change in self.changes):
+            tried.append(proposed("find-rate", Path(self.config)))
+        return f"{self.name}: {self.evidence}; try {' or '.join(tried)}"
 
 
 DIAGNOSES: Mapping[str, Callable[[Evidence], Finding | None]] = {
@@ -67,5 +74,5 @@ def diagnose(
         return None
     for name, diagnosis in DIAGNOSES.items():
         if found := diagnosis(evidence):
-            return Diagnosis(name, *found)
+            return Diagnosis(name, *found, config)
     return None

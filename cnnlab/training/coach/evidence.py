@@ -17,6 +17,7 @@ from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.schema import Train
 from cnnlab.experiment.summary import Line, Summary
 from cnnlab.models.inference import Outcome, to_input
+from cnnlab.models.inspection import output_in
 from cnnlab.paths import show_path
 from cnnlab.training.trainer import Trainer
 
@@ -86,8 +87,9 @@ class Evidence:
 
     @cached_property
     def weighted(self) -> dict[str, Line]:
-        """The layers with a kernel, by their key in the experiment."""
-        found = {show_path(line.place.path): line for line in self.lines if isinstance(line.spec, Weighted)}
+        """The layers with a kernel that is trained, by their key in the experiment."""
+        trained = [line for line in self.lines if isinstance(line.spec, Weighted) and not line.is_frozen]
+        found = {show_path(line.place.path): line for line in trained}
         return {path: line for path, line in found.items() if path.endswith(f".{line.spec.kind}")}  # type: ignore[union-attr]
 
     @cached_property
@@ -145,7 +147,7 @@ class Evidence:
     def input_of(self, line: Line) -> NDArray[np.float32]:
         """What the layer gets of some training examples."""
         wanted = self.layer(line).input
-        return next(self.activations[layer.name] for layer in self.trainer.model.layers if layer.output is wanted)
+        return next(self.activations[layer.name] for layer in self.trainer.model.layers if output_in(layer) is wanted)
 
     def spread(self, line: Line) -> tuple[float, float]:
         """The standard deviation of a layer's kernel, and that of He's initializer for it."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from cnnlab.config import batch_norm, rules
 from cnnlab.config.lint_rule import LintContext
+from cnnlab.experiment.layers.backbone import Backbone
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.layers.elementwise import Activation, BatchNorm, Rescale
 from cnnlab.experiment.layers.weighted import Dense
@@ -87,7 +88,7 @@ def initial_weights(e: Evidence) -> Finding | None:
 
 def input_scale(e: Evidence) -> Finding | None:
     """What the first weights see is far from 1, or the same in every image."""
-    if e.has_learned or not e.weighted:
+    if e.has_learned or not e.weighted or isinstance(e.lines[0].spec, Backbone):  # which scales pixels itself
         return None
     values = e.input_of(next(iter(e.weighted.values())))
     size = float(np.sqrt(np.mean(values**2)))

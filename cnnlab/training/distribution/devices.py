@@ -13,15 +13,18 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Literal
 
-import keras
 import tensorflow as tf
 
 from cnnlab.errors import RequestError, TrainingError
+from cnnlab.experiment.layers.backbone import Backbone
+from cnnlab.experiment.layers.pooling import MaxPool2D
+from cnnlab.experiment.schema import THREAD_VARIABLES, Experiment
+from cnnlab.experiment.summary import gains_from_xla, summarize_experiment
+from cnnlab.models.graph import compiled
 from cnnlab.terminal import warn
 from cnnlab.training.distribution import cluster
 
 Setting = Literal["auto", "cpu", "gpu"] | int
-THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MAX_CPU_PARTS = 64  # for trying: each is another copy of the network in one graph
 
 
@@ -131,15 +134,18 @@ def has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def uses_xla(setting: Literal["auto", "on", "off"], model: keras.Model) -> bool:
-    """Whether `train.jit` means that XLA compiles the step of `model`.
+def uses_xla(experiment: Experiment) -> bool:
+    """Whether `train.jit` means that XLA compiles the step.
 
-    By itself on GPUs alone, and not where there is max pooling: XLA has no gradient of it that repeats itself.
+    By itself on GPUs, but not where there is max pooling: XLA has no gradient of it that repeats itself. On a CPU as
+    one device, for dense networks alone.
     """
-    if setting != "auto":
-        return setting == "on"
-    pools = any(isinstance(layer, keras.layers.MaxPooling2D) for layer in model.layers)
-    return not pools and has_gpu()
+    if experiment.train.jit != "auto":
+        return experiment.train.jit == "on"
+    summary = summarize_experiment(experiment)
+    if has_gpu():
+        return not any(isinstance(line.spec, MaxPool2D | Backbone) for line in summary.lines)
+    return tf.distribute.get_strategy().num_replicas_in_sync == 1 and gains_from_xla(experiment)
 
 
 def mean_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
@@ -150,7 +156,7 @@ def mean_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
     return float(_mean_of_replicas(strategy, values))
 
 
-@tf.function
+@compiled
 def _mean_of_replicas(strategy: tf.distribute.Strategy, values: tf.distribute.DistributedValues) -> tf.Tensor:
     """Compiled: eagerly, TensorFlow starts threads for it, and a lost worker's failure leaves their pool open.
 

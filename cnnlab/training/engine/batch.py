@@ -16,7 +16,7 @@ from cnnlab.models.inference import to_input
 class Batch:
     """The numbers of the examples (n,), and their images (n, height, width, channels) float32 in [0, 1].
 
-    With mixup, `part` of each image is its own, (n,); the rest is that of its partner, the one at the
+    With mixup or CutMix, `part` of each image is its own, (n,); the rest is that of its partner, the one at the
     same place from the batch's end.
     """
 

@@ -15,17 +15,20 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlab.data import Examples
+from cnnlab.data.dataset import Images
 from cnnlab.errors import DataError
 from cnnlab.experiment.adversarial import Adversarial
+from cnnlab.experiment.augmentation import Augmentation
 from cnnlab.experiment.losses import Loss, SumOfSquares
-from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.attacks import perturb, random_start
 from cnnlab.models.augmentation import Augmenter
+from cnnlab.models.graph import compiled
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import LossFunction, loss_function, weighted
 from cnnlab.training.distribution import devices
 from cnnlab.training.engine.batch import order_of
-from cnnlab.training.engine.input_pipeline import batches, resident
+from cnnlab.training.engine.frozen import FrozenPart
+from cnnlab.training.engine.input_pipeline import as_tensor, batches, resident
 from cnnlab.training.engine.progress import START, Progress
 
 SECONDS_PER_CALL = 0.5  # often enough for a progress bar and for Ctrl-C, seldom enough to cost nothing
@@ -39,8 +42,9 @@ class Engine:
     `sum_of_squares` their sum). `class_weights` (classes,) multiply the losses that the gradient is of, and the mean
     is still over the number of examples, as in Keras. Neither they nor what regularizers add is part of the loss that
     is reported, which thus compares with that of validation. With `adversarial`, both are those of perturbed images.
-    `resident` and `streamed` images give the same numbers. With `jit`, XLA compiles the forward and backward
-    pass, for GPUs.
+    `resident` and `streamed` images give the same numbers. The outputs of a `frozen` part of the network are computed
+    once, before the first epoch, and take the place of the images, which then must not change. With `jit`, XLA
+    compiles the forward and backward pass; on a CPU as one device, where images are not changed, the whole step.
     """
 
     def __init__(
@@ -55,9 +59,12 @@ class Engine:
         class_weights: NDArray[np.float32] | None = None,
         adversarial: Adversarial | None = None,
         placement: Literal["resident", "streamed"] = "resident",
+        frozen: FrozenPart | None = None,
         jit: bool = False,
     ) -> None:
         self._model = model
+        self._frozen = frozen
+        self._network = frozen.head if frozen else model
         self._examples = examples
         self._augmenter = Augmenter(augmentation)
         self._adversarial = adversarial
@@ -69,16 +76,31 @@ class Engine:
         self._seed = seed
         self._size = len(examples)
         self.steps_per_epoch = -(-len(examples) // self._batch_size)
-        self._images = self._on_every_replica(resident(examples)) if placement == "resident" else None
+        self._is_resident = placement == "resident"
+        self._images: object | None = None
+        """What every replica has of the images, or of the outputs of the frozen part; None where it is streamed."""
+        self._streamed: Images | NDArray[np.float32] | None = None
+        if frozen is None and self._is_resident:
+            self._images = self._on_every_replica(resident(examples))
+        elif frozen is None:
+            self._streamed = examples.images
         self._labels = self._on_every_replica(tf.convert_to_tensor(examples.labels))
         self._steps_per_call = 0  # not known before the first call, which also traces
-        self._run_steps = tf.function(self._steps)
-        self._gradients = tf.function(self._compute_gradients, jit_compile=True) if jit else self._compute_gradients
+        self._run_steps = compiled(self._steps)
+        self.uses_xla = jit
+        # Not tried on a GPU; on several replicas an update waits for the others, which XLA cannot.
+        is_one_cpu = self._strategy.num_replicas_in_sync == 1 and not devices.has_gpu()
+        compiles_step = jit and is_one_cpu and not augmentation and adversarial is None
+        self._step = compiled(self._replica_step, jit=True) if compiles_step else self._replica_step
+        compiles_gradients = jit and not compiles_step
+        self._gradients = compiled(self._compute_gradients, jit=True) if compiles_gradients else self._compute_gradients
 
     def with_seed(self, seed: int) -> Self:
         """This engine, with its compiled graph, drawing order and augmentation from another seed."""
         other = copy.copy(self)
         other._seed = seed
+        if self._frozen:
+            other._images = other._streamed = None  # of other weights
         return other
 
     def epoch(
@@ -89,11 +111,13 @@ class Engine:
         *,
         start: Progress = START,
         steps: int | None = None,
+        steps_per_call: int | None = None,
     ) -> Iterator[Progress]:
         """Train one epoch, yielding after every graph call; `before_call` hears each one's first step, from 0.
 
         `rates` (steps,) are the learning rates of the steps, where they are not all the optimizer's.
-        An epoch continues at `start`, and may end after `steps`.
+        An epoch continues at `start`, and may end after `steps`. A graph call is as many steps as take about half a
+        second, unless `steps_per_call` says how many.
         Raises DataError where streamed images can no longer be read.
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
@@ -104,16 +128,18 @@ class Engine:
         strength = tf.constant(self._adversarial.strength(epoch) if self._adversarial else 0.0)
         stream = None
         failures: list[DataError] = []
-        if self._images is None:
+        if self._frozen and self._images is None and self._streamed is None:
+            self._compute_features(self._frozen)
+        if self._streamed is not None:
             rest = order.numpy()[start.steps * self._batch_size :]
-            stream = iter(batches(self._examples, rest, self._batch_size, failures))
+            stream = iter(batches(self._streamed, rest, self._batch_size, failures))
         # The sums travel through the calls, so that they are added up in one order however the steps are divided.
         sums = tf.constant(start.sums, tf.float64)
         diverged_at = tf.constant(-1)
         step = start.steps
         step_rates = None if rates is None else tf.constant(rates)
         while step < end:
-            until = min(step + max(self._steps_per_call, 1), end)
+            until = min(step + (steps_per_call or max(self._steps_per_call, 1)), end)
             before_call(step)
             started = time.perf_counter()
             try:
@@ -137,9 +163,18 @@ class Engine:
             first = int(diverged_at.numpy())
             losses, correct = sums.numpy().tolist()
             progress = Progress(until, examples, (losses, correct), None if first < 0 else first)
-            self._resize_call(until - step, time.perf_counter() - started)
+            if steps_per_call is None:
+                self._resize_call(until - step, time.perf_counter() - started)
             step = until
             yield progress
+
+    def _compute_features(self, frozen: FrozenPart) -> None:
+        """The outputs of the frozen part: only before the first epoch are the weights of a checkpoint restored."""
+        features = frozen.compute(self._examples, resident=self._is_resident)
+        if self._is_resident:
+            self._images = self._on_every_replica(as_tensor(features))
+        else:
+            self._streamed = features
 
     def _on_every_replica(self, tensor: tf.Tensor) -> object:
         """`tensor` on the device of every replica; the same memory where it is there already."""
@@ -175,12 +210,13 @@ class Engine:
         draws: tf.Tensor | None,
         attack: tuple[tf.Tensor, tf.Tensor],
         examples: tuple[tf.Tensor | None, tf.Tensor],
-        stream: Iterator[tf.Tensor] | None,
+        stream: tf.data.Iterator | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         # The examples are arguments: what a graph captures lives as long as it does, and TensorFlow never frees the
         # bodies of its loops.
         resident_images, labels = examples
-        for step in tf.range(first, last):
+
+        def one(step: tf.Tensor, sums: tf.Tensor, diverged_at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             if rates is not None:
                 self._model.optimizer.learning_rate.assign(rates[step])
             begin = step * self._batch_size
@@ -188,11 +224,13 @@ class Engine:
             if stream is None:
                 images, places = resident_images, batch
             else:  # the batch itself, not all images
-                images, places = next(stream), tf.range(tf.shape(batch)[0])
-            replica_sums = self._strategy.run(self._replica_step, (batch, places, images, labels, draws, attack))
+                images, places = stream.get_next(), tf.range(tf.shape(batch)[0])
+            replica_sums = self._strategy.run(self._step, (batch, places, images, labels, draws, attack))
             step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, replica_sums, axis=None)
-            sums += step_sums
-            diverged_at = tf.where((diverged_at < 0) & ~tf.math.is_finite(step_sums[0]), step, diverged_at)
+            diverges = (diverged_at < 0) & ~tf.math.is_finite(step_sums[0])
+            return step + 1, sums + step_sums, tf.where(diverges, step, diverged_at)
+
+        _, sums, diverged_at = tf.while_loop(lambda step, *_: step < last, one, (first, sums, diverged_at))
         return sums, diverged_at
 
     def _replica_step(
@@ -214,7 +252,9 @@ class Engine:
         def pick(positions: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
             """Inputs of the network, their labels and their random numbers."""
             numbers = batch if positions is None else tf.gather(batch, positions)
-            inputs = to_input(tf.gather(images, places if positions is None else tf.gather(places, positions)))
+            inputs = tf.gather(images, places if positions is None else tf.gather(places, positions))
+            if self._frozen is None:
+                inputs = to_input(inputs)
             if draws is None:
                 return inputs, tf.gather(labels, numbers), None
             batch_draws = tf.gather(draws, numbers)
@@ -301,7 +341,7 @@ class Engine:
         `batch_size` is global.
         """
         with tf.GradientTape() as tape:
-            outputs = tf.cast(self._model(inputs, training=True), tf.float32)
+            outputs = tf.cast(self._network(inputs, training=True), tf.float32)
 
             def of_examples(loss_of: LossFunction) -> tf.Tensor:
                 losses = self._losses(loss_of, outputs, labels, part, partner_labels)
@@ -317,7 +357,9 @@ class Engine:
                 loss += tf.add_n(self._model.losses) / self._strategy.num_replicas_in_sync
             loss = self._model.optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, self._model.trainable_variables)
-        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels
+        # An image mixed with a larger part of another one counts as that.
+        main = labels if part is None else tf.where(part < 0.5, partner_labels, labels)
+        correct = tf.argmax(outputs, axis=-1, output_type=tf.int32) == main
         if counts is not None:
             correct &= counts
         return self._agreeing(gradients), losses, correct

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnlab import memory
 from cnnlab.data import Examples
+from cnnlab.data.dataset import Images
 from cnnlab.errors import DataError
 
 MAX_MEMORY_FRACTION = (
@@ -18,6 +19,7 @@ MAX_MEMORY_FRACTION = (
 MAX_PREFETCHED_BATCHES = 4  # batches read before they are needed, as long as they are small:
 MAX_PREFETCHED_BYTES = 1 << 26
 ALIGNMENT = 64  # bytes; what TensorFlow takes over without a copy must begin at a multiple of it
+NumberT = TypeVar("NumberT", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Placement:
     why: str
 
 
-def choose_placement(setting: Literal["auto", "resident", "streamed"], examples: Examples) -> Placement:
-    """Resident if the images fit in MAX_MEMORY_FRACTION of the smallest device's memory, unless the setting says."""
-    size = f"{examples.images.nbytes / 1e6:,.1f} MB"
+def choose_placement(setting: Literal["auto", "resident", "streamed"], nbytes: int, what: str = "") -> Placement:
+    """Resident if `nbytes` fit in MAX_MEMORY_FRACTION of the smallest device's memory, unless the setting says."""
+    size = f"{nbytes / 1e6:,.1f} MB{what}"
     if setting != "auto":
         return Placement(setting, f"{size} {setting}, as the experiment says")
     memory = _device_memory()
-    if memory is None or examples.images.nbytes <= MAX_MEMORY_FRACTION * memory:
+    if memory is None or nbytes <= MAX_MEMORY_FRACTION * memory:
         return Placement("resident", f"{size} resident")
     return Placement("streamed", f"{size} streamed: more than half of the device's {memory / 1e6:,.1f} MB")
 
@@ -54,28 +56,38 @@ def resident(examples: Examples) -> tf.Tensor:
 
     `tf.convert_to_tensor` of an array takes twice that at its peak.
     """
-    shape = examples.images.shape
-    buffer = np.empty(math.prod(shape) + ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    aligned = buffer[start : start + math.prod(shape)].reshape(shape)
+    images = aligned(examples.images.shape, np.uint8)
     for part in examples.chunks():
-        aligned[part] = examples.images[part]
-    return tf.experimental.dlpack.from_dlpack(aligned.__dlpack__())
+        images[part] = examples.images[part]
+    return as_tensor(images)
+
+
+def aligned(shape: tuple[int, ...], dtype: type[NumberT]) -> NDArray[NumberT]:
+    """An array to be filled, which `as_tensor` takes over without a copy."""
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    return buffer[start : start + nbytes].view(dtype).reshape(shape)
+
+
+def as_tensor(array: NDArray[NumberT]) -> tf.Tensor:
+    """The same memory as a tensor on the host."""
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def batches(
-    examples: Examples, order: NDArray[np.int32], batch_size: int, failures: list[DataError]
+    images: Images | NDArray[np.float32], order: NDArray[np.int32], batch_size: int, failures: list[DataError]
 ) -> tf.data.Dataset:
-    """The images of an epoch, batch by batch (batch, height, width, channels) uint8, in the order of `order`.
+    """The images of an epoch, or outputs of frozen layers, batch by batch (batch, …), in the order of `order`.
 
     The errors of failed reads are appended to `failures`: TensorFlow only reports that a read failed.
     At most MAX_PREFETCHED_BATCHES batches, or MAX_PREFETCHED_BYTES, are read ahead of training, always in the same
     order.
     """
-    images = examples.images
     shape = [None, *images.shape[1:]]
+    dtype = tf.as_dtype(images.dtype)
 
-    def read(step: np.int64) -> NDArray[np.uint8]:
+    def read(step: np.int64) -> NDArray[np.uint8] | NDArray[np.float32]:
         try:
             return images[order[step * batch_size : (step + 1) * batch_size]]
         except DataError as error:
@@ -83,10 +95,11 @@ def batches(
             raise
 
     def load(step: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(read, [step], tf.uint8, stateful=False), shape)
+        return tf.ensure_shape(tf.numpy_function(read, [step], dtype, stateful=False), shape)
 
     steps = -(-len(order) // batch_size)
-    ahead = max(1, min(MAX_PREFETCHED_BATCHES, MAX_PREFETCHED_BYTES // (batch_size * math.prod(images.shape[1:]))))
+    batch_bytes = batch_size * dtype.size * math.prod(images.shape[1:])
+    ahead = max(1, min(MAX_PREFETCHED_BATCHES, MAX_PREFETCHED_BYTES // batch_bytes))
     options = tf.data.Options()
     options.autotune.enabled = False  # nothing is left to tune, and its thread can hold up the end for seconds
     loaded = tf.data.Dataset.range(steps).map(load, num_parallel_calls=2, deterministic=True)

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from cnnlab.errors import RunError
 from cnnlab.experiment.schema import Experiment
+from cnnlab.models.weights import layers_of
 from cnnlab.runs import Run, checkpoints
 from cnnlab.runs.checkpoints import Position
 from cnnlab.runs.experiment import BYTES, HEADERS, parameters_of
@@ -149,7 +150,8 @@ def load(run: Run, experiment: Experiment, *, set_aside: bool = True) -> Checkpo
 
 def variables_of(model: keras.Model) -> dict[str, keras.Variable]:
     """Every variable by a name that is the same in every process."""
-    variables = {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.variables}
+    layers = layers_of(model)
+    variables = {f"{name}/{variable.name}": variable for name, layer in layers for variable in layer.variables}
     for number, variable in enumerate(model.optimizer.variables):
         variables[f"optimizer/{number:04}/{variable.name}"] = variable
     return variables

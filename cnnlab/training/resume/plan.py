@@ -16,7 +16,7 @@ from cnnlab.runs.checkpoints import positions
 from cnnlab.runs.experiment import check_imports, experiment_of, recorded_experiment
 from cnnlab.runs.find import find
 from cnnlab.runs.metrics import count_epochs
-from cnnlab.runs.record import RunRecord
+from cnnlab.runs.record import RunRecord, without_place
 from cnnlab.runs.status import RESUMABLE, check_idle, status_of
 from cnnlab.terminal import proposed, warn
 
@@ -124,7 +124,7 @@ def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: boo
 
 def _check_changes(run: Run, was: Experiment, wanted: Experiment) -> bool:
     """Whether there are more epochs. Raises RequestError where anything else differs."""
-    differing = differing_keys([to_dict(was), to_dict(wanted)])
+    differing = differing_keys([without_place(to_dict(was)), without_place(to_dict(wanted))])
     then, now = differing.get(EPOCHS, (0, 0))
     if now < then:
         raise RequestError(f"{run.path}: {EPOCHS}: {now}, and it is trained for {then}; it may be raised only")

@@ -3,10 +3,16 @@
 `python -m tests.training.distribution.every_word FOLDER` trains them in a worker of the cluster in `TF_CONFIG`.
 """
 
+import contextlib
+import itertools
 import os
 import sys
 import typing
 from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from PIL import Image
 
 from cnnlab.cli import main
 from cnnlab.config import shipped
@@ -58,6 +64,24 @@ NOISY_LAYERS = [
     {"dense": 3},
 ]
 
+STARTED = [
+    {"conv2d": {"filters": 4, "kernel_size": 3}},
+    "batch_norm",
+    {"activation": "relu"},
+    {"conv2d": {"filters": 4, "kernel_size": 3}},
+    "flatten",
+    {"dense": 3},
+]
+SOURCE = "source.safetensors"
+"""What networks of STARTED start from, beside their files: weights of all layers but the last."""
+
+GROUPED = {"name": "folder", "path": "grouped", "image_size": 8, "channels": 1, "num_classes": 3, "group": "^(p[0-9]+)_", "validation": 0.2, "test": 0.2}  # fmt: skip
+"""Images of people, beside the files of experiments: `write_grouped`."""
+EXCLUDED = "excluded.csv"
+"""Images of GROUPED that are left out, beside it."""
+COLOR = {**DATA, "image_shape": [32, 32, 3], "train_examples": 45}
+FEATURES = ["global_avg_pool2d", {"dense": 3}]
+
 EXPERIMENTS = {
     "cosine": {
         "preprocessing": {"scale": "minus_one_one"},
@@ -103,9 +127,29 @@ EXPERIMENTS = {
         "preprocessing": {"zero_padding": 1, "scale": "standardize", "augmentation": [{"random_crop": 1}, "horizontal_flip", "alternating_flip", {"rotation": 15}, {"translation": 0.2}, {"cutout": 3}, {"mixup": 0.4}]},
         "train": {"jit": "off", "schedule": "cosine", "input_pipeline": "streamed", "class_weights": {"0": 5, "2": 0.1}},
     },
+    "augmentation-affine": {
+        "preprocessing": {"augmentation": ["vertical_flip", {"zoom": {"factor": 0.3, "fill": "reflect"}}, {"rotation": {"degrees": 15, "fill": "reflect"}}, {"translation": {"fraction": 0.2, "fill": "nearest"}}, "rand_augment", "cutmix"]},
+        "train": {"schedule": "cosine"},
+    },
+    "augmentation-colors": {
+        "data": {**DATA, "image_shape": [8, 8, 3]},
+        "preprocessing": {"augmentation": ["brightness", "contrast", "saturation", "gaussian_noise", {"random_erasing": {"max_area": 0.4}}, "mixup", {"cutmix": 0.5}]},
+        "train": {"schedule": "cosine", "input_pipeline": "streamed"},
+    },
     "averages": {"train": {"optimizer": {"adam": {"use_ema": True, "ema_momentum": 0.9}}}},
     "adversarial": {"train": {"schedule": "cosine", "adversarial": {"epsilon": 0.1, "steps": 2}}},
     "adversarial-l2": {"preprocessing": {"augmentation": [{"mixup": 0.4}]}, "train": {"schedule": "cosine", "adversarial": {"epsilon": 1.0, "steps": 2, "norm": "l2", "random_start": False, "warmup": 1}}},
+    "pretrained": {"model": {"layers": STARTED, "pretrained": {"from": SOURCE, "freeze": ["conv2d_0", "batch_norm_1"], "learning_rate_factor": 0.1}}, "train": {"optimizer": {"adamw": {"weight_decay": 0.1}}, "input_pipeline": "streamed"}},
+    "frozen": {"model": {"layers": STARTED, "pretrained": {"from": SOURCE, "freeze": True}}, "train": {"precision": "mixed_bfloat16"}},
+    "frozen-until": {"model": {"layers": STARTED, "pretrained": {"from": SOURCE, "freeze": {"until": "activation_2"}, "learning_rate_factor": 0.5}}, "train": {"optimizer": {"sgd": {"momentum": 0.9, "weight_decay": 0.1, "use_ema": True}}}},
+    "started": {"model": {"layers": [STARTED[0], "flatten", {"dense": 3}], "pretrained": {"from": SOURCE}}},
+    "fold": {"data": {**DATA, "fold": {"number": 2, "of": 5, "seed": 3}, "validation": 0.25}},
+    "group": {"data": GROUPED},
+    "exclude": {"data": {**GROUPED, "exclude": EXCLUDED}},
+    "backbone": {"data": COLOR, "model": {"layers": [{"backbone": {"name": "resnet50", "freeze": True}}, *FEATURES]}, "train": {"epochs": 1}},
+    "backbone-bfloat16": {"data": COLOR, "model": {"layers": [{"backbone": {"name": "efficientnet_v2_b0", "freeze": True}}, *FEATURES]}, "train": {"epochs": 1, "precision": "mixed_bfloat16"}},
+    "backbone-trained": {"data": COLOR, "model": {"layers": [{"backbone": {"name": "mobilenet_v2", "freeze": False}}, *FEATURES]}, "train": {"epochs": 1}},
+    "whitening": {"preprocessing": {"zero_padding": 1, "scale": "standardize"}, "model": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 2, "kernel_initializer": "whitening"}}, "flatten", {"dense": 3}]}},
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments, completed by `experiment`; together they contain every word of the language."""
@@ -187,9 +231,43 @@ def _values(annotation):
     return [*values, *([False, True] if bool in _parts(annotation) else [])]
 
 
+def write_source(folder):
+    """Write the weights that experiments start from; of several workers each its own."""
+    shapes = {
+        "conv2d_0/kernel": (3, 3, 2, 4),
+        "conv2d_0/bias": (4,),
+        "conv2d_3/kernel": (3, 3, 4, 4),
+        "conv2d_3/bias": (4,),
+    }
+    shapes |= {f"batch_norm_1/{name}": (4,) for name in ("gamma", "beta", "moving_mean", "moving_variance")}
+    draw = np.random.default_rng(0)
+    arrays = {name: draw.uniform(0.1, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+    partial = folder / f"{SOURCE}-of-{os.getpid()}"
+    safetensors.numpy.save_file(arrays, partial)
+    partial.replace(folder / SOURCE)
+
+
+def write_grouped(folder):
+    """Write images of 12 people, one to three per class, and a list of some; of several workers the first is used."""
+    draw = np.random.default_rng(0)
+    partial = folder / f"grouped-of-{os.getpid()}"
+    for person in range(12):
+        for label, number in itertools.product("abc", range(1 + person % 3)):
+            path = partial / label / f"p{person}_{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+    with contextlib.suppress(OSError):
+        partial.rename(folder / GROUPED["path"])
+    listed = folder / f"{EXCLUDED}-of-{os.getpid()}"
+    listed.write_text("split,file,label\n" + "".join(f"train,{label}/p4_0.png,{label}\n" for label in "abc"))
+    listed.replace(folder / EXCLUDED)
+
+
 def train(experiments, devices, folder):
     """Train each experiment with `cnnlab train --devices` into the run folder of its name."""
     folder.mkdir(exist_ok=True)
+    write_source(folder)
+    write_grouped(folder)
     for one in experiments:
         config = folder / f"{one.name}-of-{os.getpid()}.yaml"
         config.write_text(to_yaml(one))

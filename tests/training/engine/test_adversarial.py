@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from cnnlab.experiment.adversarial import Adversarial
+from cnnlab.experiment.augmentation import Mixup
 from cnnlab.experiment.losses import CrossEntropy
-from cnnlab.experiment.preprocessing import Mixup
 from cnnlab.training.engine.engine import Engine
 from tests.training.engine.test_engine import examples, last, new_model, weights_of  # noqa: F401
 

@@ -13,7 +13,7 @@ from cnnlab.config.schema_lookup import models_at
 from cnnlab.data import Examples
 from cnnlab.data.balance import class_weights, is_imbalanced
 from cnnlab.errors import ConfigError
-from cnnlab.experiment.preprocessing import Mixup
+from cnnlab.experiment.augmentation import Mixup
 from cnnlab.models.inference import ForwardPass
 from cnnlab.training.engine.engine import Engine
 

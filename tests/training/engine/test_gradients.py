@@ -117,15 +117,16 @@ def test_gradients_match_keras_fit(changes):
         np.testing.assert_allclose(mine.numpy() - before, expected.numpy() - before, atol=1e-6)
 
 
-def test_mixup_weights_each_label_by_its_part_of_the_image():
+@pytest.mark.parametrize("step", ["mixup", "cutmix"])
+def test_mixing_weights_each_label_by_its_part_of_the_image(step):
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (8, 8, 8, 1), dtype=np.uint8)
     examples = Examples(images, np.arange(8, dtype=np.int32))
-    changes = ("preprocessing.augmentation=[{mixup: 1.0}]", "train.batch_size=8", "seed=4")
+    changes = (f"preprocessing.augmentation=[{{{step}: 1.0}}]", "train.batch_size=8", "seed=6")
     experiment = load("digits", [parse_set(change) for change in changes])
     model = network("train.optimizer={sgd: 1.0e-9}")
     engine = Engine(
-        model, CrossEntropy(), examples, batch_size=8, seed=4, augmentation=experiment.preprocessing.augmentation
+        model, CrossEntropy(), examples, batch_size=8, seed=6, augmentation=experiment.preprocessing.augmentation
     )
     *_, progress = engine.epoch(0)
     batch = batch_of(experiment, examples, 0)
@@ -135,4 +136,8 @@ def test_mixup_weights_each_label_by_its_part_of_the_image():
         for some in (labels, labels[::-1])
     ]
     assert progress.loss == pytest.approx(float(np.mean(parts * losses[0] + (1 - parts) * losses[1])), rel=1e-5)
-    assert progress.loss != pytest.approx(float(np.mean((1 - parts) * losses[0] + parts * losses[1])), rel=1e-3)
+    assert progress.loss != pytest.approx(float(np.mean((1 - parts) * losses[0] + parts * losses[1])), rel=1e-4)
+    predicted = np.argmax(model(batch.inputs), axis=-1)
+    main = np.where(parts < 0.5, labels[::-1], labels)
+    assert step == "mixup" or not np.array_equal(main, labels)
+    assert progress.accuracy == pytest.approx(np.mean(predicted == main))

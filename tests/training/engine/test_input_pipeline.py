@@ -14,8 +14,8 @@ from cnnlab import memory
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.data import Dataset, Examples
+from cnnlab.experiment.augmentation import Augmentation
 from cnnlab.experiment.losses import CrossEntropy
-from cnnlab.experiment.preprocessing import Augmentation
 from cnnlab.models.build import Inputs, attach_optimizer, build, build_for
 from cnnlab.training.distribution.devices import strategy_for
 from cnnlab.training.engine import input_pipeline
@@ -31,8 +31,16 @@ ALL = STEPS.validate_python(
         {"random_crop": 2},
         {"translation": 0.1},
         {"rotation": 20},
+        {"zoom": 0.2},
+        {"random_crop": {"padding": 2, "fill": "reflect"}},
+        "brightness",
+        "contrast",
+        "gaussian_noise",
         {"cutout": 8},
+        "random_erasing",
+        {"rand_augment": {"magnitude": 5}},
         {"mixup": 0.4},
+        "cutmix",
     ]
 )
 
@@ -72,7 +80,7 @@ def test_augmentation_changes_the_training():
 def test_batches_are_in_order_and_contain_every_image_once():
     examples = random_examples(50)
     order = np.random.default_rng(1).permutation(50).astype(np.int32)
-    parts = [batch.numpy() for batch in batches(examples, order, 16, [])]
+    parts = [batch.numpy() for batch in batches(examples.images, order, 16, [])]
     assert [len(part) for part in parts] == [16, 16, 16, 2]
     np.testing.assert_array_equal(np.concatenate(parts), examples.images[order])
 
@@ -101,7 +109,7 @@ def test_two_replicas_see_the_same_augmented_images_as_one(one_device_result, pl
 )
 def test_images_are_resident_if_they_fit_in_half_of_the_memory(monkeypatch, setting, room, kind):
     monkeypatch.setattr(input_pipeline, "_device_memory", lambda: room)
-    placement = choose_placement(setting, random_examples())  # 117,600 bytes
+    placement = choose_placement(setting, random_examples().images.nbytes)  # 117,600
     assert placement.kind == kind
     assert kind in placement.why
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 
 import keras
@@ -20,6 +21,7 @@ from cnnlab.training.resume import checkpoint as states
 from cnnlab.training.resume.plan import plan
 from cnnlab.training.tasks import NewRun
 from cnnlab.training.train import train
+from tests.training.distribution.every_word import EXCLUDED, GROUPED, write_grouped
 
 CONV = "{conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: relu}}"
 BASE = (
@@ -31,6 +33,7 @@ BASE = (
     "train.schedule=constant",
 )
 DROPOUT = f"model.layers=[{CONV}, batch_norm, {{dropout: 0.3}}, flatten, {{dropout: 0.2}}, {{dense: 10}}]"
+FROZEN = "model.pretrained={from: source, freeze: {until: batch_norm_1}}"
 CASES = {
     "momentum, plateau": [
         "train.optimizer={sgd: {learning_rate: 0.3, momentum: 0.9, nesterov: true}}",
@@ -46,6 +49,11 @@ CASES = {
         DROPOUT,
         "preprocessing.augmentation=[{random_crop: 2}, {rotation: 10}, {cutout: 5}, {mixup: 0.4}]",
     ],
+    "colors, noise, cutmix": [
+        "preprocessing.augmentation=[{zoom: {factor: 0.2, fill: reflect}}, {rotation: {degrees: 10, fill: reflect}}, "
+        "brightness, contrast, gaussian_noise, random_erasing, rand_augment, mixup, cutmix]",
+        "train.schedule=cosine",
+    ],
     "early-stopping": [
         "train.epochs=9",
         "train.optimizer={sgd: 0.5}",
@@ -53,6 +61,28 @@ CASES = {
     ],
     "averages": ["train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, use_ema: true, ema_momentum: 0.9}}"],
     "float16": ["train.precision=mixed_float16", "train.optimizer={adam: 0.002}"],
+    "pretrained": [
+        DROPOUT,
+        "model.pretrained={from: source, freeze: [batch_norm_1], learning_rate_factor: 0.1}",
+        "train.optimizer={adamw: {learning_rate: 0.003, weight_decay: 0.1}}",
+        "train.schedule={cosine: {warmup: 1.5}}",
+    ],
+    "frozen, resident": [DROPOUT, FROZEN],
+    "frozen, streamed": [DROPOUT, FROZEN, "train.input_pipeline=streamed"],
+    "fold": [DROPOUT, "data.fold={number: 3, of: 4, seed: 2}"],
+    "group": [
+        DROPOUT.replace("10}", "3}"),
+        *(f"data.{key}={value}" for key, value in GROUPED.items()),
+        "train.batch_size=8",
+    ],
+    "exclude": [
+        DROPOUT.replace("10}", "3}"),
+        *(f"data.{key}={value}" for key, value in GROUPED.items()),
+        f"data.exclude={EXCLUDED}",
+        "train.batch_size=8",
+    ],
+    "XLA": ["model.layers=[flatten, {dense: {units: 200, activation: relu}}, {dense: 10}]"],
+    "whitening": [DROPOUT.replace("strides: 2", "strides: 2, kernel_initializer: whitening")],
     "streamed": [DROPOUT, "train.input_pipeline=streamed", "preprocessing.augmentation=[alternating_flip]"],
 }
 
@@ -107,6 +137,11 @@ def events(run):
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    if "pretrained" in str(CASES[case]):
+        train([NewRun(experiment_of(DROPOUT, "train.epochs=1", "seed=7"), "source")], tmp_path)
+    if case in ("group", "exclude"):
+        write_grouped(tmp_path)
     experiment = experiment_of(*CASES[case])
     interrupt_after(monkeypatch, None)
     uninterrupted = train([NewRun(experiment, "uninterrupted")], tmp_path)[0].run
@@ -123,6 +158,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, mo
         with pytest.raises(Interrupted, match="continues after"):
             train([task], tmp_path)
         assert resumed.record().status == "interrupted"
+        shutil.rmtree(tmp_path / "source", ignore_errors=True)  # the checkpoint is enough
         positions.append(checkpoints.positions(resumed)[0])
     assert any(position.step for position in positions)
     assert metrics_without_seconds(resumed) == metrics_without_seconds(uninterrupted)

@@ -1,10 +1,11 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from pydantic import TypeAdapter
 
-from cnnlab.experiment.preprocessing import Augmentation
-from cnnlab.models.augmentation import Augmenter
+from cnnlab.experiment.augmentation import Augmentation
+from cnnlab.models.augmentation import Augmenter, color, geometry
 from cnnlab.training.engine.batch import order_of
 
 SPEC = TypeAdapter(Augmentation)
@@ -13,6 +14,20 @@ SIDE = 12
 
 def augmenter(*steps):
     return Augmenter([SPEC.validate_python(step) for step in steps])
+
+
+def test_neither_range_nor_type_of_the_pixels_changes(images):
+    extreme = np.round(images)
+    for step in ALL:
+        new = augment_checked(extreme, step)
+        assert 0 <= new.min() <= new.max() <= 1 + 1e-6, step
+
+
+def augment_checked(images, step):
+    new = augmented(images, step)
+    assert new.dtype == np.float32
+    assert np.isfinite(new).all()
+    return new
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +43,19 @@ def augmented(images, *steps, seed=3, epoch=0):
 
 ALL = [
     "horizontal_flip",
+    "vertical_flip",
     "alternating_flip",
     {"random_crop": 2},
     {"translation": 0.25},
     {"rotation": 20},
+    {"zoom": 0.3},
+    {"brightness": 0.3},
+    {"contrast": 0.3},
+    {"saturation": 0.3},
+    {"gaussian_noise": 0.1},
     {"cutout": 4},
+    "random_erasing",
+    "rand_augment",
 ]
 
 
@@ -126,6 +149,97 @@ def test_cutout_blacks_out_a_square_of_its_size_at_a_random_position(images):
         np.testing.assert_array_equal(new[inside], old[inside])
         corners.add((rows[0], columns[0]))
     assert len(corners) > 30
+
+
+@pytest.mark.parametrize("fill", ["nearest", "reflect"])
+@pytest.mark.parametrize("step", [{"random_crop": {"padding": 20}}, {"translation": {"fraction": 0.9}}], ids=str)
+def test_shifts_are_filled_from_the_image(images, step, fill):
+    """As NumPy pads, even further than the image is wide."""
+    ((kind, options),) = step.items()
+    most = 20 if kind == "random_crop" else 10
+    mode = {"nearest": "edge", "reflect": "symmetric"}[fill]
+    draws = augmenter(step).draws(len(images), 3, 0).numpy()
+    new = augmented(images, {kind: {**options, "fill": fill}})
+    for image, old, (y, x) in zip(new, images, (draws * (2 * most + 1)).astype(int), strict=True):
+        padded = np.pad(old, [(most, most), (most, most), (0, 0)], mode)
+        np.testing.assert_array_equal(image, padded[y : y + SIDE, x : x + SIDE])
+
+
+@pytest.mark.parametrize("fill", ["constant", "nearest", "reflect"])
+def test_a_zoom_is_that_of_keras(images, fill):
+    draws = tf.constant(np.linspace([0, 0], [1, 1], len(images)), tf.float32)
+    new = augmenter({"zoom": {"factor": 0.5, "fill": fill}})(tf.constant(images), draws).numpy()
+    theirs = keras.layers.RandomZoom(0.5, fill_mode=fill)
+    zoom = 0.5 + draws[:, :1]  # 0.5 shows the inner half, twice as large
+    expected = theirs.transform_images(tf.constant(images), {"height_zoom": zoom, "width_zoom": zoom})
+    np.testing.assert_allclose(new, expected, atol=1e-5)
+    half = augmenter({"zoom": {"factor": 0.5, "fill": fill}})(tf.constant(images[:1]), tf.constant([[0.5, 0.0]]))
+    np.testing.assert_allclose(half, images[:1], atol=1e-6)
+
+
+def test_rotation_translation_and_zoom_are_interpolated_once(images, monkeypatch):
+    """A rotation and its opposite give back the image, and what was shifted out of view comes in again."""
+    calls = []
+    affine = geometry.affine
+    monkeypatch.setattr(geometry, "affine", lambda *arguments: calls.append(1) or affine(*arguments))
+    steps = [
+        {"rotation": 30},
+        {"translation": 0.5},
+        {"zoom": 0.5},
+        {"zoom": 0.5},
+        {"translation": 0.5},
+        {"rotation": 30},
+    ]
+    smaller, larger = 1.0, 1 / 6  # 1.5 and 1 / 1.5
+    draws = tf.constant([[0.9, 0, 0.99, 0.99, smaller, 0, larger, 0, 0, 0, 0.1, 0]])
+    new = augmenter(*steps)(tf.constant(images[:1]), draws).numpy()
+    np.testing.assert_allclose(new, images[:1], atol=1e-4)
+    assert len(calls) == 1
+
+
+def test_steps_of_one_transform_are_done_in_their_order(images):
+    """One after another where nothing is lost at the border: quarter turns and whole pixels."""
+    quarter, shift = [1.0, 0.0], [0.99, 0.5]
+    turn = augmenter({"rotation": 90})(tf.constant(images[:1]), tf.constant([quarter]))
+    expected = augmenter({"translation": 0.25})(turn, tf.constant([shift])).numpy()
+    both = augmenter({"rotation": 90}, {"translation": 0.25})(tf.constant(images[:1]), tf.constant([quarter + shift]))
+    np.testing.assert_allclose(both.numpy(), expected, atol=1e-4)
+
+
+def test_steps_with_another_fill_are_another_transform(images):
+    draws = tf.constant([[0.2, 0.0, 0.0, 0.0]])
+    fills = ({"rotation": {"degrees": 45, "fill": "nearest"}}, {"zoom": {"factor": 0.5, "fill": "constant"}})
+    first = augmenter(fills[0])(tf.constant(images[:1]), draws[:, :2])
+    expected = augmenter(fills[1])(first, draws[:, 2:])
+    np.testing.assert_array_equal(augmenter(*fills)(tf.constant(images[:1]), draws), expected)
+
+
+def test_a_vertical_flip_mirrors_about_half_of_the_images(images):
+    flipped = augmented(images, "vertical_flip")
+    mirrored = [np.array_equal(new, old[::-1]) for new, old in zip(flipped, images, strict=True)]
+    same = [np.array_equal(new, old) for new, old in zip(flipped, images, strict=True)]
+    assert np.all(np.array(mirrored) | np.array(same))
+    assert 16 < sum(mirrored) < 48
+
+
+def test_random_numbers_reach_both_ends_of_their_range_and_do_not_exceed_them():
+    draws = augmenter({"rotation": 20}).draws(20_000, 3, 0)
+    degrees = np.rad2deg(geometry.angle(SPEC.validate_python({"rotation": 20}), draws))
+    zoom = geometry.scale(SPEC.validate_python({"zoom": 0.2}), draws)
+    added = color.factor(SPEC.validate_python({"brightness": 0.3}), draws)
+    times = color.factor(SPEC.validate_python({"contrast": 0.3}), draws)
+    for values, low, high in ((degrees, -20, 20), (zoom, 0.8, 1.2), (added, -0.3, 0.3), (times, 0.7, 1.3)):
+        values, width = np.asarray(values), high - low
+        assert low - 1e-5 * width <= values.min() < low + 1e-3 * width
+        assert high - 1e-3 * width < values.max() <= high + 1e-5 * width
+        assert values.mean() == pytest.approx((low + high) / 2, abs=4 * width / np.sqrt(12 * 20_000))
+
+
+def test_random_numbers_are_independent_of_images_epochs_and_steps():
+    draws = [augmenter("brightness", "contrast").draws(5_000, 3, epoch).numpy() for epoch in (0, 1)]
+    columns = np.concatenate([*draws, np.roll(draws[0], 1, axis=0)], axis=1)
+    correlations = np.corrcoef(columns.T) - np.eye(columns.shape[1])
+    assert np.abs(correlations).max() < 5 / np.sqrt(5_000)
 
 
 def test_mixup_keeps_the_larger_part_and_mixes_by_it(images):
