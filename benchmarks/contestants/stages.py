@@ -45,9 +45,10 @@ def main() -> None:
     for _ in epoch:
         pass
     stage("first epoch")
-    import sklearn.metrics  # noqa: F401
+    from cnnlab.evaluation.metrics import evaluation
 
-    stage("import scikit-learn, for the evaluation")
+    evaluation("test", trainer.forward(trainer.dataset.test), trainer.dataset.class_names)
+    stage("evaluate on the test set")
     print(json.dumps(rows))
 
 

@@ -1,4 +1,4 @@
-"""What the predictions are worth, by scikit-learn's definitions."""
+"""What the predictions are worth, by scikit-learn's definitions, without its import, which takes a second."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,28 +22,21 @@ def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> di
     0 for a class that is never predicted. The confusion matrix has one row for every true class and one column for
     every predicted one.
     """
-    from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, top_k_accuracy_score
-
-    labels, predictions = outcome.labels, outcome.predictions
-    classes = np.arange(len(class_names))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predictions, labels=classes, zero_division=0
-    )
+    matrix = confusion_matrix(outcome.labels, outcome.predictions, len(class_names))
+    hits, support, predicted = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
     present = support > 0
+    precision, recall = hits / np.maximum(predicted, 1), hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(support + predicted, 1)
     return {
         "split": split,
-        "examples": len(labels),
+        "examples": len(outcome.labels),
         "loss": outcome.loss,
         "accuracy": outcome.accuracy,
-        "accuracy_interval": list(bootstrap_interval(outcome.accuracy, len(labels))),
+        "accuracy_interval": list(bootstrap_interval(outcome.accuracy, len(outcome.labels))),
         "balanced_accuracy": float(recall[present].mean()),
         "macro_f1": float(f1[present].mean()),
-        "weighted_f1": float(f1_score(labels, predictions, average="weighted", zero_division=0)),
-        "top_k": {
-            str(k): float(top_k_accuracy_score(labels, outcome.scores, k=k, labels=classes))
-            for k in TOP_K
-            if k < len(classes)
-        },
+        "weighted_f1": float(np.average(f1, weights=support)),
+        "top_k": {str(k): top_k_accuracy(outcome, k) for k in TOP_K if k < len(class_names)},
         **calibration(outcome),
         "absent_classes": [name for name, is_present in zip(class_names, present, strict=True) if not is_present],
         "classes": [
@@ -56,8 +49,23 @@ def evaluation(split: str, outcome: Outcome, class_names: tuple[str, ...]) -> di
             }
             for name, p, r, f, n in zip(class_names, precision, recall, f1, support, strict=True)
         ],
-        "confusion_matrix": confusion_matrix(labels, predictions, labels=classes).tolist(),
+        "confusion_matrix": matrix.tolist(),
     }
+
+
+def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.intp]:
+    """How many examples of each true class (row) are predicted as each class (column), (classes, classes)."""
+    pairs = labels.astype(np.intp) * classes + predictions
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def top_k_accuracy(outcome: Outcome, k: int) -> float:
+    """The fraction of examples whose label has one of the `k` highest scores; of equal scores, the last is higher."""
+    scores, labels = outcome.scores, outcome.labels[:, None]
+    own = np.take_along_axis(scores, labels, axis=1)
+    is_later = np.arange(scores.shape[1]) > labels
+    ahead = (scores > own) | ((scores == own) & is_later)
+    return float(np.mean(ahead.sum(axis=1) < k))
 
 
 def bootstrap_interval(accuracy: float, examples: int) -> tuple[float, float]:
@@ -89,18 +97,15 @@ def calibration(outcome: Outcome) -> dict[str, Any]:
     confidence = outcome.scores.max(axis=1).astype(np.float64)
     if not outcome.are_probabilities:
         return {"expected_calibration_error": None, "calibration": None}
-    from sklearn.calibration import calibration_curve
-
-    right = outcome.predictions == outcome.labels
-    edges = np.linspace(0, 1, BINS + 1)
-    counts = np.bincount(np.searchsorted(edges[1:-1], confidence), minlength=BINS)
-    accuracies, means = calibration_curve(right, np.minimum(confidence, 1), n_bins=BINS, pos_label=True)
-    occupied = counts[counts > 0]
+    bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
+    _, bins, counts = np.unique(bins, return_inverse=True, return_counts=True)
+    accuracies = np.bincount(bins, weights=outcome.predictions == outcome.labels) / counts
+    means = np.bincount(bins, weights=np.minimum(confidence, 1)) / counts
     return {
-        "expected_calibration_error": float(np.average(np.abs(accuracies - means), weights=occupied)),
+        "expected_calibration_error": float(np.average(np.abs(accuracies - means), weights=counts)),
         "calibration": [
             {"confidence": float(mean), "accuracy": float(accuracy), "examples": int(count)}
-            for mean, accuracy, count in zip(means, accuracies, occupied, strict=True)
+            for mean, accuracy, count in zip(means, accuracies, counts, strict=True)
         ],
     }
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn import calibration, metrics
 
 from cnnlab.evaluation.metrics import bootstrap_interval, evaluation, most_confident_mistakes
 from cnnlab.models.inference import Outcome
@@ -50,6 +51,29 @@ def test_every_metric_matches_its_definition(found):
     error = sum(abs(right[bins == b].sum() - confidence[bins == b].sum()) for b in range(15)) / len(labels)
     assert measured["expected_calibration_error"] == pytest.approx(error, abs=1e-6)
     assert sum(part["examples"] for part in measured["calibration"]) == len(labels)
+
+
+@settings(max_examples=100, deadline=None)
+@given(outcomes(), st.booleans())
+def test_every_metric_is_scikit_learns(found, has_ties):
+    if has_ties:
+        found = outcome(found.labels, np.round(found.scores * 4) / 4)
+    measured = evaluation("test", found, NAMES)
+    labels, predictions, classes = found.labels, found.predictions, range(len(NAMES))
+    assert measured["confusion_matrix"] == metrics.confusion_matrix(labels, predictions, labels=classes).tolist()
+    expected = metrics.precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
+    for row, precision, recall, f1, examples in zip(measured["classes"], *expected, strict=True):
+        assert (row["examples"], row["precision"]) == (examples, precision)
+        assert (row["recall"], row["f1"]) == ((recall, f1) if examples else (None, None))
+    assert measured["weighted_f1"] == pytest.approx(
+        metrics.f1_score(labels, predictions, average="weighted", zero_division=0), abs=1e-15
+    )
+    for k, accuracy in measured["top_k"].items():
+        assert accuracy == metrics.top_k_accuracy_score(labels, found.scores, k=int(k), labels=classes)
+    confidence = np.minimum(found.scores.max(axis=1).astype(float), 1)
+    accuracies, means = calibration.calibration_curve(labels == predictions, confidence, n_bins=15, pos_label=True)
+    assert [row["accuracy"] for row in measured["calibration"]] == accuracies.tolist()
+    assert [row["confidence"] for row in measured["calibration"]] == means.tolist()
 
 
 def test_the_calibration_error_of_fully_confident_predictions_is_their_error_rate():
