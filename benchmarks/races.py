@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from benchmarks import page
 from benchmarks.contestants.racing import Attempt
 from cnnlab import data
+from cnnlab.analysis.results import recipe_of
 from cnnlab.analysis.significance import estimate
 from cnnlab.cli.tables import Format, render
 from cnnlab.config.load import load, to_dict
 from cnnlab.data.statistics import pixel_statistics
 from cnnlab.experiment.test_time import TestTime
+from cnnlab.jobs.cores import available_cores
 
 PAGE = page.DOCS / "race.md"
 RESULTS = page.DOCS / "race.json"
@@ -59,7 +61,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", metavar="NAME", help="measure these experiments only")
     parser.add_argument("--torch", metavar="PYTHON", help="a Python with PyTorch: measure the peers too")
     options = parser.parse_args()
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"records": {}, "peers": []}
+    results = _results()
     for goal in GOALS:
         if options.only is None or goal.experiment in options.only:
             results["records"][goal.experiment] = _record(goal)
@@ -67,6 +69,31 @@ def main() -> None:
     if options.torch:
         results["peers"] = _peers(COMPARED, options.torch)
         _write(results)
+
+
+def record_of(name: str) -> str:
+    """The record of an experiment in one line, for its heading; empty if there is none."""
+    record = records().get(name)
+    if record is None:
+        return ""
+    epochs = f"{record['epochs']} {'epoch' if record['epochs'] == '1' else 'epochs'}"
+    return (
+        f"validation accuracy of at least {record['target']} after {epochs} with each of {record['seeds']} seeds, in "
+        f"{record['seconds']} s of training on {record['cores']} cores (mean); test accuracy then "
+        f"{record['test_accuracy']}; docs/race.md has the interval"
+    )
+
+
+def records() -> dict[str, dict[str, Any]]:
+    """The records that were measured, by experiment."""
+    found: dict[str, dict[str, Any]] = _results()["records"]
+    return found
+
+
+def _results() -> dict[str, Any]:
+    """What was measured before."""
+    found: dict[str, Any] = {"records": {}, "peers": []}
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else found
 
 
 def _record(goal: Goal) -> dict[str, Any]:
@@ -82,8 +109,10 @@ def _record(goal: Goal) -> dict[str, Any]:
         "seconds": round(seconds["mean"], 2),
         "interval": f"{seconds['low']:.2f} to {seconds['high']:.2f}",
         "test_accuracy": round(test["mean"], 4),
-        "machine": page.processor(),
+        "processor": page.processor(),
+        "cores": available_cores(),
         "date": page.today(),
+        "recipe": recipe_of(load(goal.experiment)),
     }
 
 
@@ -200,8 +229,13 @@ def _write(results: dict[str, Any]) -> None:
     """The results, and their tables in the page."""
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = PAGE.read_text(encoding="utf-8")
-    records = [results["records"][goal.experiment] for goal in GOALS if goal.experiment in results["records"]]
-    for (begin, end), rows in ((RECORDS, records), (PEERS, results["peers"])):
+    known = results["records"]
+    shown = [
+        {key: value for key, value in known[goal.experiment].items() if key != "recipe"}
+        for goal in GOALS
+        if goal.experiment in known
+    ]
+    for (begin, end), rows in ((RECORDS, shown), (PEERS, results["peers"])):
         if rows:
             before, _, rest = text.partition(begin)
             text = f"{before}{begin}\n{render(rows, list(rows[0]), Format.MD)}\n\n{end}{rest.partition(end)[2]}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import races
 from cnnlab.analysis import reproduction, results, significance
 from cnnlab.analysis.expected import describe_expected
 from cnnlab.analysis.reproduction import MAX_EQUAL_DIFFERENCE, EpochComparison
@@ -75,6 +76,8 @@ def up_to_date(path: Path) -> str:
 
 def expectation(name: str, experiment: Experiment) -> str:
     """The expected results in the heading of a shipped experiment."""
+    if record := races.record_of(name):
+        return record
     usual = results.results_for(experiment)
     early = [row.accuracy for row in results.epochs(name) if row.epoch == EARLY] if usual else []
     after = [(EARLY, early)] if early and experiment.train.epochs > EARLY else []

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks import races, working_filters
 from benchmarks import reproduction as pages
-from benchmarks import working_filters
 from cnnlab.analysis import reproduction, results
 from cnnlab.analysis.expected import compare_with_expected, describe_expected
 from cnnlab.analysis.results import Epoch, Result, recipe_of
@@ -90,6 +90,12 @@ def test_shipped_experiments_match_the_recipes_of_their_results():
     known = {row.experiment: row.recipe for row in results.results()}
     for name, recipe in known.items():
         assert recipe_of(load_file(shipped.paths()[name])) == recipe, name
+
+
+def test_shipped_experiments_match_the_recipes_of_their_records():
+    """On failure the record belongs to another experiment: `python -m benchmarks.races --only NAME` measures it."""
+    for name, record in races.records().items():
+        assert recipe_of(load_file(shipped.paths()[name])) == record["recipe"], name
 
 
 def test_generated_page_and_headings_match_the_results():
