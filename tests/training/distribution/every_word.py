@@ -63,6 +63,16 @@ NOISY_LAYERS = [
     {"dropout": 0.3},
     {"dense": 3},
 ]
+NORMALIZED_LAYERS = [
+    {"conv2d": {"filters": 16, "kernel_size": 3}},
+    "batch_norm",
+    {"activation": "relu"},
+    {"conv2d": {"filters": 32, "kernel_size": 3}},
+    {"batch_norm": {"center": False, "scale": False}},
+    "flatten",
+    {"dense": 3},
+]
+"""With as many channels as the fused kernel is for."""
 
 STARTED = [
     {"conv2d": {"filters": 4, "kernel_size": 3}},
@@ -150,6 +160,8 @@ EXPERIMENTS = {
     "backbone-bfloat16": {"data": COLOR, "model": {"layers": [{"backbone": {"name": "efficientnet_v2_b0", "freeze": True}}, *FEATURES]}, "train": {"epochs": 1, "precision": "mixed_bfloat16"}},
     "backbone-trained": {"data": COLOR, "model": {"layers": [{"backbone": {"name": "mobilenet_v2", "freeze": False}}, *FEATURES]}, "train": {"epochs": 1}},
     "whitening": {"preprocessing": {"zero_padding": 1, "scale": "standardize"}, "model": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 2, "kernel_initializer": "whitening"}}, "flatten", {"dense": 3}]}},
+    "normalized": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NORMALIZED_LAYERS}},
+    "normalized-bfloat16": {"model": {"layers": NORMALIZED_LAYERS}, "train": {"precision": "mixed_bfloat16"}},
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments, completed by `experiment`; together they contain every word of the language."""

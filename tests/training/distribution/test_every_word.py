@@ -29,7 +29,8 @@ from tests.training.distribution.every_word import EXPERIMENTS, experiment, word
 SEVERAL = ("two devices", pytest.param("two workers", marks=pytest.mark.two_workers))
 HALF = {"bfloat16": 2e-3, "frozen": 2e-3, "backbone-bfloat16": 2e-3, "float16": 5e-4}
 # Dropout and batch normalization differ by design.
-TOLERANCES = {name: 1e-5 for name in EXPERIMENTS if name not in ("noisy", "backbone-trained")} | HALF
+UNLIKE = ("noisy", "normalized", "normalized-bfloat16", "backbone-trained")
+TOLERANCES = {name: 1e-5 for name in EXPERIMENTS if name not in UNLIKE} | HALF
 ELSEWHERE = {("devices", "cpu"), ("devices", "gpu")}  # tested in tests/cli/test_devices.py
 
 

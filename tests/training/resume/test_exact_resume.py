@@ -61,6 +61,10 @@ CASES = {
     ],
     "averages": ["train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, use_ema: true, ema_momentum: 0.9}}"],
     "float16": ["train.precision=mixed_float16", "train.optimizer={adam: 0.002}"],
+    "fused batch normalization": [
+        f"model.layers=[{CONV.replace('4', '16')}, batch_norm, {{activation: relu}}, flatten, {{dense: 10}}]",
+        "train.batch_size=30",
+    ],
     "pretrained": [
         DROPOUT,
         "model.pretrained={from: source, freeze: [batch_norm_1], learning_rate_factor: 0.1}",
