@@ -30,7 +30,7 @@ lint: .venv/ready  ## what CI checks of the source
 bench: .venv/ready .venv-torch/ready .venv-jax/ready  ## the engine against Keras, PyTorch and JAX, in one run, to docs/benchmarks.md; durable runs, comparing, hints, predicting, exporting, looking
 	$(BIN)/python -m benchmarks --torch .venv-torch/bin/python --jax .venv-jax/bin/python
 	$(BIN)/python -m benchmarks.lenet_kernels
-	$(BIN)/python -m benchmarks.xla_on_cpu
+	$(BIN)/python -m benchmarks.on_cpu
 	$(BIN)/python -m benchmarks.durable_runs
 	$(BIN)/python -m benchmarks.comparing
 	$(BIN)/python -m benchmarks.failing_trainings

@@ -153,6 +153,7 @@ class Peer:
     def __init__(self, python: str, module: str, *arguments: str) -> None:
         command = [python, "-m", f"benchmarks.contestants.{module}", *arguments]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process.stdout.readline()  # type: ignore[union-attr]  # it has warmed up
 
     def run(self, seed: int) -> Attempt:
         """Train from this seed."""

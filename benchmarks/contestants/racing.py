@@ -53,7 +53,8 @@ def read_race() -> Race:
 
 
 def serve(run: Callable[[int], Attempt]) -> None:
-    """Warm up by one training, then answer each line of standard input, a seed, with an attempt."""
+    """Warm up by one training and say so, then answer each line of standard input, a seed, with an attempt."""
     run(0)
+    print("warm", flush=True)
     for line in sys.stdin:
         print(*run(int(line)), flush=True)

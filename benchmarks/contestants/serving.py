@@ -20,8 +20,10 @@ def read_task() -> tuple[dict[str, Any], NDArray[np.uint8], NDArray[np.int32]]:
 
 
 def scale_of(experiment: dict[str, Any]) -> Scale:
-    """The factor and offset applied to pixels in [0, 1]."""
-    return {"zero_one": (1.0, 0.0), "minus_one_one": (2.0, -1.0)}[experiment["preprocessing"]["scale"]]
+    """The factor and offset applied to pixels in [0, 1], which are random, uniform."""
+    standardize = (12**0.5, -(3**0.5))
+    scales = {"zero_one": (1.0, 0.0), "minus_one_one": (2.0, -1.0), "standardize": standardize}
+    return scales[experiment["preprocessing"]["scale"]]
 
 
 def kind_and_options(choice: Any) -> tuple[str, dict[str, Any]]:

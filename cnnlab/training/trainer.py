@@ -22,7 +22,6 @@ from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import Summary, summarize_experiment
 from cnnlab.models import backbone, pretrained, whitening
-from cnnlab.models.batch_norm import use_fused_kernels
 from cnnlab.models.build import Inputs, attach_optimizer, build_for
 from cnnlab.models.determinism import make_deterministic
 from cnnlab.models.inference import ForwardPass
@@ -115,9 +114,6 @@ class Trainer:
         nbytes = frozen.nbytes(len(dataset.train)) if frozen else dataset.train.images.nbytes
         placement = choose_placement(settings.input_pipeline, nbytes, f" of {frozen.last}" if frozen else "")
         weights = class_weights(settings.class_weights, dataset.train.labels, dataset.class_names)
-        uses_xla = devices.uses_xla(experiment)
-        if not uses_xla and not devices.has_gpu():
-            use_fused_kernels(model)
         engine = Engine(
             model,
             settings.loss,
@@ -129,7 +125,7 @@ class Trainer:
             adversarial=settings.adversarial,
             placement=placement.kind,
             frozen=frozen,
-            jit=uses_xla,
+            jit=devices.uses_xla(experiment),
         )
         scalars = {
             name: keras.ops.convert_to_numpy(variable)

@@ -22,6 +22,7 @@ from cnnlab.experiment.augmentation import Augmentation
 from cnnlab.experiment.losses import Loss, SumOfSquares
 from cnnlab.models.attacks import perturb, random_start
 from cnnlab.models.augmentation import Augmenter
+from cnnlab.models.batch_norm import use_fused_kernels
 from cnnlab.models.graph import compiled
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import LossFunction, loss_function, weighted
@@ -88,6 +89,8 @@ class Engine:
         self._steps_per_call = 0  # not known before the first call, which also traces
         self._run_steps = compiled(self._steps)
         self.uses_xla = jit
+        if not jit and not devices.has_gpu():  # not tried on a GPU
+            use_fused_kernels(model)
         # Not tried on a GPU; on several replicas an update waits for the others, which XLA cannot.
         is_one_cpu = self._strategy.num_replicas_in_sync == 1 and not devices.has_gpu()
         compiles_step = jit and is_one_cpu and not augmentation and adversarial is None
