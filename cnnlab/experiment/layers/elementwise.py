@@ -34,7 +34,8 @@ class Dropout(Leaf):
 class BatchNorm(Leaf):
     """Normalizes every channel to mean 0 and variance 1 over the batch, then applies a trained scale and shift.
 
-    Ioffe and Szegedy 2015. Evaluation uses running averages in place of the batch's mean and variance.
+    Ioffe and Szegedy 2015. Evaluation uses running averages in place of the batch's mean and variance. On a CPU, a
+    multiple of 16 channels trains faster: oneDNN has kernels for them.
     """
 
     kind: ClassVar[str] = "batch_norm"
