@@ -134,6 +134,11 @@ def has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
+def has_only_cpus() -> bool:
+    """Whether the current strategy trains on CPUs alone."""
+    return not has_gpu() and not isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
+
+
 def uses_xla(experiment: Experiment) -> bool:
     """Whether `train.jit` means that XLA compiles the step.
 

@@ -89,10 +89,10 @@ class Engine:
         self._steps_per_call = 0  # not known before the first call, which also traces
         self._run_steps = compiled(self._steps)
         self.uses_xla = jit
-        if not jit and not devices.has_gpu():  # not tried on a GPU
+        if not jit and devices.has_only_cpus():  # not tried elsewhere
             use_fused_kernels(model)
         # Not tried on a GPU; on several replicas an update waits for the others, which XLA cannot.
-        is_one_cpu = self._strategy.num_replicas_in_sync == 1 and not devices.has_gpu()
+        is_one_cpu = self._strategy.num_replicas_in_sync == 1 and devices.has_only_cpus()
         compiles_step = jit and is_one_cpu and not augmentation and adversarial is None
         self._step = compiled(self._replica_step, jit=True) if compiles_step else self._replica_step
         compiles_gradients = jit and not compiles_step
