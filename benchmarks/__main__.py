@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--rounds 5] [--torch PYTHON]`: run all benchmarks and write docs/benchmarks.md."""
+"""`python -m benchmarks [--only SECTION] [--torch PYTHON] [--jax PYTHON]`: measure, and write docs/benchmarks.md."""
 
 import argparse
 import json
@@ -18,14 +18,43 @@ SHARES = ("experiment", "examples_per_second", "gflops", "matmul_gflops", "share
 
 
 def main() -> None:
-    """Run all benchmarks and write the page."""
+    """Measure the sections of the page, and write each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--rounds", type=int, default=5, help="measured epochs or starts of each (default 5)")
     parser.add_argument("--torch", metavar="PYTHON", help="a Python with PyTorch; without it, PyTorch is omitted")
     parser.add_argument("--jax", metavar="PYTHON", help="a Python with JAX and optax; without it, JAX is omitted")
+    parser.add_argument("--only", action="append", choices=page.HEADINGS, help="measure this section alone; repeatable")
     options = parser.parse_args()
+    for section in page.HEADINGS:
+        if section in (options.only or page.HEADINGS):
+            print(_measure(section, options))
+
+
+def _measure(section: str, options: argparse.Namespace) -> Path:
+    """Measure and write a section; the path of the page."""
+    with tempfile.TemporaryDirectory() as scratch:
+        match section:
+            case "engine":
+                contestants = _contestants(options)
+                race = engine_vs_peers.race(contestants, options.rounds, Path(scratch))
+                return page.write_section(section, page.engine(race, contestants), contestants)
+            case "start-up":
+                found = [start_up.race(options.rounds, Path(scratch))]
+                about = start_up.__doc__
+            case "stages":
+                found = stages.tables(options.rounds, start_up.write_data(Path(scratch)), options.torch)
+                about = stages.__doc__
+            case "shares":
+                found, about = [[_share(name) for name in engine_vs_peers.NETWORKS]], page.SHARES
+            case _:
+                found, about = input_pipeline.tables(options.rounds), input_pipeline.__doc__
+    return page.write_section(section, f"{page.body(about)}\n{page.tables(*found)}")
+
+
+def _contestants(options: argparse.Namespace) -> list[Contestant]:
+    """Who trains beside cnnlab: the peers whose environments are there."""
     bfloat16 = {"precision": "mixed_bfloat16"}
-    contestants = [
+    return [
         Contestant("fit", "keras_fit"),
         Contestant("fit, tuned", "keras_fit", options=("--tuned",)),
         Contestant("cnnlab", "engine"),
@@ -36,12 +65,6 @@ def main() -> None:
         Contestant("fit, mixed_bfloat16", "keras_fit", settings=bfloat16),
         Contestant("cnnlab, mixed_bfloat16", "engine", settings=bfloat16),
     ]
-    with tempfile.TemporaryDirectory() as scratch:
-        race = engine_vs_peers.race(contestants, options.rounds, Path(scratch))
-        start = start_up.race(options.rounds, Path(scratch))
-        staged = stages.tables(options.rounds, Path(scratch) / "data", options.torch)
-    shares = [_share(name) for name in engine_vs_peers.NETWORKS]
-    print(page.write(race, start, staged, shares, input_pipeline.tables(options.rounds), contestants))
 
 
 def _share(network: str) -> dict[str, Any]:

@@ -18,80 +18,57 @@ WIDEST = 2.5  # times as long as `fit`; longer bars end there, their labels say 
 WHY_JAX = """ There, XLA compiles the
 whole epoch into one loop in JAX; in TensorFlow 2.21, matrix products inside XLA's loop are several times slower, so
 that cnnlab compiles one step and loops outside of it."""
-TEXT = """\
+INTRODUCTION = """\
 # Benchmarks
 
-`make bench` wrote this page, on {when}, on {machine}.
-
-## Training speed compared with Keras and PyTorch
-
-{engine_doc}
-{race}
-
-Geometric means of the ratios to `fit` over the five networks: {means}.
-
-{slower}
-
-![Seconds per epoch, relative to Keras's fit in float32]({plot})
-
-## One epoch including start-up
-
-{start_doc}
-{start}
-
-## Where a start goes
-
-{stages_doc}
-{stages}
-
-## Share of peak performance
-
+`make bench` measures what is on this page, `python -m benchmarks --only SECTION` a section alone.
+"""
+HEADINGS = {
+    "engine": "Training speed compared with Keras and PyTorch",
+    "start-up": "One epoch including start-up",
+    "stages": "Where a start goes",
+    "shares": "Share of peak performance",
+    "folder": "Images from a folder",
+}
+"""The sections of the page, in order."""
+SHARES = """\
 `cnnlab bench` on 20,000 images, float32: the arithmetic operations per second of training, as a share of those of a
 product of two 2048 × 2048 matrices.
-
-{shares}
-
-## Images from a folder
-
-{pipeline_doc}
-{pipeline}
 """
 
 
-def write(
-    race: Sequence[dict[str, Any]],
-    start: Sequence[dict[str, Any]],
-    staged: Sequence[Sequence[dict[str, Any]]],
-    shares: Sequence[dict[str, Any]],
-    pipeline: Sequence[Sequence[dict[str, Any]]],
-    contestants: Sequence[Contestant],
-) -> Path:
-    """Write the page and its plot; the path of the page."""
-    from benchmarks import engine_vs_peers, input_pipeline, stages, start_up
+def write_section(name: str, text: str, contestants: Sequence[Contestant] = ()) -> Path:
+    """Replace the text below the heading of a section, and say when and where it was measured; the path of the page."""
+    page = DOCS / "benchmarks.md"
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    _, *parts = f"\n{before}".split("\n## ")
+    sections = {heading: rest for heading, _, rest in (part.partition("\n") for part in parts)}
+    measured = f"Measured on {today()} on {machine(contestants)}."
+    sections[HEADINGS[name]] = f"\n{measured}\n\n{text.strip()}\n"
+    known = [f"## {heading}\n{sections[heading]}" for heading in HEADINGS.values() if heading in sections]
+    page.write_text("\n".join([INTRODUCTION, *known]), encoding="utf-8")
+    return page
+
+
+def engine(race: Sequence[dict[str, Any]], contestants: Sequence[Contestant]) -> str:
+    """The section about training speed; draws its plot."""
+    from benchmarks import engine_vs_peers
 
     means = [f"{contestant.name} {geometric_mean(race, contestant.name):.2f}" for contestant in contestants[1:]]
     _plot(race, [contestant.name for contestant in contestants])
-    page = DOCS / "benchmarks.md"
-    page.write_text(
-        TEXT.format(
-            when=today(),
-            machine=machine(contestants),
-            engine_doc=body(engine_vs_peers.__doc__),
-            race=_table(race),
-            means=", ".join(means),
-            slower=_slower(race),
-            plot=PLOT,
-            start_doc=body(start_up.__doc__),
-            start=_table(start),
-            stages_doc=body(stages.__doc__),
-            stages="\n\n".join(_table(rows) for rows in staged),
-            shares=_table(shares),
-            pipeline_doc=body(input_pipeline.__doc__),
-            pipeline="\n\n".join(_table(rows) for rows in pipeline),
-        ),
-        encoding="utf-8",
+    return "\n".join(
+        [
+            f"{body(engine_vs_peers.__doc__)}\n{tables(race)}\n",
+            f"Geometric means of the ratios to `fit` over the five networks: {', '.join(means)}.\n",
+            f"{_slower(race)}\n",
+            f"![Seconds per epoch, relative to Keras's fit in float32]({PLOT})",
+        ]
     )
-    return page
+
+
+def tables(*found: Sequence[dict[str, Any]]) -> str:
+    """Tables of rows, one after the other."""
+    return "\n\n".join(render(rows, list(rows[0]), Format.MD) for rows in found)
 
 
 def _slower(race: Sequence[dict[str, Any]]) -> str:
@@ -115,10 +92,6 @@ def today() -> str:
 def body(docstring: str | None) -> str:
     """The docstring of a module as text of the page."""
     return f"{(docstring or '').strip()}\n"
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> str:
-    return render(rows, list(rows[0]), Format.MD)
 
 
 def machine(contestants: Sequence[Contestant] = ()) -> str:

@@ -19,14 +19,7 @@ from cnnlab.quantities import Bytes
 
 def race(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     """One row per command: the median and range of `rounds` starts, and the peak memory."""
-    data = scratch / "data" / "mnist" / "mnist.npz"
-    data.parent.mkdir(parents=True)
-    random = np.random.default_rng(0)
-    arrays = {}
-    for split, size in (("train", 60_000), ("test", 10_000)):
-        arrays[f"x_{split}"] = random.integers(0, 256, (size, 28, 28), dtype=np.uint8)
-        arrays[f"y_{split}"] = random.integers(0, 10, size, dtype=np.uint8)
-    np.savez(data, **arrays)  # type: ignore[arg-type]
+    data = write_data(scratch) / "mnist" / "mnist.npz"
     script = Path(__file__).parent / "contestants" / "plain_script.py"
     commands: dict[str, list[str]] = {}
     references: dict[str, str] = {}
@@ -56,6 +49,19 @@ def race(rounds: int, scratch: Path) -> list[dict[str, Any]]:
         )
         print(*rows[-1].values(), file=sys.stderr, flush=True)
     return rows
+
+
+def write_data(scratch: Path) -> Path:
+    """Write random images of MNIST's size; the folder that is `CNNLAB_DATA_DIR`."""
+    data = scratch / "data" / "mnist" / "mnist.npz"
+    data.parent.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    arrays = {}
+    for split, size in (("train", 60_000), ("test", 10_000)):
+        arrays[f"x_{split}"] = random.integers(0, 256, (size, 28, 28), dtype=np.uint8)
+        arrays[f"y_{split}"] = random.integers(0, 10, size, dtype=np.uint8)
+    np.savez(data, **arrays)  # type: ignore[arg-type]
+    return data.parents[1]
 
 
 def _peak_of(command: list[str], data_dir: Path) -> int:
