@@ -15,17 +15,16 @@ from cnnlab.data import Examples
 from cnnlab.data.balance import is_imbalanced
 from cnnlab.experiment.layers.base import Weighted
 from cnnlab.experiment.schema import Train
-from cnnlab.experiment.summary import Line, Summary
+from cnnlab.experiment.summary import BYTES, Line, Summary
 from cnnlab.models.inference import Outcome, to_input
 from cnnlab.models.inspection import output_in
 from cnnlab.paths import show_path
 from cnnlab.training.trainer import Trainer
 
 MAX_MEASURED_EXAMPLES = 2048  # training examples at most, in inference mode
-MAX_INSPECTED_EXAMPLES, MAX_ACTIVATION_BYTES = (
-    256,
-    1 << 28,
-)  # training examples whose activations are looked at; fewer of large ones
+MAX_INSPECTED_EXAMPLES = 256  # training examples whose activations are looked at
+MAX_INSPECTED_BYTES = 1 << 27  # of these and their images: fewer of large ones
+COPIES = 3  # of an image as float32, beside the activations
 CHANCE_STDS = 3  # standard deviations above chance
 MIN_LEARNED_ACCURACY = (
     0.9  # balanced accuracy on the training split, above which no cause is looked for in network or optimizer
@@ -165,9 +164,9 @@ class Evidence:
 
     @cached_property
     def _inspected(self) -> Examples:
-        return self._sample(
-            max(1, min(MAX_INSPECTED_EXAMPLES, MAX_ACTIVATION_BYTES // self.summary.activation_bytes(1)))
-        )
+        image_bytes = COPIES * BYTES * math.prod(self.trainer.dataset.image_shape)
+        example_bytes = self.summary.activation_bytes(1) + image_bytes
+        return self._sample(max(1, min(MAX_INSPECTED_EXAMPLES, MAX_INSPECTED_BYTES // example_bytes)))
 
     def _sample(self, most: int) -> Examples:
         """Training examples, evenly from all of them: they may be in the order of their classes."""
