@@ -13,7 +13,7 @@ from cnnlab.models import weights
 from cnnlab.models.inference import Outcome
 from cnnlab.training import coach
 from cnnlab.training.coach import DIAGNOSES, Diagnosis
-from cnnlab.training.coach.evidence import is_at_chance
+from cnnlab.training.coach.evidence import MAX_INSPECTED_BYTES, Evidence, is_at_chance
 from cnnlab.training.trainer import Trainer
 
 FIRST_CASES = [next(case for case in CASES if case.diagnosis == name) for name in DIAGNOSES]
@@ -39,6 +39,17 @@ def trainer_of(folder, *changes):
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
     return trainer_of(tmp_path_factory.mktemp("trainer"))
+
+
+def test_of_large_images_only_as_many_are_looked_at_as_fit_into_little_memory(tmp_path):
+    large = trainer_of(
+        tmp_path,
+        "data={name: synthetic, image_shape: [256, 256, 3], train_examples: 300, test_examples: 10}",
+        "model.layers=[{conv2d: {filters: 4, kernel_size: 8, strides: 8}}, global_avg_pool2d, {dense: 10}]",
+    )
+    activations = Evidence(large, {}, {}, None, "").activations
+    assert 1 < len(activations["image"]) < 256
+    assert sum(values.nbytes for values in activations.values()) <= MAX_INSPECTED_BYTES
 
 
 def outcome(labels, predictions, classes=10):
