@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import engine_vs_peers
 from benchmarks.engine_vs_peers import Contestant, geometric_mean
 from cnnlab.cli.tables import Format, render
 
@@ -52,8 +53,6 @@ def write_section(name: str, text: str, contestants: Sequence[Contestant] = ()) 
 
 def engine(race: Sequence[dict[str, Any]], contestants: Sequence[Contestant]) -> str:
     """The section about training speed; draws its plot."""
-    from benchmarks import engine_vs_peers
-
     means = [f"{contestant.name} {geometric_mean(race, contestant.name):.2f}" for contestant in contestants[1:]]
     _plot(race, [contestant.name for contestant in contestants])
     return "\n".join(
