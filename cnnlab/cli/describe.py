@@ -110,6 +110,10 @@ def _totals(description: "Description") -> list[str]:
         lines.append(
             f"not counted: adversarial training repeats the forward and backward pass {adversarial.steps:,} more times"
         )
+    if len(description.experiment.stages) > 1:
+        lines.append(
+            f"counted for images of full size; by progressive resizing they are {description.experiment.shown_stages}"
+        )
     return lines
 
 

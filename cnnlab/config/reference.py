@@ -12,6 +12,7 @@ from cnnlab.experiment.data.group import ByColumn, ByFolder, ByName, ByRound, By
 from cnnlab.experiment.layers import base
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.pretrained import Pretrained
+from cnnlab.experiment.progressive_resizing import ProgressiveResizing
 from cnnlab.experiment.schema import Experiment, Model, Published, Train
 from cnnlab.experiment.search import Search, Values
 from cnnlab.experiment.test_time import TestTime
@@ -54,6 +55,7 @@ def markdown() -> str:
         *_section("`train.optimizer`", models_at(("train", "optimizer"))),
         *_section("`train.loss`", models_at(("train", "loss"))),
         *_section("`train.adversarial`", [Adversarial]),
+        *_section("`train.progressive_resizing`", [ProgressiveResizing]),
         *_section("`train.schedule`", models_at(("train", "schedule"))),
         *_section("`train.callbacks`", models_at(("train", "callbacks", 0))),
         *_section("`test_time`", [TestTime]),

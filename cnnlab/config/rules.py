@@ -19,6 +19,7 @@ from cnnlab.config.data_rules import (
 )
 from cnnlab.config.lint_rule import LintContext, Rule, Violation
 from cnnlab.config.pretrained import pretrained
+from cnnlab.config.resizing import full_size, progressive_resizing
 from cnnlab.config.whitening import whitening
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt
 from cnnlab.experiment.data import num_outputs
@@ -242,11 +243,11 @@ def memory(context: LintContext) -> Iterator[Violation]:
 
 ERRORS: tuple[Rule, ...] = (
     classes, known_classes, class_weights, hold_out, train_sizes, mixing_last, color_images, monitor, devices, jit,
-    test_never, test_fold, pretrained, backbone, whitening,
+    test_never, test_fold, pretrained, backbone, whitening, progressive_resizing,
 )  # fmt: skip
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,
-    batch_norm, input_scale, learning_rate, memory, frozen_at_random,
+    batch_norm, input_scale, learning_rate, memory, frozen_at_random, full_size,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from cnnlab.experiment.losses import CrossEntropy, Loss
 from cnnlab.experiment.optimizers import Optimizer, Sgd
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.pretrained import Pretrained
+from cnnlab.experiment.progressive_resizing import ImageSize, ProgressiveResizing
 from cnnlab.experiment.schedules import Constant, Schedule
 from cnnlab.experiment.search import Search
 from cnnlab.experiment.test_time import TestTime
@@ -112,6 +113,8 @@ class Train(Strict):
     """
     adversarial: Adversarial | None = None
     """Adversarial training, such as `{epsilon: 0.1, steps: 7}`: on images perturbed so that the loss is large."""
+    progressive_resizing: ProgressiveResizing | None = None
+    """Training on smaller images first, such as `{initial_scale: 0.75}`."""
     schedule: Schedule = Constant()
     """How the learning rate changes."""
     callbacks: Annotated[list[Callback], Field(max_length=100)] = Field(default_factory=list)
@@ -211,3 +214,27 @@ class Experiment(Strict):
         height, width, channels = self.data.image_shape
         padding = 2 * self.preprocessing.zero_padding
         return height + padding, width + padding, channels
+
+    def training_size(self, epoch: int) -> ImageSize:
+        """(height, width) of the first layer's input in an epoch of training, counted from 0."""
+        full, resizing = self.input_shape[:2], self.train.progressive_resizing
+        return resizing.size(full, epoch, self.train.epochs) if resizing else full
+
+    @property
+    def stages(self) -> list[tuple[int, ImageSize]]:
+        """The first epoch of each size of training images, counted from 0, and that size; one without resizing."""
+        full, resizing = self.input_shape[:2], self.train.progressive_resizing
+        return resizing.stages(full, self.train.epochs) if resizing else [(0, full)]
+
+    @property
+    def shown_stages(self) -> str:
+        """`24×24 in epochs 1 to 6, 28×28 in epoch 7, 32×32 from epoch 8`."""
+        begins, sizes = zip(*self.stages, strict=True)
+        shown = []
+        for (height, width), begin, end in zip(sizes, begins, [*begins[1:], None], strict=True):
+            if end is None:
+                epochs = f"from epoch {begin + 1}"
+            else:
+                epochs = f"in epoch {end}" if end == begin + 1 else f"in epochs {begin + 1} to {end}"
+            shown.append(f"{height}×{width} {epochs}")
+        return ", ".join(shown)

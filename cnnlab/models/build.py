@@ -42,6 +42,8 @@ LAYERS: dict[str, type[keras.Layer]] = {
     "zero_padding2d": keras.layers.ZeroPadding2D,
     "rescale": keras.layers.Rescaling,
 }
+PREPROCESSING = ("input_padding", "input_scaling")
+"""The layers before those of the experiment, in their order, where it has them."""
 MERGES: dict[str, type[keras.Layer]] = {"add": keras.layers.Add, "concatenate": keras.layers.Concatenate}
 # Keras corrects the stddev of its scaled normals for their cut at two stddev, by this factor (its source calls it
 # "constant from scipy.stats.truncnorm.std(a=-2, b=2)"); the course does not.
@@ -138,9 +140,9 @@ def build(
         raise ConfigError(f"model.layers: the network ends in {ends}; expected ({num_classes},), one output per class")
     inputs = value = keras.Input(image_shape, name="image")
     if zero_padding:
-        value = keras.layers.ZeroPadding2D(zero_padding, name="input_padding", dtype="float32")(value)
+        value = keras.layers.ZeroPadding2D(zero_padding, name=PREPROCESSING[0], dtype="float32")(value)
     if scaling:
-        value = keras.layers.Rescaling(*scaling, name="input_scaling", dtype="float32")(value)
+        value = keras.layers.Rescaling(*scaling, name=PREPROCESSING[1], dtype="float32")(value)
     frozen = model.pretrained.frozen(summary.names) if model.pretrained else ()
     assembler = _KerasAssembler(precision, last=("model", "layers", len(model.layers) - 1), frozen=frozen)
     return keras.Model(inputs, assemble(model.layers, value, assembler), name=name)

@@ -66,7 +66,8 @@ def _repeat(trainer: Trainer, good: Checkpoint, epoch: int, step: int, rates: ND
     rate = keras.ops.convert_to_numpy(trainer.model.optimizer.learning_rate)
     good.restore_variables(trainer.model)
     trainer.model.optimizer.learning_rate.assign(rate)  # of this epoch, which callbacks set after the epoch before
-    return [good.progress, *trainer.engine.epoch(epoch, rates, start=good.progress, steps=step)][-1]
+    size = trainer.size_in(epoch)
+    return [good.progress, *trainer.engine.epoch(epoch, rates, size=size, start=good.progress, steps=step)][-1]
 
 
 def _first_layer(model: keras.Model) -> str | None:

@@ -60,8 +60,9 @@ def fit(
     interrupts: Interrupts | None = None,
     console: Console | None = None,
     after_epoch: AfterEpoch = lambda row: False,
+    only: Sequence[int] | None = None,
 ) -> History:
-    """Train every epoch, or all that are left after `checkpoint`.
+    """Train every epoch, or all that are left after `checkpoint`, or `only` some, counted from 0.
 
     Keras's callbacks are called as its own `fit` calls them; hooks of batches fire once per graph call. `callbacks` are
     a user's, by default those of the experiment. Without a `run` nothing is written.
@@ -71,11 +72,12 @@ def fit(
         callbacks = user.make(trainer.user_callbacks, run)
     loop = _Loop(trainer, run, callbacks, interrupts or Interrupts(), console)
     with user.attributed_errors(callbacks), loop.running(checkpoint):
-        for epoch in loop.epochs(checkpoint):
+        for epoch in loop.epochs(checkpoint, only):
             loop.callbacks.on_epoch_begin(epoch)
             rates = loop.learning_rates(epoch)
             progress = start = loop.start
-            for progress in trainer.engine.epoch(epoch, rates, loop.callbacks.on_train_batch_begin, start=start):
+            before_call, size = loop.callbacks.on_train_batch_begin, trainer.size_in(epoch)
+            for progress in trainer.engine.epoch(epoch, rates, before_call, size=size, start=start):
                 loop.after_steps(epoch, progress, rates)
                 if trainer.model.stop_training:
                     break
@@ -139,7 +141,7 @@ class _Loop:
         use_averages(self._model)
         self.callbacks.on_train_end(self._logs)
 
-    def epochs(self, checkpoint: Checkpoint | None) -> Iterator[int]:
+    def epochs(self, checkpoint: Checkpoint | None, only: Sequence[int] | None) -> Iterator[int]:
         """The epochs to train, from 0."""
         first = 0
         if checkpoint:
@@ -147,7 +149,7 @@ class _Loop:
             if checkpoint.state.stopped:  # only the end is missing
                 return
         self._manager.save(first, self.start, write=False)
-        for epoch in range(first, self._settings.epochs):
+        for epoch in range(first, self._settings.epochs) if only is None else only:
             yield epoch
             if self._model.stop_training:
                 break

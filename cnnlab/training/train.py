@@ -164,11 +164,13 @@ def _interrupts(
 
 
 def _warm_up(trainer: Trainer, console: Console | None) -> None:
-    """Train an epoch, which compiles all that is used; `trainer` must be reset after it."""
+    """Train an epoch of each size of images, which compiles all that is used; `trainer` must be reset after it."""
+    epochs = [first for first, _ in trainer.experiment.stages]
     if console and trainer.is_chief:
-        console.print("warm-up: one epoch that does not count")
+        some = "one epoch" if len(epochs) == 1 else f"{len(epochs)} epochs, one per size of images,"
+        console.print(f"warm-up: {some} that {'does' if len(epochs) == 1 else 'do'} not count")
     with _interrupts(trainer, console) as interrupts:
-        fit(trainer, callbacks=[], interrupts=interrupts, after_epoch=lambda row: True)
+        fit(trainer, callbacks=[], interrupts=interrupts, only=epochs)
 
 
 def _announce(trainer: Trainer, checkpoint: Checkpoint | None, console: Console | None) -> None:
@@ -185,6 +187,8 @@ def _announce(trainer: Trainer, checkpoint: Checkpoint | None, console: Console 
     )
     if weights := trainer.named_class_weights:
         console.print("class weights: " + ", ".join(f"{name} {weight:.4g}" for name, weight in weights.items()))
+    if len(trainer.experiment.stages) > 1:
+        console.print(f"progressive resizing: {trainer.experiment.shown_stages}", soft_wrap=True)
     if trainer.about_frozen:
         console.print(trainer.about_frozen, soft_wrap=True)
     if checkpoint:

@@ -18,6 +18,7 @@ from cnnlab.data import Dataset
 from cnnlab.data.balance import class_weights
 from cnnlab.errors import ConfigError, DownloadError
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt, UserCallback
+from cnnlab.experiment.progressive_resizing import ImageSize
 from cnnlab.experiment.schedules import Monitor, ReduceOnPlateau
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import Summary, summarize_experiment
@@ -166,6 +167,11 @@ class Trainer:
                 if name.startswith("optimizer/"):  # slots begin with zeros in every optimizer of Keras
                     variable.assign(self.initial_scalars.get(name, tf.zeros_like(variable)))
         return replace(self, experiment=experiment, engine=self.engine.with_seed(experiment.seed))
+
+    def size_in(self, epoch: int) -> ImageSize | None:
+        """(height, width) that the first layer sees in an epoch, counted from 0; None where images keep their size."""
+        size = self.experiment.training_size(epoch)
+        return None if size == self.experiment.input_shape[:2] else size
 
     @property
     def columns(self) -> tuple[str, ...]:

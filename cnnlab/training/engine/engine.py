@@ -20,12 +20,14 @@ from cnnlab.errors import DataError
 from cnnlab.experiment.adversarial import Adversarial
 from cnnlab.experiment.augmentation import Augmentation
 from cnnlab.experiment.losses import Loss, SumOfSquares
+from cnnlab.experiment.progressive_resizing import ImageSize
 from cnnlab.models.attacks import perturb, random_start
 from cnnlab.models.augmentation import Augmenter
 from cnnlab.models.batch_norm import use_fused_kernels
 from cnnlab.models.graph import compiled
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import LossFunction, loss_function, weighted
+from cnnlab.models.resizing import resized
 from cnnlab.training.distribution import devices
 from cnnlab.training.engine.batch import order_of
 from cnnlab.training.engine.frozen import FrozenPart
@@ -65,7 +67,8 @@ class Engine:
     ) -> None:
         self._model = model
         self._frozen = frozen
-        self._network = frozen.head if frozen else model
+        self._networks: dict[ImageSize | None, keras.Model] = {None: frozen.head if frozen else model}
+        """What computes the outputs, by the size of its images; None where they keep theirs."""
         self._examples = examples
         self._augmenter = Augmenter(augmentation)
         self._adversarial = adversarial
@@ -86,7 +89,8 @@ class Engine:
         elif frozen is None:
             self._streamed = examples.images
         self._labels = self._on_every_replica(tf.convert_to_tensor(examples.labels))
-        self._steps_per_call = 0  # not known before the first call, which also traces
+        self._last_size: ImageSize | None = None
+        self._steps_per_call = 0  # not known before the first call of a size, which also traces
         self._run_steps = compiled(self._steps)
         self.uses_xla = jit
         if not jit and devices.has_only_cpus():  # not tried elsewhere
@@ -112,6 +116,7 @@ class Engine:
         rates: NDArray[np.float32] | None = None,
         before_call: Callable[[int], object] = lambda step: None,
         *,
+        size: ImageSize | None = None,
         start: Progress = START,
         steps: int | None = None,
         steps_per_call: int | None = None,
@@ -119,12 +124,17 @@ class Engine:
         """Train one epoch, yielding after every graph call; `before_call` hears each one's first step, from 0.
 
         `rates` (steps,) are the learning rates of the steps, where they are not all the optimizer's.
+        Images are resized to `size`, (height, width), if it is given.
         An epoch continues at `start`, and may end after `steps`. A graph call is as many steps as take about half a
         second, unless `steps_per_call` says how many.
         Raises DataError where streamed images can no longer be read.
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
         end = self.steps_per_epoch if steps is None else steps
+        if size not in self._networks:
+            self._networks[size] = resized(self._model, size)
+        if size != self._last_size:
+            self._last_size, self._steps_per_call = size, 0
         order = order_of(self._size, self._seed, epoch)
         draws = self._augmenter.draws(self._size, self._seed, epoch)
         key = tf.constant([self._seed, epoch], tf.int64)
@@ -157,6 +167,7 @@ class Engine:
                     (key, strength),
                     (self._images, self._labels),
                     stream,
+                    size,
                 )
             except tf.errors.OpError:
                 if failures:
@@ -214,6 +225,7 @@ class Engine:
         attack: tuple[tf.Tensor, tf.Tensor],
         examples: tuple[tf.Tensor | None, tf.Tensor],
         stream: tf.data.Iterator | None,
+        size: ImageSize | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         # The examples are arguments: what a graph captures lives as long as it does, and TensorFlow never frees the
         # bodies of its loops.
@@ -228,7 +240,7 @@ class Engine:
                 images, places = resident_images, batch
             else:  # the batch itself, not all images
                 images, places = stream.get_next(), tf.range(tf.shape(batch)[0])
-            replica_sums = self._strategy.run(self._step, (batch, places, images, labels, draws, attack))
+            replica_sums = self._strategy.run(self._step, (batch, places, images, labels, draws, attack, size))
             step_sums = self._strategy.reduce(tf.distribute.ReduceOp.SUM, replica_sums, axis=None)
             diverges = (diverged_at < 0) & ~tf.math.is_finite(step_sums[0])
             return step + 1, sums + step_sums, tf.where(diverges, step, diverged_at)
@@ -244,6 +256,7 @@ class Engine:
         labels: tf.Tensor,
         draws: tf.Tensor | None,
         attack: tuple[tf.Tensor, tf.Tensor],
+        size: ImageSize | None,
     ) -> tf.Tensor:
         """One update from this replica's share of the batch, an even part of it; the sums over that, (2,) float64.
 
@@ -273,9 +286,11 @@ class Engine:
         if self._adversarial is not None:
             key, strength = attack
             start = self._starts(batch, positions, inputs, key)
-            inputs = self._perturbed(self._adversarial, strength, inputs, start, batch_labels, part, partner_labels)
+            inputs = self._perturbed(
+                self._networks[size], self._adversarial, strength, inputs, start, batch_labels, part, partner_labels
+            )
         gradients, losses, correct = self._gradients(
-            inputs, batch_labels, part, partner_labels, counts, tf.shape(batch)[0]
+            inputs, batch_labels, part, partner_labels, counts, tf.shape(batch)[0], size
         )
         self._model.optimizer.apply(gradients, self._model.trainable_variables)
         return tf.reduce_sum(tf.cast([losses, tf.cast(correct, tf.float32)], tf.float64), axis=1)
@@ -291,6 +306,7 @@ class Engine:
 
     def _perturbed(
         self,
+        network: keras.Model,
         adversarial: Adversarial,
         strength: tf.Tensor,
         inputs: tf.Tensor,
@@ -299,10 +315,10 @@ class Engine:
         part: tf.Tensor | None,
         partner_labels: tf.Tensor | None,
     ) -> tf.Tensor:
-        """The inputs, perturbed so that the loss of the network in inference mode is large."""
+        """The inputs, perturbed so that the loss of `network` in inference mode is large."""
 
         def losses(images: tf.Tensor) -> tf.Tensor:
-            outputs = tf.cast(self._model(images, training=False), tf.float32)
+            outputs = tf.cast(network(images, training=False), tf.float32)
             # Scaled as for training: gradients of 16 bits would vanish.
             return self._model.optimizer.scale_loss(self._losses(self._loss, outputs, labels, part, partner_labels))
 
@@ -337,6 +353,7 @@ class Engine:
         partner_labels: tf.Tensor | None,
         counts: tf.Tensor | None,
         batch_size: tf.Tensor,
+        size: ImageSize | None,
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         """This replica's share of the gradients, and of each example its loss and whether it is predicted right.
 
@@ -344,7 +361,7 @@ class Engine:
         `batch_size` is global.
         """
         with tf.GradientTape() as tape:
-            outputs = tf.cast(self._network(inputs, training=True), tf.float32)
+            outputs = tf.cast(self._networks[size](inputs, training=True), tf.float32)
 
             def of_examples(loss_of: LossFunction) -> tf.Tensor:
                 losses = self._losses(loss_of, outputs, labels, part, partner_labels)

@@ -140,4 +140,6 @@ def _why_not(experiment: Experiment) -> str | None:
         return "augmentation changes the images in every epoch"
     if experiment.train.adversarial:
         return "adversarial training changes the images in every step"
+    if experiment.train.progressive_resizing:
+        return "progressive resizing changes the size of the images"
     return None
