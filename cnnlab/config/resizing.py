@@ -60,11 +60,11 @@ def full_size(context: LintContext) -> Iterator[Violation]:
     height, width = full = experiment.input_shape[:2]
     epochs, sizes = pluralize(experiment.train.epochs, "epoch"), [size for _, size in experiment.stages]
     if sizes == [full]:
-        yield PATH, f"images of {height}×{width} keep their size in all of the run's {epochs}"
+        yield PATH, f"images of {height}×{width} keep their size in all of the run's {epochs}; lower initial_scale"
     elif sizes[-1] != full:
         last = "×".join(map(str, sizes[-1]))
         yield (
             PATH,
             f"the run of {epochs} ends with images of {last}, and those of validation are {height}×{width}; "
-            "enlarge finetune_fraction",
+            "train for more epochs, or enlarge finetune_fraction",
         )

@@ -60,9 +60,8 @@ def fit(
     interrupts: Interrupts | None = None,
     console: Console | None = None,
     after_epoch: AfterEpoch = lambda row: False,
-    only: Sequence[int] | None = None,
 ) -> History:
-    """Train every epoch, or all that are left after `checkpoint`, or `only` some, counted from 0.
+    """Train every epoch, or all that are left after `checkpoint`.
 
     Keras's callbacks are called as its own `fit` calls them; hooks of batches fire once per graph call. `callbacks` are
     a user's, by default those of the experiment. Without a `run` nothing is written.
@@ -72,9 +71,9 @@ def fit(
         callbacks = user.make(trainer.user_callbacks, run)
     loop = _Loop(trainer, run, callbacks, interrupts or Interrupts(), console)
     with user.attributed_errors(callbacks), loop.running(checkpoint):
-        for epoch in loop.epochs(checkpoint, only):
+        for epoch in loop.epochs(checkpoint):
             loop.callbacks.on_epoch_begin(epoch)
-            rates = loop.learning_rates(epoch)
+            rates = learning_rates(trainer, epoch)
             progress = start = loop.start
             before_call, size = loop.callbacks.on_train_batch_begin, trainer.size_in(epoch)
             for progress in trainer.engine.epoch(epoch, rates, before_call, size=size, start=start):
@@ -83,6 +82,15 @@ def fit(
                     break
             loop.after_epoch(epoch, progress, after_epoch)
     return loop.history
+
+
+def learning_rates(trainer: Trainer, epoch: int) -> NDArray[np.float32] | None:
+    """The learning rate of every step, (steps,), where the schedule has more than one per epoch."""
+    settings = trainer.experiment.train
+    if not schedules.changes_within_epochs(settings):
+        return None
+    current = float(keras.ops.convert_to_numpy(trainer.model.optimizer.learning_rate))
+    return schedules.rates(settings, epoch, trainer.engine.steps_per_epoch, current)
 
 
 class _Loop:
@@ -141,7 +149,7 @@ class _Loop:
         use_averages(self._model)
         self.callbacks.on_train_end(self._logs)
 
-    def epochs(self, checkpoint: Checkpoint | None, only: Sequence[int] | None) -> Iterator[int]:
+    def epochs(self, checkpoint: Checkpoint | None) -> Iterator[int]:
         """The epochs to train, from 0."""
         first = 0
         if checkpoint:
@@ -149,19 +157,12 @@ class _Loop:
             if checkpoint.state.stopped:  # only the end is missing
                 return
         self._manager.save(first, self.start, write=False)
-        for epoch in range(first, self._settings.epochs) if only is None else only:
+        for epoch in range(first, self._settings.epochs):
             yield epoch
             if self._model.stop_training:
                 break
             if number := self._interrupts.requested():
                 raise Stopped(number)
-
-    def learning_rates(self, epoch: int) -> NDArray[np.float32] | None:
-        """The learning rate of every step, (steps,), where the schedule has more than one per epoch."""
-        if not schedules.changes_within_epochs(self._settings):
-            return None
-        current = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
-        return schedules.rates(self._settings, epoch, self._trainer.engine.steps_per_epoch, current)
 
     def after_steps(self, epoch: int, progress: Progress, rates: NDArray[np.float32] | None) -> None:
         """After a graph call: callbacks, divergence, checkpoints within the epoch, signals."""

@@ -17,7 +17,7 @@ from cnnlab.terminal import warn
 from cnnlab.training import environment
 from cnnlab.training.distribution import devices
 from cnnlab.training.finish import finish
-from cnnlab.training.fit import AfterEpoch, fit
+from cnnlab.training.fit import AfterEpoch, fit, learning_rates
 from cnnlab.training.interrupts import Interrupts
 from cnnlab.training.resume.checkpoint import Checkpoint
 from cnnlab.training.resume.plan import ResumePlan
@@ -164,13 +164,14 @@ def _interrupts(
 
 
 def _warm_up(trainer: Trainer, console: Console | None) -> None:
-    """Train an epoch of each size of images, which compiles all that is used; `trainer` must be reset after it."""
-    epochs = [first for first, _ in trainer.experiment.stages]
+    """Train an epoch, and a step of each other size of images, which compiles all; `trainer` must be reset after it."""
     if console and trainer.is_chief:
-        some = "one epoch" if len(epochs) == 1 else f"{len(epochs)} epochs, one per size of images,"
-        console.print(f"warm-up: {some} that {'does' if len(epochs) == 1 else 'do'} not count")
+        console.print("warm-up: one epoch that does not count")
     with _interrupts(trainer, console) as interrupts:
-        fit(trainer, callbacks=[], interrupts=interrupts, only=epochs)
+        fit(trainer, callbacks=[], interrupts=interrupts, after_epoch=lambda row: True)
+        for epoch, _ in trainer.experiment.stages[1:]:
+            rates, size = learning_rates(trainer, epoch), trainer.size_in(epoch)
+            list(trainer.engine.epoch(epoch, rates, size=size, steps=1))
 
 
 def _announce(trainer: Trainer, checkpoint: Checkpoint | None, console: Console | None) -> None:

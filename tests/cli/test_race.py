@@ -6,7 +6,16 @@ import sys
 
 import pytest
 
+from cnnlab.config.load import load
+from cnnlab.config.overrides import parse_set
+from cnnlab.training.engine.engine import Engine
+from cnnlab.training.tasks import NewRun
+from cnnlab.training.train import train
 from tests.conftest import TINY, assert_one_line
+
+RESIZING = TINY.replace("    - max_pool2d: 2\n    - flatten\n", "    - global_max_pool2d\n") + (
+    "  progressive_resizing: {delay_fraction: 0.5, finetune_fraction: 0.5}\n"
+)
 
 
 @pytest.fixture
@@ -101,3 +110,28 @@ def test_what_user_callbacks_add_to_the_time_is_said(cnnlab, folder):
 def test_bad_input_is_one_line(cnnlab, folder, arguments, expected):
     assert_one_line(cnnlab("race", "tiny.yaml", *arguments), 2, expected)
     assert not (folder / "runs").exists()
+
+
+def test_a_race_warms_up_with_every_size_of_images(cnnlab, folder):
+    (folder / "resizing.yaml").write_text(RESIZING, encoding="utf-8")
+    done = cnnlab("race", "resizing.yaml", "--target", 1, "--epochs", 4, "--seeds", 1)
+    assert done.returncode == 1
+    assert "progressive resizing: 16×16 in epochs 1 to 2, 28×28 from epoch 3" in done.stderr
+    # The weights and the optimizer begin anew after it.
+    done = cnnlab("train", "resizing.yaml", "--epochs", 4, "--quiet")
+    assert done.returncode == 0, done.stderr
+    raced, trained = (epochs_of(folder / f"runs/tiny-{number}") for number in (1, 2))
+    assert [{**row, "seconds": ""} for row in raced] == [{**row, "seconds": ""} for row in trained]
+    done = cnnlab("verify", "runs/tiny-1", "--quiet")
+    assert done.stdout.startswith("runs/tiny-1: identical")
+
+
+def test_nothing_is_compiled_after_the_warm_up(folder, monkeypatch):
+    (folder / "resizing.yaml").write_text(RESIZING, encoding="utf-8")
+    traced, steps = [], Engine._replica_step
+    monkeypatch.setattr(Engine, "_replica_step", lambda *arguments: traced.append(arguments[-1]) or steps(*arguments))
+    before = []
+    tasks = [NewRun(load("resizing.yaml", [parse_set(f"seed={seed}"), parse_set("train.epochs=4")])) for seed in (1, 2)]
+    train(tasks, folder / "runs", on_begun=lambda run: before.append(list(traced)), warm_up=True)
+    assert set(traced) == {(16, 16), None}
+    assert before == [traced, traced]

@@ -22,6 +22,8 @@ train:
 CNN = "    - conv2d: {filters: 2, kernel_size: 3, activation: relu}\n    - flatten\n    - dense: 10\n"
 ZERO = ", which batch_norm_1 normalizes to 0 whatever the image"
 NORMALIZED = "    - flatten\n    - batch_norm\n    - dense: 10\n"
+POOLED = "    - conv2d: {filters: 2, kernel_size: 3, activation: relu}\n    - global_avg_pool2d\n    - dense: 10\n"
+RESIZING = "  progressive_resizing: {}\n"
 
 
 @pytest.fixture
@@ -81,6 +83,8 @@ BREACHES = [
     (SOUND.replace("{sgd: {learning_rate: 0.1}}", "{adam: {learning_rate: 0.5}}"), "learning-rate", "x.yaml:9:22: train.optimizer.adam.learning_rate: 0.5 is far from the usual range of adam, 1e-05 to 0.02"),
     (train("loss: sum_of_squares"), "learning-rate", "x.yaml:9:21: train.optimizer.sgd.learning_rate: 0.1 is far from the usual range of sgd, 7.81e-07 to 0.00781"),
     (layers("    - flatten\n    - dense: 2000000000\n    - dense: 10\n"), "memory", "x.yaml:2:1: model: training takes about "),
+    (layers(POOLED).replace("epochs: 12", "epochs: 1") + RESIZING, "full-size", "x.yaml:10:3: train.progressive_resizing: the run of 1 epoch ends with images of 16×16, and those of validation are 28×28; train for more epochs, or enlarge finetune_fraction"),
+    (layers(POOLED) + RESIZING.replace("{}", "{initial_scale: 0.99}"), "full-size", "x.yaml:10:3: train.progressive_resizing: images of 28×28 keep their size in all of the run's 12 epochs; lower initial_scale"),
     (layers("    - backbone: {name: resnet50, freeze: true}\n    - flatten\n    - dense: 10\n").replace("mnist", "cifar10"), "frozen-at-random", "x.yaml:4:34: model.layers[0].backbone.freeze: its weights are random, and stay so; set weights: imagenet"),
 ]  # fmt: skip
 
@@ -92,6 +96,23 @@ def test_every_rule_names_the_place_and_a_fix(findings, text, rule, line):
     assert found.rule == rule
     assert str(found).startswith(line)
     assert str(found).endswith(f" [{rule}]")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (CNN, "dense_2 has other weights for images of 16×16, since its input is (392,) instead of (1352,); put global_avg_pool2d or global_max_pool2d in place of flatten"),
+        ("    - conv2d: {filters: 2, kernel_size: 17}\n" + POOLED, "images of (16, 16, 1) are too small: model.layers[0].conv2d: "),
+        ("    - conv2d: {filters: 4, kernel_size: 3}\n    - channel_max_pool: 2\n" + POOLED, "channel_max_pool_1 takes images of one size only; remove it, or progressive_resizing"),
+        ("    - conv2d: {filters: 10, kernel_size: 28}\n    - flatten\n", "images of (16, 16, 1) are too small: model.layers[0].conv2d: "),
+        ("    - conv2d: {filters: 10, kernel_size: 16, strides: 16}\n    - flatten\n", None),
+        (POOLED, None),
+    ],
+)  # fmt: skip
+def test_progressive_resizing_needs_the_same_weights_for_every_size(findings, text, line):
+    found = findings(layers(text) + RESIZING)
+    assert [finding.is_error for finding in found] == ([True] if line else [])
+    assert all(str(finding).partition(": ")[2].startswith(f"train.progressive_resizing: {line}") for finding in found)
 
 
 def test_every_rule_has_a_case():

@@ -55,6 +55,12 @@ EVERY_LAYER = [
     {"parallel": [["global_avg_pool2d"], ["global_max_pool2d"], ["flatten"]]},
     {"dense": 3},
 ]  # fmt: skip
+RESIZED_LAYERS = [
+    *(layer for layer in EVERY_LAYER[:-2] if layer != {"channel_max_pool": 2}),
+    {"parallel": [["global_avg_pool2d"], ["global_max_pool2d"], ["global_avg_pool2d", {"channel_max_pool": 2}]]},
+    {"dense": 3},
+]
+"""Every layer whose weights do not depend on the size of the image."""
 NOISY_LAYERS = [
     "flatten",
     {"dense": 8},
@@ -162,6 +168,15 @@ EXPERIMENTS = {
     "whitening": {"preprocessing": {"zero_padding": 1, "scale": "standardize"}, "model": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 2, "kernel_initializer": "whitening"}}, "flatten", {"dense": 3}]}},
     "normalized": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NORMALIZED_LAYERS}},
     "normalized-bfloat16": {"model": {"layers": NORMALIZED_LAYERS}, "train": {"precision": "mixed_bfloat16"}},
+    "resizing": {
+        "preprocessing": {"zero_padding": 1, "augmentation": ["alternating_flip", {"mixup": 0.4}]},
+        "model": {"layers": RESIZED_LAYERS},
+        "train": {"progressive_resizing": {"initial_scale": 0.5, "delay_fraction": 0.3, "finetune_fraction": 0.3, "size_increment": 1}, "adversarial": {"epsilon": 0.1, "steps": 2}},
+    },
+    "resizing-streamed": {
+        "model": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 3, "kernel_regularizer": {"l2": 0.01}}}, "batch_norm", "global_max_pool2d", {"dense": 3}]},
+        "train": {"progressive_resizing": {"delay_fraction": 0.3}, "input_pipeline": "streamed", "precision": "mixed_bfloat16", "schedule": "cosine"},
+    },
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments, completed by `experiment`; together they contain every word of the language."""

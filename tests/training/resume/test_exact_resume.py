@@ -87,6 +87,12 @@ CASES = {
     ],
     "XLA": ["model.layers=[flatten, {dense: {units: 200, activation: relu}}, {dense: 10}]"],
     "whitening": [DROPOUT.replace("strides: 2", "strides: 2, kernel_initializer: whitening")],
+    "progressive resizing": [
+        DROPOUT.replace("flatten", "global_avg_pool2d"),
+        "train.progressive_resizing={delay_fraction: 0.3, finetune_fraction: 0.3}",
+        "preprocessing.augmentation=[{random_crop: 2}]",
+        "train.schedule=cosine",
+    ],
     "streamed": [DROPOUT, "train.input_pipeline=streamed", "preprocessing.augmentation=[alternating_flip]"],
 }
 
