@@ -154,6 +154,11 @@ class Train(Strict):
     checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6)] = 10.0
     """Interval in minutes between checkpoints within an epoch; one is also written after every epoch."""
 
+    @property
+    def spans_training(self) -> bool:
+        """Whether what an epoch does depends on the number of epochs."""
+        return self.schedule.spans_training or self.progressive_resizing is not None
+
 
 class Published(Strict):
     """Published results of the experiment, to compare with."""

@@ -131,7 +131,7 @@ class Engine:
         The order of the examples depends on the seed and `epoch` alone, so that an epoch can be repeated by itself.
         """
         end = self.steps_per_epoch if steps is None else steps
-        if size not in self._networks:
+        if size is not None and size not in self._networks:
             self._networks[size] = resized(self._model, size)
         if size != self._last_size:
             self._last_size, self._steps_per_call = size, 0

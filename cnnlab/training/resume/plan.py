@@ -62,10 +62,13 @@ def plan(
         check_imports(run, wanted, "if you trust whoever made this folder, add --trust")
     if record.status == "finished":
         _check_unfinished(record, was.train, raised=raised, trust=trust)
-    if raised and was.train.schedule.spans_training and (count_epochs(run.metrics) or positions(run)):
+    if raised and was.train.spans_training and (count_epochs(run.metrics) or positions(run)):
+        schedule, other = f"schedule, {was.train.schedule.kind},", "other learning rates"
+        if not was.train.schedule.spans_training:
+            schedule, other = "progressive resizing", "images of other sizes"
         raise RequestError(
-            f"{run.path}: its schedule, {was.train.schedule.kind}, runs over all {was.train.epochs} epochs: with "
-            f"{wanted.train.epochs} the ones that are done would have had other learning rates; train it anew: "
+            f"{run.path}: its {schedule} runs over all {was.train.epochs} epochs: with "
+            f"{wanted.train.epochs} the ones that are done would have had {other}; train it anew: "
             f"{proposed('train', run.config, '--epochs', f'{wanted.train.epochs}')}"
         )
     return ResumePlan(run, record, wanted, raised)
@@ -115,7 +118,7 @@ def _check_unfinished(record: RunRecord, was: Train, *, raised: bool, trust: boo
     if raised:
         return
     more = "--epochs", f"{2 * was.epochs}"
-    if was.schedule.spans_training:
+    if was.spans_training:
         advice = f"to train longer, train it anew: {proposed('train', run.config, *more)}"
     else:
         advice = f"{proposed('resume', run.path, *more, *(['--trust'] if trust else []))} would train it on"
