@@ -174,7 +174,7 @@ EXPERIMENTS = {
         "train": {"progressive_resizing": {"initial_scale": 0.5, "delay_fraction": 0.3, "finetune_fraction": 0.3, "size_increment": 1}, "adversarial": {"epsilon": 0.1, "steps": 2}},
     },
     "resizing-streamed": {
-        "model": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 3, "kernel_regularizer": {"l2": 0.01}}}, "batch_norm", "global_max_pool2d", {"dense": 3}]},
+        "model": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 3, "kernel_regularizer": {"l2": 0.01}}}, "global_max_pool2d", {"dense": 3}]},
         "train": {"progressive_resizing": {"delay_fraction": 0.3}, "input_pipeline": "streamed", "precision": "mixed_bfloat16", "schedule": "cosine"},
     },
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
@@ -213,7 +213,7 @@ def shipped_experiments():
 
 
 def words_of(value):
-    """The words in a part of an experiment: kinds and enumerated option values."""
+    """The words in a part of an experiment: kinds, enumerated option values and sections."""
     if isinstance(value, list | tuple):
         for item in value:
             yield from words_of(item)
@@ -224,6 +224,8 @@ def words_of(value):
             option = getattr(value, name)
             if option in _values(field.annotation):
                 yield name, option
+            if isinstance(option, Strict) and not isinstance(option, Choice):
+                yield name
             yield from words_of(option)
 
 
@@ -237,7 +239,13 @@ def words_at(annotation, seen=None):
                 yield part.kind
             for name, field in part.model_fields.items():
                 yield from ((name, value) for value in _values(field.annotation))
+                if any(_is_section(inner) for inner in _parts(field.annotation)):
+                    yield name
                 yield from words_at(field.annotation, seen)
+
+
+def _is_section(part):
+    return isinstance(part, type) and issubclass(part, Strict) and not issubclass(part, Choice)
 
 
 def _parts(annotation):
