@@ -23,7 +23,7 @@ from cnnlab.experiment.losses import Loss, SumOfSquares
 from cnnlab.experiment.progressive_resizing import ImageSize
 from cnnlab.models.attacks import perturb, random_start
 from cnnlab.models.augmentation import Augmenter
-from cnnlab.models.batch_norm import use_fused_kernels
+from cnnlab.models.cpu_kernels import use_fast_kernels
 from cnnlab.models.graph import compiled
 from cnnlab.models.inference import to_input
 from cnnlab.models.losses import LossFunction, loss_function, weighted
@@ -94,7 +94,7 @@ class Engine:
         self._run_steps = compiled(self._steps)
         self.uses_xla = jit
         if not jit and devices.has_only_cpus():  # not tried elsewhere
-            use_fused_kernels(model)
+            use_fast_kernels(model)
         # Not tried on a GPU; on several replicas an update waits for the others, which XLA cannot.
         is_one_cpu = self._strategy.num_replicas_in_sync == 1 and devices.has_only_cpus()
         compiles_step = jit and is_one_cpu and not augmentation and adversarial is None

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
-from cnnlab.models.batch_norm import use_fused_kernels
+from cnnlab.models.cpu_kernels import use_fast_kernels
 from cnnlab.training.trainer import Trainer
 
 TOLERANCE = {"float32": 2e-5, "mixed_bfloat16": 0.02}
@@ -42,7 +42,7 @@ def test_outputs_gradients_and_averages_are_those_of_keras(shape, options, preci
     weights = tf.constant(draw.normal(size=shape), tf.float32)
     model, layer = network(images, precision, **options)
     fused, fused_layer = network(images, precision, **options)
-    use_fused_kernels(fused)
+    use_fast_kernels(fused)
     expected, found = step(model, images, weights), step(fused, images, weights)
     assert "FusedBatchNormV3" in {
         op.type for op in step.get_concrete_function(fused, images, weights).graph.get_operations()
@@ -65,13 +65,13 @@ def kinds(model):
 @pytest.mark.parametrize("channels", [8, 24])
 def test_other_numbers_of_channels_are_left_to_keras(channels):
     model, _ = network(np.zeros((1, 4, 4, channels)), "float32")
-    use_fused_kernels(model)
+    use_fast_kernels(model)
     assert "FusedBatchNormV3" not in kinds(model)
 
 
 def test_frozen_layers_stay_in_inference_mode():
     model, layer = network(np.zeros((1, 4, 4, 16)), "float32")
-    use_fused_kernels(model)
+    use_fast_kernels(model)
     layer.trainable = False
     assert "FusedBatchNormV3" not in kinds(model)
 

@@ -5,24 +5,19 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.util import _pywrap_util_port
 
 CHANNELS = 16
 """oneDNN has fast kernels for multiples of it; for others, its own reference implementation, slower than Keras."""
 
 
-def use_fused_kernels(model: keras.Model) -> None:
-    """Have each batch normalization of images in `model` compute in one kernel what Keras composes of twenty.
+def use_fused_kernel(layer: keras.layers.BatchNormalization) -> None:
+    """Have a batch normalization of images compute in one kernel what Keras composes of twenty.
 
-    With the same results up to rounding; for CPUs, where TensorFlow computes by oneDNN: without it, its kernel is a
-    fifth slower than Keras's operations. On the instance, so that model.keras has the class that Keras knows. A layer
-    with other than 16, 32, 48, … channels stays as it is.
+    Where there are 16, 32, 48, … channels. Without oneDNN, TensorFlow's kernel is a fifth slower than Keras's
+    operations.
     """
-    if not _pywrap_util_port.IsMklEnabled():
-        return
-    for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization) and _is_fast(layer):
-            layer.call = _fused(layer, layer.call)
+    if _is_fast(layer):
+        layer.call = _fused(layer, layer.call)
 
 
 def _is_fast(layer: keras.layers.BatchNormalization) -> bool:
