@@ -1,6 +1,6 @@
-"""What cnnlab chooses on a CPU, measured: XLA for dense networks, and the fused kernel of batch normalization.
+"""What cnnlab chooses on a CPU, measured: XLA for dense networks, and faster kernels for two kinds of layers.
 
-`python -m benchmarks.on_cpu [--only xla|batch-norm]` writes the tables of docs/devices.md. Rules as in
+`python -m benchmarks.on_cpu [--only xla|batch-norm|filter-gradient]` writes the tables of docs/devices.md. Rules as in
 `engine_vs_peers`: processes of their own, which train one epoch each in turn; `ratio` is to the first of a network. All
 of cnnlab train with the number of threads that it chooses.
 """
@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import page
+from benchmarks import filter_gradients, page
 from benchmarks.engine_vs_peers import NETWORKS, Contestant, race
 from cnnlab.cli.tables import Format, render
 
 ROUNDS = 7
+FILTER_GRADIENT = "filter-gradient"
 PAGE = page.DOCS / "devices.md"
 BFLOAT16 = {"precision": "mixed_bfloat16"}
 
@@ -52,11 +53,14 @@ COMPARISONS = {
 def main() -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.on_cpu")
-    parser.add_argument("--only", choices=COMPARISONS, help="measure this alone")
+    parser.add_argument("--only", choices=[*COMPARISONS, FILTER_GRADIENT], help="measure this alone")
     only = parser.parse_args().only
     for name, comparison in COMPARISONS.items():
         if only in (None, name):
             _write(name, _table(comparison))
+    if only in (None, FILTER_GRADIENT):
+        rows = filter_gradients.rows()
+        _write(FILTER_GRADIENT, render(rows, list(rows[0]), Format.MD))
 
 
 def _table(comparison: Comparison) -> str:

@@ -282,12 +282,18 @@ def test_a_schedule_over_all_epochs_cannot_be_extended_within_the_first_epoch(ru
 def test_progressive_resizing_cannot_be_extended(cnnlab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = TINY.replace("    - max_pool2d: 2\n    - flatten\n", "    - global_max_pool2d\n")
-    (tmp_path / "tiny.yaml").write_text(text + "  progressive_resizing: {delay_fraction: 0.3, finetune_fraction: 0.5}\n")
+    (tmp_path / "tiny.yaml").write_text(
+        text + "  progressive_resizing: {delay_fraction: 0.3, finetune_fraction: 0.5}\n"
+    )
     assert cnnlab("train", "tiny.yaml", "--quiet").returncode == 0
     done = cnnlab("resume", "runs/tiny-1")
     assert_one_line(done, 2, "there is nothing to resume", "cnnlab train runs/tiny-1/config.yaml --epochs 4")
     done = cnnlab("resume", "runs/tiny-1", "--epochs", "4")
-    assert_one_line(done, 2, "its progressive resizing runs over all 2 epochs: with 4 the ones that are done would have had images of other sizes")
+    assert_one_line(
+        done,
+        2,
+        "its progressive resizing runs over all 2 epochs: with 4 the ones that are done would have had images of other sizes",
+    )
 
 
 def test_train_resumes_with_the_experiment_file(cnnlab, run, tiny):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cnnlab.models.cpu_kernels import use_fast_kernels
-from cnnlab.models.cpu_kernels.filter_gradient import _of_kernel
+from cnnlab.models.cpu_kernels.filter_gradient import kernel_gradient
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
@@ -20,7 +20,7 @@ def test_matrix_products_are_the_gradient(window, padding):
         outputs = tf.nn.conv2d(images, kernel, 1, padding)
         weights = tf.constant(draw.normal(size=outputs.shape), tf.float32)
         loss = tf.reduce_sum(outputs * weights)
-    found = _of_kernel(images, weights, kernel.shape, padding)
+    found = kernel_gradient(images, weights, kernel.shape, padding)
     np.testing.assert_allclose(found, tape.gradient(loss, kernel), rtol=1e-4, atol=1e-4)
 
 

@@ -177,6 +177,7 @@ EXPERIMENTS = {
         "model": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 3, "kernel_regularizer": {"l2": 0.01}}}, "global_max_pool2d", {"dense": 3}]},
         "train": {"progressive_resizing": {"delay_fraction": 0.3}, "input_pipeline": "streamed", "precision": "mixed_bfloat16", "schedule": "cosine"},
     },
+    "wide-bfloat16": {"model": {"layers": [{"conv2d": {"filters": 64, "kernel_size": 3}}, {"conv2d": {"filters": 128, "kernel_size": 3, "use_bias": False}}, "flatten", {"dense": 3}]}, "train": {"precision": "mixed_bfloat16"}},
     "noisy": {"data": {**DATA, "train_examples": 58}, "model": {"layers": NOISY_LAYERS}, "train": {"schedule": "cosine"}},
 }  # fmt: skip
 """Sections of experiments, completed by `experiment`; together they contain every word of the language."""

@@ -27,7 +27,14 @@ from tests.training.distribution import every_word
 from tests.training.distribution.every_word import EXPERIMENTS, experiment, words_at, words_of
 
 SEVERAL = ("two devices", pytest.param("two workers", marks=pytest.mark.two_workers))
-HALF = {"bfloat16": 2e-3, "resizing-streamed": 2e-3, "frozen": 2e-3, "backbone-bfloat16": 2e-3, "float16": 5e-4}
+HALF = {
+    "bfloat16": 2e-3,
+    "wide-bfloat16": 2e-3,
+    "resizing-streamed": 2e-3,
+    "frozen": 2e-3,
+    "backbone-bfloat16": 2e-3,
+    "float16": 5e-4,
+}
 # Dropout and batch normalization differ by design.
 UNLIKE = ("noisy", "normalized", "normalized-bfloat16", "backbone-trained")
 TOLERANCES = {name: 1e-5 for name in EXPERIMENTS if name not in UNLIKE} | HALF
@@ -80,7 +87,15 @@ def test_every_word_of_the_language_is_covered():
     known = {word for section in (Preprocessing, Model, Train) for word in words_at(section)}
     trained = map(experiment, EXPERIMENTS)
     used = {word for one in trained for part in (one.preprocessing, one.model, one.train) for word in words_of(part)}
-    assert {"cosine", "conv2d", "mixup", "progressive_resizing", "adamw", "he_normal", ("precision", "mixed_float16")} <= known
+    assert {
+        "cosine",
+        "conv2d",
+        "mixup",
+        "progressive_resizing",
+        "adamw",
+        "he_normal",
+        ("precision", "mixed_float16"),
+    } <= known
     assert known - used == ELSEWHERE
 
 

@@ -65,6 +65,11 @@ CASES = {
         f"model.layers=[{CONV.replace('4', '16')}, batch_norm, {{activation: relu}}, flatten, {{dense: 10}}]",
         "train.batch_size=30",
     ],
+    "gradients as matrix products": [
+        "model.layers=[{conv2d: {filters: 64, kernel_size: 3, strides: 4}}, "
+        "{conv2d: {filters: 128, kernel_size: 3, use_bias: false}}, flatten, {dense: 10}]",
+        "train.precision=mixed_bfloat16",
+    ],
     "pretrained": [
         DROPOUT,
         "model.pretrained={from: source, freeze: [batch_norm_1], learning_rate_factor: 0.1}",
