@@ -20,7 +20,7 @@ from cnnlab.config.data_rules import (
 from cnnlab.config.lint_rule import LintContext, Rule, Violation
 from cnnlab.config.pretrained import pretrained
 from cnnlab.config.resizing import full_size, progressive_resizing
-from cnnlab.config.whitening import whitening
+from cnnlab.config.initializers import dirac, whitening
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt
 from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
@@ -243,7 +243,7 @@ def memory(context: LintContext) -> Iterator[Violation]:
 
 ERRORS: tuple[Rule, ...] = (
     classes, known_classes, class_weights, hold_out, train_sizes, mixing_last, color_images, monitor, devices, jit,
-    test_never, test_fold, pretrained, backbone, whitening, progressive_resizing,
+    test_never, test_fold, pretrained, backbone, whitening, dirac, progressive_resizing,
 )  # fmt: skip
 WARNINGS: tuple[Rule, ...] = (
     softmax, output_activation, test_as_validation, augmentation, decay_never_fires, warmup, patience, batch_size,

@@ -131,6 +131,17 @@ class Ones(Choice):
     keras: ClassVar[tuple[str, ...]] = ("Ones",)
 
 
+class Dirac(Choice):
+    """The first filters, as many as there are input channels, pass on one channel each; others are `glorot_uniform`.
+
+    For `conv2d` and `dense`; a deep network starts close to the identity. Jordan 2024, "94% on CIFAR-10 in 3.29
+    seconds on a single GPU". PyTorch's `dirac_` sets the other filters to 0.
+    """
+
+    kind: ClassVar[str] = "dirac"
+    usage: ClassVar[tuple[str, ...]] = ("dirac",)
+
+
 class Whitening(Choice):
     """Principal components of windows of training images, divided by their standard deviations, and their negatives.
 
@@ -159,6 +170,7 @@ Initializer = Annotated[
     | Orthogonal
     | Zeros
     | Ones
+    | Dirac
     | Whitening,
     by_kind,
 ]

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.adversarial import Adversarial
 from cnnlab.experiment.callbacks import Callback
-from cnnlab.experiment.choice import FLOAT32_MAX, NULL, Strict, any_schema
+from cnnlab.experiment.choice import FLOAT32_MAX, NULL, Positive, Strict, any_schema
 from cnnlab.experiment.data import Data
 from cnnlab.experiment.layers.blocks import MAX_DEPTH, MAX_LAYERS, Layer, count_layers, depth
 from cnnlab.experiment.losses import CrossEntropy, Loss
@@ -104,6 +104,8 @@ class Train(Strict):
     """Number of examples per step, over all replicas together."""
     optimizer: Optimizer = Sgd()
     """How a step changes the weights."""
+    bias_learning_rate_factor: Positive = 1.0
+    """Factor of the learning rate, but not of weight decay, for biases and the shifts of batch normalization."""
     loss: Loss = CrossEntropy()
     """What training minimizes."""
     class_weights: ClassWeights = None

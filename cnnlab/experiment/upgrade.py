@@ -12,7 +12,7 @@ DATA: dict[str, dict[str, Any]] = {
 """By data set, the options that version 0.1.0 lacked, with its behaviour. Options that are None are not written."""
 
 
-TRAIN = {"test": "end"}
+TRAIN = {"test": "end", "bias_learning_rate_factor": 1.0}
 """The same for `train`."""
 
 OPTIMIZER = {"use_ema": False, "ema_momentum": 0.99}

@@ -20,8 +20,9 @@ from cnnlab.experiment.network import LayerError, Place, assemble
 from cnnlab.experiment.preprocessing import Preprocessing
 from cnnlab.experiment.schema import Experiment, Model, Precision, Train
 from cnnlab.experiment.summary import summarize
-from cnnlab.models import backbone
+from cnnlab.models import backbone, dirac
 from cnnlab.models.determinism import draw_by_replica
+from cnnlab.models.learning_rates import scale_biases
 from cnnlab.paths import KeyPath, show_path
 
 Scaling = tuple[float, float] | tuple[list[float], list[float]]
@@ -63,6 +64,7 @@ INITIALIZERS: dict[str, Callable[..., keras.initializers.Initializer]] = {
     "orthogonal": keras.initializers.Orthogonal,
     "zeros": keras.initializers.Zeros,
     "ones": keras.initializers.Ones,
+    "dirac": keras.initializers.GlorotUniform,  # part of which models/dirac.py replaces
     "whitening": lambda: keras.initializers.GlorotUniform(),  # which models/whitening.py replaces
 }
 REGULARIZERS: dict[str, type[keras.regularizers.Regularizer]] = {
@@ -145,7 +147,9 @@ def build(
         value = keras.layers.Rescaling(*scaling, name=PREPROCESSING[1], dtype="float32")(value)
     frozen = model.pretrained.frozen(summary.names) if model.pretrained else ()
     assembler = _KerasAssembler(precision, last=("model", "layers", len(model.layers) - 1), frozen=frozen)
-    return keras.Model(inputs, assemble(model.layers, value, assembler), name=name)
+    built = keras.Model(inputs, assemble(model.layers, value, assembler), name=name)
+    dirac.assign(built, summary)
+    return built
 
 
 def _scaling(preprocessing: Preprocessing, inputs: Inputs) -> Scaling | None:
@@ -175,6 +179,7 @@ def attach_optimizer(model: keras.Model, train: Train) -> None:
         loss = keras.losses.MeanSquaredError()
     model.compile(optimizer, loss, metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
+    scale_biases(model, train.bias_learning_rate_factor)
     draw_by_replica(model)
 
 

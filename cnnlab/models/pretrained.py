@@ -1,9 +1,7 @@
 """Starting a network from the weights of another one."""
 
 import hashlib
-from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -13,7 +11,7 @@ from cnnlab.experiment.layers.backbone import Backbone
 from cnnlab.experiment.pretrained import Pretrained
 from cnnlab.experiment.schema import Experiment
 from cnnlab.experiment.summary import summarize_experiment
-from cnnlab.models import weights
+from cnnlab.models import learning_rates, weights
 from cnnlab.models.weights import Arrays
 from cnnlab.runs import files
 
@@ -80,33 +78,4 @@ def slow_down(model: keras.Model, experiment: Experiment) -> None:
     if spec is None:
         return
     layers = [model.get_layer(name) for name in spec.slowed(summarize_experiment(experiment).names)]
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    keys = {optimizer._var_key(variable) for layer in layers for variable in layer.trainable_variables}
-    if keys:
-        _scale_learning_rate(optimizer, keys, spec.learning_rate_factor)
-
-
-def _scale_learning_rate(optimizer: Any, keys: Collection[str], factor: float) -> None:
-    """Replace the two methods of a Keras optimizer that read the learning rate, for the variables with these keys.
-
-    On the instance, so that model.keras has the class that Keras knows.
-    """
-    update_step, apply_weight_decay = optimizer.update_step, optimizer._apply_weight_decay
-    decay = optimizer.weight_decay
-
-    def scaled_update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
-        update_step(
-            gradient, variable, learning_rate * factor if optimizer._var_key(variable) in keys else learning_rate
-        )
-
-    def scaled_weight_decay(variables: Sequence[Any]) -> None:
-        apply_weight_decay([variable for variable in variables if optimizer._var_key(variable) not in keys])
-        if decay:
-            # Keras multiplies it by the learning rate. Every replica sets it, for they meet inside.
-            optimizer.weight_decay = decay * factor
-            try:
-                apply_weight_decay([variable for variable in variables if optimizer._var_key(variable) in keys])
-            finally:
-                optimizer.weight_decay = decay
-
-    optimizer.update_step, optimizer._apply_weight_decay = scaled_update_step, scaled_weight_decay
+    learning_rates.scale_layers(model, layers, spec.learning_rate_factor)

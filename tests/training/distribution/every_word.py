@@ -39,6 +39,7 @@ WATCHERS = [
 INITIALIZERS = [
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "xavier", "he",
     "truncated_normal", "random_normal", "random_uniform", "orthogonal", "zeros", "ones",
+    "dirac",
 ]  # fmt: skip
 EVERY_LAYER = [
     {"rescale": {"scale": 2.0, "offset": -1.0}},
@@ -152,6 +153,7 @@ EXPERIMENTS = {
         "preprocessing": {"augmentation": ["brightness", "contrast", "saturation", "gaussian_noise", {"random_erasing": {"max_area": 0.4}}, "mixup", {"cutmix": 0.5}]},
         "train": {"schedule": "cosine", "input_pipeline": "streamed"},
     },
+    "bias-rate": {"model": {"layers": [*RESIZED_LAYERS[:-1], {"dense": {"units": 3, "kernel_initializer": "dirac"}}]}, "train": {"bias_learning_rate_factor": 16, "optimizer": {"sgd": {"momentum": 0.9, "weight_decay": 0.1}}}},
     "averages": {"train": {"optimizer": {"adam": {"use_ema": True, "ema_momentum": 0.9}}}},
     "adversarial": {"train": {"schedule": "cosine", "adversarial": {"epsilon": 0.1, "steps": 2}}},
     "adversarial-l2": {"preprocessing": {"augmentation": [{"mixup": 0.4}]}, "train": {"schedule": "cosine", "adversarial": {"epsilon": 1.0, "steps": 2, "norm": "l2", "random_start": False, "warmup": 1}}},

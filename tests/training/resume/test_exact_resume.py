@@ -91,6 +91,11 @@ CASES = {
         "train.batch_size=8",
     ],
     "XLA": ["model.layers=[flatten, {dense: {units: 200, activation: relu}}, {dense: 10}]"],
+    "dirac, biases": [
+        DROPOUT.replace("strides: 2", "strides: 2, kernel_initializer: dirac"),
+        "train.bias_learning_rate_factor=16",
+        "train.optimizer={sgd: {learning_rate: 0.01, momentum: 0.9, weight_decay: 0.1}}",
+    ],
     "whitening": [DROPOUT.replace("strides: 2", "strides: 2, kernel_initializer: whitening")],
     "progressive resizing": [
         DROPOUT.replace("flatten", "global_avg_pool2d"),
