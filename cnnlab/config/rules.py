@@ -17,10 +17,10 @@ from cnnlab.config.data_rules import (
     test_never,
     train_sizes,
 )
+from cnnlab.config.initializers import dirac, whitening
 from cnnlab.config.lint_rule import LintContext, Rule, Violation
 from cnnlab.config.pretrained import pretrained
 from cnnlab.config.resizing import full_size, progressive_resizing
-from cnnlab.config.initializers import dirac, whitening
 from cnnlab.experiment.callbacks import EarlyStopping, StopAt
 from cnnlab.experiment.data import num_outputs
 from cnnlab.experiment.layers import show
