@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from cnnlab.config.lint import lint
+from cnnlab.config.load import read
 from cnnlab.experiment.schema import Experiment
 from cnnlab.models.build import Inputs, build_for
 
@@ -47,3 +49,15 @@ def test_layers_in_blocks_and_dense_layers_too():
     )
     images, outputs = outputs_of(model, "dense_2")
     np.testing.assert_allclose(outputs, 2 * images.reshape(4, -1), rtol=1e-6)
+
+
+def test_layers_without_a_weight_per_pair_of_channels_are_an_error(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "data: mnist\nmodel:\n  layers:\n    - depthwise_conv2d: {kernel_size: 3, kernel_initializer: dirac}\n"
+        "    - flatten\n    - dense: {units: 10, kernel_initializer: dirac}\n"
+    )
+    (found,) = lint(read(str(tmp_path / "x.yaml")))
+    assert found.is_error
+    assert str(found).endswith(
+        "x.yaml:4:41: model.layers[0].depthwise_conv2d.kernel_initializer: dirac: expected at a conv2d or a dense"
+    )
