@@ -59,5 +59,5 @@ def test_layers_without_a_weight_per_pair_of_channels_are_an_error(tmp_path):
     (found,) = lint(read(str(tmp_path / "x.yaml")))
     assert found.is_error
     assert str(found).endswith(
-        "x.yaml:4:41: model.layers[0].depthwise_conv2d.kernel_initializer: dirac: expected at a conv2d or a dense"
+        "x.yaml:4:42: model.layers[0].depthwise_conv2d.kernel_initializer: dirac: expected at a conv2d or a dense"
     )
