@@ -121,7 +121,8 @@ def _race(goal: Goal, *options: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as runs:
         command = [sys.executable, "-m", "cnnlab", "race", goal.experiment, "--target", str(goal.target)]
         command += ["--runs", runs, "--format", "json", *options]
-        found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        found: dict[str, Any] = json.loads(printed)
     return found
 
 
