@@ -17,6 +17,7 @@ import pytest
 
 from cnnlab import terminal
 from cnnlab.cli import main
+from cnnlab.experiment import upgrade
 from cnnlab.runs import Run
 from cnnlab.runs.claim import new_run_folder
 
@@ -61,7 +62,7 @@ train:
 
 RECORD = {
     "status": "running",
-    "experiment": {"name": "tiny", "seed": 0, "data": {"name": "digits"}, "train": {"epochs": 2, "test": "end"}},
+    "experiment": {"name": "tiny", "seed": 0, "data": {"name": "digits"}, "train": {"epochs": 2, **upgrade.TRAIN}},
     "data": {"fingerprint": "f", "image_shape": [8, 8, 1], "classes": list("0123456789"), "splits": {}},
 }
 """A run.json with no more than every run has."""

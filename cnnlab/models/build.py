@@ -64,7 +64,7 @@ INITIALIZERS: dict[str, Callable[..., keras.initializers.Initializer]] = {
     "orthogonal": keras.initializers.Orthogonal,
     "zeros": keras.initializers.Zeros,
     "ones": keras.initializers.Ones,
-    "dirac": keras.initializers.GlorotUniform,  # part of which models/dirac.py replaces
+    "dirac": lambda: keras.initializers.GlorotUniform(),  # part of which models/dirac.py replaces
     "whitening": lambda: keras.initializers.GlorotUniform(),  # which models/whitening.py replaces
 }
 REGULARIZERS: dict[str, type[keras.regularizers.Regularizer]] = {
