@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnlab.experiment.choice import Strict
@@ -26,7 +26,7 @@ class ProgressiveResizing(Strict):
     """Fraction of the epochs with the initial size."""
     finetune_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Fraction of the epochs, at the end, with the full size. In between the size grows linearly."""
-    size_increment: PositiveInt = 4
+    size_increment: Annotated[int, Field(gt=0, le=4096)] = 4
     """Sizes are rounded to multiples of so many pixels. Each size is compiled anew."""
 
     @model_validator(mode="after")

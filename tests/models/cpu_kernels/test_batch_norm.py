@@ -9,6 +9,7 @@ from cnnlab.config.load import load
 from cnnlab.config.overrides import parse_set
 from cnnlab.models.cpu_kernels import use_fast_kernels
 from cnnlab.training.trainer import Trainer
+from tests.models.cpu_kernels.steps import step
 
 TOLERANCE = {"float32": 2e-5, "mixed_bfloat16": 0.02}
 
@@ -20,15 +21,6 @@ def network(images, precision, **options):
         momentum=0.6, gamma_initializer="random_uniform", beta_initializer="random_uniform", dtype=precision, **options
     )
     return keras.Model(inputs, layer(inputs)), layer
-
-
-@tf.function
-def step(model, images, weights):
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        outputs = tf.cast(model(images, training=True), tf.float32)
-        loss = tf.reduce_sum(outputs * weights)
-    return outputs, tape.gradient(loss, [images, *model.trainable_variables])
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from cnnlab.models.cpu_kernels import use_fast_kernels
 from cnnlab.models.cpu_kernels.filter_gradient import kernel_gradient
+from tests.models.cpu_kernels.steps import step
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
@@ -29,15 +30,6 @@ def network(shape, filters, precision="mixed_bfloat16", **options):
     inputs = keras.Input(shape)
     layer = keras.layers.Conv2D(filters, 3, dtype=precision, **{"use_bias": False, **options})
     return keras.Model(inputs, layer(inputs))
-
-
-@tf.function
-def step(model, images, weights):
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        outputs = tf.cast(model(images, training=True), tf.float32)
-        loss = tf.reduce_sum(outputs * weights)
-    return outputs, tape.gradient(loss, [images, *model.trainable_variables])
 
 
 def kinds(model):
